@@ -1,0 +1,102 @@
+#include "base/durable_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace cohort::base {
+namespace {
+
+[[noreturn]] void ThrowSystemError(const std::string& action, const std::filesystem::path& path,
+                                   int error) {
+  const char* hint = error == ENOSPC || error == EDQUOT
+                         ? "free some space; nothing that was saved before is lost"
+                         : "";
+  throw Error(ErrorCode::kEnvironment,
+              "cannot " + action + " " + path.string() + ": " + std::strerror(error), hint);
+}
+
+void SyncFolder(const std::filesystem::path& folder) {
+  const std::filesystem::path target = folder.empty() ? "." : folder;
+  const int fd = open(target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) ThrowSystemError("open folder", target, errno);
+  const int failed = fsync(fd) != 0 ? errno : 0;
+  close(fd);
+  if (failed != 0) ThrowSystemError("sync folder", target, failed);
+}
+
+}  // namespace
+
+struct DurableFile::HashState {
+  XXH3_state_t* state = XXH3_createState();
+  HashState() { XXH3_64bits_reset(state); }
+  ~HashState() { XXH3_freeState(state); }
+};
+
+uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+DurableFile::DurableFile(std::filesystem::path path)
+    : path_(std::move(path)),
+      temporary_(path_.string() + ".tmp"),
+      fd_(open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (fd_ < 0) ThrowSystemError("create", temporary_, errno);
+  hash_ = new HashState();
+}
+
+DurableFile::~DurableFile() {
+  delete hash_;
+  if (fd_ < 0) return;
+  close(fd_);
+  unlink(temporary_.c_str());
+}
+
+void DurableFile::Write(std::string_view bytes) {
+  XXH3_64bits_update(hash_->state, bytes.data(), bytes.size());
+  while (!bytes.empty()) {
+    const ssize_t written = write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) ThrowSystemError("write", temporary_, errno);
+    bytes.remove_prefix(static_cast<size_t>(written));
+  }
+}
+
+uint64_t DurableFile::Commit() {
+  if (fsync(fd_) != 0) ThrowSystemError("sync", temporary_, errno);
+  const int fd = fd_;
+  fd_ = -1;
+  if (close(fd) != 0) ThrowSystemError("close", temporary_, errno);
+  RenameDurably(temporary_, path_);
+  return XXH3_64bits_digest(hash_->state);
+}
+
+void WriteFileDurably(const std::filesystem::path& path, std::string_view bytes) {
+  DurableFile file(path);
+  file.Write(bytes);
+  file.Commit();
+}
+
+void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) ThrowSystemError("rename into", to, errno);
+  SyncFolder(to.parent_path());
+}
+
+std::string ReadFile(const std::filesystem::path& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) ThrowSystemError("read", path, EISDIR);
+  errno = 0;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) ThrowSystemError("read", path, errno != 0 ? errno : EIO);
+  std::ostringstream out;
+  out << in.rdbuf();
+  if (in.bad()) ThrowSystemError("read", path, errno != 0 ? errno : EIO);
+  return std::move(out).str();
+}
+
+}  // namespace cohort::base

@@ -1,0 +1,39 @@
+#include "base/error.h"
+
+#include <cstdio>
+
+namespace cohort {
+
+int ExitStatus(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kUsage:
+      return 2;
+    case ErrorCode::kEnvironment:
+    case ErrorCode::kUnavailable:
+      return 3;
+    case ErrorCode::kInterrupted:
+      return 4;
+    case ErrorCode::kDiverged:
+      return 5;
+    case ErrorCode::kInternal:
+      return 70;
+  }
+  return 70;
+}
+
+int ReportError(const std::exception& error) {
+  std::fprintf(stderr, "error: %s\n", error.what());
+  const auto* ours = dynamic_cast<const Error*>(&error);
+  if (ours == nullptr) return ExitStatus(ErrorCode::kInternal);
+  if (!ours->hint().empty()) std::fprintf(stderr, "hint: %s\n", ours->hint().c_str());
+  return ExitStatus(ours->code());
+}
+
+void CheckFailed(const char* condition, const char* file, int line, std::string_view message) {
+  throw Error(ErrorCode::kInternal,
+              std::string(file) + ":" + std::to_string(line) + ": " + std::string(message) +
+                  " (broken invariant: " + condition + ")",
+              "this is a bug in cohort; please report it with the command that led here");
+}
+
+}  // namespace cohort

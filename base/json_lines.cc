@@ -1,0 +1,48 @@
+#include "base/json_lines.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+
+#include "base/error.h"
+
+namespace cohort::base {
+
+void ForEachJsonLine(const std::filesystem::path& path,
+                     const std::function<void(const Json& row, int line)>& row) {
+  std::ifstream file;
+  const bool from_stdin = path == "-";
+  if (!from_stdin) {
+    errno = 0;
+    file.open(path, std::ios::binary);
+    if (!file || std::filesystem::is_directory(path)) {
+      throw Error(ErrorCode::kEnvironment, "cannot read " + path.string() + ": " +
+                                               std::strerror(errno != 0 ? errno : EISDIR));
+    }
+  }
+  std::istream& in = from_stdin ? std::cin : file;
+  std::string text;
+  for (int line = 1; std::getline(in, text); ++line) {
+    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = path.string() + ":" + std::to_string(line) + ": ";
+    const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    if (!value.is_object()) {
+      throw Error(ErrorCode::kUsage, where + "expected one JSON object a line, found '" +
+                                         text.substr(0, 40) + (text.size() > 40 ? "...'" : "'"));
+    }
+    try {
+      row(value, line);
+    } catch (const Error& error) {
+      throw Error(error.code(), where + error.what(), error.hint());
+    } catch (const Json::exception& error) {
+      throw Error(ErrorCode::kUsage, where + error.what());
+    }
+  }
+}
+
+std::string DumpJson(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace cohort::base

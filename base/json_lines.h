@@ -1,0 +1,20 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+namespace cohort::base {
+
+using Json = nlohmann::json;
+
+// Calls `row` for each non-empty line of a JSON-lines file ("-" reads stdin), with its 1-based line
+// number. Errors: kEnvironment for a file that cannot be read; kUsage "FILE:LINE: ..." for a line
+// that is not a JSON object; an Error thrown by `row` gets "FILE:LINE: " put before its message.
+void ForEachJsonLine(const std::filesystem::path& path,
+                     const std::function<void(const Json& row, int line)>& row);
+
+// Dump that never throws: invalid UTF-8 becomes U+FFFD.
+std::string DumpJson(const Json& value);
+
+}  // namespace cohort::base

