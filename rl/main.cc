@@ -1,0 +1,64 @@
+// The `cohort` program: a table of subcommands, nothing else.
+
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/nearest_name.h"
+#include "rl/commands.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(int argc, char** argv);
+};
+
+const Command kCommands[] = {
+    {"train", "run a recipe: SFT and GRPO rounds; resumes by default", cohort::rl::RunTrain},
+    {"eval", "score a model on a file of problems", cohort::rl::RunEval},
+    {"generate", "complete prompts", cohort::rl::RunGenerate},
+    {"score", "logprobs of given tokens, by the learner or the decoder", cohort::rl::RunScore},
+    {"tokenize", "text to ids, ids to text, messages to ids", cohort::rl::RunTokenize},
+    {"grade", "run one reward over a file of answers", cohort::rl::RunGrade},
+    {"objective", "advantages, loss and gradient of a small case in fp64", cohort::rl::RunObjective},
+    {"problems", "print problems of a built-in generator", cohort::rl::RunProblems},
+    {"convert", "write a model as a Hugging Face folder", cohort::rl::RunConvert},
+    {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
+};
+
+void PrintHelp(std::FILE* out) {
+  std::fprintf(out, "cohort: GRPO post-training\n\nusage: cohort COMMAND [options]\n\n");
+  for (const Command& command : kCommands) {
+    std::fprintf(out, "  %-10s %s\n", command.name, command.summary);
+  }
+  std::fprintf(out,
+               "\n`cohort COMMAND --help` explains one.\n"
+               "Start here: ./cohort train recipes/quickstart.yaml\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {
+    PrintHelp(argc < 2 ? stderr : stdout);
+    return argc < 2 ? 2 : 0;
+  }
+  try {
+    std::vector<std::string> names;
+    for (const Command& command : kCommands) {
+      if (std::strcmp(argv[1], command.name) == 0) return command.run(argc - 1, argv + 1);
+      names.push_back(command.name);
+    }
+    throw cohort::Error(cohort::ErrorCode::kUsage,
+                        "unknown command '" + std::string(argv[1]) + "'" +
+                            cohort::base::DidYouMean(argv[1], names),
+                        "cohort --help lists the commands");
+  } catch (const std::exception& error) {
+    return cohort::ReportError(error);
+  }
+}
