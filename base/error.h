@@ -43,9 +43,9 @@ int ReportError(const std::exception& error);
 }  // namespace cohort
 
 // Broken invariants only, never bad input. Throws Error{kInternal}.
-#define COHORT_CHECK(condition, message)                                  \
-  do {                                                                    \
-    if (!(condition)) [[unlikely]] {                                      \
-      ::cohort::CheckFailed(#condition, __FILE__, __LINE__, (message));   \
-    }                                                                     \
+#define COHORT_CHECK(condition, message)                                \
+  do {                                                                  \
+    if (!(condition)) [[unlikely]] {                                    \
+      ::cohort::CheckFailed(#condition, __FILE__, __LINE__, (message)); \
+    }                                                                   \
   } while (0)

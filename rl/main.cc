@@ -25,7 +25,8 @@ const Command kCommands[] = {
     {"score", "logprobs of given tokens, by the learner or the decoder", cohort::rl::RunScore},
     {"tokenize", "text to ids, ids to text, messages to ids", cohort::rl::RunTokenize},
     {"grade", "run one reward over a file of answers", cohort::rl::RunGrade},
-    {"objective", "advantages, loss and gradient of a small case in fp64", cohort::rl::RunObjective},
+    {"objective", "advantages, loss and gradient of a small case in fp64",
+     cohort::rl::RunObjective},
     {"problems", "print problems of a built-in generator", cohort::rl::RunProblems},
     {"convert", "write a model as a Hugging Face folder", cohort::rl::RunConvert},
     {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
@@ -54,10 +55,10 @@ int main(int argc, char** argv) {
       if (std::strcmp(argv[1], command.name) == 0) return command.run(argc - 1, argv + 1);
       names.push_back(command.name);
     }
-    throw cohort::Error(cohort::ErrorCode::kUsage,
-                        "unknown command '" + std::string(argv[1]) + "'" +
-                            cohort::base::DidYouMean(argv[1], names),
-                        "cohort --help lists the commands");
+    throw cohort::Error(
+        cohort::ErrorCode::kUsage,
+        "unknown command '" + std::string(argv[1]) + "'" + cohort::base::DidYouMean(argv[1], names),
+        "cohort --help lists the commands");
   } catch (const std::exception& error) {
     return cohort::ReportError(error);
   }

