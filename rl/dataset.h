@@ -1,0 +1,58 @@
+#pragma once
+
+// Problems from JSON-lines files, and the order in which an epoch visits them.
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "rl/recipe.pb.h"
+
+namespace cohort::rl {
+
+struct Problem {
+  std::string
+      prompt;  // text to complete; with `messages`, the last user turn (for display, rewards)
+  nlohmann::json
+      messages;        // null, or the turns to render with the chat template instead of `prompt`
+  std::string answer;  // what rewards compare with; may be empty
+  std::string completion;  // the SFT demonstration; empty when the row has none
+  nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
+};
+
+enum class Split { kTrain, kTest };
+
+// Reads every row of `path`, mapping columns as `data` says:
+//   {"prompt", "answer", "completion", ...}   names mapped by prompt_field, answer_field,
+//   completion_field
+//   {"messages": [...], ...}                  a last assistant turn is the completion
+// `instruction` becomes the system message when data.chat is set, else a line before the prompt;
+// data.chat turns every prompt into `messages`. strip_pattern is removed from completions.
+// Errors: kUsage "FILE:LINE: ..." naming the missing column and the nearest one there is; a file
+// without rows; a strip_pattern that PCRE2 refuses. kEnvironment for a file that cannot be read.
+std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
+                                  Split split);
+
+// Position in an endless sequence of shuffled epochs over [0, size): each epoch visits every entry
+// once, in an order drawn from (seed, epoch). Portable and independent of the standard library.
+class ProblemStream {
+ public:
+  ProblemStream(uint64_t size, uint64_t seed);  // size >= 1
+
+  uint64_t Next() { return At(position_++); }
+  uint64_t At(uint64_t position);  // without moving
+  uint64_t position() const { return position_; }
+  void set_position(uint64_t position) { position_ = position; }
+  uint64_t epoch() const { return position_ / size_; }
+
+ private:
+  uint64_t size_;
+  uint64_t seed_;
+  uint64_t position_ = 0;
+  uint64_t cached_epoch_;
+  std::vector<uint64_t> order_;  // of cached_epoch_
+};
+
+}  // namespace cohort::rl

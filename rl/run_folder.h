@@ -1,0 +1,48 @@
+#pragma once
+
+// The folder of one run: who may write to it, and whether the run starts or goes on.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "rl/recipe.pb.h"
+
+namespace cohort::rl {
+
+// Holds an exclusive lock on the folder for its lifetime.
+class RunFolder {
+ public:
+  // Creates or opens `path` for `recipe`:
+  //   nothing there      a fresh run
+  //   a run is there     it is resumed, provided that the recipe is the same up to what may change
+  //   fresh = true       the run that is there moves to PATH.old-N; nothing is deleted
+  // May change on resume: more rounds at the end, more steps in what was the last round, everything
+  // under output, and how the work is spread (rollout.workers, addresses, services, deadlines,
+  // kv_cache_mb). Errors: kUsage naming the differing keys; kUsage for a folder that holds
+  // something else; kEnvironment when another process has the run, or the folder cannot be written.
+  RunFolder(std::filesystem::path path, const proto::Recipe& recipe, bool fresh);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  // Writes recipe.resolved.yaml and provenance.json (version, command line, seed, threads, build
+  // type, start time; a resumed run adds itself to "resumed"). Call before the first step.
+  void Describe(const proto::Recipe& recipe, const std::vector<std::string>& command_line);
+
+  const std::filesystem::path& path() const { return path_; }
+  bool resuming() const { return resuming_; }
+  const std::string& moved_to() const { return moved_to_; }  // where `fresh` put the old run, or ""
+
+ private:
+  std::filesystem::path path_;
+  int lock_fd_ = -1;
+  bool resuming_ = false;
+  std::string moved_to_;
+};
+
+// "KEY: OLD -> NEW" for each change that a resume does not allow.
+std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
+                                        const proto::Recipe& new_recipe);
+
+}  // namespace cohort::rl
