@@ -1,0 +1,73 @@
+#pragma once
+
+// The inner loops, one set for each instruction set: plain C++ (the reference), AVX2, AVX-512. All
+// sets give the same bits: an output element of a product is one chain of fused multiply-adds over
+// k in ascending order; a sum over a row runs in 16 lanes (element i in lane i % 16) that are then
+// added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
+//
+// No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
+// checked.
+
+#include <cstdint>
+#include <vector>
+
+namespace cohort::kernels {
+
+enum class Isa { kScalar, kAvx2, kAvx512 };
+
+enum class TileMode {
+  kStore,     // c = a b
+  kContinue,  // the chains start from c
+  kAdd,       // c = c + a b: chains from 0, one addition at the end (a residual)
+};
+
+// c[rows, 16 * num_panels] from a[rows, k] and panels of 16 columns: element (kk, column) of panel
+// p is at panels[p * panel_stride + kk * 16 + column]. Every c element of a panel is written, so
+// ldc has room.
+struct TileArgs {
+  const float* a;
+  int64_t lda;
+  int64_t rows;
+  const void* panels;  // float, or uint16_t holding bf16
+  int64_t panel_stride;
+  int64_t num_panels;
+  int64_t k;
+  float* c;
+  int64_t ldc;
+  TileMode mode;
+};
+
+struct Ops {
+  Isa isa;
+  void (*gemm_float)(const TileArgs& args);
+  void (*gemm_bf16)(const TileArgs& args);
+  // out = x / sqrt(mean(x^2) + eps) * weight
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
+  // Pairs (i, i + half) of one head, in place: x[i] cos - x[i + half] sin, x[i + half] cos + x[i]
+  // sin.
+  void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
+  // gate_up holds panels of 16 gates and 16 ups in turn; out[i] = gate / (1 + exp(-gate)) * up.
+  void (*silu_mul)(const float* gate_up, int64_t n, float* out);
+  // out = 1 / (1 + exp(-x))
+  void (*sigmoid)(const float* x, int64_t n, float* out);
+  // In place: exp(x * scale - max(x * scale)); returns the sum.
+  float (*softmax_exp)(float* x, float scale, int64_t n);
+  // max(x / temperature); NaN where there is one.
+  float (*max_scaled)(const float* x, float temperature, int64_t n);
+  // out = exp(x / temperature - max), returns the sum; out may be null.
+  float (*exp_scaled)(const float* x, float temperature, float max, int64_t n, float* out);
+  // y = w * x + y, one rounding
+  void (*multiply_add)(float w, const float* x, int64_t n, float* y);
+  void (*add)(const float* x, int64_t n, float* y);  // y = y + x
+  void (*scale)(float w, int64_t n, float* y);       // y = y * w
+};
+
+// The best set that this CPU has and that passes a start-up comparison with the scalar set. Chosen
+// once.
+const Ops& BestOps();
+// Throws std::invalid_argument where the CPU lacks it.
+const Ops& OpsFor(Isa isa);
+std::vector<Isa> AvailableIsas();  // scalar first
+const char* IsaName(Isa isa);
+
+}  // namespace cohort::kernels

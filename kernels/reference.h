@@ -1,0 +1,25 @@
+#pragma once
+
+// Each operation as a plain loop over scalars, to be compared with bit for bit. Slow on purpose.
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/moe.h"
+
+namespace cohort::kernels {
+
+// c[rows, columns] = a[rows, depth] w[columns, depth]^T, one chain over depth.
+std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                    int64_t rows, int64_t columns, int64_t depth);
+
+// One query head: q[head_dim], keys and values [length, head_dim]; returns [head_dim].
+std::vector<float> ReferenceAttention(const std::vector<float>& q, const std::vector<float>& keys,
+                                      const std::vector<float>& values, int64_t length);
+
+// silu(gate) * up with gate = rows 0..m-1 and up = rows m..2m-1 of gate_up[2m, width], then
+// down[width, m].
+std::vector<float> ReferenceFfn(const std::vector<float>& x, const std::vector<float>& gate_up,
+                                const std::vector<float>& down, int64_t width, int64_t ffn_width);
+
+}  // namespace cohort::kernels

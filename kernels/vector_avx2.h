@@ -1,0 +1,79 @@
+#pragma once
+
+// Sixteen lanes of fp32 in two 256-bit registers. Included by ops_avx2.cc only.
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace cohort::kernels {
+
+struct Avx2Vector {
+  // 12 of 16 registers accumulate (6 x 2), or 8 where more rows would leave the FMA latency bare.
+  static constexpr int kMaxRows = 6;
+  static constexpr int PanelsAtOnce(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+
+  __m256 lo, hi;
+
+  static Avx2Vector Broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static Avx2Vector Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static Avx2Vector LoadBf16(const uint16_t* p) { return {Widen(p), Widen(p + 8)}; }
+  void Store(float* p) const {
+    _mm256_storeu_ps(p, lo);
+    _mm256_storeu_ps(p + 8, hi);
+  }
+  static Avx2Vector Fma(Avx2Vector a, Avx2Vector b, Avx2Vector c) {
+    return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+  }
+  friend Avx2Vector operator+(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+  }
+  friend Avx2Vector operator-(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+  }
+  friend Avx2Vector operator*(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+  }
+  friend Avx2Vector operator/(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+  }
+  static Avx2Vector Max(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+  }
+  static Avx2Vector Min(Avx2Vector a, Avx2Vector b) {
+    return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+  }
+  static Avx2Vector Round(Avx2Vector a) {
+    constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+    return {_mm256_round_ps(a.lo, kNearest), _mm256_round_ps(a.hi, kNearest)};
+  }
+  static Avx2Vector PowerOfTwo(Avx2Vector n) { return {Exponent(n.lo), Exponent(n.hi)}; }
+  static Avx2Vector ZeroWhereLess(Avx2Vector x, Avx2Vector bound, Avx2Vector value) {
+    return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, bound.lo, _CMP_LT_OQ), value.lo),
+            _mm256_andnot_ps(_mm256_cmp_ps(x.hi, bound.hi, _CMP_LT_OQ), value.hi)};
+  }
+  static float Sum(Avx2Vector a) {
+    const __m256 eight = _mm256_add_ps(a.lo, a.hi);
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  static float Largest(Avx2Vector a) {
+    const __m256 eight = _mm256_max_ps(a.lo, a.hi);
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+
+ private:
+  static __m256 Widen(const uint16_t* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+  static __m256 Exponent(__m256 n) {
+    const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  }
+};
+
+}  // namespace cohort::kernels

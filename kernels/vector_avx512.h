@@ -1,0 +1,67 @@
+#pragma once
+
+// Sixteen lanes of fp32 in one 512-bit register. Included by ops_avx512.cc only.
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace cohort::kernels {
+
+struct Avx512Vector {
+  // At most 24 of 32 registers accumulate; at least 8 chains hide the FMA latency.
+  static constexpr int kMaxRows = 12;
+  static constexpr int PanelsAtOnce(int rows) { return rows <= 3 ? 8 : rows <= 6 ? 4 : 2; }
+
+  __m512 v;
+
+  static Avx512Vector Broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static Avx512Vector Load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static Avx512Vector LoadBf16(const uint16_t* p) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
+  }
+  void Store(float* p) const { _mm512_storeu_ps(p, v); }
+  static Avx512Vector Fma(Avx512Vector a, Avx512Vector b, Avx512Vector c) {
+    return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+  }
+  friend Avx512Vector operator+(Avx512Vector a, Avx512Vector b) {
+    return {_mm512_add_ps(a.v, b.v)};
+  }
+  friend Avx512Vector operator-(Avx512Vector a, Avx512Vector b) {
+    return {_mm512_sub_ps(a.v, b.v)};
+  }
+  friend Avx512Vector operator*(Avx512Vector a, Avx512Vector b) {
+    return {_mm512_mul_ps(a.v, b.v)};
+  }
+  friend Avx512Vector operator/(Avx512Vector a, Avx512Vector b) {
+    return {_mm512_div_ps(a.v, b.v)};
+  }
+  static Avx512Vector Max(Avx512Vector a, Avx512Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static Avx512Vector Min(Avx512Vector a, Avx512Vector b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static Avx512Vector Round(Avx512Vector a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};
+  }
+  static Avx512Vector PowerOfTwo(Avx512Vector n) {
+    const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
+  }
+  static Avx512Vector ZeroWhereLess(Avx512Vector x, Avx512Vector bound, Avx512Vector value) {
+    const __mmask16 less = _mm512_cmp_ps_mask(x.v, bound.v, _CMP_LT_OQ);
+    return {_mm512_mask_mov_ps(value.v, less, _mm512_setzero_ps())};
+  }
+  static float Sum(Avx512Vector a) {
+    const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+  }
+  static float Largest(Avx512Vector a) {
+    const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+};
+
+}  // namespace cohort::kernels
