@@ -1,0 +1,43 @@
+#include "reward/grader.h"
+
+#include <algorithm>
+
+#include "reward/utf8.h"
+
+namespace cohort::reward {
+
+std::chrono::milliseconds Budget::Left() const {
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
+Grade Failed(Status status, std::string detail) { return {0, status, std::move(detail)}; }
+
+const char* StatusName(Status status) {
+  switch (status) {
+    case STATUS_OK:
+      return "ok";
+    case STATUS_UNPARSEABLE:
+      return "unparseable";
+    case STATUS_TIMEOUT:
+      return "timeout";
+    case STATUS_MEMORY:
+      return "memory";
+    case STATUS_CRASH:
+      return "crash";
+    default:
+      return "error";
+  }
+}
+
+std::string Quote(std::string_view text) {
+  constexpr size_t kMaxBytes = 80;
+  std::string quoted = ValidUtf8(text.substr(0, kMaxBytes));
+  for (char& c : quoted) {
+    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+  }
+  return "'" + quoted + (text.size() > kMaxBytes ? "...'" : "'");
+}
+
+}  // namespace cohort::reward

@@ -1,0 +1,55 @@
+#pragma once
+
+// What a reward is to the scorer: a sample in, a grade out. Samples, verdicts and statuses are the
+// messages of reward.proto, in process as well as on the wire.
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "reward/reward.pb.h"
+
+namespace cohort::reward {
+
+// Time left for one sample under one reward. Read-only, shared by nobody.
+class Budget {
+ public:
+  explicit Budget(std::chrono::milliseconds limit, const std::atomic<bool>* cancelled = nullptr)
+      : limit_(limit), deadline_(std::chrono::steady_clock::now() + limit), cancelled_(cancelled) {}
+
+  std::chrono::milliseconds limit() const { return limit_; }
+  std::chrono::milliseconds Left() const;  // never negative
+  bool Cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
+  bool Exhausted() const { return Cancelled() || Left().count() == 0; }
+
+ private:
+  std::chrono::milliseconds limit_;
+  std::chrono::steady_clock::time_point deadline_;
+  const std::atomic<bool>* cancelled_;
+};
+
+// A wrong completion is score 0 with STATUS_OK. Any other status means that the grader could not
+// judge (an answer column it cannot read, a crash): the score is then meaningless.
+struct Grade {
+  double score = 0;
+  Status status = STATUS_OK;
+  std::string detail;
+};
+
+Grade Failed(Status status, std::string detail);
+
+// One configured reward. Score() may run on many threads at once, takes time linear in the sample
+// or stops when the budget is exhausted, and reports failures in the grade's status.
+class Grader {
+ public:
+  virtual ~Grader() = default;
+  virtual Grade Score(const Sample& sample, const Budget& budget) const = 0;
+};
+
+const char* StatusName(Status status);  // "ok", "unparseable", "timeout", ...
+
+// A piece of a sample's text for a detail: one line of valid UTF-8, at most ~80 bytes, in quotes.
+std::string Quote(std::string_view text);
+
+}  // namespace cohort::reward

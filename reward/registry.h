@@ -1,0 +1,42 @@
+#pragma once
+
+// The named rewards. A new one is a file of its own and a line in registry.cc.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "reward/grader.h"
+#include "reward/options.h"
+
+namespace cohort::reward {
+
+struct OptionInfo {
+  std::string name;
+  std::string description;
+};
+
+struct RewardInfo {
+  std::string name;
+  std::string description;
+  std::vector<OptionInfo> options;
+  std::function<std::unique_ptr<Grader>(const Options&)> make;
+};
+
+// Each is defined in the file of its name.
+RewardInfo LastNumberReward();
+RewardInfo BoxedAnswerReward();
+RewardInfo ExactAnswerReward();
+RewardInfo FormatReward();
+RewardInfo LengthReward();
+RewardInfo CustomReward();
+
+const std::vector<RewardInfo>& RegisteredRewards();
+
+// Errors: kUsage for an unknown reward or option (with the nearest name) or a bad option value.
+std::shared_ptr<const Grader> MakeGrader(const std::string& name,
+                                         const std::map<std::string, std::string>& options);
+
+}  // namespace cohort::reward

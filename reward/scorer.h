@@ -1,0 +1,72 @@
+#pragma once
+
+// A pool of threads that scores batches of samples, in turns, so that a slow batch does not hold up
+// the others.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "reward/combine.h"
+
+namespace cohort::reward {
+
+// Samples to score. The owner keeps `samples` alive until on_done was called. The callbacks come
+// from the scorer's threads: on_verdict from several at once, on_done once, after the last verdict.
+struct ScoreBatch {
+  std::shared_ptr<const Terms> terms;
+  std::vector<const Sample*> samples;
+  std::chrono::milliseconds term_limit;  // per sample and term
+  std::function<void(size_t index, Verdict verdict)> on_verdict;
+  std::function<void()> on_done;
+  std::atomic<bool> cancelled = false;  // set it to skip what is left; on_done still comes
+
+ private:
+  friend class Scorer;
+  size_t next = 0;              // guarded by Scorer::mutex_
+  std::atomic<size_t> left{0};  // samples that are neither scored nor skipped
+};
+
+// Thread-safe.
+class Scorer {
+ public:
+  struct Limits {
+    int workers = 1;
+    size_t max_queued_samples = size_t{1} << 20;
+  };
+  explicit Scorer(const Limits& limits);
+  ~Scorer();  // cancels what is queued and running, then joins
+
+  // Errors: kUnavailable when the queue is full or the scorer is stopping. An empty batch is done
+  // at once.
+  void Submit(const std::shared_ptr<ScoreBatch>& batch);
+
+  uint64_t samples_scored() const { return samples_scored_.load(); }
+
+ private:
+  struct Slice {
+    std::shared_ptr<ScoreBatch> batch;
+    size_t begin;
+    size_t end;
+  };
+
+  void Work();
+  Slice NextSlice();  // empty batch: stopping
+  void ScoreSlice(const Slice& slice);
+
+  const Limits limits_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::shared_ptr<ScoreBatch>>
+      queue_;  // guarded; batches with samples not yet handed out
+  std::vector<std::shared_ptr<ScoreBatch>> active_;  // guarded; batches that are not done
+  size_t queued_samples_ = 0;                        // guarded
+  bool stopping_ = false;                            // guarded
+  std::atomic<uint64_t> samples_scored_{0};
+  std::vector<std::jthread> workers_;
+};
+
+}  // namespace cohort::reward
