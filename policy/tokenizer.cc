@@ -1,0 +1,44 @@
+#include "policy/tokenizer.h"
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "policy/byte_symbols.h"
+#include "policy/tokenizer_spec.h"
+
+namespace cohort::policy {
+
+std::shared_ptr<const Tokenizer> ReadTokenizer(const std::filesystem::path& tokenizer_json) {
+  const std::string source = tokenizer_json.string();
+  const std::string text = base::ReadFile(tokenizer_json);
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text);
+  } catch (const nlohmann::json::parse_error& error) {
+    throw Error(ErrorCode::kUsage,
+                source + ": not valid JSON at byte " + std::to_string(error.byte) + " of " +
+                    std::to_string(text.size()),
+                "the file may be cut short; copy it again");
+  }
+  return MakeTokenizer(ParseTokenizerJson(json, source), source);
+}
+
+std::shared_ptr<const Tokenizer> MakeByteTokenizer(const std::vector<std::string>& special_tokens) {
+  TokenizerSpec spec;
+  for (int byte = 0; byte < 256; ++byte) {
+    spec.tokens.push_back(SymbolsOfBytes(std::string(1, static_cast<char>(byte))));
+  }
+  for (const std::string& content : special_tokens) {
+    AddedToken token;
+    token.id = static_cast<int32_t>(256 + spec.added_tokens.size());
+    token.content = content;
+    token.special = true;
+    spec.added_tokens.push_back(std::move(token));
+  }
+  spec.pre_tokenizer = {{"type", "ByteLevel"},
+                        {"add_prefix_space", false},
+                        {"trim_offsets", true},
+                        {"use_regex", false}};
+  return MakeTokenizer(std::move(spec), "byte tokenizer");
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,31 @@
+#pragma once
+
+// UTF-8 by the Unicode standard's table 3-7: no surrogates, no overlong forms, nothing above
+// U+10FFFF.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace cohort::policy {
+
+struct CodePoint {
+  uint32_t value;  // kInvalidCodePoint for a byte that starts no valid sequence
+  size_t length;   // bytes taken; 1 for an invalid byte
+};
+inline constexpr uint32_t kInvalidCodePoint = 0xFFFFFFFF;
+
+// The code point that starts at `position` (which must be inside `text`).
+CodePoint DecodeUtf8(std::string_view text, size_t position);
+
+// Bytes of the longest valid prefix.
+size_t ValidUtf8Prefix(std::string_view text);
+
+void AppendUtf8(uint32_t code_point, std::string* out);
+
+// White_Space of Unicode; Python's str.isspace adds U+001C..U+001F.
+bool IsUnicodeSpace(uint32_t code_point);
+bool IsPythonSpace(uint32_t code_point);
+
+}  // namespace cohort::policy
