@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "rl/append_file.h"
-#include "rl/tensorboard_events.h"
 
 namespace cohort::rl {
 

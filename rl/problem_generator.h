@@ -41,6 +41,8 @@ class ProblemSource {
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
 
  private:
+  void DrawHeldOut(int count);
+
   proto::Data data_;
   uint64_t seed_;
   std::vector<Problem> train_;

@@ -1,0 +1,144 @@
+#include "rl/recipe_rules.h"
+
+#include <string>
+
+namespace cohort::rl {
+namespace {
+
+bool Samples(const proto::Recipe& recipe) {
+  for (const proto::Round& round : recipe.rounds()) {
+    if (round.kind() == "grpo" || round.kind() == "rejection_sft") return true;
+  }
+  return false;
+}
+
+void CheckName(const proto::Recipe& recipe, RecipeReader* reader) {
+  const std::string& name = recipe.name();
+  const bool plain =
+      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+      std::string::npos;
+  if (!name.empty() && (!plain || name.starts_with('.'))) {
+    reader->AddFault("name", "name '" + name +
+                                 "' names a folder; use letters, digits, '.', '_' and '-', with a "
+                                 "letter or digit first");
+  }
+}
+
+void CheckScratch(const proto::Scratch& scratch, RecipeReader* reader) {
+  const std::string base = "model.scratch.";
+  if (scratch.experts() > 0 && scratch.experts_per_token() > scratch.experts()) {
+    reader->AddFault(base + "experts_per_token",
+                     base + "experts_per_token is " + std::to_string(scratch.experts_per_token()) +
+                         "; must be at most experts (" + std::to_string(scratch.experts()) + ")");
+  }
+  if (scratch.heads() % scratch.kv_heads() != 0) {
+    reader->AddFault(base + "kv_heads", base + "heads (" + std::to_string(scratch.heads()) +
+                                            ") must be a multiple of kv_heads (" +
+                                            std::to_string(scratch.kv_heads()) + ")");
+  }
+  if (scratch.width() % scratch.heads() != 0 || scratch.width() / scratch.heads() % 2 != 0) {
+    reader->AddFault(base + "width", base + "width (" + std::to_string(scratch.width()) +
+                                         ") divided by heads (" + std::to_string(scratch.heads()) +
+                                         ") must be an even whole number");
+  }
+}
+
+void CheckModel(const proto::Recipe& recipe, RecipeReader* reader) {
+  const proto::Model& model = recipe.model();
+  const bool has_path = !model.path().empty();
+  if (has_path == model.has_scratch()) {
+    reader->AddFault("model", std::string("model needs exactly one of path (a model to load) and "
+                                          "scratch (the shape of a new one); it has ") +
+                                  (has_path ? "both" : "neither"));
+  }
+  if (!model.has_scratch()) return;
+  CheckScratch(model.scratch(), reader);
+  if (recipe.data().chat()) {
+    reader->AddFault("data.chat",
+                     "data.chat needs a model with a chat template; a model from "
+                     "scratch has none");
+  }
+  if (Samples(recipe) && recipe.rollout().max_new_tokens() >= model.scratch().context()) {
+    reader->AddFault("rollout.max_new_tokens",
+                     "rollout.max_new_tokens (" +
+                         std::to_string(recipe.rollout().max_new_tokens()) +
+                         ") leaves no room for a prompt in model.scratch.context (" +
+                         std::to_string(model.scratch().context()) + " tokens)");
+  }
+}
+
+void CheckData(const proto::Data& data, RecipeReader* reader) {
+  const bool has_train = !data.train().empty();
+  if (has_train == !data.generator().empty()) {
+    reader->AddFault("data", std::string("data needs exactly one of train (a JSON-lines file) and "
+                                         "generator; it has ") +
+                                 (has_train ? "both" : "neither") +
+                                 (has_train ? "" : ", add data.train=FILE.jsonl"));
+  }
+  if (!data.generator().empty() && !data.test().empty()) {
+    reader->AddFault("data.test",
+                     "data.test cannot be used with data.generator, which holds out "
+                     "its own problems");
+  }
+}
+
+void CheckRound(const proto::Recipe& recipe, int index, RecipeReader* reader) {
+  const proto::Round& round = recipe.rounds(index);
+  const std::string path = "rounds[" + std::to_string(index) + "]";
+  if (!round.has_kind()) {
+    reader->AddFault(path, path + " has no kind; must be one of sft, grpo, rejection_sft");
+    return;
+  }
+  if (round.kind() != "sft" && recipe.rewards().empty()) {
+    reader->AddFault(path, path + " is a " + round.kind() +
+                               " round, which needs rewards; add for example 'rewards: [{name: "
+                               "last_number}]'");
+  }
+  if (round.kind() == "grpo" && round.group_size() < 2) {
+    reader->AddFault(path + ".group_size",
+                     path + ".group_size is " + std::to_string(round.group_size()) +
+                         "; must be at least 2 in a grpo round: advantages compare the completions "
+                         "of one prompt");
+  }
+  if (round.kind() == "grpo" && recipe.rollout().temperature() == 0) {
+    reader->AddFault("rollout.temperature",
+                     "rollout.temperature is 0, which makes all completions "
+                     "of a group equal; grpo learns from their differences");
+  }
+}
+
+void CheckServices(const proto::Recipe& recipe, RecipeReader* reader) {
+  if (!Samples(recipe)) return;
+  const proto::Rollout& rollout = recipe.rollout();
+  if (rollout.workers() == 0 && rollout.addresses().empty()) {
+    reader->AddFault("rollout.workers",
+                     "rollout.workers is 0 and rollout.addresses is empty: nobody would decode");
+  }
+  if (rollout.reward_services() == 0 && rollout.reward_addresses().empty()) {
+    reader->AddFault("rollout.reward_services",
+                     "rollout.reward_services is 0 and "
+                     "rollout.reward_addresses is empty: nobody would "
+                     "grade");
+  }
+}
+
+}  // namespace
+
+void CheckRecipe(const proto::Recipe& recipe, RecipeReader* reader) {
+  CheckName(recipe, reader);
+  CheckModel(recipe, reader);
+  CheckData(recipe.data(), reader);
+  for (int i = 0; i < recipe.rewards_size(); ++i) {
+    const std::string path = "rewards[" + std::to_string(i) + "]";
+    if (recipe.rewards(i).name().empty()) reader->AddFault(path, path + " has no name");
+  }
+  if (recipe.rounds().empty()) {
+    reader->AddFault("rounds",
+                     "rounds is empty; a recipe needs at least one, such as '- {kind: "
+                     "sft, steps: 100}'");
+  }
+  for (int i = 0; i < recipe.rounds_size(); ++i) CheckRound(recipe, i, reader);
+  CheckServices(recipe, reader);
+}
+
+}  // namespace cohort::rl
