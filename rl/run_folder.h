@@ -15,12 +15,10 @@ class RunFolder {
  public:
   // Creates or opens `path` for `recipe`:
   //   nothing there      a fresh run
-  //   a run is there     it is resumed, provided that the recipe is the same up to what may change
+  //   a run is there     it is resumed, unless rl/resume_rule.h refuses how the recipe changed
   //   fresh = true       the run that is there moves to PATH.old-N; nothing is deleted
-  // May change on resume: more rounds at the end, more steps in what was the last round, everything
-  // under output, and how the work is spread (rollout.workers, addresses, services, deadlines,
-  // kv_cache_mb). Errors: kUsage naming the differing keys; kUsage for a folder that holds
-  // something else; kEnvironment when another process has the run, or the folder cannot be written.
+  // Errors: kUsage naming the differing keys; kUsage for a folder that holds something else;
+  // kEnvironment when another process has the run, or the folder cannot be written.
   RunFolder(std::filesystem::path path, const proto::Recipe& recipe, bool fresh);
   ~RunFolder();
   RunFolder(const RunFolder&) = delete;
@@ -40,9 +38,5 @@ class RunFolder {
   bool resuming_ = false;
   std::string moved_to_;
 };
-
-// "KEY: OLD -> NEW" for each change that a resume does not allow.
-std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
-                                        const proto::Recipe& new_recipe);
 
 }  // namespace cohort::rl
