@@ -1,0 +1,181 @@
+// cohort grade: one reward over JSON lines, in process, in input order.
+
+#include <cstdio>
+#include <latch>
+#include <map>
+#include <thread>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "reward/registry.h"
+#include "reward/scorer.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+
+namespace cohort::rl {
+namespace {
+
+using base::Json;
+
+struct GradeSettings {
+  std::string reward;
+  std::vector<std::string> options;
+  std::string input = "-";
+  int workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  int limit_ms = 10'000;
+};
+
+std::map<std::string, std::string> SplitOptions(const std::vector<std::string>& assignments) {
+  std::map<std::string, std::string> options;
+  for (const std::string& assignment : assignments) {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Error(ErrorCode::kUsage, "--option '" + assignment + "': expected key=value");
+    }
+    if (!options.emplace(assignment.substr(0, equals), assignment.substr(equals + 1)).second) {
+      throw Error(ErrorCode::kUsage, "--option '" + assignment + "': given twice");
+    }
+  }
+  return options;
+}
+
+// A text, or the number or list that a dataset wrote in place of one.
+std::string TextOf(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : base::DumpJson(value);
+}
+
+// "pred" is a whole response, "answer" an extracted one; both are what gets graded.
+reward::Sample ToSample(const Json& row) {
+  static const std::vector<std::string> kCompletions = {"pred", "answer"};
+  if (!row.contains("id")) throw Error(ErrorCode::kUsage, "the field 'id' is missing");
+  reward::Sample sample;
+  Json columns = Json::object();
+  std::string completion_field;
+  for (const std::string& field : kCompletions) {
+    if (completion_field.empty() && row.contains(field)) completion_field = field;
+  }
+  if (completion_field.empty()) {
+    throw Error(ErrorCode::kUsage, "neither 'pred' nor 'answer' is there: nothing to grade");
+  }
+  for (const auto& [name, value] : row.items()) {
+    if (name == completion_field) {
+      sample.set_completion(TextOf(value));
+    } else if (name == "gold") {
+      sample.set_answer(TextOf(value));
+    } else if (name == "prompt") {
+      sample.set_prompt(TextOf(value));
+    } else if (name != "id") {
+      columns[name] = value;
+    }
+  }
+  sample.set_columns_json(base::DumpJson(columns));
+  return sample;
+}
+
+// Scores lines in chunks, so that a long input neither waits in memory nor loses its order.
+class Grading {
+ public:
+  explicit Grading(const GradeSettings& settings)
+      : limit_(settings.limit_ms), scorer_({.workers = settings.workers}) {
+    auto terms = std::make_shared<reward::Terms>();
+    terms->push_back({settings.reward, 1.0,
+                      reward::MakeGrader(settings.reward, SplitOptions(settings.options))});
+    terms_ = std::move(terms);
+  }
+
+  void Add(const Json& row) {
+    samples_.push_back(ToSample(row));
+    samples_.back().set_sample_id(samples_.size());
+    ids_.push_back(row.at("id"));
+    bytes_ += samples_.back().completion().size();
+    if (samples_.size() >= kChunkLines || bytes_ >= kChunkBytes) Flush();
+  }
+
+  void Flush() {
+    std::vector<reward::Verdict> verdicts(samples_.size());
+    // Shared: on_done may still be inside count_down when the wait below returns.
+    const auto done = std::make_shared<std::latch>(1);
+    auto batch = std::make_shared<reward::ScoreBatch>();
+    batch->terms = terms_;
+    batch->term_limit = limit_;
+    for (const reward::Sample& sample : samples_) batch->samples.push_back(&sample);
+    batch->on_verdict = [&](size_t i, reward::Verdict v) { verdicts[i] = std::move(v); };
+    batch->on_done = [done] { done->count_down(); };
+    scorer_.Submit(batch);
+    done->wait();
+    for (size_t i = 0; i < verdicts.size(); ++i) Print(ids_[i], verdicts[i]);
+    std::fflush(stdout);
+    samples_.clear();
+    ids_.clear();
+    bytes_ = 0;
+  }
+
+ private:
+  static constexpr size_t kChunkLines = 4096;
+  static constexpr size_t kChunkBytes = size_t{16} << 20;
+
+  static void Print(const Json& id, const reward::Verdict& verdict) {
+    const bool ok = verdict.status() == reward::STATUS_OK;
+    nlohmann::ordered_json out;
+    out["id"] = id;
+    out["score"] = ok ? nlohmann::ordered_json(verdict.score()) : nlohmann::ordered_json(nullptr);
+    out["status"] = reward::StatusName(verdict.status());
+    out["detail"] = ok ? verdict.detail() : verdict.components(0).detail();
+    const std::string line =
+        out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+    std::fwrite(line.data(), 1, line.size(), stdout);
+  }
+
+  const std::chrono::milliseconds limit_;
+  std::shared_ptr<const reward::Terms> terms_;
+  std::vector<reward::Sample> samples_;
+  std::vector<Json> ids_;
+  size_t bytes_ = 0;
+  reward::Scorer scorer_;
+};
+
+std::string RewardList() {
+  std::string list = "Rewards and their options:\n";
+  for (const reward::RewardInfo& reward : reward::RegisteredRewards()) {
+    list += "  " + reward.name + ": " + reward.description + "\n";
+    for (const auto& option : reward.options) {
+      list += "      " + option.name + ": " + option.description + "\n";
+    }
+  }
+  return list;
+}
+
+}  // namespace
+
+int RunGrade(int argc, char** argv) {
+  GradeSettings settings;
+  CLI::App app(
+      "Grades answers: {\"id\",\"gold\",\"pred\"} a line in (or \"answer\" for \"pred\"),\n"
+      "{\"id\",\"score\",\"status\",\"detail\"} a line out, in the same order. Example:\n"
+      "  echo '{\"id\":1,\"gold\":\"18\",\"pred\":\"So she makes $18.\"}' | cohort grade --reward "
+      "last_number",
+      "cohort grade");
+  app.add_option("--reward", settings.reward, "a reward of the list below")->required();
+  app.add_option("--option", settings.options, "key=value, once for each option")
+      ->allow_extra_args(false);
+  app.add_option("--workers", settings.workers, "threads")->check(CLI::Range(1, 1024));
+  app.add_option("--input", settings.input, "JSON lines; - reads stdin (default)");
+  app.add_option("--deadline-ms", settings.limit_ms, "longest time for one answer")
+      ->check(CLI::Range(1, 3'600'000));
+  bool json = true;
+  app.add_flag("--json", json, "output is JSON lines with and without it");
+  app.footer(RewardList());
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Grading grading(settings);
+  try {
+    base::ForEachJsonLine(settings.input, [&](const Json& row, int) { grading.Add(row); });
+  } catch (const Error&) {
+    grading.Flush();  // the lines before the fault are graded
+    throw;
+  }
+  grading.Flush();
+  return 0;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,81 @@
+#include "reward/combine.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <new>
+#include <typeinfo>
+
+namespace cohort::reward {
+namespace {
+
+// Answers what it is told to.
+class Fixed final : public Grader {
+ public:
+  explicit Fixed(Grade grade) : grade_(std::move(grade)) {}
+  Grade Score(const Sample&, const Budget&) const override { return grade_; }
+
+ private:
+  Grade grade_;
+};
+
+template <typename Exception>
+class Throwing final : public Grader {
+ public:
+  Grade Score(const Sample&, const Budget&) const override { throw Exception(); }
+};
+
+Term MakeTerm(const std::string& name, double weight, Grade grade) {
+  return {name, weight, std::make_shared<Fixed>(std::move(grade))};
+}
+
+Verdict Score(const Terms& terms) {
+  Sample sample;
+  sample.set_sample_id(77);
+  return ScoreSample(terms, sample, std::chrono::milliseconds(1000), nullptr);
+}
+
+TEST(Combine, SumsByWeightAndReportsEveryComponent) {
+  const Verdict verdict = Score({MakeTerm("right", 1, {1, STATUS_OK, "a"}),
+                                 MakeTerm("format", 0.25, {1, STATUS_OK, "b"}),
+                                 MakeTerm("length", 0.5, {-0.5, STATUS_OK, "c"})});
+  EXPECT_EQ(verdict.sample_id(), 77u);
+  EXPECT_EQ(verdict.status(), STATUS_OK);
+  EXPECT_DOUBLE_EQ(verdict.score(), 1.0);
+  ASSERT_EQ(verdict.components_size(), 3);
+  EXPECT_EQ(verdict.components(2).name(), "length");
+  EXPECT_EQ(verdict.components(2).score(), -0.5) << "before the weight";
+  EXPECT_EQ(verdict.components(2).detail(), "c");
+}
+
+TEST(Combine, TheFirstFailingStatusWinsAndTheOthersAreStillReported) {
+  const Verdict verdict =
+      Score({MakeTerm("a", 1, {1, STATUS_OK, ""}), MakeTerm("b", 1, {0, STATUS_TIMEOUT, "slow"}),
+             MakeTerm("c", 1, {0, STATUS_CRASH, "gone"}), MakeTerm("d", 1, {0.5, STATUS_OK, ""})});
+  EXPECT_EQ(verdict.status(), STATUS_TIMEOUT);
+  EXPECT_EQ(verdict.detail(), "b: slow");
+  EXPECT_EQ(verdict.components(2).status(), STATUS_CRASH);
+  EXPECT_EQ(verdict.components(3).status(), STATUS_OK);
+  EXPECT_EQ(verdict.components(3).score(), 0.5);
+}
+
+TEST(Combine, AScoreThatIsNotFiniteIsAnErrorNotAScore) {
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    EXPECT_EQ(Score({MakeTerm("a", 1, {bad, STATUS_OK, ""})}).status(), STATUS_ERROR);
+  }
+  const double huge = std::numeric_limits<double>::max();
+  const Verdict overflow =
+      Score({MakeTerm("a", 2, {huge, STATUS_OK, ""}), MakeTerm("b", 1, {1, STATUS_OK, ""})});
+  EXPECT_EQ(overflow.status(), STATUS_ERROR);
+  EXPECT_EQ(overflow.components(0).status(), STATUS_OK);
+}
+
+TEST(Combine, AnExceptionCostsItsSampleOnly) {
+  EXPECT_EQ(Score({{"a", 1, std::make_shared<Throwing<std::bad_cast>>()}}).status(), STATUS_ERROR);
+  EXPECT_EQ(Score({{"a", 1, std::make_shared<Throwing<std::bad_alloc>>()}}).status(),
+            STATUS_MEMORY);
+}
+
+}  // namespace
+}  // namespace cohort::reward

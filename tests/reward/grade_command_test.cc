@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "rl/commands.h"
+#include "tests/reward/grade.h"
+
+namespace cohort::rl {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+struct Outcome {
+  int exit_status = 0;
+  std::string error;
+  std::vector<json> rows;
+};
+
+Outcome Grade(const std::string& input, std::vector<std::string> arguments) {
+  const std::string file = testing::TempDir() + "grade_" + std::to_string(getpid()) + ".jsonl";
+  std::ofstream(file) << input;
+  arguments.insert(arguments.begin(), "grade");
+  arguments.insert(arguments.end(), {"--input", file});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  testing::internal::CaptureStdout();
+  Outcome outcome;
+  try {
+    outcome.exit_status = RunGrade(static_cast<int>(argv.size()), argv.data());
+  } catch (const Error& error) {
+    outcome.exit_status = ExitStatus(error.code());
+    outcome.error = std::string(error.what()) + " " + error.hint();
+  }
+  std::istringstream lines(testing::internal::GetCapturedStdout());
+  for (std::string line; std::getline(lines, line);) outcome.rows.push_back(json::parse(line));
+  std::filesystem::remove(file);
+  return outcome;
+}
+
+TEST(GradeCommand, GradesLinesInInputOrder) {
+  std::string input;
+  for (int i = 0; i < 10'000; ++i) {
+    input +=
+        json{{"id", i}, {"gold", std::to_string(i)}, {"pred", "It is " + std::to_string(i - i % 2)}}
+            .dump() +
+        "\n";
+  }
+  const Outcome outcome = Grade(input, {"--reward", "last_number", "--workers", "4"});
+  EXPECT_EQ(outcome.exit_status, 0) << outcome.error;
+  ASSERT_EQ(outcome.rows.size(), 10'000u);
+  for (int i = 0; i < 10'000; ++i) {
+    ASSERT_EQ(outcome.rows[i]["id"], i);
+    EXPECT_EQ(outcome.rows[i]["score"], i % 2 == 0 ? 1 : 0) << i;
+    EXPECT_EQ(outcome.rows[i]["status"], "ok");
+  }
+}
+
+TEST(GradeCommand, AFailureOfTheGraderHasNoScore) {
+  const Outcome outcome =
+      Grade(R"({"id":"a","gold":"blue","pred":"5"})", {"--reward", "last_number"});
+  ASSERT_EQ(outcome.rows.size(), 1u);
+  EXPECT_EQ(outcome.rows[0]["id"], "a");
+  EXPECT_TRUE(outcome.rows[0]["score"].is_null());
+  EXPECT_EQ(outcome.rows[0]["status"], "unparseable");
+  EXPECT_EQ(outcome.rows[0]["detail"], "the answer 'blue' is not one number");
+}
+
+TEST(GradeCommand, TakesAnswersNumbersAndMissingGolds) {
+  const Outcome outcome = Grade(
+      "{\"id\":1,\"gold\":42,\"answer\":\"42\"}\n\n{\"id\":2,\"gold\":\"42\",\"answer\":42}\n"
+      "{\"id\":3,\"gold\":null,\"pred\":\"42\"}\n",
+      {"--reward", "exact_answer"});
+  ASSERT_EQ(outcome.rows.size(), 3u);
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[1]["score"], 1);
+  EXPECT_EQ(outcome.rows[2]["status"], "unparseable");
+}
+
+TEST(GradeCommand, PassesOptionsOn) {
+  const Outcome outcome =
+      Grade("{\"id\":1,\"pred\":\"a=b\"}\n{\"id\":2,\"pred\":\"ab\"}",
+            {"--reward", "format", "--option", "pattern=a=b", "--option", "match=search"});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[1]["score"], 0);
+}
+
+TEST(GradeCommand, RunsAPluginOnTheWholeRow) {
+  const Outcome outcome =
+      Grade("{\"id\":1,\"pred\":\"aab\",\"level\":3}\n{\"id\":2,\"pred\":\"abort\"}",
+            {"--reward", "custom", "--option", "path=" + reward::TestPlugin("misbehaves")});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[1]["status"], "crash");
+}
+
+TEST(GradeCommand, NamesTheLineOfBadInputAndExitsWith2) {
+  const std::string good = R"({"id":1,"gold":"5","pred":"5"})";
+  const std::pair<const char*, const char*> faults[] = {
+      {"{\"id\":2,", ":2: expected one JSON object"},
+      {"[1]", ":2: expected one JSON object"},
+      {R"({"gold":"5","pred":"5"})", ":2: the field 'id' is missing"},
+      {R"({"id":2,"gold":"5"})", ":2: neither 'pred' nor 'answer'"},
+  };
+  for (const auto& [line, message] : faults) {
+    const Outcome outcome = Grade(good + "\n" + line, {"--reward", "last_number"});
+    EXPECT_EQ(outcome.exit_status, 2) << line;
+    EXPECT_THAT(outcome.error, HasSubstr(message));
+    EXPECT_EQ(outcome.rows.size(), 1u) << "what came before the fault is graded";
+  }
+}
+
+TEST(GradeCommand, RefusesBadUsageWithTheNearestName) {
+  EXPECT_THAT(Grade("", {"--reward", "boxed"}).error, HasSubstr("the rewards are: last_number"));
+  EXPECT_THAT(Grade("", {"--reward", "boxd_answer"}).error,
+              HasSubstr("did you mean 'boxed_answer'"));
+  EXPECT_EQ(Grade("", {"--reward", "boxd_answer"}).exit_status, 2);
+  EXPECT_THAT(Grade("", {"--reward", "format", "--option", "pattern"}).error,
+              HasSubstr("expected key=value"));
+}
+
+}  // namespace
+}  // namespace cohort::rl

@@ -1,0 +1,139 @@
+// The program cohort-reward as a launcher sees it: address file, signals, exit codes, libraries.
+
+#include <gmock/gmock.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <thread>
+
+#include "base/child_process.h"
+#include "base/durable_file.h"
+#include "tests/reward/client.h"
+#include "tests/reward/process_watch.h"
+
+namespace cohort::reward {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::Not;
+
+const std::string kProgram = COHORT_BIN_DIR "/cohort-reward";
+
+std::string OutputOf(const std::string& command, int* status = nullptr) {
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) output.append(buffer, got);
+  const int ended = pclose(pipe);
+  if (status != nullptr) *status = WEXITSTATUS(ended);
+  return output;
+}
+
+// A running cohort-reward with its address.
+class Program {
+ public:
+  explicit Program(std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.begin(), {kProgram, "--port-file", port_file_.string()});
+    std::filesystem::remove(port_file_);
+    process_ = std::make_unique<base::ChildProcess>(arguments, log_);
+    for (int i = 0; i < 2000 && !std::filesystem::exists(port_file_) && process_->Running(); ++i) {
+      std::this_thread::sleep_for(milliseconds(10));
+    }
+    if (std::filesystem::exists(port_file_)) address_ = base::ReadFile(port_file_);
+  }
+  ~Program() {
+    process_.reset();
+    std::filesystem::remove(port_file_);
+    std::filesystem::remove(log_);
+  }
+
+  const std::string& address() const { return address_; }
+  base::ChildProcess& process() { return *process_; }
+
+ private:
+  const std::string stem_ = testing::TempDir() + "cohort_reward_" + std::to_string(getpid());
+  const std::filesystem::path port_file_ = stem_ + ".port";
+  const std::filesystem::path log_ = stem_ + ".log";
+  std::unique_ptr<base::ChildProcess> process_;
+  std::string address_;
+};
+
+TEST(RewardProgram, WritesItsAddressServesAndEndsOnSigterm) {
+  Program program;
+  ASSERT_THAT(program.address(), testing::MatchesRegex("127\\.0\\.0\\.1:[0-9]+"));
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number");
+  AddSample(&request, 1, "5", "5");
+  EXPECT_EQ(Client(program.address()).Score(request).verdicts.at(1).score(), 1);
+  program.process().Signal(SIGTERM);
+  EXPECT_EQ(program.process().Wait(milliseconds(20'000)), 0);
+}
+
+TEST(RewardProgram, FinishesRunningCallsBeforeItEnds) {
+  Program program;
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
+  request.set_sample_deadline_ms(1500);
+  AddSample(&request, 1, "hang");
+  AddSample(&request, 2, "fine");
+  Client::Reply reply;
+  std::jthread caller([&] { reply = Client(program.address()).Score(request); });
+  std::this_thread::sleep_for(milliseconds(700));
+  program.process().Signal(SIGTERM);
+  EXPECT_EQ(program.process().Wait(milliseconds(20'000)), 0);
+  caller.join();
+  EXPECT_TRUE(reply.status.ok()) << reply.status.error_message();
+  EXPECT_EQ(reply.verdicts.at(1).status(), STATUS_TIMEOUT);
+  EXPECT_EQ(reply.verdicts.at(2).score(), 1);
+}
+
+TEST(RewardProgram, ItsPluginProcessesDieWithItEvenWhenItIsKilled) {
+  const std::filesystem::path copy =
+      testing::TempDir() + "orphan_" + std::to_string(getpid()) + ".so";
+  std::filesystem::copy_file(TestPlugin("misbehaves"), copy);
+  Program program;
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", copy.string()}});
+  request.set_sample_deadline_ms(60'000);
+  AddSample(&request, 1, "hang");
+  std::jthread caller([&] { Client(program.address()).Score(request); });
+  const auto hosts = [&] { return CountProcesses(copy.filename()).in_plugin_hosts; };
+  for (int i = 0; i < 1000 && hosts() < 2; ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(hosts(), 2) << "the plug-in and what it forked";
+  program.process().Signal(SIGKILL);
+  for (int i = 0; i < 1000 && hosts() > 0; ++i) std::this_thread::sleep_for(milliseconds(10));
+  EXPECT_EQ(hosts(), 0);
+  std::filesystem::remove(copy);
+}
+
+TEST(RewardProgram, EndsWith3WhenThePortIsTaken) {
+  Program program;
+  int status = 0;
+  const std::string output = OutputOf(kProgram + " --listen " + program.address(), &status);
+  EXPECT_EQ(status, 3);
+  EXPECT_THAT(output, HasSubstr("error: cannot listen on " + program.address()));
+}
+
+TEST(RewardProgram, EndsWith2OnBadUsageAndExplainsItself) {
+  int status = 0;
+  EXPECT_THAT(OutputOf(kProgram + " --listen 0.0.0.0:0", &status), HasSubstr("--insecure-listen"));
+  EXPECT_EQ(status, 2);
+  OutputOf(kProgram + " --no-such-flag", &status);
+  EXPECT_EQ(status, 2);
+  EXPECT_THAT(OutputOf(kProgram + " --help", &status), HasSubstr("Example:"));
+  EXPECT_EQ(status, 0);
+}
+
+TEST(RewardProgram, LinksNoLibTorch) {
+  for (const char* program : {"/cohort-reward", "/cohort-plugin-host"}) {
+    const std::string libraries = OutputOf("ldd " + std::string(COHORT_BIN_DIR) + program);
+    ASSERT_THAT(libraries, HasSubstr("libstdc++")) << "ldd no longer lists libraries";
+    EXPECT_THAT(libraries, Not(HasSubstr("libtorch")));
+    EXPECT_THAT(libraries, Not(HasSubstr("libc10")));
+  }
+}
+
+}  // namespace
+}  // namespace cohort::reward

@@ -1,0 +1,252 @@
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/error.h"
+#include "reward/server.h"
+#include "tests/reward/client.h"
+#include "tests/reward/process_watch.h"
+
+namespace cohort::reward {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+
+class RewardServiceTest : public testing::Test {
+ protected:
+  Server server_{{.workers = 3}};
+  Client client_{server_.address()};
+};
+
+void ExpectRefusal(const Client::Reply& reply, grpc::StatusCode code, const std::string& text) {
+  EXPECT_EQ(reply.status.error_code(), code) << reply.status.error_message();
+  EXPECT_THAT(reply.status.error_message(), HasSubstr(text));
+  EXPECT_TRUE(reply.verdicts.empty());
+}
+
+TEST_F(RewardServiceTest, AnswersEverySampleOnceWithItsComponents) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number", 1);
+  *request.add_terms() = MakeTerm("format", 0.5, {{"pattern", ".*\\."}});
+  for (uint64_t i = 0; i < 300; ++i) {
+    AddSample(&request, 7000 + i, "It is " + std::to_string(i) + (i % 2 == 0 ? "." : ""),
+              std::to_string(i - i % 3));
+  }
+  const Client::Reply reply = client_.Score(request);
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  ASSERT_EQ(reply.verdicts.size(), 300u);
+  for (const auto& [id, verdict] : reply.verdicts) {
+    const uint64_t i = id - 7000;
+    EXPECT_EQ(verdict.status(), STATUS_OK);
+    EXPECT_DOUBLE_EQ(verdict.score(), (i % 3 == 0 ? 1 : 0) + (i % 2 == 0 ? 0.5 : 0)) << i;
+    ASSERT_EQ(verdict.components_size(), 2);
+    EXPECT_EQ(verdict.components(0).name(), "last_number");
+    EXPECT_EQ(verdict.components(1).score(), i % 2 == 0 ? 1 : 0);
+  }
+}
+
+TEST_F(RewardServiceTest, CarriesCompletionsThatAreNotUtf8) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number");
+  AddSample(&request, 1, "\xFF\xC3 5", "5");
+  AddSample(&request, 2, "\xFF\xC3 5\xFF 6", "5");
+  const Client::Reply reply = client_.Score(request);
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  EXPECT_EQ(reply.verdicts.at(1).score(), 1);
+  EXPECT_EQ(reply.verdicts.at(2).score(), 0);
+}
+
+TEST_F(RewardServiceTest, ABadPluginSampleLeavesTheOthersUntouched) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
+  request.set_sample_deadline_ms(300);
+  const std::pair<const char*, Status> acts[] = {
+      {"fine", STATUS_OK},   {"hang", STATUS_TIMEOUT}, {"also fine", STATUS_OK},
+      {"nan", STATUS_ERROR}, {"abort", STATUS_CRASH},  {"good", STATUS_OK},
+  };
+  for (uint64_t id = 0; id < 60; ++id) AddSample(&request, id, acts[id % 6].first);
+  const Client::Reply reply = client_.Score(request);
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  ASSERT_EQ(reply.verdicts.size(), 60u);
+  for (const auto& [id, verdict] : reply.verdicts) {
+    EXPECT_EQ(verdict.status(), acts[id % 6].second) << acts[id % 6].first << verdict.detail();
+    if (verdict.status() == STATUS_OK) {
+      EXPECT_EQ(verdict.score(), 1);
+    }
+  }
+}
+
+TEST_F(RewardServiceTest, KeepsAPluginsProcessesFromCallToCall) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("vowel_share")}});
+  AddSample(&request, 1, "aaa");
+  ASSERT_TRUE(client_.Score(request).status.ok());
+  const int children = CountProcesses("").children;
+  EXPECT_GE(children, 1);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(client_.Score(request).verdicts.at(1).score(), 1);
+  EXPECT_EQ(CountProcesses("").children, children);
+}
+
+TEST_F(RewardServiceTest, RefusesAnUnknownRewardNamingTheNearest) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_numbr");
+  AddSample(&request, 1, "5", "5");
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT,
+                "did you mean 'last_number'?");
+}
+
+TEST_F(RewardServiceTest, RefusesAPluginThatDoesNotLoad) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("no_score")}});
+  AddSample(&request, 1, "5");
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT,
+                "exports no function cohort_reward_score");
+}
+
+TEST_F(RewardServiceTest, RefusesRequestsThatMakeNoSense) {
+  ScoreRequest request;
+  AddSample(&request, 1, "5", "5");
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT, "terms is empty");
+  *request.add_terms() = MakeTerm("last_number");
+  AddSample(&request, 1, "6", "6");
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT,
+                "samples[1].sample_id 1 occurs twice");
+  request.mutable_samples()->RemoveLast();
+  request.mutable_terms(0)->set_weight(std::nan(""));
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT, "terms[0].weight");
+  request.mutable_terms(0)->set_weight(1);
+  request.set_sample_deadline_ms(4'000'000'000u);
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT, "sample_deadline_ms");
+  request.set_sample_deadline_ms(0);
+  request.mutable_samples(0)->set_completion(std::string((16 << 20) + 1, 'x'));
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT,
+                "samples[0], bytes of a text");
+  request.mutable_samples(0)->set_completion("5");
+  for (uint64_t id = 2; id < 65'538; ++id) AddSample(&request, id, "");
+  ExpectRefusal(client_.Score(request), grpc::StatusCode::INVALID_ARGUMENT, "samples, count");
+}
+
+TEST_F(RewardServiceTest, AnswersARequestWithoutSamples) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number");
+  const Client::Reply reply = client_.Score(request);
+  EXPECT_TRUE(reply.status.ok());
+  EXPECT_TRUE(reply.verdicts.empty());
+}
+
+TEST_F(RewardServiceTest, ACancelledCallFreesItsWorkers) {
+  ScoreRequest slow;
+  *slow.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
+  slow.set_sample_deadline_ms(60'000);
+  for (uint64_t id = 0; id < 50; ++id) AddSample(&slow, id, "hang");
+  const Client::Reply cut = client_.Score(slow, /*deadline_ms=*/300);
+  EXPECT_EQ(cut.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+
+  ScoreRequest quick;
+  *quick.add_terms() = MakeTerm("last_number");
+  AddSample(&quick, 1, "5", "5");
+  const auto start = steady_clock::now();
+  EXPECT_EQ(client_.Score(quick).verdicts.at(1).score(), 1);
+  EXPECT_LT(steady_clock::now() - start, milliseconds(5000));
+}
+
+TEST_F(RewardServiceTest, ServesManyCallsAtOnce) {
+  std::atomic<int> right = 0;
+  {
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < 8; ++caller) {
+      callers.emplace_back([&, caller] {
+        Client client(server_.address());
+        for (int call = 0; call < 10; ++call) {
+          ScoreRequest request;
+          *request.add_terms() = MakeTerm("exact_answer");
+          for (uint64_t id = 0; id < 40; ++id) {
+            const std::string text = std::to_string(caller * 1000 + call * 100 + id);
+            AddSample(&request, id, text, text);
+          }
+          for (const auto& [id, verdict] : client.Score(request).verdicts)
+            right += verdict.score() == 1;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(right, 8 * 10 * 40);
+}
+
+TEST_F(RewardServiceTest, DescribesItsRewardsAndItsHealth) {
+  grpc::ClientContext describe;
+  DescribeReply rewards;
+  ASSERT_TRUE(client_.stub().Describe(&describe, {}, &rewards).ok());
+  ASSERT_EQ(rewards.rewards_size(), static_cast<int>(RegisteredRewards().size()));
+  EXPECT_EQ(rewards.rewards(0).name(), "last_number");
+  EXPECT_THAT(rewards.rewards(0).options(0), HasSubstr("after: "));
+
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number");
+  for (uint64_t id = 0; id < 5; ++id) AddSample(&request, id, "5", "5");
+  client_.Score(request);
+  grpc::ClientContext health;
+  HealthReply reply;
+  ASSERT_TRUE(client_.stub().Health(&health, {}, &reply).ok());
+  EXPECT_TRUE(reply.serving());
+  EXPECT_EQ(reply.samples_scored(), 5u);
+}
+
+TEST(RewardServer, RefusesATakenPort) {
+  Server first({});
+  try {
+    Server second({.listen = first.address()});
+    FAIL() << "two services on one port";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
+    EXPECT_THAT(error.what(), HasSubstr("cannot listen on " + first.address()));
+  }
+}
+
+TEST(RewardServer, ListensOnAUnixSocketAndRefusesALiveOne) {
+  const std::string address =
+      "unix:" + testing::TempDir() + "reward_" + std::to_string(getpid()) + ".sock";
+  Server first({.listen = address});
+  EXPECT_EQ(first.address(), address);
+  EXPECT_THROW(Server({.listen = address}), Error);
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("last_number");
+  AddSample(&request, 1, "5", "5");
+  EXPECT_EQ(Client(address).Score(request).verdicts.at(1).score(), 1);
+}
+
+TEST(RewardServer, StaysOnLoopbackUnlessToldOtherwise) {
+  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.evil.example:0"}) {
+    EXPECT_FALSE(IsLoopback(address));
+    EXPECT_THROW(Server({.listen = address}), Error) << address;
+  }
+  for (const char* address : {"127.0.0.1:0", "localhost:1", "[::1]:0", "unix:/x"}) {
+    EXPECT_TRUE(IsLoopback(address)) << address;
+  }
+  for (const char* address :
+       {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "unix:"}) {
+    EXPECT_THROW(Server({.listen = address}), Error) << address;
+  }
+}
+
+TEST(RewardServer, LoadsNoPluginsBeyondLoopbackUnlessToldTo) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("vowel_share")}});
+  AddSample(&request, 1, "aaa");
+  for (const bool allowed : {false, true}) {
+    Server server({.listen = "0.0.0.0:0", .insecure_listen = true, .allow_plugins = allowed});
+    const std::string port = server.address().substr(server.address().rfind(':'));
+    const Client::Reply reply = Client("127.0.0.1" + port).Score(request);
+    if (allowed) {
+      EXPECT_EQ(reply.verdicts.at(1).score(), 1);
+    } else {
+      ExpectRefusal(reply, grpc::StatusCode::INVALID_ARGUMENT, "loads no plug-ins");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cohort::reward
