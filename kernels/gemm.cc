@@ -53,12 +53,13 @@ PackedMatrix::PackedMatrix(int64_t columns, int64_t depth, Storage storage)
   buffer_ = HugeBuffer(static_cast<size_t>(PadToPanel(columns) * depth * width));
 }
 
-void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count) {
+void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count,
+                             int64_t values) {
   Require(panel >= 0 && panel < panels(), "PackedMatrix::PackPanel: no such panel");
-  Require(count >= 1 && count <= kPanelColumns && ld >= depth_,
+  Require(count >= 1 && count <= kPanelColumns && values <= depth_,
           "PackedMatrix::PackPanel: bad shape");
   const int64_t offset = panel * depth_ * kPanelColumns;
-  for (int64_t k = 0; k < depth_; ++k) {
+  for (int64_t k = 0; k < values; ++k) {
     for (int64_t column = 0; column < count; ++column) {
       const int64_t at = offset + k * kPanelColumns + column;
       const float value = rows[column * ld + k];

@@ -34,10 +34,10 @@ class PackedMatrix {
   int64_t bytes() const { return static_cast<int64_t>(buffer_.size()); }
   Storage storage() const { return storage_; }
 
-  // Fills columns 16 panel .. 16 panel + count - 1 (count <= 16) from `count` rows of `depth`
-  // values, row i at rows + i * ld; bf16 storage rounds to nearest even. Different panels may be
-  // filled in parallel.
-  void PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count);
+  // Fills columns 16 panel .. 16 panel + count - 1 (count <= 16) from `count` rows of `values`
+  // numbers, row i at rows + i * ld; entries values .. depth - 1 stay zero. bf16 storage rounds to
+  // nearest even. Different panels may be filled in parallel.
+  void PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count, int64_t values);
   // out[0 .. depth) = the weights of one column: a row of the matrix before packing.
   void ReadColumn(int64_t column, float* out) const;
   const void* panel(int64_t index) const;

@@ -33,7 +33,7 @@ MachineRates MeasureMachineRates(ThreadPool& pool) {
     PackedMatrix weights(kColumns, kDepth, Storage::kFloat32);
     const std::vector<float> row(16, 1.0f);
     pool.ParallelFor(weights.panels(), [&](int64_t panel, int) {
-      weights.PackPanel(panel, std::vector<float>(16 * kDepth, 0.5f).data(), kDepth, 16);
+      weights.PackPanel(panel, std::vector<float>(16 * kDepth, 0.5f).data(), kDepth, 16, kDepth);
     });
     const std::vector<float> a(kDepth, 1.0f);
     std::vector<float> c(kColumns);
