@@ -8,18 +8,12 @@
 #include <vector>
 
 #include "policy/config.h"
+#include "policy/decoder_stack.h"
+#include "policy/linear.h"
+#include "policy/packed_tokens.h"
 #include "policy/weights.h"
 
 namespace cohort::policy {
-
-// Several sequences end to end, without padding.
-struct PackedTokens {
-  at::Tensor ids_T;              // int64
-  at::Tensor positions_T;        // int64, restarts at 0 with every sequence
-  std::vector<int64_t> offsets;  // sequence s is rows offsets[s] .. offsets[s+1]-1; offsets.back() == T
-};
-
-PackedTokens Pack(const std::vector<std::vector<int32_t>>& sequences, at::Device device = at::kCPU);
 
 class TransformerImpl : public torch::nn::Module {
  public:
@@ -46,10 +40,10 @@ class TransformerImpl : public torch::nn::Module {
 
  private:
   ModelConfig config_;
-  torch::nn::Embedding embedding_{nullptr};
-  torch::nn::ModuleList layers_{nullptr};
-  torch::nn::AnyModule norm_;
-  at::Tensor head_;
+  // Submodules carry Hugging Face's names, so that named_parameters() has those of
+  // policy/weights.h.
+  DecoderStack model_{nullptr};
+  Linear lm_head_{nullptr};  // empty when tied
 };
 TORCH_MODULE(Transformer);
 

@@ -50,7 +50,7 @@ void ApplyOverrides(const std::vector<std::string>& overrides, RecipeReader* rea
     reader->FromArgument(argument);
     const size_t equals = argument.find('=');
     if (equals == std::string::npos || equals == 0) {
-      reader->AddFault("", "argument '" + argument + "': expected KEY=VALUE");
+      reader->AddFaultHere({}, "expected KEY=VALUE");
       continue;
     }
     reader->ReadOverride(std::string_view(argument).substr(0, equals),

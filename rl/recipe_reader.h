@@ -28,6 +28,8 @@ class RecipeReader {
 
   // A fault at the place where `path`, or the nearest thing around it, was written.
   void AddFault(const std::string& path, const std::string& what);
+  // A fault at `node` (or, with an empty one, in the argument that is being read).
+  void AddFaultHere(const YAML::Node& node, const std::string& what);
   const std::vector<std::string>& faults() const { return faults_; }
 
  private:
@@ -37,7 +39,6 @@ class RecipeReader {
   };
 
   std::string Here(const YAML::Node& node) const;
-  void AddFaultHere(const YAML::Node& node, const std::string& what);
   void ReadField(const YAML::Node& node, const std::string& path, Target target);
   void ReadList(const YAML::Node& node, const std::string& path, Target target);
   void ReadTextMap(const YAML::Node& node, const std::string& path, Target target);

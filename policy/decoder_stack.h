@@ -1,0 +1,61 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "policy/attention.h"
+#include "policy/feed_forward.h"
+#include "policy/moe.h"
+#include "policy/rmsnorm.h"
+
+namespace cohort::policy {
+
+// x + attention(norm(x)), then x + ffn(norm(x)); the ffn is dense or a mixture of experts.
+class DecoderLayerImpl : public torch::nn::Module {
+ public:
+  DecoderLayerImpl(const ModelConfig& config, int64_t layer);
+
+  at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
+                     const std::vector<SequenceGroup>& groups);
+  MixtureOfExperts& moe() { return moe_; }  // empty in a dense layer
+
+ private:
+  RmsNorm input_layernorm_{nullptr};
+  Attention self_attn_{nullptr};
+  RmsNorm post_attention_layernorm_{nullptr};
+  FeedForward dense_{nullptr};
+  MixtureOfExperts moe_{nullptr};
+};
+TORCH_MODULE(DecoderLayer);
+
+class EmbeddingTableImpl : public torch::nn::Module {
+ public:
+  EmbeddingTableImpl(int64_t vocab_size, int64_t width)
+      : weight(register_parameter("weight", torch::zeros({vocab_size, width}))) {}
+
+  at::Tensor weight;  // [V, D]
+};
+TORCH_MODULE(EmbeddingTable);
+
+// Embedding, layers, final norm: what Hugging Face files call "model".
+class DecoderStackImpl : public torch::nn::Module {
+ public:
+  explicit DecoderStackImpl(const ModelConfig& config);
+
+  // Rows in grouped order, see policy/sequence_groups.h.
+  at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
+                     const std::vector<SequenceGroup>& groups);
+  const at::Tensor& embedding() const { return embed_tokens_->weight; }
+  std::vector<MixtureOfExperts> MoeLayers();
+
+ private:
+  int64_t head_dim_;
+  double rope_base_;
+  EmbeddingTable embed_tokens_{nullptr};
+  std::vector<DecoderLayer> layers_;
+  RmsNorm norm_{nullptr};
+};
+TORCH_MODULE(DecoderStack);
+
+}  // namespace cohort::policy

@@ -1,0 +1,22 @@
+#pragma once
+
+// Weights of a Hugging Face folder: model.safetensors, or shards with model.safetensors.index.json.
+// On disk every routed expert has tensors of its own; in memory they are fused (policy/weights.h).
+
+#include <filesystem>
+
+#include "policy/config.h"
+#include "policy/weights.h"
+
+namespace cohort::policy {
+
+// Converted to `dtype`; selection biases stay fp32. Missing, extra and mis-shaped tensors: kUsage.
+WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
+                                 at::ScalarType dtype);
+
+// Durable; replaces what the folder held. A shard is closed before it would pass max_shard_bytes.
+void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
+                             const WeightMap& weights, at::ScalarType dtype,
+                             int64_t max_shard_bytes);
+
+}  // namespace cohort::policy

@@ -1,0 +1,80 @@
+#include "policy/moe.h"
+
+#include "policy/expert_mlp.h"
+
+namespace cohort::policy {
+
+Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config) {
+  const at::Tensor scores = logits_TE.sigmoid();
+  Routing out;
+  {
+    const at::NoGradGuard no_grad;
+    // topk promises nothing about ties; a stable sort does.
+    out.experts_TK =
+        std::get<1>(at::sort(scores + bias_E, /*stable=*/true, -1, /*descending=*/true))
+            .narrow(1, 0, config.experts_per_token)
+            .contiguous();
+  }
+  at::Tensor weights = scores.gather(1, out.experts_TK);
+  if (config.normalize_weights) weights = weights / (weights.sum(1, true) + 1e-20);
+  out.weights_TK = config.routed_scaling == 1.0 ? weights : weights * config.routed_scaling;
+  return out;
+}
+
+GateImpl::GateImpl(const ModelConfig& config) : config_(config.moe) {
+  weight = register_parameter("weight", torch::zeros({config_.num_experts, config.width}));
+  e_score_correction_bias =
+      register_buffer("e_score_correction_bias", torch::zeros({config_.num_experts}));
+}
+
+Routing GateImpl::forward(const at::Tensor& x_TD) {
+  const at::Tensor logits = at::linear(x_TD.to(at::kFloat), weight.to(at::kFloat));
+  return Route(logits, e_score_correction_bias.to(at::kFloat), config_);
+}
+
+ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
+  const MoeConfig& moe = config.moe;
+  gate_up_proj = register_parameter(
+      "gate_up_proj", torch::zeros({moe.num_experts, 2 * moe.expert_width, config.width}));
+  down_proj = register_parameter("down_proj",
+                                 torch::zeros({moe.num_experts, config.width, moe.expert_width}));
+}
+
+MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config) {
+  const MoeConfig& moe = config.moe;
+  gate_ = register_module("gate", Gate(config));
+  experts_ = register_module("experts", Experts(config));
+  if (moe.num_shared_experts > 0) {
+    shared_experts_ = register_module(
+        "shared_experts", FeedForward(config.width, moe.num_shared_experts * moe.expert_width));
+  }
+  load_E_ = at::zeros({moe.num_experts}, at::kDouble);
+}
+
+at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
+  const Routing routing = gate_(x_TD);
+  const Dispatch dispatch = SortByExpert(routing.experts_TK, load_E_.size(0));
+  if (is_training()) {
+    double* load = load_E_.mutable_data_ptr<double>();
+    for (size_t e = 0; e + 1 < dispatch.offsets.size(); ++e) {
+      load[e] += static_cast<double>(dispatch.offsets[e + 1] - dispatch.offsets[e]);
+    }
+  }
+  const at::Tensor routed =
+      ExpertMlp(x_TD, routing.weights_TK, experts_->gate_up_proj, experts_->down_proj, dispatch);
+  return shared_experts_.is_empty() ? routed : routed + shared_experts_(x_TD);
+}
+
+at::Tensor MixtureOfExpertsImpl::TakeLoad() {
+  const at::Tensor load = load_E_;
+  load_E_ = at::zeros_like(load);
+  return load;
+}
+
+void MixtureOfExpertsImpl::UpdateSelectionBias(const at::Tensor& load_E, double rate) {
+  const at::NoGradGuard no_grad;
+  at::Tensor& bias = gate_->e_score_correction_bias;
+  bias.add_((load_E.mean() - load_E).sign().to(bias.options()), rate);
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "policy/config.h"
+#include "policy/feed_forward.h"
+
+namespace cohort::policy {
+
+// Which experts each token goes to. T tokens, K experts per token, E experts.
+struct Routing {
+  at::Tensor experts_TK;  // int64, best first
+  at::Tensor weights_TK;  // fp32, carries grad
+};
+
+// Sigmoid gate with selection bias, arXiv 2412.19437 eq. 12-16 with one group: picks the K largest
+// of sigmoid(logits) + bias, the lowest index first among equals; the weights leave the bias out.
+Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config);
+
+class GateImpl : public torch::nn::Module {
+ public:
+  explicit GateImpl(const ModelConfig& config);
+  Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
+
+  at::Tensor weight;                   // [E, D]
+  at::Tensor e_score_correction_bias;  // [E] fp32 buffer
+
+ private:
+  MoeConfig config_;
+};
+TORCH_MODULE(Gate);
+
+class ExpertsImpl : public torch::nn::Module {
+ public:
+  explicit ExpertsImpl(const ModelConfig& config);
+
+  at::Tensor gate_up_proj;  // [E, 2m, D]
+  at::Tensor down_proj;     // [E, D, m]
+};
+TORCH_MODULE(Experts);
+
+// Routed experts plus the shared expert, which is added last.
+class MixtureOfExpertsImpl : public torch::nn::Module {
+ public:
+  explicit MixtureOfExpertsImpl(const ModelConfig& config);
+
+  at::Tensor forward(const at::Tensor& x_TD);
+
+  // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
+  // CPU.
+  at::Tensor TakeLoad();
+  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2.
+  void UpdateSelectionBias(const at::Tensor& load_E, double rate);
+
+ private:
+  Gate gate_{nullptr};
+  Experts experts_{nullptr};
+  FeedForward shared_experts_{nullptr};
+  at::Tensor load_E_;
+};
+TORCH_MODULE(MixtureOfExperts);
+
+}  // namespace cohort::policy

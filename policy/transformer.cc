@@ -1,0 +1,60 @@
+#include "policy/transformer.h"
+
+#include "base/error.h"
+#include "policy/permute_rows.h"
+#include "policy/sequence_groups.h"
+
+namespace cohort::policy {
+
+TransformerImpl::TransformerImpl(const ModelConfig& config) : config_(config) {
+  model_ = register_module("model", DecoderStack(config));
+  if (!config.tie_embeddings) {
+    lm_head_ = register_module("lm_head", Linear(config.width, config.vocab_size));
+  }
+}
+
+at::Tensor TransformerImpl::forward(const PackedTokens& tokens) {
+  const SequenceGroups grouped = GroupByLength(tokens.offsets, tokens.ids_T.device());
+  if (!grouped.order_T.defined()) {
+    return model_(tokens.ids_T, tokens.positions_T, grouped.groups);
+  }
+  const at::Tensor hidden =
+      model_(tokens.ids_T.index_select(0, grouped.order_T),
+             tokens.positions_T.index_select(0, grouped.order_T), grouped.groups);
+  return PermuteRows(hidden, grouped.inverse_T, grouped.order_T);
+}
+
+at::Tensor TransformerImpl::head_weight() const {
+  return lm_head_.is_empty() ? model_->embedding() : lm_head_->weight;
+}
+
+void TransformerImpl::LoadWeights(const WeightMap& weights) {
+  CheckWeights(config_, weights, "the weights given to the policy");
+  const at::NoGradGuard no_grad;
+  for (auto& [name, own] : Weights()) own.copy_(weights.at(name));
+}
+
+WeightMap TransformerImpl::Weights() const {
+  WeightMap out;
+  for (const auto& item : named_parameters()) out.emplace(item.key(), item.value().detach());
+  for (const auto& item : named_buffers()) out.emplace(item.key(), item.value().detach());
+  return out;
+}
+
+at::Tensor TransformerImpl::TakeExpertLoad() {
+  std::vector<at::Tensor> loads;
+  for (MixtureOfExperts& layer : model_->MoeLayers()) loads.push_back(layer->TakeLoad());
+  return loads.empty() ? at::Tensor() : at::stack(loads);
+}
+
+void TransformerImpl::UpdateSelectionBias(const at::Tensor& load_LE, double rate) {
+  std::vector<MixtureOfExperts> layers = model_->MoeLayers();
+  COHORT_CHECK(load_LE.dim() == 2 && load_LE.size(0) == static_cast<int64_t>(layers.size()) &&
+                   load_LE.size(1) == config_.moe.num_experts,
+               "the expert load has one row per MoE layer and one column per expert");
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    layers[layer]->UpdateSelectionBias(load_LE[static_cast<int64_t>(layer)], rate);
+  }
+}
+
+}  // namespace cohort::policy

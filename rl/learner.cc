@@ -1,0 +1,191 @@
+#include "rl/learner.h"
+
+#include <chrono>
+
+#include "base/error.h"
+#include "policy/logprobs.h"
+#include "rl/objectives/policy_loss.h"
+#include "rl/sft_loss.h"
+
+namespace cohort::rl {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double SecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+policy::TokenLogprobs Forward(policy::Transformer& model, const MicroBatch& batch,
+                              double temperature) {
+  const at::Tensor hidden_TD = model->forward(batch.tokens);
+  return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head_weight(),
+                                      batch.targets_N, temperature);
+}
+
+AdamWOptions OptimizerOptions(const proto::Optimizer& options) {
+  return {options.beta1(), options.beta2(), options.epsilon(), options.weight_decay(),
+          options.max_grad_norm()};
+}
+
+policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
+                             const std::string& prefix) {
+  policy::WeightMap found;
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(prefix)) found[name.substr(prefix.size())] = tensor;
+  }
+  return found;
+}
+
+}  // namespace
+
+Learner::Learner(const policy::ModelConfig& config, const policy::WeightMap& weights,
+                 const proto::Optimizer& options, double sampling_temperature)
+    : options_(options),
+      temperature_(sampling_temperature > 0 ? sampling_temperature : 1),
+      policy_(config) {
+  policy_->LoadWeights(weights);
+  policy_->train();
+  ResetOptimizer();
+}
+
+UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
+                             double learning_rate, const MicroBatchLoss& loss) {
+  UpdateReport report;
+  const auto start = Clock::now();
+  double entropy_sum = 0;
+  int64_t entropy_tokens = 0;
+  for (const std::vector<int64_t>& chosen :
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen);
+    const policy::TokenLogprobs tokens = Forward(policy_, batch, temperature);
+    entropy_sum += tokens.entropy_N.sum().item<double>();
+    entropy_tokens += tokens.entropy_N.numel();
+    report.trained_tokens += batch.tokens.ids_T.numel();
+    const at::Tensor part = loss(batch, tokens.logprobs_N, &report);
+    report.loss += part.item<double>();
+    part.backward();
+  }
+  report.entropy = entropy_tokens == 0 ? 0 : entropy_sum / static_cast<double>(entropy_tokens);
+  report.forward_backward_s = SecondsSince(start);
+  if (report.trained_tokens == 0) return report;  // no gradient anywhere
+
+  const auto update_start = Clock::now();
+  const at::Tensor load_LE = policy_->TakeExpertLoad();
+  const OptimizerStep step = optimizer_->Step(learning_rate);
+  report.grad_norm = step.grad_norm;
+  report.skipped = step.skipped;
+  if (load_LE.defined()) {
+    report.busiest_expert = (load_LE / load_LE.mean(1, true)).max().item<double>();
+    if (step.skipped.empty()) {
+      policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate());
+    }
+  }
+  report.update_s = SecondsSince(update_start);
+  return report;
+}
+
+UpdateReport Learner::PolicyUpdate(const Objective& objective,
+                                   const std::vector<TrainingSequence>& sequences,
+                                   double learning_rate) {
+  const StepTotals totals = CountTotals(sequences);
+  // A sample whose advantage is 0 counts in the totals, but without a KL term it has no gradient
+  // and needs no forward.
+  std::vector<TrainingSequence> trained;
+  for (const TrainingSequence& sequence : sequences) {
+    if (sequence.advantage != 0 || objective.NeedsRefLogprobs()) trained.push_back(sequence);
+  }
+  return Update(trained, temperature_, learning_rate,
+                [&](const MicroBatch& batch, const at::Tensor& logprobs_N, UpdateReport* report) {
+                  PolicyLossInputs inputs;
+                  inputs.policy_logprobs_T = logprobs_N;
+                  inputs.old_logprobs_T = batch.old_logprobs_N;
+                  inputs.rollout_logprobs_T = batch.rollout_logprobs_N;
+                  inputs.ref_logprobs_T = batch.ref_logprobs_N;
+                  inputs.advantages_B = batch.advantages_B;
+                  inputs.sequence_index_T = batch.sequence_index_N;
+                  inputs.totals = totals;
+                  const PolicyLoss part = ComputePolicyLoss(objective, inputs);
+                  report->policy.Add(part.metrics);
+                  return part.loss;
+                });
+}
+
+UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
+                                double learning_rate) {
+  const StepTotals totals = CountTotals(sequences);
+  return Update(sequences, 1.0, learning_rate,
+                [&](const MicroBatch&, const at::Tensor& logprobs_N, UpdateReport*) {
+                  return SftLoss(logprobs_N, totals);
+                });
+}
+
+std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
+                                                  const std::vector<TrainingSequence>& sequences) {
+  const torch::NoGradGuard no_grad;
+  const bool training = model->is_training();
+  model->eval();  // expert loads count training only
+  std::vector<std::vector<float>> logprobs(sequences.size());
+  for (const std::vector<int64_t>& chosen :
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen);
+    auto parts = UnpackTokens(sequences, batch, Forward(model, batch, temperature_).logprobs_N);
+    for (size_t i = 0; i < parts.size(); ++i) {
+      logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
+    }
+  }
+  model->train(training);
+  return logprobs;
+}
+
+void Learner::RecordOldLogprobs(std::vector<TrainingSequence>* sequences) {
+  auto logprobs = Logprobs(policy_, *sequences);
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    (*sequences)[i].old_logprobs = std::move(logprobs[i]);
+  }
+}
+
+void Learner::RecordRefLogprobs(std::vector<TrainingSequence>* sequences) {
+  COHORT_CHECK(!reference_.is_empty(), "there is no reference policy");
+  auto logprobs = Logprobs(reference_, *sequences);
+  for (size_t i = 0; i < logprobs.size(); ++i) {
+    (*sequences)[i].ref_logprobs = std::move(logprobs[i]);
+  }
+}
+
+void Learner::ResetReference() {
+  reference_ = policy::Transformer(policy_->config());
+  reference_->LoadWeights(policy_->Weights());
+  reference_->eval();
+}
+
+void Learner::DropReference() { reference_ = policy::Transformer(nullptr); }
+
+void Learner::ResetOptimizer() {
+  std::vector<NamedParameter> parameters;
+  for (const auto& parameter : policy_->named_parameters()) {
+    parameters.push_back({parameter.key(), parameter.value()});
+  }
+  optimizer_ = std::make_unique<AdamW>(std::move(parameters), OptimizerOptions(options_));
+}
+
+std::map<std::string, at::Tensor> Learner::SaveState() const {
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] : policy_->Weights()) state["policy/" + name] = tensor;
+  if (!reference_.is_empty()) {
+    for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
+  }
+  for (const auto& [name, tensor] : optimizer_->State()) state["adamw/" + name] = tensor;
+  return state;
+}
+
+void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
+  policy_->LoadWeights(WithPrefix(state, "policy/"));
+  const policy::WeightMap reference = WithPrefix(state, "reference/");
+  if (!reference.empty()) {
+    ResetReference();
+    reference_->LoadWeights(reference);
+  }
+  optimizer_->LoadState(WithPrefix(state, "adamw/"));
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,79 @@
+#pragma once
+
+// The policy under training: forward, loss, backward, AdamW. Knows nothing of workers, rewards or
+// files.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "policy/transformer.h"
+#include "rl/batch.h"
+#include "rl/objectives/objective.h"
+#include "rl/objectives/policy_loss_metrics.h"
+#include "rl/optimizer.h"
+#include "rl/recipe.pb.h"
+
+namespace cohort::rl {
+
+// What one optimizer step did.
+struct UpdateReport {
+  double loss = 0;
+  double entropy = 0;  // nats a token, of the policy before the update, over the trained samples
+  double grad_norm = 0;
+  std::string skipped;         // empty, or why the weights are as they were
+  int64_t trained_tokens = 0;  // prompt and completion tokens that went through the policy
+  double busiest_expert = 0;   // most loaded expert of any layer over the fair share; 0 when dense
+  PolicyLossMetrics policy;    // empty for SFT
+  double forward_backward_s = 0;
+  double update_s = 0;
+};
+
+// Owned by one thread.
+class Learner {
+ public:
+  Learner(const policy::ModelConfig& config, const policy::WeightMap& weights,
+          const proto::Optimizer& options, double sampling_temperature);
+
+  // One optimizer step on the policy loss (rl/objectives). `old_logprobs` of the sequences are used
+  // when there are any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
+  UpdateReport PolicyUpdate(const Objective& objective,
+                            const std::vector<TrainingSequence>& sequences, double learning_rate);
+  // One optimizer step on the cross-entropy of the completions.
+  UpdateReport SftUpdate(const std::vector<TrainingSequence>& sequences, double learning_rate);
+
+  // Fills old_logprobs (the policy as it is now) or ref_logprobs (the reference).
+  void RecordOldLogprobs(std::vector<TrainingSequence>* sequences);
+  void RecordRefLogprobs(std::vector<TrainingSequence>* sequences);
+
+  // The reference policy becomes a copy of the policy as it is now.
+  void ResetReference();
+  void DropReference();
+  void ResetOptimizer();
+
+  // Views of the live weights.
+  policy::WeightMap Weights() const { return policy_->Weights(); }
+
+  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME". Load expects what Save gave.
+  std::map<std::string, at::Tensor> SaveState() const;
+  void LoadState(const std::map<std::string, at::Tensor>& state);
+
+ private:
+  using MicroBatchLoss = std::function<at::Tensor(const MicroBatch&, const at::Tensor& logprobs_N,
+                                                  UpdateReport* report)>;
+  UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
+                      double learning_rate, const MicroBatchLoss& loss);
+  std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
+                                           const std::vector<TrainingSequence>& sequences);
+
+  proto::Optimizer options_;
+  double temperature_;  // the policy loss sees the distribution that was sampled from
+  policy::Transformer policy_;
+  policy::Transformer reference_{nullptr};
+  std::unique_ptr<AdamW> optimizer_;
+};
+
+}  // namespace cohort::rl

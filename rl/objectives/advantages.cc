@@ -1,0 +1,70 @@
+#include "rl/objectives/advantages.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace cohort::rl {
+namespace {
+
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// Centred first: the one-pass E[x^2] - E[x]^2 loses every digit when rewards are large and close.
+double Std(const std::vector<double>& centred, int ddof) {
+  double sum = 0;
+  for (const double value : centred) sum += value * value;
+  return std::sqrt(sum / (static_cast<double>(centred.size()) - ddof));
+}
+
+// Rewards of at least two samples that are not all equal.
+std::vector<double> Normalize(const Objective& objective, const std::vector<double>& rewards) {
+  const double mean = Mean(rewards);
+  std::vector<double> advantages(rewards.size());
+  for (size_t i = 0; i < rewards.size(); ++i) advantages[i] = rewards[i] - mean;
+
+  double scale = 1;
+  switch (objective.advantage) {
+    case AdvantageKind::kGroupMeanStd:  // arXiv 2402.03300, section 4.1.2
+      scale = 1 / (Std(advantages, objective.std_ddof) + objective.std_eps);
+      break;
+    case AdvantageKind::kGroupMean:  // arXiv 2503.20783, section 3.2
+      break;
+    case AdvantageKind::kRloo: {  // arXiv 2402.14740, eq. 6: (G r - sum) / (G - 1)
+      const double group_size = static_cast<double>(rewards.size());
+      scale = group_size / (group_size - 1);
+      break;
+    }
+  }
+  for (double& advantage : advantages) advantage *= scale;
+  return advantages;
+}
+
+}  // namespace
+
+std::vector<std::optional<double>> ComputeAdvantages(
+    const Objective& objective, std::span<const std::optional<double>> rewards) {
+  std::vector<double> scored;
+  for (const std::optional<double>& reward : rewards) {
+    if (!reward) continue;
+    COHORT_CHECK(std::isfinite(*reward), "a reward is not finite; mark the sample as failed");
+    scored.push_back(*reward);
+  }
+  const bool all_equal =
+      std::adjacent_find(scored.begin(), scored.end(), std::not_equal_to<>()) == scored.end();
+  const std::vector<double> normalized =
+      all_equal ? std::vector<double>(scored.size(), 0.0) : Normalize(objective, scored);
+
+  std::vector<std::optional<double>> advantages;
+  advantages.reserve(rewards.size());
+  size_t next = 0;
+  for (const std::optional<double>& reward : rewards) {
+    advantages.push_back(reward ? std::optional(normalized[next++]) : std::nullopt);
+  }
+  return advantages;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "rl/objectives/objective.h"
+
+namespace cohort::rl {
+
+// Advantages of one group from its rewards [G]. A failed sample has no reward: it gets no
+// advantage, and does not count in the group's statistics. Where all rewards are equal (one sample
+// too) the advantages are exactly 0. Rewards must be finite.
+std::vector<std::optional<double>> ComputeAdvantages(
+    const Objective& objective, std::span<const std::optional<double>> rewards);
+
+}  // namespace cohort::rl

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace cohort::rl {
+
+struct StepBenchmarkOptions {
+  std::string model;  // as --model takes it
+  int steps = 8;      // counted, after `warmup` that are not
+  int warmup = 2;
+  int prompts = 8;
+  int group_size = 8;
+  int prompt_tokens = 32;
+  int new_tokens = 64;
+  int threads = 0;
+  double kl_coef = 0;
+};
+
+// Runs GRPO steps through the whole path (worker, reward service, learner) and gives the median
+// seconds of each part: {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s",
+// "publish_s", "completions_per_s", "completion_tokens_per_s", ...}.
+nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options);
+
+}  // namespace cohort::rl

@@ -1,0 +1,44 @@
+#pragma once
+
+// The learner's end of UpdateWeights: one image per version, sent to every worker.
+
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <cstdint>
+
+#include "policy/weights.h"
+#include "rl/cancellable_calls.h"
+#include "rollout/rollout.grpc.pb.h"
+#include "rollout/shared_image.h"
+
+namespace cohort::rl {
+
+// One version, written once: into shared memory where there is room, else into plain memory.
+// Immutable after construction; safe to share between threads.
+class PublishedWeights {
+ public:
+  // `version` >= 1. Errors: kEnvironment when memory does not suffice.
+  PublishedWeights(const policy::WeightMap& weights, int64_t version);
+
+  const rollout::v1::WeightManifest& manifest() const { return manifest_; }
+  int64_t version() const { return manifest_.policy_version(); }
+  std::span<const std::byte> bytes() const { return image_.bytes(); }
+  const std::string& shared_path() const { return image_.path(); }  // empty: not shared
+
+ private:
+  rollout::v1::WeightManifest manifest_;
+  rollout::SharedImage image_;
+};
+
+struct SendOptions {
+  bool same_host = false;                       // try shared memory first
+  std::chrono::milliseconds deadline{600'000};  // all attempts together
+  int max_attempts = 4;                         // UNAVAILABLE only, 0.1 s, 0.2 s, ... between
+};
+
+// Blocks until the worker samples from `weights`, or says why not. Thread-safe.
+grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableCalls& calls,
+                         const PublishedWeights& weights, const SendOptions& options);
+
+}  // namespace cohort::rl

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <memory>
+#include <string>
+
+namespace cohort::rollout {
+
+// Starts `builder`'s server on HOST:PORT or unix:PATH, with cohort's keepalive settings, and sets
+// `bound_address` to where it listens (port 0 becomes the port chosen). Errors: kUsage for an
+// address that other machines reach, unless `allow_remote`; kEnvironment when it is taken.
+std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::string& address,
+                                     bool allow_remote, std::string* bound_address);
+
+}  // namespace cohort::rollout

@@ -1,0 +1,79 @@
+#pragma once
+
+// The folders under tests/golden/policy, written by transformers (see the README.md there).
+
+#include <map>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "policy/huggingface_weights.h"
+#include "policy/safetensors.h"
+#include "policy/transformer.h"
+
+namespace cohort::policy {
+
+struct GoldenModel {
+  std::filesystem::path folder;
+  ModelConfig config;
+  WeightMap weights;
+  std::map<std::string, at::Tensor> expected;
+  std::vector<std::vector<int32_t>> sequences;
+};
+
+inline GoldenModel ReadGoldenModel(const std::string& name) {
+  GoldenModel golden;
+  golden.folder = std::filesystem::path(COHORT_GOLDEN_DIR) / "policy" / name;
+  golden.config = ReadConfig(golden.folder / "config.json");
+  golden.weights = ReadHuggingFaceWeights(golden.folder, golden.config, at::kFloat);
+  const SafetensorsFile file(golden.folder / "expected.safetensors");
+  for (const auto& [key, entry] : file.entries()) {
+    const at::Tensor values = at::empty(entry.shape);
+    // ids and lengths are stored as fp32 too: small whole numbers, exact.
+    file.ReadInto(key, values);
+    golden.expected[key] = values;
+  }
+  const at::Tensor ids = golden.expected.at("ids");
+  int64_t first = 0;
+  for (int64_t s = 0; s < golden.expected.at("lengths").size(0); ++s) {
+    const auto length = golden.expected.at("lengths")[s].item<int64_t>();
+    golden.sequences.emplace_back();
+    for (int64_t i = first; i < first + length; ++i) {
+      golden.sequences.back().push_back(ids[i].item<int32_t>());
+    }
+    first += length;
+  }
+  return golden;
+}
+
+// Row t of the pack predicts the token after it: rows that have one, and those tokens.
+struct NextTokens {
+  at::Tensor rows_N;
+  at::Tensor targets_N;
+};
+
+inline NextTokens FindNextTokens(const PackedTokens& tokens) {
+  std::vector<int64_t> rows;
+  for (size_t s = 0; s + 1 < tokens.offsets.size(); ++s) {
+    for (int64_t i = tokens.offsets[s]; i + 1 < tokens.offsets[s + 1]; ++i) rows.push_back(i);
+  }
+  const at::Tensor index = torch::tensor(rows, at::kLong);
+  return {index, tokens.ids_T.index_select(0, index + 1)};
+}
+
+inline Transformer MakeTransformer(const ModelConfig& config, const WeightMap& weights) {
+  Transformer policy(config);
+  policy->LoadWeights(weights);
+  return policy;
+}
+
+inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
+  return (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+}
+
+// max |a - b| / max |b|
+inline double RelativeDifference(const at::Tensor& a, const at::Tensor& b) {
+  return LargestDifference(a, b) / (b.to(at::kDouble).abs().max().item<double>() + 1e-30);
+}
+
+}  // namespace cohort::policy
