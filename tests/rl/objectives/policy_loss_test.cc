@@ -135,7 +135,7 @@ TEST(PolicyLoss, TheDefaultOldPolicyIsThePolicyItself) {
   PolicyLossInputs step = RandomStep();
   step.old_logprobs_T = step.policy_logprobs_T;
   PolicyLossInputs implied = step;
-  implied.old_logprobs_T = {};
+  implied.old_logprobs_T = at::Tensor();
   step.policy_logprobs_T = step.policy_logprobs_T.clone().requires_grad_(true);
   implied.policy_logprobs_T = implied.policy_logprobs_T.clone().requires_grad_(true);
   const PolicyLoss given = ComputePolicyLoss(Make("dapo"), step);
@@ -207,10 +207,10 @@ TEST(PolicyLoss, AnEmptyMicroBatchCostsNothing) {
 
 TEST(PolicyLoss, MissingLogprobsAreNamed) {
   PolicyLossInputs step = RandomStep();
-  step.ref_logprobs_T = {};
+  step.ref_logprobs_T = at::Tensor();
   EXPECT_THROW(ComputePolicyLoss(Make("grpo"), step), Error);
   EXPECT_NO_THROW(ComputePolicyLoss(Make("dapo"), step));
-  step.rollout_logprobs_T = {};
+  step.rollout_logprobs_T = at::Tensor();
   Objective corrected = Make("dapo");
   corrected.is_correction = IsCorrectionKind::kToken;
   EXPECT_THROW(ComputePolicyLoss(corrected, step), Error);
