@@ -25,14 +25,14 @@ void CheckSequence(const TrainingSequence& sequence) {
 }
 
 // Longest first, each into the emptiest of `bins`; false when one overflows.
-bool Fill(std::span<const int64_t> lengths, const std::vector<int64_t>& longest_first,
-          int64_t max_tokens, std::vector<std::vector<int64_t>>& bins) {
+bool Fill(std::span<const int64_t> lengths, std::span<const int64_t> longest_first,
+          int64_t max_tokens, std::span<std::vector<int64_t>> bins) {
   std::vector<int64_t> load(bins.size(), 0);
   for (const int64_t index : longest_first) {
     const size_t bin =
         static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     load[bin] += lengths[static_cast<size_t>(index)];
-    if (load[bin] > max_tokens && !bins[bin].empty()) return false;
+    if (load[bin] > max_tokens) return false;
     bins[bin].push_back(index);
   }
   return true;
@@ -85,12 +85,19 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> leng
   std::stable_sort(longest_first.begin(), longest_first.end(), [&](int64_t a, int64_t b) {
     return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
   });
-  const int64_t total = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
-  size_t count = static_cast<size_t>(std::max<int64_t>(1, (total + max_tokens - 1) / max_tokens));
+  size_t too_long = 0;
+  int64_t total = 0;  // of the others
+  for (const int64_t length : lengths) {
+    too_long += length > max_tokens ? 1 : 0;
+    total += length > max_tokens ? 0 : length;
+  }
+  const std::span<const int64_t> others = std::span(longest_first).subspan(too_long);
   std::vector<std::vector<int64_t>> plan;
+  size_t count = static_cast<size_t>((total + max_tokens - 1) / max_tokens);
   do {  // ends: with one bin a sequence nothing overflows
-    plan.assign(std::min(count++, lengths.size()), {});
-  } while (!Fill(lengths, longest_first, max_tokens, plan));
+    plan.assign(too_long + count++, {});
+  } while (!Fill(lengths, others, max_tokens, std::span(plan).subspan(too_long)));
+  for (size_t i = 0; i < too_long; ++i) plan[i] = {longest_first[i]};
   for (std::vector<int64_t>& batch : plan) std::sort(batch.begin(), batch.end());
   std::erase_if(plan, [](const std::vector<int64_t>& batch) { return batch.empty(); });
   std::sort(plan.begin(), plan.end());

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "base/error.h"
 
@@ -83,7 +84,7 @@ void AdamW::Apply(double learning_rate, double weight_decay, bool matrices, doub
   }
   if (parameters.empty()) return;
   // Clipping rides along: the kernel divides each gradient by grad_scale as it reads it.
-  at::Tensor grad_scale;
+  std::optional<at::Tensor> grad_scale;
   if (grad_divisor != 1.0) {
     grad_scale = at::full({}, grad_divisor, parameters.front().options().requires_grad(false));
   }

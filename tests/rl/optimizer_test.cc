@@ -50,7 +50,9 @@ double Distance(const at::Tensor& a, const at::Tensor& b) {
 }
 
 TEST(Optimizer, AgreesWithTorchOptimAdamWAndClipGradNorm) {
-  for (const Json& run : Golden()["runs"]) {
+  const Json golden = Golden();
+  ASSERT_EQ(golden["runs"].size(), 3u);
+  for (const Json& run : golden["runs"]) {
     TwoParameters parameters{ToTensor(run["start"][0]).requires_grad_(true),
                              ToTensor(run["start"][1]).requires_grad_(true)};
     AdamWOptions options;
