@@ -242,8 +242,10 @@ void TrainingRun::Checkpoint() {
   TrainingState state;
   state.tensors = learner_.SaveState();
   state.scalars = {{"progress", progress_},
-                   {"evaluations", evaluations_},     {"first_examples", first_examples_},
-                   {"last_examples", last_examples_}, {"files", metrics_->Sync()}};
+                   {"evaluations", evaluations_},
+                   {"first_examples", first_examples_},
+                   {"last_examples", last_examples_},
+                   {"files", metrics_->Sync()}};
   SaveCheckpoint(folder_.path(), progress_.step, state, [&](const std::filesystem::path& folder) {
     policy::Model exported = model_;
     exported.weights = learner_.Weights();
