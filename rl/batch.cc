@@ -93,7 +93,7 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> leng
   }
   const std::span<const int64_t> others = std::span(longest_first).subspan(too_long);
   std::vector<std::vector<int64_t>> plan;
-  size_t count = static_cast<size_t>((total + max_tokens - 1) / max_tokens);
+  size_t count = static_cast<size_t>(std::max<int64_t>(1, (total + max_tokens - 1) / max_tokens));
   do {  // ends: with one bin a sequence nothing overflows
     plan.assign(too_long + count++, {});
   } while (!Fill(lengths, others, max_tokens, std::span(plan).subspan(too_long)));

@@ -33,7 +33,7 @@ std::vector<double> Normalize(const Objective& objective, const std::vector<doub
       break;
     case AdvantageKind::kGroupMean:  // arXiv 2503.20783, section 3.2
       break;
-    case AdvantageKind::kRloo: {  // arXiv 2402.14740, eq. 6: (G r - sum) / (G - 1)
+    case AdvantageKind::kRloo: {  // arXiv 2402.14740, leave-one-out: (G r - sum) / (G - 1)
       const double group_size = static_cast<double>(rewards.size());
       scale = group_size / (group_size - 1);
       break;

@@ -47,7 +47,8 @@ Objective FromPreset(const std::string& name);
 const std::vector<std::string>& PresetNames();
 
 // {"preset": NAME, knob: value, ...}. Errors: kUsage naming `where`.knob: an unknown preset or knob
-// (with the nearest name), a value of the wrong type or out of range.
+// (with the nearest name), a value of the wrong type or out of range. Whether the knobs go together
+// is CheckObjective's: the caller may still fill in max_length.
 Objective ParseObjective(const nlohmann::json& json, const std::string& where = "objective");
 
 // Knobs that contradict each other: constant_length without max_length, kl_coef without kl.

@@ -152,7 +152,6 @@ Objective ParseObjective(const Json& json, const std::string& where) {
   for (const auto& [name, value] : json.items()) {
     if (name != "preset") SetByName(objective, name, value, where);
   }
-  CheckObjective(objective);
   return objective;
 }
 

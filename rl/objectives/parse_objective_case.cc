@@ -131,6 +131,7 @@ ObjectiveCase ParseObjectiveCase(const Json& json) {
     Refuse("objective is missing", "for example \"objective\": {\"preset\": \"grpo\"}");
   }
   parsed.objective = ParseObjective(json["objective"]);
+  CheckObjective(parsed.objective);
   const Json& groups = RequireArray(json, "", "groups");
   if (groups.empty()) Refuse("groups is empty");
   for (size_t p = 0; p < groups.size(); ++p) {

@@ -61,8 +61,11 @@ TEST(Objective, ValuesOfTheWrongTypeOrOutOfRangeAreRefused) {
 }
 
 TEST(Objective, KnobsThatContradictEachOtherAreRefused) {
-  EXPECT_THAT(UsageErrorOf({{"preset", "dr_grpo"}}), HasSubstr("needs max_length"));
-  EXPECT_THAT(UsageErrorOf({{"preset", "dapo"}, {"kl_coef", 0.1}}), HasSubstr("kl is none"));
+  Objective objective = ParseObjective({{"preset", "dr_grpo"}});
+  EXPECT_THROW(CheckObjective(objective), Error);
+  objective.max_length = 8;
+  EXPECT_NO_THROW(CheckObjective(objective));
+  EXPECT_THROW(CheckObjective(ParseObjective({{"preset", "dapo"}, {"kl_coef", 0.1}})), Error);
 }
 
 TEST(Objective, ExplainPrintsTheResolvedFormula) {
