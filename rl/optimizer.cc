@@ -12,15 +12,40 @@
 namespace cohort::rl {
 namespace {
 
-// Per-tensor norms in one call, summed in fp64.
-double GlobalNorm(const std::vector<at::Tensor>& grads, std::vector<double>& norms) {
-  const std::vector<at::Tensor> each = at::_foreach_norm(grads, 2);
-  const at::Tensor stacked = at::stack(each).to(at::kCPU, at::kDouble);
-  norms.assign(stacked.const_data_ptr<double>(),
-               stacked.const_data_ptr<double>() + stacked.numel());
-  double sum = 0;
-  for (const double norm : norms) sum += norm * norm;
-  return std::sqrt(sum);
+// fp32 sums over more elements than this lose digits (4e-4 of the norm at 28 million).
+constexpr int64_t kNormChunk = int64_t{1} << 20;
+
+// 2-norms of the chunks of all gradients; chunk i belongs to names[i].
+struct ChunkNorms {
+  std::vector<double> norms;
+  std::vector<const std::string*> names;
+
+  double Total() const {
+    double sum = 0;
+    for (const double norm : norms) sum += norm * norm;
+    return std::sqrt(sum);
+  }
+  const std::string& FirstNonFinite() const {
+    const auto bad = std::find_if_not(norms.begin(), norms.end(),
+                                      [](double norm) { return std::isfinite(norm); });
+    COHORT_CHECK(bad != norms.end(), "every gradient is finite, their norm is not");
+    return *names[static_cast<size_t>(bad - norms.begin())];
+  }
+};
+
+ChunkNorms MeasureGradients(const std::vector<const NamedParameter*>& parameters) {
+  ChunkNorms measured;
+  std::vector<at::Tensor> chunks;
+  for (const NamedParameter* parameter : parameters) {
+    for (const at::Tensor& chunk : parameter->tensor.grad().reshape({-1}).split(kNormChunk)) {
+      chunks.push_back(chunk);
+      measured.names.push_back(&parameter->name);
+    }
+  }
+  const at::Tensor norms = at::stack(at::_foreach_norm(chunks, 2)).to(at::kCPU, at::kDouble);
+  const double* data = norms.const_data_ptr<double>();
+  measured.norms.assign(data, data + norms.numel());
+  return measured;
 }
 
 }  // namespace
@@ -40,22 +65,17 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options
 OptimizerStep AdamW::Step(double learning_rate) {
   const at::NoGradGuard no_grad;
   OptimizerStep report;
-  std::vector<at::Tensor> grads;
-  std::vector<const std::string*> names;
+  std::vector<const NamedParameter*> with_grad;
   for (const Slot& slot : slots_) {
-    if (!slot.parameter.tensor.grad().defined()) continue;
-    grads.push_back(slot.parameter.tensor.grad());
-    names.push_back(&slot.parameter.name);
+    if (slot.parameter.tensor.grad().defined()) with_grad.push_back(&slot.parameter);
   }
-  if (grads.empty()) return {0, "no parameter has a gradient"};
+  if (with_grad.empty()) return {0, "no parameter has a gradient"};
 
-  std::vector<double> norms;
-  report.grad_norm = GlobalNorm(grads, norms);
+  const ChunkNorms measured = MeasureGradients(with_grad);
+  report.grad_norm = measured.Total();
   if (!std::isfinite(report.grad_norm)) {
-    const auto bad = std::find_if_not(norms.begin(), norms.end(),
-                                      [](double norm) { return std::isfinite(norm); });
-    report.skipped = "the gradient of " + *names[static_cast<size_t>(bad - norms.begin())] +
-                     " is not finite; the step was skipped";
+    report.skipped =
+        "the gradient of " + measured.FirstNonFinite() + " is not finite; the step was skipped";
     ZeroGrad();
     return report;
   }
