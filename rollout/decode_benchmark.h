@@ -14,8 +14,8 @@ struct DecodeBenchmark {
   std::vector<int32_t> batches = {1, 8, 32};
   int32_t prompt_tokens = 64;
   int32_t new_tokens = 128;
-  bool shared_prompt = false;  // one group of `batch` samples, or `batch` groups of one
-  DecoderOptions decoder;      // max_running is raised to the batch where lower
+  bool shared_prompt = false;   // one group of `batch` samples, or `batch` groups of one
+  DecoderOptions decoder = {};  // max_running is raised to the batch where lower
 };
 
 struct DecodeSpeed {

@@ -1,8 +1,8 @@
 #pragma once
 
-// The rollout engine: continuous batching over a paged KV cache, with kernels of its own (no LibTorch
-// module call per token). A sample depends on (weights, prompt, seed, sample_id) alone: not on the
-// batch it shares, the thread count, the prefill's chunks or a preemption.
+// The rollout engine: continuous batching over a paged KV cache, with kernels of its own (no
+// LibTorch module call per token). A sample depends on (weights, prompt, seed, sample_id) alone:
+// not on the batch it shares, the thread count, the prefill's chunks or a preemption.
 
 #include <cstdint>
 #include <memory>
@@ -20,15 +20,15 @@ struct Sampling {
   int32_t top_k = 0;         // 0 = off
   double top_p = 1.0;        // 1 = off
   int32_t max_new_tokens = 256;
-  std::vector<int32_t> stop_ids;
+  std::vector<int32_t> stop_ids = {};
   uint64_t seed = 0;
 };
 
 struct GroupRequest {
   uint64_t group_id = 0;
-  std::vector<int32_t> prompt_ids;   // not empty
-  std::vector<uint64_t> sample_ids;  // one completion each
-  Sampling sampling;
+  std::vector<int32_t> prompt_ids = {};   // not empty
+  std::vector<uint64_t> sample_ids = {};  // one completion each
+  Sampling sampling = {};
 };
 
 enum class FinishReason { kStop, kLength };
@@ -45,11 +45,12 @@ struct Completion {
 enum class WeightDtype { kFloat32, kBFloat16 };  // storage; accumulation is always fp32
 
 struct DecoderOptions {
-  int num_threads = 0;              // 0 = all cores
+  int num_threads = 0;  // 0 = all cores
   WeightDtype dtype = WeightDtype::kFloat32;
-  int32_t max_running = 256;        // sequences decoded together
-  int64_t kv_cache_bytes = int64_t{1} << 30;  // bound of the cache; preemption by recompute when full
-  int32_t tokens_per_step = 512;    // budget of one step: decode rows first, then prefill chunks
+  int32_t max_running = 256;  // sequences decoded together
+  // Bound of the KV cache; when it is full, samples are preempted and computed again later.
+  int64_t kv_cache_bytes = int64_t{1} << 30;
+  int32_t tokens_per_step = 512;  // budget of one step: decode rows first, then prefill chunks
 };
 
 struct DecoderStats {
@@ -69,8 +70,8 @@ class Decoder {
           const DecoderOptions& options, int64_t policy_version);
   ~Decoder();
 
-  // Queues a group; its prompt is computed once. kUsage: empty prompt, id outside the vocabulary, prompt longer
-  // than the context or the cache.
+  // Queues a group; its prompt is computed once. kUsage: empty prompt, id outside the vocabulary,
+  // prompt longer than the context or the cache.
   void Submit(GroupRequest request);
   // Runs one step and returns the samples that finished in it.
   std::vector<Completion> Step();

@@ -1,0 +1,315 @@
+#include "rollout/decoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "golden_model.h"
+#include "kernels/attention.h"
+
+namespace cohort::rollout {
+namespace {
+
+using testing::HasSubstr;
+
+class Golden : public testing::TestWithParam<const char*> {
+ protected:
+  GoldenModel golden_ = ReadGolden(GetParam());
+
+  Decoder Make(DecoderOptions options = {}) const {
+    if (options.num_threads == 0) options.num_threads = 2;
+    return Decoder(golden_.config, golden_.weights, options, 3);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::Values("llama", "glm4_moe"));
+
+GroupRequest Request(std::vector<int32_t> prompt, std::vector<uint64_t> sample_ids,
+                     int32_t new_tokens) {
+  GroupRequest request{.prompt_ids = std::move(prompt), .sample_ids = std::move(sample_ids)};
+  request.sampling.max_new_tokens = new_tokens;
+  request.sampling.seed = 5;
+  return request;
+}
+
+TEST_P(Golden, ScoresAgreeWithTransformers) {
+  Decoder decoder = Make();
+  for (const GoldenText& text : golden_.texts) {
+    const std::vector<float> logprobs = decoder.Score(text.ids);
+    ASSERT_EQ(logprobs.size(), text.logprobs.size());
+    for (size_t i = 0; i < logprobs.size(); ++i) {
+      EXPECT_NEAR(logprobs[i], text.logprobs[i], 2e-5)
+          << "token " << i + 1 << " of " << text.ids.size();
+    }
+  }
+}
+
+TEST_P(Golden, GreedyTextAgreesWithTransformersTokenForToken) {
+  Decoder decoder = Make();
+  GroupRequest request =
+      Request(golden_.greedy_prompt, {0}, static_cast<int32_t>(golden_.greedy_ids.size()));
+  request.sampling.temperature = 0;
+  const std::vector<Completion> completions = GenerateAll(decoder, {request});
+  ASSERT_EQ(completions.size(), 1u);
+  EXPECT_EQ(completions[0].ids, golden_.greedy_ids);
+  EXPECT_EQ(completions[0].finish_reason, FinishReason::kLength);
+  EXPECT_EQ(completions[0].policy_version, 3);
+}
+
+TEST_P(Golden, ReportedLogprobsAreTheBitsThatScoringGives) {
+  Decoder decoder = Make();
+  for (const double temperature : {1.0, 0.0}) {
+    GroupRequest request = Request(golden_.texts[0].ids, {4, 9}, 60);
+    request.sampling.temperature = temperature;
+    for (const Completion& completion : GenerateAll(decoder, {request})) {
+      std::vector<int32_t> text = request.prompt_ids;
+      text.insert(text.end(), completion.ids.begin(), completion.ids.end());
+      const std::vector<float> scores = decoder.Score(text);
+      const std::vector<float> tail(scores.end() - static_cast<ptrdiff_t>(completion.ids.size()),
+                                    scores.end());
+      EXPECT_EQ(completion.rollout_logprobs, tail);
+    }
+  }
+}
+
+TEST_P(Golden, Bf16StorageOfBf16WeightsGivesTheSameBits) {
+  // The golden weights are bf16 numbers, so rounding them to bf16 loses nothing.
+  DecoderOptions halves;
+  halves.dtype = WeightDtype::kBFloat16;
+  Decoder a = Make(), b = Make(halves);
+  EXPECT_EQ(a.Score(golden_.texts[2].ids), b.Score(golden_.texts[2].ids));
+}
+
+TEST_P(Golden, SwappedWeightsTakeTheirPlaceAndComeBack) {
+  Decoder decoder = Make();
+  const std::vector<float> before = decoder.Score(golden_.texts[1].ids);
+  policy::WeightMap changed = golden_.weights;
+  changed["model.layers.1.self_attn.q_proj.weight"] =
+      changed["model.layers.1.self_attn.q_proj.weight"] * 1.5;
+  decoder.SwapWeights(changed, 4);
+  EXPECT_EQ(decoder.policy_version(), 4);
+  EXPECT_NE(decoder.Score(golden_.texts[1].ids), before);
+  decoder.SwapWeights(golden_.weights, 5);
+  EXPECT_EQ(decoder.Score(golden_.texts[1].ids), before);
+}
+
+// Requests that mix prompt lengths around the block size, shared prompts, and all ways of sampling.
+std::vector<GroupRequest> MixedRequests(const GoldenModel& golden) {
+  std::vector<GroupRequest> requests;
+  uint64_t id = 0;
+  for (const size_t length : {1, 5, 31, 32, 33, 64, 70}) {
+    std::vector<int32_t> prompt(golden.texts[2].ids.begin(),
+                                golden.texts[2].ids.begin() + static_cast<ptrdiff_t>(length));
+    GroupRequest request = Request(prompt, {}, 40);
+    request.group_id = 100 + requests.size();
+    for (size_t i = 0; i < 1 + requests.size() % 4; ++i) request.sample_ids.push_back(id++);
+    request.sampling.stop_ids = {7};
+    if (requests.size() == 2) request.sampling.top_k = 8;
+    if (requests.size() == 3) request.sampling.top_p = 0.8;
+    if (requests.size() == 4) request.sampling.temperature = 0.7;
+    if (requests.size() == 5) request.sampling.temperature = 0;
+    requests.push_back(request);
+  }
+  return requests;
+}
+
+void ExpectSame(const std::vector<Completion>& a, const std::vector<Completion>& b,
+                const std::string& what) {
+  ASSERT_EQ(a.size(), b.size()) << what;
+  for (size_t i = 0; i < a.size(); ++i) {
+    EXPECT_EQ(a[i].sample_id, b[i].sample_id) << what;
+    EXPECT_EQ(a[i].group_id, b[i].group_id) << what;
+    EXPECT_EQ(a[i].ids, b[i].ids) << what << ", sample " << a[i].sample_id;
+    EXPECT_EQ(a[i].rollout_logprobs, b[i].rollout_logprobs)
+        << what << ", sample " << a[i].sample_id;
+    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason) << what;
+  }
+}
+
+TEST_P(Golden, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
+  const std::vector<GroupRequest> requests = MixedRequests(golden_);
+  std::vector<Completion> alone;  // each sample in a group and a decoder of its own
+  for (const GroupRequest& request : requests) {
+    for (const uint64_t sample_id : request.sample_ids) {
+      GroupRequest single = request;
+      single.sample_ids = {sample_id};
+      DecoderOptions options;
+      options.num_threads = 1;
+      Decoder decoder = Make(options);
+      alone.push_back(GenerateAll(decoder, {single}).at(0));
+    }
+  }
+  const int64_t block_bytes =
+      kernels::KvLayout{golden_.config.num_kv_heads, golden_.config.head_dim}.block_floats() *
+      golden_.config.num_layers * 4;
+  uint64_t preemptions = 0;
+  for (const int threads : {1, 2}) {
+    for (const int32_t tokens_per_step : {1, 7, 512}) {
+      for (const int64_t blocks : {5, 7, 1000}) {
+        for (const int32_t max_running : {2, 256}) {
+          DecoderOptions options{.num_threads = threads,
+                                 .max_running = max_running,
+                                 .kv_cache_bytes = blocks * block_bytes,
+                                 .tokens_per_step = tokens_per_step};
+          Decoder decoder = Make(options);
+          const std::string what = std::to_string(threads) + " threads, " +
+                                   std::to_string(tokens_per_step) + " tokens a step, " +
+                                   std::to_string(blocks) + " blocks, " +
+                                   std::to_string(max_running) + " running";
+          ExpectSame(GenerateAll(decoder, requests), alone, what);
+          EXPECT_TRUE(decoder.Idle());
+          preemptions += decoder.stats().preemptions;
+        }
+      }
+    }
+  }
+  EXPECT_GT(preemptions, 20u);  // the tiny caches did what they are there for
+}
+
+TEST_P(Golden, EndsAtAStopTokenWhichItKeeps) {
+  Decoder decoder = Make();
+  GroupRequest request = Request(golden_.greedy_prompt, {0}, 24);
+  request.sampling.temperature = 0;
+  request.sampling.stop_ids = {63, golden_.greedy_ids[0]};
+  const Completion completion = GenerateAll(decoder, {request}).at(0);
+  EXPECT_EQ(completion.ids, std::vector<int32_t>{golden_.greedy_ids[0]});
+  EXPECT_EQ(completion.finish_reason, FinishReason::kStop);
+}
+
+TEST_P(Golden, EndsAtTheLastPositionOfTheContext) {
+  Decoder decoder = Make();
+  std::vector<int32_t> prompt(golden_.texts[2].ids);
+  prompt.resize(100, 1);
+  const std::vector<Completion> completions = GenerateAll(decoder, {Request(prompt, {1, 2}, 1000)});
+  for (const Completion& completion : completions) {
+    EXPECT_EQ(completion.ids.size(), 28u);  // 100 + 28 = 128 positions
+    EXPECT_EQ(completion.finish_reason, FinishReason::kLength);
+  }
+}
+
+TEST_P(Golden, ComputesAGroupsPromptOnce) {
+  Decoder decoder = Make();
+  GenerateAll(decoder, {Request(golden_.texts[1].ids, {1, 2, 3, 4, 5, 6, 7, 8}, 10)});
+  EXPECT_EQ(decoder.stats().prefill_tokens, 40u);
+  EXPECT_EQ(decoder.stats().decode_tokens,
+            8u * 9u);  // the first of 10 comes from the prompt's logits
+}
+
+TEST_P(Golden, ACancelledGroupLeavesNoTraceInTheOthers) {
+  Decoder decoder = Make();
+  const GroupRequest kept = Request(golden_.texts[1].ids, {1, 2}, 30);
+  const std::vector<Completion> expected = GenerateAll(decoder, {kept});
+  GroupRequest dropped = kept;
+  dropped.group_id = 77;
+  GroupRequest queued = kept;
+  queued.group_id = 78;
+  decoder.Submit(dropped);
+  decoder.Submit(kept);
+  for (int step = 0; step < 5; ++step) EXPECT_TRUE(decoder.Step().empty());
+  EXPECT_EQ(decoder.num_running(), 4);
+  decoder.Submit(queued);
+  decoder.Cancel(77);
+  decoder.Cancel(78);
+  EXPECT_EQ(decoder.num_running(), 2);
+  EXPECT_EQ(decoder.num_waiting(), 0);
+  std::vector<Completion> completions;
+  while (!decoder.Idle()) {
+    for (Completion& completion : decoder.Step()) completions.push_back(std::move(completion));
+  }
+  std::sort(completions.begin(), completions.end(),
+            [](const Completion& a, const Completion& b) { return a.sample_id < b.sample_id; });
+  ExpectSame(completions, expected, "after a cancellation");
+}
+
+template <class Call>
+std::string RefusalOf(Call call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    return error.code() == ErrorCode::kUsage ? error.what()
+                                             : "another code: " + std::string(error.what());
+  }
+  return "no error";
+}
+
+TEST_P(Golden, RefusesWhatItCannotRunWithTheReason) {
+  Decoder decoder = Make();
+  const auto refusal = [&](GroupRequest request) {
+    return RefusalOf([&] { decoder.Submit(request); });
+  };
+  EXPECT_THAT(refusal(Request({}, {1}, 5)), HasSubstr("empty"));
+  EXPECT_THAT(refusal(Request({1}, {}, 5)), HasSubstr("no sample"));
+  EXPECT_THAT(refusal(Request({1, 64}, {1}, 5)), HasSubstr("outside the vocabulary of 64"));
+  EXPECT_THAT(refusal(Request({1, -1}, {1}, 5)), HasSubstr("id -1"));
+  EXPECT_THAT(refusal(Request(std::vector<int32_t>(128, 1), {1}, 5)), HasSubstr("context of 128"));
+  EXPECT_THAT(refusal(Request({1}, {1}, 0)), HasSubstr("max_new_tokens"));
+  GroupRequest request = Request({1}, {1}, 5);
+  request.sampling.temperature = -1;
+  EXPECT_THAT(refusal(request), HasSubstr("temperature"));
+  request.sampling = {.top_p = 0};
+  EXPECT_THAT(refusal(request), HasSubstr("top_p"));
+  EXPECT_THAT(RefusalOf([&] { decoder.Score(std::vector<int32_t>(129, 1)); }),
+              HasSubstr("context of 128"));
+
+  DecoderOptions options{.kv_cache_bytes = 40000};
+  EXPECT_THAT(RefusalOf([&] { Make(options).Submit(Request({1}, {1}, 120)); }),
+              HasSubstr("KV cache"));
+  options.kv_cache_bytes = 100;
+  EXPECT_THAT(RefusalOf([&] { Make(options); }), HasSubstr("holds no block"));
+  golden_.weights.erase("model.norm.weight");
+  EXPECT_THAT(RefusalOf([&] { Make(); }), HasSubstr("'model.norm.weight'"));
+  golden_.weights["model.norm.weight"] = at::ones({31});
+  EXPECT_THAT(RefusalOf([&] { Make(); }), HasSubstr("[31]"));
+}
+
+TEST_P(Golden, RefusesNewWeightsAndScoresWhileSamplesRun) {
+  Decoder decoder = Make();
+  decoder.Submit(Request({1}, {1}, 5));
+  EXPECT_THAT(RefusalOf([&] { decoder.SwapWeights(golden_.weights, 4); }),
+              HasSubstr("while samples are running"));
+  EXPECT_THAT(RefusalOf([&] { decoder.Score(golden_.texts[0].ids); }),
+              HasSubstr("while samples are running"));
+  decoder.Cancel(0);
+  EXPECT_NO_THROW(decoder.SwapWeights(golden_.weights, 4));
+}
+
+TEST_P(Golden, LogitsThatAreNotFiniteEndTheRunAsDivergedAndLeaveTheDecoderUsable) {
+  Decoder decoder = Make();
+  const std::vector<float> before = decoder.Score(golden_.texts[0].ids);
+  policy::WeightMap broken = golden_.weights;
+  broken["model.norm.weight"] = at::full({32}, std::numeric_limits<float>::quiet_NaN());
+  decoder.SwapWeights(broken, 4);
+  decoder.Submit(Request(golden_.texts[0].ids, {1, 2}, 5));
+  try {
+    decoder.Step();
+    FAIL() << "sampled from NaN";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kDiverged);
+  }
+  EXPECT_TRUE(decoder.Idle());
+  decoder.SwapWeights(golden_.weights, 5);
+  EXPECT_EQ(decoder.Score(golden_.texts[0].ids), before);
+}
+
+TEST(Decoder, RefusesAModelLargerThanMemory) {
+  policy::ModelConfig config;
+  config.vocab_size = 100000;
+  config.width = 65536;
+  config.num_layers = 200;
+  config.num_heads = config.num_kv_heads = 512;
+  config.head_dim = 128;
+  config.ffn_width = 200000;
+  config.max_positions = 4096;
+  try {
+    Decoder decoder(config, {}, {}, 0);
+    FAIL() << "took a model of many TiB";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
+    EXPECT_THAT(error.what(), HasSubstr("MiB are available"));
+  }
+}
+
+}  // namespace
+}  // namespace cohort::rollout
