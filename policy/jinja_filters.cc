@@ -36,7 +36,7 @@ Value ToJson(I interpreter, V input, A arguments) {
   JsonStyle style;
   if (const Value* indent = arguments.Get(0, "indent"); indent != nullptr && !indent->IsNone()) {
     style.indent = static_cast<int>(std::clamp<int64_t>(indent->ToInteger(), 0, 64));
-    style.item_separator = ",";
+    style.item_separator = ',';
   }
   if (const Value* separators = arguments.Keyword("separators");
       separators != nullptr && !separators->IsNone()) {

@@ -22,7 +22,7 @@ Value Range(Interpreter& interpreter, const Arguments& arguments) {
     if (static_cast<int64_t>(list.items.size()) >= kMaxRange) {
       throw TemplateError{"a range is longer than " + std::to_string(kMaxRange)};
     }
-    list.items.push_back(at);
+    list.items.emplace_back(at);
     if (__builtin_add_overflow(at, step, &at)) break;
   }
   interpreter.Charge(list.items.size() * sizeof(Value));
