@@ -1,4 +1,4 @@
-#include "rollout/listen.h"
+#include "base/listen.h"
 
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-namespace cohort::rollout {
+namespace cohort::base {
 namespace {
 
 constexpr char kUnix[] = "unix:";
@@ -31,17 +31,12 @@ HostPort SplitAddress(const std::string& address) {
   return {address.substr(0, colon), address.substr(colon + 1)};
 }
 
-bool IsLoopback(const std::string& host) {
-  if (host == "localhost" || host == "[::1]") return true;
-  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
-}
-
 // gRPC removes whatever lies at the path, a living server's socket too: ask first.
 bool SomeoneListensAt(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
-  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return false;
   const bool answered =
       connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
@@ -60,17 +55,25 @@ void CheckUnixPath(const std::string& path) {
   }
 }
 
-// reliability: client pings every 20 s; the server allows one per 10 s, with or without calls.
+// Both ends ping every 20 s and wait 10 s; a client may ping every 10 s, with or without calls.
 void SetKeepalive(grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   // Two servers on one port would share its connections; the second must fail instead.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
 
 }  // namespace
+
+bool IsLoopback(const std::string& address) {
+  if (address.starts_with(kUnix)) return true;
+  const std::string host = address.substr(0, address.rfind(':'));
+  if (host == "localhost" || host == "[::1]") return true;
+  return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
+}
 
 std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::string& address,
                                      bool allow_remote, std::string* bound_address) {
@@ -80,7 +83,7 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::st
     CheckUnixPath(address.substr(std::strlen(kUnix)));
   } else {
     host_port = SplitAddress(address);
-    if (!IsLoopback(host_port.host) && !allow_remote) {
+    if (!IsLoopback(address) && !allow_remote) {
       throw Error(ErrorCode::kUsage,
                   "refusing to listen on " + address +
                       ": other machines would reach it, and calls "
@@ -102,4 +105,4 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::st
   return server;
 }
 
-}  // namespace cohort::rollout
+}  // namespace cohort::base

@@ -1,12 +1,17 @@
 #pragma once
 
+// Where a service listens: loopback unless asked otherwise, and never on top of another program.
+
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
 #include <memory>
 #include <string>
 
-namespace cohort::rollout {
+namespace cohort::base {
+
+// HOST:PORT on 127.0.0.0/8, [::1] or localhost, or a Unix socket: only this machine can connect.
+bool IsLoopback(const std::string& address);
 
 // Starts `builder`'s server on HOST:PORT or unix:PATH, with cohort's keepalive settings, and sets
 // `bound_address` to where it listens (port 0 becomes the port chosen). Errors: kUsage for an
@@ -14,4 +19,4 @@ namespace cohort::rollout {
 std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::string& address,
                                      bool allow_remote, std::string* bound_address);
 
-}  // namespace cohort::rollout
+}  // namespace cohort::base

@@ -16,9 +16,6 @@ struct ServerSettings {
   bool allow_plugins = false;    // beyond loopback too
 };
 
-// 127.0.0.0/8, [::1], localhost or a Unix socket: only this machine can connect.
-bool IsLoopback(const std::string& address);
-
 // A listening reward service. Not thread-safe.
 class Server {
  public:

@@ -13,8 +13,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/listen.h"
 #include "policy/model.h"
-#include "rollout/listen.h"
 #include "rollout/service.h"
 
 namespace {
@@ -144,7 +144,7 @@ int Serve(const Settings& settings) {
   builder.RegisterService(&service);
   std::string address;
   const std::unique_ptr<grpc::Server> server =
-      rollout::Listen(builder, settings.listen, settings.insecure_listen, &address);
+      cohort::base::Listen(builder, settings.listen, settings.insecure_listen, &address);
   if (!settings.port_file.empty()) cohort::base::WriteFileDurably(settings.port_file, address);
   spdlog::info("rollout worker listens on {}", address);
   ServeUntilAsked(*engine, service, *server);

@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/listen.h"
 #include "reward/server.h"
 #include "tests/reward/client.h"
 #include "tests/reward/process_watch.h"
@@ -220,11 +221,11 @@ TEST(RewardServer, ListensOnAUnixSocketAndRefusesALiveOne) {
 
 TEST(RewardServer, StaysOnLoopbackUnlessToldOtherwise) {
   for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "127.evil.example:0"}) {
-    EXPECT_FALSE(IsLoopback(address));
+    EXPECT_FALSE(base::IsLoopback(address));
     EXPECT_THROW(Server({.listen = address}), Error) << address;
   }
   for (const char* address : {"127.0.0.1:0", "localhost:1", "[::1]:0", "unix:/x"}) {
-    EXPECT_TRUE(IsLoopback(address)) << address;
+    EXPECT_TRUE(base::IsLoopback(address)) << address;
   }
   for (const char* address :
        {"", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:99999", "unix:"}) {

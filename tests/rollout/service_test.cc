@@ -12,7 +12,7 @@
 #include "base/child_process.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "rollout/listen.h"
+#include "base/listen.h"
 #include "rollout/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -51,7 +51,7 @@ class ServiceTest : public ::testing::Test {
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     std::string address;
-    server_ = Listen(builder, "127.0.0.1:0", false, &address);
+    server_ = base::Listen(builder, "127.0.0.1:0", false, &address);
     stub_ = v1::Rollout::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   }
   ~ServiceTest() override { server_->Shutdown(std::chrono::system_clock::now() + 5s); }
@@ -253,11 +253,11 @@ TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {
 TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
   grpc::ServerBuilder first;
   std::string address;
-  const auto server = Listen(first, "127.0.0.1:0", false, &address);
+  const auto server = base::Listen(first, "127.0.0.1:0", false, &address);
   grpc::ServerBuilder second;
   std::string ignored;
   try {
-    Listen(second, address, false, &ignored);
+    base::Listen(second, address, false, &ignored);
     FAIL() << "two servers on " << address;
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
