@@ -1,16 +1,28 @@
-# cohort_room(NAME SOURCES ... LINK ... [TORCH_PCH])  one static library per room
 function(cohort_warnings target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Werror)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR} PUBLIC ${PROJECT_BINARY_DIR}/generated)
 endfunction()
 
+# <torch/torch.h> takes ten seconds to read: compiled once, here, and used by every target's TORCH_SOURCES.
+add_library(torch_header STATIC ${CMAKE_CURRENT_LIST_DIR}/torch_header.cc)
+cohort_warnings(torch_header)
+target_link_libraries(torch_header PRIVATE torch_cpu)
+target_precompile_headers(torch_header PRIVATE <torch/torch.h>)
+
+# The sources that include <torch/torch.h>, directly or not; the others would only be slowed by it.
+function(cohort_use_torch_header target others)
+  target_precompile_headers(${target} REUSE_FROM torch_header)
+  set_source_files_properties(${others} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+endfunction()
+
+# cohort_room(NAME [SOURCES ...] [TORCH_SOURCES ...] LINK ...)  one static library
 function(cohort_room name)
-  cmake_parse_arguments(ARG "TORCH_PCH" "" "SOURCES;LINK" ${ARGN})
-  add_library(cohort_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "" "SOURCES;TORCH_SOURCES;LINK" ${ARGN})
+  add_library(cohort_${name} STATIC ${ARG_SOURCES} ${ARG_TORCH_SOURCES})
   cohort_warnings(cohort_${name})
   target_link_libraries(cohort_${name} PUBLIC ${ARG_LINK})
-  if(ARG_TORCH_PCH)
-    target_precompile_headers(cohort_${name} PRIVATE <torch/torch.h>)
+  if(ARG_TORCH_SOURCES)
+    cohort_use_torch_header(cohort_${name} "${ARG_SOURCES}")
   endif()
 endfunction()
 
@@ -44,20 +56,21 @@ function(cohort_proto name file)
   endif()
 endfunction()
 
-# cohort_test(NAME SOURCES ... LINK ... [TORCH_PCH] [LABELS ...])  one test program per room; sources are listed by hand
+# cohort_test(NAME [SOURCES ...] [TORCH_SOURCES ...] LINK ... [LABELS ...])  one test program; sources are listed by hand
 function(cohort_test name)
-  cmake_parse_arguments(ARG "TORCH_PCH" "" "SOURCES;LINK;LABELS" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "" "" "SOURCES;TORCH_SOURCES;LINK;LABELS" ${ARGN})
+  set(sources ${ARG_SOURCES} ${ARG_TORCH_SOURCES})
+  add_executable(${name} ${sources})
   cohort_warnings(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     COHORT_SOURCE_DIR="${PROJECT_SOURCE_DIR}" COHORT_GOLDEN_DIR="${PROJECT_SOURCE_DIR}/tests/golden"
     COHORT_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-  if(ARG_TORCH_PCH)
-    target_precompile_headers(${name} PRIVATE <torch/torch.h> <gtest/gtest.h>)
+  if(ARG_TORCH_SOURCES)
+    cohort_use_torch_header(${name} "${ARG_SOURCES}")
   endif()
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS "${ARG_LABELS}")
-  foreach(source ${ARG_SOURCES})
+  foreach(source ${sources})
     get_filename_component(path ${source} ABSOLUTE)
     set_property(GLOBAL APPEND PROPERTY COHORT_TEST_SOURCES ${path})
   endforeach()

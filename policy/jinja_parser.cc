@@ -85,11 +85,12 @@ Parser::StatementPtr Parser::ParseIf() {
     EndTag();
     made->branches.push_back({std::move(condition), ParseBody({"elif", "else", "endif"})});
     const std::string next = tokens_.Take().text;
-    if (next == "elif") {
+    const std::string_view tag = next;
+    if (tag == "elif") {
       condition = expressions_.ParseTuple(/*with_conditional=*/false);
       continue;
     }
-    if (next == "else") {
+    if (tag == "else") {
       EndTag();
       made->branches.push_back({nullptr, ParseBody({"endif"})});
       tokens_.Take();

@@ -65,6 +65,8 @@ void DieWithTheParent() {
   pollfd parent = {kPluginHostFd, POLLRDHUP, 0};
   while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
   }
+  // A plug-in that closed the channel before this thread looked: the parent lives and will see it.
+  if ((parent.revents & POLLNVAL) != 0) _exit(kGoodbye);
   kill(0, SIGKILL);  // our own process group: what the plug-in started goes too
 }
 

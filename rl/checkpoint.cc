@@ -11,6 +11,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/json_lines.h"
 #include "rl/checkpoint_manifest.h"
 #include "rl/tensor_file.h"
 
@@ -77,7 +78,7 @@ void WriteContents(const fs::path& folder, const TrainingState& state,
   Manifest manifest;
   const uint64_t tensors = WriteTensorFile(folder / kTensors, state.tensors);
   manifest[kTensors] = {fs::file_size(folder / kTensors), tensors};
-  const std::string scalars = state.scalars.dump();
+  const std::string scalars = base::DumpJson(state.scalars);
   base::WriteFileDurably(folder / kScalars, scalars);
   manifest[kScalars] = {scalars.size(), base::Checksum(scalars)};
   if (export_model) {

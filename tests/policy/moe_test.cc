@@ -81,7 +81,7 @@ TEST(ExpertMlp, EqualsOneTokenAtATimeAndItsGradient) {
   for (const int64_t per_token : {1, 2, 3}) {
     // Expert 4 gets nothing: its gradient is zero, not garbage.
     const at::Tensor choice =
-        torch::rand({tokens, experts - 1}).argsort(1).narrow(1, 0, per_token).contiguous();
+        torch::rand({tokens, experts - 1}).argsort(/*dim=*/int64_t{1}).narrow(1, 0, per_token).contiguous();
     const Dispatch dispatch = SortByExpert(choice, experts);
     std::vector<at::Tensor> wide, narrow;
     for (const std::vector<int64_t>& shape :
