@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "policy/feed_forward.h"
+#include "policy/matmul.h"
 
 namespace cohort::policy {
 namespace {
@@ -18,8 +19,7 @@ at::Tensor GroupedLinear(const at::Tensor& x, const at::Tensor& weight_Eoi,
     const int64_t rows = offsets[e + 1] - offsets[e];
     if (rows == 0) continue;
     at::Tensor part = out.narrow(0, offsets[e], rows);
-    at::mm_out(part, x.narrow(0, offsets[e], rows),
-               weight_Eoi[static_cast<int64_t>(e)].transpose(0, 1));
+    MatmulNtInto(part, x.narrow(0, offsets[e], rows), weight_Eoi[static_cast<int64_t>(e)]);
   }
   return out;
 }
@@ -37,7 +37,7 @@ at::Tensor GroupedOuter(const at::Tensor& gradient, const at::Tensor& x,
       part.zero_();
       continue;
     }
-    at::mm_out(part, gradient.narrow(0, first, rows).transpose(0, 1), x.narrow(0, first, rows));
+    MatmulNtInto(part, gradient.narrow(0, first, rows).t(), x.narrow(0, first, rows).t());
   }
   return out;
 }

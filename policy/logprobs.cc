@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "policy/matmul.h"
+
 namespace cohort::policy {
 namespace {
 
@@ -16,7 +18,7 @@ int64_t RowsPerChunk(int64_t vocab_size) {
 }
 
 at::Tensor ScaledLogits(const at::Tensor& hidden, const at::Tensor& head, double temperature) {
-  at::Tensor logits = at::linear(hidden.to(at::kFloat), head);
+  at::Tensor logits = MatmulNt(hidden.to(at::kFloat), head);
   return temperature == 1.0 ? logits : logits.div_(temperature);
 }
 
@@ -67,7 +69,7 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
       d_logits.mul_(-row_gradient);
       d_logits.scatter_add_(1, targets.narrow(0, first, count).unsqueeze(1), row_gradient);
       at::Tensor d_hidden_chunk = d_hidden.narrow(0, first, count);
-      at::mm_out(d_hidden_chunk, d_logits, wide_head);
+      MatmulNtInto(d_hidden_chunk, d_logits, wide_head.t());
       d_head.addmm_(d_logits.transpose(0, 1), x);
     }
     return {d_hidden.to(hidden.scalar_type()), d_head.to(head.scalar_type()), at::Tensor(),

@@ -40,8 +40,9 @@ std::string RecipeText(const StepBenchmarkOptions& options, const std::string& p
       {"threads", options.threads},
       {"model", {{"path", options.model}}},
       {"data", {{"train", prompts}}},
-      // Any graded score will do: what is measured is the step, not the learning.
-      {"rewards", {{{"name", "format"}, {"options", {{"pattern", "e"}}}}}},
+      // A score that differs from sample to sample: in a group of equal ones nothing is trained.
+      {"rewards",
+       {{{"name", "length"}, {"options", {{"target", std::to_string(4 * options.new_tokens)}}}}}},
       {"objective",
        {{"preset", "dapo"},
         {"kl", options.kl_coef > 0 ? "k3" : "none"},
@@ -76,7 +77,7 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   for (const nlohmann::json& row : MetricsLog::Read(folder.path() / "run")) {
     if (row.value("phase", "") != "grpo" || row.at("step") <= options.warmup) continue;
     for (const char* part : {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s",
-                             "publish_s", "completion_tokens", "trained_tokens"}) {
+                             "publish_s", "completion_tokens", "trained_tokens", "zero_variance_groups"}) {
       parts[part].push_back(row.at(part).get<double>());
     }
   }

@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/tensor_memory.h"
 #include "rl/checkpoint.h"
 #include "rl/grpo_step.h"
 #include "rl/initial_policy.h"
@@ -30,9 +31,10 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
   return total;
 }
 
-int ThreadCount(const proto::Recipe& recipe) {
+void PrepareLibTorch(const proto::Recipe& recipe) {
+  constexpr size_t kKeptTensorBytes = size_t{2} << 30;
+  policy::KeepTensorMemory(kKeptTensorBytes);
   if (recipe.threads() > 0) at::set_num_threads(recipe.threads());
-  return at::get_num_threads();
 }
 
 }  // namespace
@@ -40,7 +42,7 @@ int ThreadCount(const proto::Recipe& recipe) {
 TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const Programs& programs)
     : recipe_(recipe),
       folder_(folder),
-      model_((ThreadCount(recipe), InitialPolicy(recipe.model(), recipe.seed()))),
+      model_((PrepareLibTorch(recipe), InitialPolicy(recipe.model(), recipe.seed()))),
       objective_(RecipeObjective(recipe)),
       learner_(model_.config, model_.weights, recipe.optimizer(), recipe.rollout().temperature()),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(),

@@ -5,12 +5,19 @@
 set -euo pipefail
 cohort=$1 recipe=$2 out=$3
 shift 3
-overrides=(eval.problems=8 rollout.max_new_tokens=12 output.checkpoint_every=2 "$@")
+overrides=(eval.problems=8 output.checkpoint_every=2 "$@")
 rounds=$(grep -c '^ *- kind:\|^ *- {kind:' "$recipe")
 for ((i = 0; i < rounds; i++)); do
   overrides+=("rounds[$i].steps=2" "rounds[$i].prompts_per_step=4" "rounds[$i].group_size=2"
     "rounds[$i].sequences_per_step=4")
 done
+if grep -q 'scratch:' "$recipe"; then
+  # A new model answers nothing right before it has seen some demonstrations, and a rejection_sft
+  # round needs right answers.
+  overrides+=("rounds[0].steps=40" "rounds[0].sequences_per_step=64" "rounds[2].prompts_per_step=256")
+else
+  overrides+=("rollout.max_new_tokens=12")
+fi
 if grep -q 'data.train=' "$recipe"; then
   data=$(dirname "$0")/../../../shared/data
   if [ ! -f "$data/gsm8k_train.jsonl" ]; then

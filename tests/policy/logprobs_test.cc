@@ -36,8 +36,21 @@ TEST(TokenLogprobs, EqualsLogSoftmaxAndItsGradientAcrossChunks) {
   const at::Tensor coefficients = torch::randn({300}, at::kDouble);
   (expected * coefficients).sum().backward();
   (out.logprobs_N * coefficients.to(at::kFloat)).sum().backward();
-  EXPECT_LT(LargestDifference(hidden.grad(), wide.hidden.grad()), 1e-5);
-  EXPECT_LT(LargestDifference(head.grad(), wide.head.grad()), 1e-5);
+  // How far fp32 gets depends on how the BLAS of this machine adds up 70000 terms: autograd's own
+  // gradient in fp32 is the measure.
+  const at::Tensor plain_hidden = wide.hidden.detach().to(at::kFloat).requires_grad_();
+  const at::Tensor plain_head = wide.head.detach().to(at::kFloat).requires_grad_();
+  (at::log_softmax(plain_hidden.mm(plain_head.t()) / temperature, 1)
+       .gather(1, wide.targets.unsqueeze(1))
+       .squeeze(1) *
+   coefficients.to(at::kFloat))
+      .sum()
+      .backward();
+  const double hidden_error = LargestDifference(plain_hidden.grad(), wide.hidden.grad());
+  const double head_error = LargestDifference(plain_head.grad(), wide.head.grad());
+  EXPECT_LT(LargestDifference(hidden.grad(), wide.hidden.grad()), 2 * hidden_error + 1e-6);
+  EXPECT_LT(LargestDifference(head.grad(), wide.head.grad()), 2 * head_error + 1e-6);
+  EXPECT_LT(hidden_error, 1e-3);
 }
 
 TEST(TokenLogprobs, ReportsTheEntropyWithoutAGradient) {

@@ -251,10 +251,13 @@ TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {
 }
 
 TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
+  grpc::CallbackGenericService first_service, second_service;  // gRPC starts no server without one
   grpc::ServerBuilder first;
+  first.RegisterCallbackGenericService(&first_service);
   std::string address;
   const auto server = base::Listen(first, "127.0.0.1:0", false, &address);
   grpc::ServerBuilder second;
+  second.RegisterCallbackGenericService(&second_service);
   std::string ignored;
   try {
     base::Listen(second, address, false, &ignored);
