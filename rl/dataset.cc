@@ -52,6 +52,11 @@ void CheckMessages(const Json& messages) {
   }
 }
 
+void AddInstruction(const proto::Data& data, Json* messages) {
+  if (data.instruction().empty()) return;
+  messages->push_back({{"role", "system"}, {"content", data.instruction()}});
+}
+
 class RowReader {
  public:
   RowReader(const proto::Data& data, Split split) : data_(data), split_(split) {
@@ -93,21 +98,13 @@ class RowReader {
   void ReadPrompt(const Json& row, Problem* problem) const {
     const std::string& column = data_.prompt_field();
     problem->prompt = TextOf(Column(row, column, "prompt_field"), column);
-    if (!data_.chat()) {
-      if (!data_.instruction().empty()) {
-        problem->prompt = data_.instruction() + "\n" + problem->prompt;
-      }
-      return;
-    }
-    problem->messages = Json::array();
-    AddInstruction(&problem->messages);
-    problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});
+    PoseQuestion(data_, problem);
   }
 
   void ReadMessages(const Json& messages, Problem* problem) const {
     CheckMessages(messages);
     problem->messages = Json::array();
-    if (messages.front().at("role") != "system") AddInstruction(&problem->messages);
+    if (messages.front().at("role") != "system") AddInstruction(data_, &problem->messages);
     for (const Json& turn : messages) problem->messages.push_back(turn);
     if (messages.back().at("role") == "assistant") {
       problem->completion = messages.back().at("content").get<std::string>();
@@ -121,17 +118,22 @@ class RowReader {
     }
   }
 
-  void AddInstruction(Json* messages) const {
-    if (data_.instruction().empty()) return;
-    messages->push_back({{"role", "system"}, {"content", data_.instruction()}});
-  }
-
   const proto::Data& data_;
   Split split_;
   std::optional<TextPattern> strip_;
 };
 
 }  // namespace
+
+void PoseQuestion(const proto::Data& data, Problem* problem) {
+  if (data.chat()) {
+    problem->messages = Json::array();
+    AddInstruction(data, &problem->messages);
+    problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});
+  } else if (!data.instruction().empty()) {
+    problem->prompt = data.instruction() + "\n" + problem->prompt;
+  }
+}
 
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
                                   Split split) {

@@ -35,6 +35,10 @@ enum class Split { kTrain, kTest };
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
                                   Split split);
 
+// Poses the bare question in problem->prompt as data.chat and data.instruction want it: as messages,
+// or as one text.
+void PoseQuestion(const proto::Data& data, Problem* problem);
+
 // Position in an endless sequence of shuffled epochs over [0, size): each epoch visits every entry
 // once, in an order drawn from (seed, epoch). Portable and independent of the standard library.
 class ProblemStream {

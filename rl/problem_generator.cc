@@ -74,6 +74,12 @@ ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_pr
   stream_.emplace_back(train_.size(), seed);
 }
 
+Problem ProblemSource::Generate(uint64_t seed, uint64_t index) const {
+  Problem problem = GenerateProblem(data_.generator(), seed, index);
+  PoseQuestion(data_, &problem);
+  return problem;
+}
+
 void ProblemSource::DrawHeldOut(int count) {
   const uint64_t limit = static_cast<uint64_t>(kMaxDraws) + 20 * static_cast<uint64_t>(count);
   for (uint64_t i = 0; test_.size() < static_cast<size_t>(count); ++i) {
@@ -83,7 +89,7 @@ void ProblemSource::DrawHeldOut(int count) {
                       std::to_string(count) + " different problems",
                   "lower eval.problems");
     }
-    Problem problem = GenerateProblem(data_.generator(), kTestSeed, i);
+    Problem problem = Generate(kTestSeed, i);
     if (held_out_prompts_.insert(problem.prompt).second) test_.push_back(std::move(problem));
   }
 }
@@ -91,7 +97,7 @@ void ProblemSource::DrawHeldOut(int count) {
 Problem ProblemSource::Train(uint64_t cursor) {
   if (!stream_.empty()) return train_[stream_.front().At(cursor)];
   for (int draw = 0; draw < kMaxDraws; ++draw) {
-    Problem problem = GenerateProblem(data_.generator(), seed_, DrawIndex(cursor, draw));
+    Problem problem = Generate(seed_, DrawIndex(cursor, draw));
     if (!held_out_prompts_.contains(problem.prompt)) return problem;
   }
   throw Error(ErrorCode::kUsage,

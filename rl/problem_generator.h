@@ -41,6 +41,7 @@ class ProblemSource {
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
 
  private:
+  Problem Generate(uint64_t seed, uint64_t index) const;
   void DrawHeldOut(int count);
 
   proto::Data data_;

@@ -25,7 +25,7 @@ void UpdateCall::OnReadDone(bool ok) {
     return;
   }
   if (const grpc::Status status = receiver_.Accept(chunk_); !status.ok()) {
-    Finish(status);
+    End(status);
     return;
   }
   StartRead(&chunk_);
@@ -38,12 +38,18 @@ void UpdateCall::Swap() {
       swapping_ = true;
       reply_->set_policy_version(receiver_.policy_version());
       engine_.Swap(receiver_.Weights(), receiver_.policy_version(),
-                   [this](const grpc::Status& swapped) { Finish(swapped); });
+                   [this](const grpc::Status& swapped) { End(swapped); });
       return;
     } catch (const std::exception& error) {
       status = {grpc::StatusCode::INTERNAL, error.what()};
     }
   }
+  End(status);
+}
+
+// Who sees the status may send the next update at once.
+void UpdateCall::End(const grpc::Status& status) {
+  busy_ = false;
   Finish(status);
 }
 
@@ -51,9 +57,6 @@ void UpdateCall::OnCancel() {
   if (swapping_) engine_.CancelSwap();
 }
 
-void UpdateCall::OnDone() {
-  if (owns_busy_) busy_ = false;
-  delete this;
-}
+void UpdateCall::OnDone() { delete this; }
 
 }  // namespace cohort::rollout

@@ -25,6 +25,7 @@ class UpdateCall : public grpc::ServerReadReactor<v1::WeightChunk> {
 
  private:
   void Swap();
+  void End(const grpc::Status& status);
 
   Engine& engine_;
   std::atomic<bool>& busy_;

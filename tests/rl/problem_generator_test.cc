@@ -102,6 +102,21 @@ TEST(ProblemSource, EverySeedIsMeasuredOnTheSameProblems) {
   for (size_t i = 0; i < 10; ++i) EXPECT_EQ(one.test()[i].prompt, two.test()[i].prompt);
 }
 
+TEST(ProblemSource, GeneratedQuestionsArePosedAsTheRecipeWantsThem) {
+  proto::Data chat = Generator("word_problems");
+  chat.set_chat(true);
+  chat.set_instruction("Be brief.");
+  ProblemSource source(chat, 1, 3);
+  for (const Problem& problem : {source.Train(0), source.test().front()}) {
+    ASSERT_EQ(problem.messages.size(), 2u);
+    EXPECT_EQ(problem.messages[0].at("content"), "Be brief.");
+    EXPECT_EQ(problem.messages[1].at("content"), problem.prompt);
+  }
+  proto::Data plain = Generator("addition");
+  plain.set_instruction("Add:");
+  EXPECT_TRUE(ProblemSource(plain, 1, 3).Train(0).prompt.starts_with("Add:\n"));
+}
+
 TEST(ProblemSource, FilesAreShuffledFilteredAndHeldOut) {
   TemporaryFolder folder;
   std::ostringstream rows;
