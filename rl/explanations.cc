@@ -7,6 +7,7 @@ namespace {
 
 constexpr double kManyTruncated = 0.30;
 constexpr double kManyFailed = 0.01;
+constexpr double kWideGap = 0.02;  // nats; bf16 weights stay below, stale weights do not
 
 std::string Percent(int64_t part, int64_t whole) {
   char buffer[32];
@@ -51,6 +52,14 @@ std::string RewardsFailed(const StepSymptoms& s) {
          "can be raised with rollout.reward_deadline_s";
 }
 
+std::string EnginesDisagree(const StepSymptoms& s) {
+  char gap[32];
+  std::snprintf(gap, sizeof(gap), "%.3f", s.logprob_gap_mean);
+  return std::string("the learner's logprobs of the samples differ from the decoder's by ") + gap +
+         " nats a token: the update learns from a policy that is not the one that sampled. Use "
+         "rollout.dtype=float32, or objective.is_correction=token";
+}
+
 }  // namespace
 
 std::vector<std::string> ExplainSymptoms(const StepSymptoms& s) {
@@ -59,6 +68,7 @@ std::vector<std::string> ExplainSymptoms(const StepSymptoms& s) {
   if (s.groups > 0 && s.zero_variance_groups == s.groups) found.push_back(step + AllGroupsFlat(s));
   if (Exceeds(s.truncated_samples, s.samples, kManyTruncated)) found.push_back(step + Truncated(s));
   if (Exceeds(s.failed_rewards, s.samples, kManyFailed)) found.push_back(step + RewardsFailed(s));
+  if (s.logprob_gap_mean > kWideGap) found.push_back(step + EnginesDisagree(s));
   return found;
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "rl/objectives/advantages.h"
 
@@ -137,32 +138,51 @@ SampleRow MakeSampleRow(const Group& group, size_t i, const GroupAdvantages& adv
   return row;
 }
 
-// The best and the worst sample of each of the first groups.
+nlohmann::json SampleRecord(const Group& group, size_t i, const GroupAdvantages& advantages) {
+  const Sample& sample = group.samples[i];
+  const SampleRow row = MakeSampleRow(group, i, advantages);
+  nlohmann::json record = {{"group_id", group.task.group_id},
+                           {"sample_id", sample.sample_id},
+                           {"prompt", row.prompt},
+                           {"completion", row.completion},
+                           {"answer", group.task.answer},
+                           {"reward", nullptr},
+                           {"advantage", nullptr},
+                           {"tokens", row.tokens},
+                           {"finish_reason", row.finish_reason},
+                           {"policy_version", row.policy_version}};
+  if (sample.reward_ok) {
+    record["reward"] = sample.reward;
+  } else {
+    record["reward_detail"] = sample.reward_detail;
+  }
+  if (advantages[i].has_value()) record["advantage"] = *advantages[i];
+  return record;
+}
+
+// The best and the worst sample of each of the first groups, and samples whose reward failed.
 void KeepSamples(const std::vector<Group>& groups, const std::vector<GroupAdvantages>& advantages,
                  StepOutcome* outcome) {
-  constexpr size_t kGroupsKept = 4;
-  for (size_t g = 0; g < std::min(groups.size(), kGroupsKept); ++g) {
+  constexpr size_t kGroupsKept = 4, kFailuresKept = 16;
+  size_t failures = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
     const auto& samples = groups[g].samples;
-    const auto [worst, best] =
-        std::minmax_element(samples.begin(), samples.end(),
-                            [](const Sample& a, const Sample& b) { return a.reward < b.reward; });
-    std::vector<size_t> kept = {static_cast<size_t>(best - samples.begin())};
-    if (best->reward > worst->reward) kept.push_back(static_cast<size_t>(worst - samples.begin()));
+    std::set<size_t> kept;
+    if (g < kGroupsKept) {
+      const auto [worst, best] =
+          std::minmax_element(samples.begin(), samples.end(),
+                              [](const Sample& a, const Sample& b) { return a.reward < b.reward; });
+      kept.insert(static_cast<size_t>(best - samples.begin()));
+      if (best->reward > worst->reward) kept.insert(static_cast<size_t>(worst - samples.begin()));
+      for (const size_t i : kept) {
+        outcome->table.push_back(MakeSampleRow(groups[g], i, advantages[g]));
+      }
+    }
+    for (size_t i = 0; i < samples.size() && failures < kFailuresKept; ++i) {
+      if (!samples[i].reward_ok && kept.insert(i).second) ++failures;
+    }
     for (const size_t i : kept) {
-      SampleRow row = MakeSampleRow(groups[g], i, advantages[g]);
-      outcome->sample_records.push_back(
-          {{"group_id", groups[g].task.group_id},
-           {"sample_id", samples[i].sample_id},
-           {"prompt", row.prompt},
-           {"completion", row.completion},
-           {"answer", groups[g].task.answer},
-           {"reward", samples[i].reward_ok ? nlohmann::json(samples[i].reward) : nlohmann::json()},
-           {"advantage",
-            advantages[g][i].has_value() ? nlohmann::json(*advantages[g][i]) : nlohmann::json()},
-           {"tokens", row.tokens},
-           {"finish_reason", row.finish_reason},
-           {"policy_version", row.policy_version}});
-      outcome->table.push_back(std::move(row));
+      outcome->sample_records.push_back(SampleRecord(groups[g], i, advantages[g]));
     }
   }
 }
@@ -182,6 +202,9 @@ Updates RunUpdates(RoundContext& context, const Objective& objective, const prot
                    std::vector<TrainingSequence> sequences) {
   Updates updates;
   const size_t parts = static_cast<size_t>(round.updates_per_step());
+  // The first update sees the policy that the batch started from; the later ones need to know it.
+  context.learner.RecordOldLogprobs(objective,
+                                    std::span(sequences).subspan(sequences.size() / parts));
   for (size_t part = 0; part < parts; ++part) {
     const size_t begin = sequences.size() * part / parts,
                  end = sequences.size() * (part + 1) / parts;
@@ -220,6 +243,7 @@ void DescribeUpdates(const Updates& updates, StepOutcome* outcome) {
   row["skipped_updates"] = updates.skipped;
   row["trained_tokens"] = updates.trained_tokens;
   if (updates.last.busiest_expert > 0) row["busiest_expert"] = updates.last.busiest_expert;
+  outcome->symptoms.logprob_gap_mean = updates.policy.gap_mean();
   outcome->shown.kl = updates.policy.kl();
   outcome->shown.clip_fraction = updates.policy.clip_fraction();
   outcome->shown.entropy = updates.entropy.mean();
@@ -245,10 +269,7 @@ StepOutcome GrpoStep(RoundContext& context, const Objective& objective, const pr
 
   const auto train_start = Clock::now();
   std::vector<TrainingSequence> sequences = TrainingSequences(groups, advantages);
-  if (objective.NeedsRefLogprobs()) context.learner.RecordRefLogprobs(&sequences);
-  // With one update the policy is the one that the batch started from; otherwise later updates need
-  // to know what the first one saw.
-  if (round.updates_per_step() > 1) context.learner.RecordOldLogprobs(&sequences);
+  if (objective.NeedsRefLogprobs()) context.learner.RecordRefLogprobs(sequences);
   const Updates updates = RunUpdates(context, objective, round, std::move(sequences));
   const double train_s = SecondsSince(train_start);
   DescribeUpdates(updates, &outcome);

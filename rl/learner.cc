@@ -22,6 +22,11 @@ policy::TokenLogprobs Forward(policy::Transformer& model, const MicroBatch& batc
                                       batch.targets_N, temperature);
 }
 
+// A sample whose advantage is 0 has no gradient without a KL term, and needs no forward.
+bool HasGradient(const Objective& objective, const TrainingSequence& sequence) {
+  return sequence.advantage != 0 || objective.NeedsRefLogprobs();
+}
+
 AdamWOptions OptimizerOptions(const proto::Optimizer& options) {
   return {options.beta1(), options.beta2(), options.epsilon(), options.weight_decay(),
           options.max_grad_norm()};
@@ -88,11 +93,9 @@ UpdateReport Learner::PolicyUpdate(const Objective& objective,
                                    const std::vector<TrainingSequence>& sequences,
                                    double learning_rate) {
   const StepTotals totals = CountTotals(sequences);
-  // A sample whose advantage is 0 counts in the totals, but without a KL term it has no gradient
-  // and needs no forward.
-  std::vector<TrainingSequence> trained;
+  std::vector<TrainingSequence> trained;  // the others count in the totals
   for (const TrainingSequence& sequence : sequences) {
-    if (sequence.advantage != 0 || objective.NeedsRefLogprobs()) trained.push_back(sequence);
+    if (HasGradient(objective, sequence)) trained.push_back(sequence);
   }
   return Update(trained, temperature_, learning_rate,
                 [&](const MicroBatch& batch, const at::Tensor& logprobs_N, UpdateReport* report) {
@@ -120,7 +123,7 @@ UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
-                                                  const std::vector<TrainingSequence>& sequences) {
+                                                  std::span<const TrainingSequence> sequences) {
   const torch::NoGradGuard no_grad;
   const bool training = model->is_training();
   model->eval();  // expert loads count training only
@@ -137,18 +140,26 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   return logprobs;
 }
 
-void Learner::RecordOldLogprobs(std::vector<TrainingSequence>* sequences) {
-  auto logprobs = Logprobs(policy_, *sequences);
-  for (size_t i = 0; i < logprobs.size(); ++i) {
-    (*sequences)[i].old_logprobs = std::move(logprobs[i]);
+void Learner::RecordOldLogprobs(const Objective& objective,
+                                std::span<TrainingSequence> sequences) {
+  std::vector<size_t> chosen;
+  std::vector<TrainingSequence> trained;
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    if (!HasGradient(objective, sequences[i])) continue;
+    chosen.push_back(i);
+    trained.push_back(sequences[i]);
+  }
+  auto logprobs = Logprobs(policy_, trained);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
 }
 
-void Learner::RecordRefLogprobs(std::vector<TrainingSequence>* sequences) {
+void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   COHORT_CHECK(!reference_.is_empty(), "there is no reference policy");
-  auto logprobs = Logprobs(reference_, *sequences);
+  auto logprobs = Logprobs(reference_, sequences);
   for (size_t i = 0; i < logprobs.size(); ++i) {
-    (*sequences)[i].ref_logprobs = std::move(logprobs[i]);
+    sequences[i].ref_logprobs = std::move(logprobs[i]);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,9 +46,10 @@ class Learner {
   // One optimizer step on the cross-entropy of the completions.
   UpdateReport SftUpdate(const std::vector<TrainingSequence>& sequences, double learning_rate);
 
-  // Fills old_logprobs (the policy as it is now) or ref_logprobs (the reference).
-  void RecordOldLogprobs(std::vector<TrainingSequence>* sequences);
-  void RecordRefLogprobs(std::vector<TrainingSequence>* sequences);
+  // Fills old_logprobs (the policy as it is now) of the sequences that PolicyUpdate will train on.
+  void RecordOldLogprobs(const Objective& objective, std::span<TrainingSequence> sequences);
+  // Fills ref_logprobs (the reference).
+  void RecordRefLogprobs(std::span<TrainingSequence> sequences);
 
   // The reference policy becomes a copy of the policy as it is now.
   void ResetReference();
@@ -67,7 +69,7 @@ class Learner {
   UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
                       double learning_rate, const MicroBatchLoss& loss);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
-                                           const std::vector<TrainingSequence>& sequences);
+                                           std::span<const TrainingSequence> sequences);
 
   proto::Optimizer options_;
   double temperature_;  // the policy loss sees the distribution that was sampled from

@@ -1,6 +1,7 @@
 #include "rl/training_run.h"
 
 #include <ATen/Parallel.h>
+#include <unistd.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -32,8 +33,9 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
 }
 
 void PrepareLibTorch(const proto::Recipe& recipe) {
-  constexpr size_t kKeptTensorBytes = size_t{2} << 30;
-  policy::KeepTensorMemory(kKeptTensorBytes);
+  // A quarter of the machine's memory: about what the activations of one micro-batch take.
+  const auto pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
+  policy::KeepTensorMemory(pages / 4 * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   if (recipe.threads() > 0) at::set_num_threads(recipe.threads());
 }
 

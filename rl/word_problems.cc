@@ -44,7 +44,7 @@ std::string Equation(int64_t a, const char* sign, int64_t b, int64_t result) {
 }
 
 Problem Gain(const Scene& s, CounterRandom* random) {
-  const int64_t a = random->Uniform(5, 60), b = random->Uniform(3, 40);
+  const int64_t a = random->Uniform(2, 20), b = random->Uniform(2, 12);
   return Make(s.name + " has " + Text(a) + " " + s.things + ". " + s.friend_name + " gives " +
                   s.name + " " + Text(b) + " more. How many " + s.things + " does " + s.name +
                   " have now?",
@@ -52,7 +52,7 @@ Problem Gain(const Scene& s, CounterRandom* random) {
 }
 
 Problem Loss(const Scene& s, CounterRandom* random) {
-  const int64_t b = random->Uniform(3, 40), left = random->Uniform(3, 50), a = b + left;
+  const int64_t b = random->Uniform(2, 12), left = random->Uniform(2, 12), a = b + left;
   return Make(s.name + " had " + Text(a) + " " + s.things + " and gave " + Text(b) +
                   " of them to " + s.friend_name + ". How many " + s.things + " does " + s.name +
                   " have left?",
@@ -60,14 +60,14 @@ Problem Loss(const Scene& s, CounterRandom* random) {
 }
 
 Problem Groups(const Scene& s, CounterRandom* random) {
-  const int64_t a = random->Uniform(2, 12), b = random->Uniform(2, 12);
+  const int64_t a = random->Uniform(2, 6), b = random->Uniform(2, 6);
   return Make(s.name + " has " + Text(a) + " " + s.holders + " with " + Text(b) + " " + s.things +
                   " in each. How many " + s.things + " does " + s.name + " have in total?",
               Equation(a, "x", b, a * b), a * b);
 }
 
 Problem Together(const Scene& s, CounterRandom* random) {
-  const int64_t a = random->Uniform(5, 40), more = random->Uniform(2, 30), b = a + more;
+  const int64_t a = random->Uniform(2, 12), more = random->Uniform(2, 8), b = a + more;
   return Make(s.name + " has " + Text(a) + " " + s.things + ". " + s.friend_name + " has " +
                   Text(more) + " more than " + s.name + ". How many " + s.things +
                   " do they have together?",
@@ -77,7 +77,7 @@ Problem Together(const Scene& s, CounterRandom* random) {
 }
 
 Problem GroupsThenLoss(const Scene& s, CounterRandom* random) {
-  const int64_t a = random->Uniform(2, 9), b = random->Uniform(3, 12), all = a * b;
+  const int64_t a = random->Uniform(2, 5), b = random->Uniform(2, 6), all = a * b;
   const int64_t lost = random->Uniform(1, all - 1);
   return Make(s.name + " buys " + Text(a) + " " + s.holders + " of " + s.things + ". Each holds " +
                   Text(b) + " " + s.things + ". Then " + s.name + " gives away " + Text(lost) +
@@ -88,7 +88,7 @@ Problem GroupsThenLoss(const Scene& s, CounterRandom* random) {
 }
 
 Problem GainThenLoss(const Scene& s, CounterRandom* random) {
-  const int64_t a = random->Uniform(5, 50), b = random->Uniform(3, 40);
+  const int64_t a = random->Uniform(3, 20), b = random->Uniform(2, 12);
   const int64_t lost = random->Uniform(2, a + b - 1);
   return Make("On Monday " + s.name + " has " + Text(a) + " " + s.things + ". On Tuesday " +
                   s.name + " finds " + Text(b) + " more, and on Wednesday " + s.name + " loses " +
@@ -98,8 +98,8 @@ Problem GainThenLoss(const Scene& s, CounterRandom* random) {
 }
 
 Problem Price(const Scene& s, CounterRandom* random) {
-  const int64_t count = random->Uniform(2, 12), price = random->Uniform(2, 9);
-  const int64_t cost = count * price, change = random->Uniform(1, 50);
+  const int64_t count = random->Uniform(2, 6), price = random->Uniform(2, 6);
+  const int64_t cost = count * price, change = random->Uniform(1, 20);
   return Make(s.name + " buys " + Text(count) + " " + s.things + " for $" + Text(price) +
                   " each and had $" + Text(cost + change) +
                   " to start with. How many dollars does " + s.name + " have left?",

@@ -52,7 +52,8 @@ PolicyLossMetrics Measure(const PolicyLossInputs& inputs, const Terms& terms) {
                                   KlEstimate(KlKind::kK3, terms.policy_T, other_T).sum(at::kDouble),
                                   ratio_T.sum(at::kDouble), ratio_T.max().to(at::kDouble)};
   if (inputs.rollout_logprobs_T.defined()) {
-    const at::Tensor gap_T = (terms.policy_T - inputs.rollout_logprobs_T).abs();
+    // Both are the policy that sampled: the learner's recomputation and the decoder's report.
+    const at::Tensor gap_T = (terms.old_T - inputs.rollout_logprobs_T).abs();
     sums.push_back(gap_T.sum(at::kDouble));
     sums.push_back(gap_T.max().to(at::kDouble));
   }

@@ -12,7 +12,7 @@ struct PolicyLossMetrics {
   double ratio_sum = 0;
   double ratio_max = 0;
   int64_t gap_tokens = 0;  // tokens that came with rollout_logprobs
-  double gap_sum = 0;      // |policy_logprobs - rollout_logprobs|
+  double gap_sum = 0;      // |old_logprobs - rollout_logprobs|, both of the policy that sampled
   double gap_max = 0;
 
   void Add(const PolicyLossMetrics& other);

@@ -58,5 +58,17 @@ TEST(Explanations, FailedRewardsAreToldAndNotCalledWrong) {
   EXPECT_THAT(found[0], HasSubstr("failed on 2 of 100 samples (2.0 %); they are left out"));
 }
 
+TEST(Explanations, EnginesThatDisagreeAreNamedWithTheWaysOut) {
+  StepSymptoms symptoms;
+  symptoms.groups = 4;
+  symptoms.logprob_gap_mean = 0.019;
+  EXPECT_TRUE(ExplainSymptoms(symptoms).empty());
+  symptoms.logprob_gap_mean = 0.25;
+  const auto found = ExplainSymptoms(symptoms);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].find("0.250 nats"), std::string::npos) << found[0];
+  EXPECT_NE(found[0].find("rollout.dtype=float32"), std::string::npos) << found[0];
+}
+
 }  // namespace
 }  // namespace cohort::rl
