@@ -1,6 +1,8 @@
 #include "base/error.h"
 
 #include <cstdio>
+#include <filesystem>
+#include <new>
 
 namespace cohort {
 
@@ -22,7 +24,14 @@ int ExitStatus(ErrorCode code) {
 }
 
 int ReportError(const std::exception& error) {
+  if (dynamic_cast<const std::bad_alloc*>(&error) != nullptr) {
+    std::fprintf(stderr, "error: not enough memory\nhint: use a smaller model or batch\n");
+    return ExitStatus(ErrorCode::kEnvironment);
+  }
   std::fprintf(stderr, "error: %s\n", error.what());
+  if (dynamic_cast<const std::filesystem::filesystem_error*>(&error) != nullptr) {
+    return ExitStatus(ErrorCode::kEnvironment);
+  }
   const auto* ours = dynamic_cast<const Error*>(&error);
   if (ours == nullptr) return ExitStatus(ErrorCode::kInternal);
   if (!ours->hint().empty()) std::fprintf(stderr, "hint: %s\n", ours->hint().c_str());

@@ -17,7 +17,7 @@ int RunProblems(int argc, char** argv) {
       "  cohort problems --kind word_problems --count 1000 > problems.jsonl",
       "cohort problems");
   app.add_option("--kind", kind, "addition or word_problems")->required();
-  app.add_option("--count", count);
+  app.add_option("--count", count)->check(CLI::NonNegativeNumber);
   app.add_option("--seed", seed);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   for (uint64_t i = 0; i < count; ++i) {

@@ -5,12 +5,14 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/error.h"
+#include "rl/interrupt.h"
 
 namespace cohort::rl {
 namespace {
 
 constexpr std::chrono::milliseconds kWatch{100};
 constexpr std::chrono::seconds kServed{1};
+constexpr double kPatience = 2;  // seconds without progress after which an interrupt is not to wait
 
 double Seconds(std::chrono::steady_clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -110,7 +112,12 @@ void CollectRun::CheckServices() {
   for (const auto& [context, call] : running_) {
     if (Clock::now() - call.start > kServed) last_progress_ = Clock::now();
   }
-  if (Seconds(Clock::now() - last_progress_) > inputs_.options.no_service_seconds) {
+  const double idle_seconds = Seconds(Clock::now() - last_progress_);
+  if (InterruptRequested() && idle_seconds > kPatience) {
+    throw Error(ErrorCode::kInterrupted, "stopped while nobody serves",
+                "the same command goes on from the last checkpoint");
+  }
+  if (idle_seconds > inputs_.options.no_service_seconds) {
     const bool sampling = !pending_.empty();
     throw Error(ErrorCode::kUnavailable,
                 std::string(sampling ? "no rollout worker" : "no reward service") +

@@ -1,6 +1,7 @@
 #include "rl/fleet.h"
 
 #include <chrono>
+#include <utility>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -90,7 +91,11 @@ double Fleet::Publish(const policy::WeightMap& weights, int64_t version) {
 }
 
 std::vector<Group> Fleet::Collect(std::vector<PromptTask> tasks, CollectStats* stats) {
-  return collector_->Collect(std::move(tasks), sampling_, terms_, stats);
+  std::vector<Group> groups = collector_->Collect(std::move(tasks), sampling_, terms_, stats);
+  const uint32_t restarts = pool_.restarts();  // between two steps too
+  if (stats != nullptr)
+    stats->worker_restarts = restarts - std::exchange(counted_restarts_, restarts);
+  return groups;
 }
 
 Evaluation Fleet::Evaluate(const std::vector<Problem>& problems, double temperature,

@@ -50,6 +50,7 @@ class Fleet {
   WorkerPool pool_;
   std::unique_ptr<Collector> collector_;
   int64_t published_version_ = 0;
+  uint32_t counted_restarts_ = 0;
 };
 
 }  // namespace cohort::rl

@@ -92,7 +92,7 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
     }
     lowest = std::min(lowest, group_low);
     highest = std::max(highest, group_high);
-    if (group_low >= group_high) flat_rewards.push_back(group_low);
+    if (group_low == group_high) flat_rewards.push_back(group_low);  // not where none was graded
   }
   symptoms.groups = static_cast<int64_t>(groups.size());
   symptoms.zero_variance_groups = static_cast<int64_t>(flat_rewards.size());
@@ -105,8 +105,12 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
   symptoms.temperature = recipe.rollout().temperature();
 
   nlohmann::json& row = outcome->metrics;
-  row["reward_mean"] = rewards.mean();
-  row["reward_std"] = rewards.deviation();
+  if (rewards.count > 0) {
+    row["reward_mean"] = rewards.mean();
+    row["reward_std"] = rewards.deviation();
+    outcome->shown.reward_mean = rewards.mean();
+    outcome->shown.reward_std = rewards.deviation();
+  }
   for (const auto& [name, moments] : components) {
     row["rewards"][name] = {{"mean", moments.mean()}, {"std", moments.deviation()}};
   }
@@ -115,8 +119,6 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
   row["zero_variance_groups"] = symptoms.zero_variance_groups;
   row["truncated_samples"] = symptoms.truncated_samples;
   row["failed_rewards"] = symptoms.failed_rewards;
-  outcome->shown.reward_mean = rewards.mean();
-  outcome->shown.reward_std = rewards.deviation();
   outcome->shown.groups = symptoms.groups;
   outcome->shown.zero_variance_groups = symptoms.zero_variance_groups;
 }

@@ -1,5 +1,9 @@
 #include "rl/initial_policy.h"
 
+#include <cmath>
+#include <cstdio>
+
+#include "base/available_memory.h"
 #include "base/error.h"
 
 namespace cohort::rl {
@@ -28,15 +32,46 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
   return config;
 }
 
+// Refuses what would end in the kernel's killing some process half an hour later.
+void CheckFits(const policy::ModelConfig& config) {
+  double parameters = 0;
+  for (const policy::TensorSpec& tensor : policy::ExpectedTensors(config)) {
+    double count = 1;
+    for (const int64_t size : tensor.shape) count *= static_cast<double>(size);
+    parameters += count;
+  }
+  // fp32: weights, gradients, two moments, the published image, a local worker's copy.
+  constexpr double kBytesPerParameter = 6 * 4;
+  const double needed = parameters * kBytesPerParameter;
+  const int64_t available = base::AvailableMemory();
+  if (available < 0 || needed <= static_cast<double>(available)) return;
+  const auto gib = [](double bytes) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
+    return std::string(text);
+  };
+  throw Error(ErrorCode::kEnvironment,
+              "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
+                  " million parameters needs " + gib(needed) +
+                  " before the first activation (weights, gradients, two moments, the published "
+                  "image and a worker's copy in fp32); " +
+                  gib(static_cast<double>(available)) + " are available",
+              "use a smaller model or a larger machine");
+}
+
 }  // namespace
 
 policy::Model InitialPolicy(const proto::Model& model, uint64_t seed) {
-  if (!model.has_scratch()) return policy::LoadModel(model.path());
+  if (!model.has_scratch()) {
+    CheckFits(policy::LoadModelWithoutWeights(model.path()).config);
+    return policy::LoadModel(model.path());
+  }
   policy::Model fresh;
   fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
   fresh.config = ScratchConfig(model.scratch());
   fresh.config.vocab_size = fresh.tokenizer->vocab_size();
   fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
+  CheckFits(fresh.config);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;

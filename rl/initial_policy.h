@@ -8,7 +8,8 @@
 namespace cohort::rl {
 
 // The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
-// experts. Errors: kUsage for a shape that cannot be built.
+// experts. Errors: kUsage for a shape that cannot be built;
+// kEnvironment for one that this machine has no memory to train.
 policy::Model InitialPolicy(const proto::Model& model, uint64_t seed);
 
 }  // namespace cohort::rl

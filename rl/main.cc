@@ -1,5 +1,6 @@
 // The `cohort` program: a table of subcommands, nothing else.
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -52,7 +53,14 @@ int main(int argc, char** argv) {
   try {
     std::vector<std::string> names;
     for (const Command& command : kCommands) {
-      if (std::strcmp(argv[1], command.name) == 0) return command.run(argc - 1, argv + 1);
+      if (std::strcmp(argv[1], command.name) == 0) {
+        const int status = command.run(argc - 1, argv + 1);
+        if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+          throw cohort::Error(cohort::ErrorCode::kEnvironment,
+                              std::string("cannot write the output: ") + std::strerror(errno));
+        }
+        return status;
+      }
       names.push_back(command.name);
     }
     throw cohort::Error(

@@ -65,7 +65,7 @@ ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_pr
   if (train_.empty()) {
     throw Error(ErrorCode::kUsage,
                 data.train() + ": all " + std::to_string(left_out_) +
-                    " prompts are longer than the model or data.max_prompt_tokens allows");
+                    " prompts are empty or longer than the model or data.max_prompt_tokens allows");
   }
   if (!data.test().empty() && test_problems > 0) {
     test_ =

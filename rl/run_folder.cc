@@ -90,7 +90,7 @@ RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : p
       lock_fd_ = -1;
       close(moved);
       lock_fd_ = Lock(path_);
-    } else if (holds_run) {
+    } else if (holds_run && fs::exists(path_ / "checkpoints")) {  // else nothing was trained yet
       const proto::Recipe old_recipe = LoadRecipe((path_ / kRecipeFile).string());
       CheckResume(old_recipe, recipe, path_.string());
       resuming_ = true;

@@ -20,6 +20,12 @@ size_t CodePointBytes(const std::string& text, size_t at) {
   for (size_t i = 1; i < bytes; ++i) {
     if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return 0;
   }
+  // Overlong forms, surrogates, beyond U+10FFFF.
+  const auto next = bytes > 1 ? static_cast<unsigned char>(text[at + 1]) : 0;
+  if ((lead == 0xE0 && next < 0xA0) || (lead == 0xED && next > 0x9F) ||
+      (lead == 0xF0 && next < 0x90) || (lead == 0xF4 && next > 0x8F)) {
+    return 0;
+  }
   return bytes;
 }
 

@@ -26,6 +26,14 @@ ProblemSource::Keep ShortEnough(const policy::Model& model, const proto::Recipe&
   };
 }
 
+// Finished ones, readable or not; a run killed in its first save has none.
+bool HoldsCheckpoints(const std::filesystem::path& run_folder) {
+  for (const auto& entry : std::filesystem::directory_iterator(run_folder / "checkpoints")) {
+    if (entry.path().extension() != ".tmp") return true;
+  }
+  return false;
+}
+
 int64_t TotalSteps(const proto::Recipe& recipe) {
   int64_t total = 0;
   for (const proto::Round& round : recipe.rounds()) total += round.steps();
@@ -65,6 +73,11 @@ void TrainingRun::StartOrResume() {
   std::optional<LoadedCheckpoint> loaded;
   if (folder_.resuming()) loaded = LoadNewestCheckpoint(folder_.path(), &warnings);
   for (const std::string& warning : warnings) console_.Warn(warning);
+  if (folder_.resuming() && !loaded.has_value() && HoldsCheckpoints(folder_.path())) {
+    throw Error(ErrorCode::kEnvironment,
+                "no checkpoint of " + folder_.path().string() + " can be read",
+                "--fresh starts anew and keeps the old folder");
+  }
   if (problems_.left_out() > 0) {
     console_.Note(std::to_string(problems_.left_out()) +
                   " problems left out: their prompts are longer than data.max_prompt_tokens");
@@ -218,12 +231,18 @@ void TrainingRun::EvaluatePolicy() {
                     {"round", progress_.round},
                     {"phase", "eval"},
                     {"eval_after", after},
-                    {"eval_accuracy", evaluation.accuracy},
+                    {"eval_accuracy", evaluation.problems > 0 ? nlohmann::json(evaluation.accuracy)
+                                                              : nlohmann::json()},
                     {"eval_problems", evaluation.problems},
                     {"eval_failed", evaluation.failed},
                     {"eval_completion_tokens", evaluation.completion_tokens},
                     {"eval_truncated", evaluation.truncated},
                     {"eval_s", evaluation.wall_s}});
+  const std::string when = after == "start" ? "before training" : "after " + after;
+  if (evaluation.problems == 0) {  // a failure of the grader is not an accuracy of 0
+    console_.Warn(when + ": no held-out answer could be graded; `cohort grade` shows why");
+    return;
+  }
   evaluations_.push_back({{"after", after}, {"accuracy", evaluation.accuracy}});
   nlohmann::json examples = nlohmann::json::array();
   for (const EvaluatedProblem& example : evaluation.examples) {
@@ -236,8 +255,8 @@ void TrainingRun::EvaluatePolicy() {
   last_examples_ = examples;
   char text[160];
   std::snprintf(text, sizeof(text), "%s: held-out accuracy %.1f%% (%lld problems, greedy, %s)",
-                after == "start" ? "before training" : ("after " + after).c_str(),
-                100 * evaluation.accuracy, static_cast<long long>(evaluation.problems),
+                when.c_str(), 100 * evaluation.accuracy,
+                static_cast<long long>(evaluation.problems),
                 FormatDuration(evaluation.wall_s).c_str());
   console_.Heading(text);
 }

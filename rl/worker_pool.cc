@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "reward/reward.grpc.pb.h"
 #include "rl/channel.h"
+#include "rl/interrupt.h"
 #include "rl/service_keeper.h"
 #include "rl/weight_publish.h"
 
@@ -243,6 +244,10 @@ void WorkerPool::Publish(const policy::WeightMap& weights, int64_t version) {
       }
       throw Error(ErrorCode::kUnavailable, "no worker took weights version " +
                                                std::to_string(version) + " in time" + reasons);
+    }
+    if (InterruptRequested()) {
+      throw Error(ErrorCode::kInterrupted, "stopped while no worker answers",
+                  "the same command goes on from the last checkpoint");
     }
     impl_->changed.wait_for(lock, std::chrono::milliseconds(5));
   }

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <iterator>
 #include <string>
 #include <utility>
 
+#include "base/available_memory.h"
 #include "base/error.h"
 #include "rollout/step_runner.h"
 
@@ -53,16 +53,6 @@ kernels::Storage StorageOf(WeightDtype dtype) {
   return dtype == WeightDtype::kFloat32 ? kernels::Storage::kFloat32 : kernels::Storage::kBFloat16;
 }
 
-// -1 where the system does not say.
-int64_t AvailableMemory() {
-  std::ifstream meminfo("/proc/meminfo");
-  for (std::string key; meminfo >> key;) {
-    int64_t kib = 0;
-    if (key == "MemAvailable:" && meminfo >> kib) return kib << 10;
-  }
-  return -1;
-}
-
 int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& options) {
   return (BlocksFor(config.max_positions) + 1) * (int64_t{options.max_running} + 1);
 }
@@ -78,7 +68,7 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
   const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
   const int64_t block = KvLayoutOf(config).block_floats() * config.num_layers * 4;
   const int64_t cache = std::min(options.kv_cache_bytes, UsefulBlocks(config, options) * block);
-  const int64_t available = AvailableMemory();
+  const int64_t available = base::AvailableMemory();
   if (available >= 0 && weights + cache > available) {
     throw Error(ErrorCode::kEnvironment,
                 "the decoder needs " + std::to_string(weights >> 20) +

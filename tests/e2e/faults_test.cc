@@ -110,7 +110,7 @@ TEST_F(FaultsTest, SamplesWhoseRewardFailsAreCountedAndLeftOutAndTheRunGoesOn) {
 }
 
 TEST_F(FaultsTest, ARewardServiceKilledInARunIsReplacedAndTheRunIsTheSame) {
-  const std::vector<std::string> longer = {"rounds[1].steps=16"};
+  const std::vector<std::string> longer = {"rounds[1].steps=10"};
   ASSERT_EQ(Run("straight", longer), 0) << Log("straight");
   ChildProcess child(Command("hurt", longer), folder_ / "hurt.log");
   ASSERT_TRUE(WaitForRows("hurt", 4)) << Log("hurt");
@@ -127,7 +127,34 @@ TEST_F(FaultsTest, ARewardServiceKilledInARunIsReplacedAndTheRunIsTheSame) {
   const auto status = child.Wait(kLimit);
   ASSERT_TRUE(status == 0) << Log("hurt");
   EXPECT_THAT(Log("hurt"), HasSubstr("reward-0 ended (signal 9)"));
-  ExpectSameRun("straight", "hurt", 18);
+  ExpectSameRun("straight", "hurt", 12);
+}
+
+TEST_F(FaultsTest, AWorkerKilledWhileItSamplesIsReplacedAndItsSamplesAreIssuedAgain) {
+  // Long completions of equal reward: such a step is nothing but sampling, seconds of it.
+  const std::vector<std::string> sampling = {"model.scratch.context=512",
+                                             "rollout.max_new_tokens=450",
+                                             "objective.kl=none",
+                                             "objective.kl_coef=0",
+                                             "rounds[1].steps=2",
+                                             "rounds[1].prompts_per_step=64",
+                                             "rounds[1].updates_per_step=1",
+                                             "eval.problems=0"};
+  ASSERT_EQ(Run("straight", sampling), 0) << Log("straight");
+  ChildProcess child(Command("hurt", sampling), folder_ / "hurt.log");
+  ASSERT_TRUE(WaitForRows("hurt", 2)) << Log("hurt");  // both sft steps; grpo begins
+  std::this_thread::sleep_for(milliseconds(300));
+  const pid_t worker = ChildNamed("cohort-rollout", child.pid());
+  ASSERT_GT(worker, 0) << "no worker was there to kill";
+  ASSERT_EQ(kill(worker, SIGKILL), 0);
+  const auto status = child.Wait(kLimit);
+  ASSERT_TRUE(status == 0) << Log("hurt");
+  int64_t reissued = 0;
+  base::ForEachJsonLine(folder_ / "hurt/metrics.jsonl", [&](const Json& row, int) {
+    reissued += row.value("reissued_samples", int64_t{0});
+  });
+  EXPECT_GT(reissued, 0) << "the kill hit no sampling";
+  ExpectSameRun("straight", "hurt", 4);
 }
 
 TEST_F(FaultsTest, AFullDiskEndsTheRunWithAClearLineAndTheSameCommandFinishesItLater) {
