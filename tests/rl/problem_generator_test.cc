@@ -144,7 +144,7 @@ TEST(ProblemSource, AFileWithoutAUsablePromptIsRefused) {
     ProblemSource(data, 1, 3, [](const Problem&) { return false; });
     FAIL() << "no error";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("all 1 prompts are longer"));
+    EXPECT_THAT(error.what(), HasSubstr("all 1 prompts are empty or longer"));
   }
 }
 

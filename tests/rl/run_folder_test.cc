@@ -42,6 +42,7 @@ class RunFolderTest : public testing::Test {
   void StartRun(const std::vector<std::string>& overrides = {}) {
     RunFolder run(run_, Recipe(overrides), false);
     run.Describe(Recipe(overrides), {"cohort", "train", "r.yaml"});
+    fs::create_directory(run_ / "checkpoints");  // as the first save does
   }
   json Provenance() { return json::parse(base::ReadFile(run_ / "provenance.json")); }
 
@@ -95,6 +96,13 @@ TEST_F(RunFolderTest, AChangedRecipeIsRefusedAndTheKeysAreNamed) {
                         "  rounds[0].learning_rate: 1e-06 -> 0.5"));
   EXPECT_EQ(code_, ErrorCode::kUsage);
   EXPECT_EQ(Fault(Recipe({"output.keep=9", "rounds[1].steps=50"})), "(no error)");
+}
+
+TEST_F(RunFolderTest, AStartThatNeverSavedAnythingBindsNobody) {
+  StartRun();
+  fs::remove(run_ / "checkpoints");
+  RunFolder run(run_, Recipe({"seed=2"}), false);
+  EXPECT_FALSE(run.resuming());
 }
 
 TEST_F(RunFolderTest, FreshMovesTheOldRunAside) {
