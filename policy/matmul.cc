@@ -23,8 +23,7 @@ using LinearSchema = at::Tensor(const at::Tensor&, const at::Tensor&,
 // oneDNN's linear, where this LibTorch has it.
 const std::optional<c10::TypedOperatorHandle<LinearSchema>>& OneDnnLinear() {
   static const auto handle = []() -> std::optional<c10::TypedOperatorHandle<LinearSchema>> {
-    const auto found =
-        c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
+    const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
     if (!found.has_value() || !at::globalContext().hasMKLDNN()) return std::nullopt;
     return found->typed<LinearSchema>();
   }();
@@ -58,8 +57,8 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
 at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK) {
   if (!SuitsOneDnn(a_MK, b_NK)) return at::mm(a_MK, b_NK.t());
   const at::NoGradGuard no_grad;
-  return OneDnnLinear()->call(a_MK, b_NK, std::nullopt, "none", c10::List<std::optional<at::Scalar>>(),
-                              "");
+  return OneDnnLinear()->call(a_MK, b_NK, std::nullopt, "none",
+                              c10::List<std::optional<at::Scalar>>(), "");
 }
 
 void MatmulNtInto(at::Tensor out_MN, const at::Tensor& a_MK, const at::Tensor& b_NK) {

@@ -12,8 +12,8 @@
 namespace cohort::policy {
 namespace {
 
-constexpr size_t kAlignment = 64;             // of small tensors, as c10's own allocator
-constexpr size_t kLarge = size_t{1} << 20;    // from here on blocks are kept
+constexpr size_t kAlignment = 64;           // of small tensors, as c10's own allocator
+constexpr size_t kLarge = size_t{1} << 20;  // from here on blocks are kept
 constexpr size_t kHugePage = size_t{2} << 20;
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }

@@ -35,8 +35,8 @@ enum class Split { kTrain, kTest };
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
                                   Split split);
 
-// Poses the bare question in problem->prompt as data.chat and data.instruction want it: as messages,
-// or as one text.
+// Poses the bare question in problem->prompt as data.chat and data.instruction want it: as
+// messages, or as one text.
 void PoseQuestion(const proto::Data& data, Problem* problem);
 
 // Position in an endless sequence of shuffled epochs over [0, size): each epoch visits every entry

@@ -140,8 +140,7 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   return logprobs;
 }
 
-void Learner::RecordOldLogprobs(const Objective& objective,
-                                std::span<TrainingSequence> sequences) {
+void Learner::RecordOldLogprobs(const Objective& objective, std::span<TrainingSequence> sequences) {
   std::vector<size_t> chosen;
   std::vector<TrainingSequence> trained;
   for (size_t i = 0; i < sequences.size(); ++i) {

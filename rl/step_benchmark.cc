@@ -76,8 +76,9 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   std::map<std::string, std::vector<double>> parts;
   for (const nlohmann::json& row : MetricsLog::Read(folder.path() / "run")) {
     if (row.value("phase", "") != "grpo" || row.at("step") <= options.warmup) continue;
-    for (const char* part : {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s",
-                             "publish_s", "completion_tokens", "trained_tokens", "zero_variance_groups"}) {
+    for (const char* part :
+         {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s", "publish_s",
+          "completion_tokens", "trained_tokens", "zero_variance_groups"}) {
       parts[part].push_back(row.at(part).get<double>());
     }
   }

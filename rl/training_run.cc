@@ -277,6 +277,16 @@ void TrainingRun::Checkpoint() {
   PruneCheckpoints(folder_.path(), recipe_.output().keep());
 }
 
+// Arguments for `cohort generate` that ask a held-out question, where the shell needs no quoting
+// tricks.
+std::string TrainingRun::TryPrompt() const {
+  const std::string chat = recipe_.data().chat() ? " --chat" : "";
+  if (last_examples_.empty()) return chat + " --prompt '...'";
+  const std::string prompt = last_examples_.front().at("prompt");
+  const bool plain = prompt.size() < 200 && prompt.find_first_of("'\n") == std::string::npos;
+  return chat + " --prompt '" + (plain ? prompt : "...") + "'";
+}
+
 void TrainingRun::PrintSummary() {
   console_.Heading("held-out accuracy");
   for (const nlohmann::json& evaluation : evaluations_) {
@@ -299,8 +309,8 @@ void TrainingRun::PrintSummary() {
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - session_start_).count();
   console_.Note("done in " + FormatDuration(seconds) + ". The trained model: " + exported.string() +
-                "\nnext:\n  ./cohort generate --model " + exported.string() +
-                " --greedy --prompt '...'\n  tensorboard --logdir " + folder_.path().string() +
+                "\nnext:\n  ./cohort generate --model " + exported.string() + " --greedy" +
+                TryPrompt() + "\n  tensorboard --logdir " + folder_.path().string() +
                 "\n  edit the recipe, or set its keys on the command line: rounds[1].steps=200");
 }
 

@@ -45,6 +45,7 @@ class TrainingRun {
   void EvaluatePolicy();
   void Checkpoint();
   void StopIfDiverged(const StepOutcome& outcome);
+  std::string TryPrompt() const;
   void PrintSummary();
 
   const proto::Recipe& recipe_;

@@ -18,8 +18,11 @@ void ExpectProduct(const at::Tensor& got, const at::Tensor& a, const at::Tensor&
 
 TEST(Matmul, EqualsTheExactProductForSmallAndLargeShapesAndAnyStrides) {
   torch::manual_seed(3);
-  for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 7, 5}, {33, 64, 48}, {130, 200, 170},
-                                {3, 4096, 512}, {1000, 3, 900}}) {
+  for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 7, 5},
+                                {33, 64, 48},
+                                {130, 200, 170},
+                                {3, 4096, 512},
+                                {1000, 3, 900}}) {
     const at::Tensor a = torch::randn({m, k}), b = torch::randn({n, k});
     ExpectProduct(MatmulNt(a, b), a, b);
     const at::Tensor a_columns = torch::randn({k, m}).t(), b_columns = torch::randn({k, n}).t();

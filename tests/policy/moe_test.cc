@@ -80,13 +80,16 @@ TEST(ExpertMlp, EqualsOneTokenAtATimeAndItsGradient) {
   const int64_t tokens = 23, width = 10, m = 6, experts = 5;
   for (const int64_t per_token : {1, 2, 3}) {
     // Expert 4 gets nothing: its gradient is zero, not garbage.
-    const at::Tensor choice =
-        torch::rand({tokens, experts - 1}).argsort(/*dim=*/int64_t{1}).narrow(1, 0, per_token).contiguous();
+    const at::Tensor choice = torch::rand({tokens, experts - 1})
+                                  .argsort(/*dim=*/int64_t{1})
+                                  .narrow(1, 0, per_token)
+                                  .contiguous();
     const Dispatch dispatch = SortByExpert(choice, experts);
     std::vector<at::Tensor> wide, narrow;
-    for (const std::vector<int64_t>& shape :
-         {std::vector<int64_t>{tokens, width}, {tokens, per_token}, {experts, 2 * m, width},
-          {experts, width, m}}) {
+    for (const std::vector<int64_t>& shape : {std::vector<int64_t>{tokens, width},
+                                              {tokens, per_token},
+                                              {experts, 2 * m, width},
+                                              {experts, width, m}}) {
       wide.push_back(torch::randn(shape, at::kDouble).requires_grad_());
       narrow.push_back(wide.back().detach().to(at::kFloat).requires_grad_());
     }
