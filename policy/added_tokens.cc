@@ -2,14 +2,14 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "policy/regex_pattern.h"
-#include "policy/utf8.h"
 
 namespace cohort::policy {
 namespace {
 
 bool IsWordCharacter(std::string_view character) {
-  if (ValidUtf8Prefix(character) != character.size()) return false;
+  if (base::ValidUtf8Prefix(character) != character.size()) return false;
   static const RegexPattern word(R"(\w)");
   bool found = false;
   word.ForEachMatch(character, [&](size_t, size_t) { found = true; });
@@ -29,13 +29,14 @@ bool StandsAlone(std::string_view text, size_t begin, size_t end) {
     const size_t before = StartOfCharacterBefore(text, begin);
     if (IsWordCharacter(text.substr(before, begin - before))) return false;
   }
-  return end == text.size() || !IsWordCharacter(text.substr(end, DecodeUtf8(text, end).length));
+  return end == text.size() ||
+         !IsWordCharacter(text.substr(end, base::DecodeUtf8(text, end).length));
 }
 
 size_t SkipSpacesBack(std::string_view text, size_t end, size_t stop) {
   while (end > stop) {
     const size_t before = StartOfCharacterBefore(text, end);
-    if (before < stop || !IsUnicodeSpace(DecodeUtf8(text, before).value)) break;
+    if (before < stop || !base::IsUnicodeSpace(base::DecodeUtf8(text, before).value)) break;
     end = before;
   }
   return end;
@@ -43,8 +44,8 @@ size_t SkipSpacesBack(std::string_view text, size_t end, size_t stop) {
 
 size_t SkipSpaces(std::string_view text, size_t begin) {
   while (begin < text.size()) {
-    const CodePoint point = DecodeUtf8(text, begin);
-    if (!IsUnicodeSpace(point.value)) break;
+    const base::CodePoint point = base::DecodeUtf8(text, begin);
+    if (!base::IsUnicodeSpace(point.value)) break;
     begin += point.length;
   }
   return begin;

@@ -4,8 +4,8 @@
 #include <atomic>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "policy/byte_symbols.h"
-#include "policy/utf8.h"
 #include "policy/word_cache.h"
 
 namespace cohort::policy {
@@ -93,7 +93,7 @@ void ByteLevelBpe::EncodeWord(std::string_view word, std::vector<int32_t>* ids) 
 // Bytes that are not UTF-8 make words of their own, so that any bytes have ids.
 void ByteLevelBpe::EncodeOrdinary(std::string_view text, std::vector<int32_t>* ids) const {
   while (!text.empty()) {
-    const size_t valid = ValidUtf8Prefix(text);
+    const size_t valid = base::ValidUtf8Prefix(text);
     if (valid > 0) {
       std::deque<std::string> storage;
       for (const std::string_view word : pre_tokenizer_.Split(text.substr(0, valid), &storage)) {
@@ -102,7 +102,9 @@ void ByteLevelBpe::EncodeOrdinary(std::string_view text, std::vector<int32_t>* i
       text.remove_prefix(valid);
     }
     size_t invalid = 0;
-    while (invalid < text.size() && DecodeUtf8(text, invalid).value == kInvalidCodePoint) ++invalid;
+    while (invalid < text.size() &&
+           base::DecodeUtf8(text, invalid).value == base::kInvalidCodePoint)
+      ++invalid;
     if (invalid > 0) EncodeWord(text.substr(0, invalid), ids);
     text.remove_prefix(invalid);
   }

@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::policy {
 namespace {
@@ -34,14 +34,14 @@ const SymbolTable& Table() {
 std::string SymbolsOfBytes(std::string_view bytes) {
   std::string symbols;
   for (const char byte : bytes)
-    AppendUtf8(Table().symbol_of_byte[static_cast<uint8_t>(byte)], &symbols);
+    base::AppendUtf8(Table().symbol_of_byte[static_cast<uint8_t>(byte)], &symbols);
   return symbols;
 }
 
 std::optional<std::string> BytesOfSymbols(std::string_view symbols) {
   std::string bytes;
   for (size_t position = 0; position < symbols.size();) {
-    const CodePoint point = DecodeUtf8(symbols, position);
+    const base::CodePoint point = base::DecodeUtf8(symbols, position);
     if (point.value >= Table().byte_of_symbol.size()) return std::nullopt;
     const int16_t byte = Table().byte_of_symbol[point.value];
     if (byte < 0) return std::nullopt;

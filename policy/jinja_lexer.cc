@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "policy/jinja_string_literal.h"
-#include "policy/utf8.h"
 
 namespace cohort::policy::jinja {
 namespace {
@@ -35,7 +35,7 @@ void StripRight(std::string* text) {
   while (!text->empty()) {
     size_t begin = text->size() - 1;
     while (begin > 0 && (static_cast<uint8_t>((*text)[begin]) & 0xC0) == 0x80) --begin;
-    if (!IsPythonSpace(DecodeUtf8(*text, begin).value)) return;
+    if (!base::IsPythonSpace(base::DecodeUtf8(*text, begin).value)) return;
     text->resize(begin);
   }
 }
@@ -122,8 +122,9 @@ class Lexer {
   void PassEnd(bool strips, size_t mark_bytes, bool trims_newline) {
     Advance(mark_bytes);
     if (strips) {
-      while (position_ < text_.size() && IsPythonSpace(DecodeUtf8(text_, position_).value)) {
-        Advance(DecodeUtf8(text_, position_).length);
+      while (position_ < text_.size() &&
+             base::IsPythonSpace(base::DecodeUtf8(text_, position_).value)) {
+        Advance(base::DecodeUtf8(text_, position_).length);
       }
     } else if (trims_newline && Peek() == '\n') {
       Advance(1);

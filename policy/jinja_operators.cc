@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::policy::jinja {
 namespace {
@@ -123,7 +123,7 @@ void ForEachIndex(const SliceRange& range, Visit visit) {
 // Where each character begins, and the end.
 std::vector<size_t> CharacterOffsets(const std::string& text) {
   std::vector<size_t> offsets;
-  for (size_t i = 0; i < text.size(); i += DecodeUtf8(text, i).length) offsets.push_back(i);
+  for (size_t i = 0; i < text.size(); i += base::DecodeUtf8(text, i).length) offsets.push_back(i);
   offsets.push_back(text.size());
   return offsets;
 }

@@ -3,8 +3,8 @@
 #include <cctype>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "policy/jinja_lexer.h"
-#include "policy/utf8.h"
 
 namespace cohort::policy::jinja {
 namespace {
@@ -50,10 +50,10 @@ std::string DecodeStringLiteral(const std::string& body, int line) {
         ++digits;
       }
       --i;
-      AppendUtf8(value, &out);
+      base::AppendUtf8(value, &out);
     } else if (escape == 'x' || escape == 'u' || escape == 'U') {
       const size_t count = escape == 'x' ? 2 : (escape == 'u' ? 4 : 8);
-      AppendUtf8(HexDigits(body, i + 1, count, line), &out);
+      base::AppendUtf8(HexDigits(body, i + 1, count, line), &out);
       i += count;
     } else {
       out += '\\';

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "policy/jinja_value.h"
-#include "policy/utf8.h"
 
 namespace cohort::policy::jinja {
 namespace {
@@ -38,7 +38,7 @@ std::string QuotePython(const std::string& text) {
   const char quote = double_quotes ? '"' : '\'';
   std::string out(1, quote);
   for (size_t i = 0; i < text.size();) {
-    const CodePoint point = DecodeUtf8(text, i);
+    const base::CodePoint point = base::DecodeUtf8(text, i);
     if (point.value == '\n') {
       out += "\\n";
     } else if (point.value == '\r') {
@@ -51,7 +51,7 @@ std::string QuotePython(const std::string& text) {
     } else if (point.value < 0x20 || (point.value >= 0x7F && point.value <= 0xA0) ||
                point.value == 0xAD) {
       out += HexEscape("\\x", point.value, 2);
-    } else if (point.value != ' ' && point.value < 0x10000 && IsPythonSpace(point.value)) {
+    } else if (point.value != ' ' && point.value < 0x10000 && base::IsPythonSpace(point.value)) {
       out += HexEscape("\\u", point.value, 4);
     } else {
       out.append(text, i, point.length);
@@ -64,7 +64,7 @@ std::string QuotePython(const std::string& text) {
 std::string QuoteJson(const std::string& text, bool ascii) {
   std::string out = "\"";
   for (size_t i = 0; i < text.size();) {
-    const CodePoint point = DecodeUtf8(text, i);
+    const base::CodePoint point = base::DecodeUtf8(text, i);
     const uint32_t c = point.value;
     static constexpr std::string_view kShort = "\b\f\n\r\t", kLetters = "bfnrt";
     if (c == '"' || c == '\\') {

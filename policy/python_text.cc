@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::policy {
 namespace {
@@ -37,11 +37,11 @@ template <typename Change>
 std::string MapText(std::string_view text, Change change) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
-    const CodePoint point = DecodeUtf8(text, i);
-    if (point.value == kInvalidCodePoint) {
+    const base::CodePoint point = base::DecodeUtf8(text, i);
+    if (point.value == base::kInvalidCodePoint) {
       out += text[i];
     } else {
-      AppendUtf8(change(point.value), &out);
+      base::AppendUtf8(change(point.value), &out);
     }
     i += point.length;
   }
@@ -51,7 +51,7 @@ std::string MapText(std::string_view text, Change change) {
 template <typename Test>
 bool All(std::string_view text, Test test) {
   for (size_t i = 0; i < text.size();) {
-    const CodePoint point = DecodeUtf8(text, i);
+    const base::CodePoint point = base::DecodeUtf8(text, i);
     if (!test(point.value)) return false;
     i += point.length;
   }
@@ -70,8 +70,10 @@ size_t BeginOfLast(std::string_view text) {
 std::vector<std::string> SplitOnSpaces(std::string_view text, int64_t limit) {
   std::vector<std::string> parts;
   size_t at = 0;
-  const auto is_space = [&](size_t i) { return IsPythonSpace(DecodeUtf8(text, i).value); };
-  const auto step = [&] { at += DecodeUtf8(text, at).length; };
+  const auto is_space = [&](size_t i) {
+    return base::IsPythonSpace(base::DecodeUtf8(text, i).value);
+  };
+  const auto step = [&] { at += base::DecodeUtf8(text, at).length; };
   while (true) {
     while (at < text.size() && is_space(at)) step();
     if (at >= text.size()) return parts;
@@ -90,11 +92,11 @@ std::vector<std::string> SplitOnSpaces(std::string_view text, int64_t limit) {
 std::string PythonStrip(std::string_view text, std::optional<std::string_view> characters,
                         StripSides sides) {
   const auto goes = [&](std::string_view character) {
-    if (!characters.has_value()) return IsPythonSpace(DecodeUtf8(character, 0).value);
+    if (!characters.has_value()) return base::IsPythonSpace(base::DecodeUtf8(character, 0).value);
     return characters->find(character) != std::string_view::npos;
   };
   while (sides.left && !text.empty()) {
-    const size_t length = DecodeUtf8(text, 0).length;
+    const size_t length = base::DecodeUtf8(text, 0).length;
     if (!goes(text.substr(0, length))) break;
     text.remove_prefix(length);
   }
@@ -138,7 +140,7 @@ std::vector<std::string> PythonSplitLines(std::string_view text, bool keep_ends)
   std::vector<std::string> lines;
   size_t begin = 0, at = 0;
   while (at < text.size()) {
-    const CodePoint point = DecodeUtf8(text, at);
+    const base::CodePoint point = base::DecodeUtf8(text, at);
     const uint32_t c = point.value;
     const bool ends = (c >= 0x0A && c <= 0x0D) || (c >= 0x1C && c <= 0x1E) || c == 0x85 ||
                       c == 0x2028 || c == 0x2029;
@@ -161,7 +163,7 @@ std::string PythonReplace(std::string_view text, std::string_view from, std::str
     for (size_t i = 0; i <= text.size(); ++done) {
       if (limit < 0 || done < limit) out += to;
       if (i == text.size()) break;
-      const size_t length = DecodeUtf8(text, i).length;
+      const size_t length = base::DecodeUtf8(text, i).length;
       out += text.substr(i, length);
       i += length;
     }
@@ -197,14 +199,14 @@ std::string PythonTitle(std::string_view text) {
 
 int64_t CountCodePoints(std::string_view text) {
   int64_t count = 0;
-  for (size_t i = 0; i < text.size(); i += DecodeUtf8(text, i).length) ++count;
+  for (size_t i = 0; i < text.size(); i += base::DecodeUtf8(text, i).length) ++count;
   return count;
 }
 
 std::vector<std::string> Characters(std::string_view text) {
   std::vector<std::string> characters;
   for (size_t i = 0; i < text.size();) {
-    const size_t length = DecodeUtf8(text, i).length;
+    const size_t length = base::DecodeUtf8(text, i).length;
     characters.emplace_back(text.substr(i, length));
     i += length;
   }
@@ -215,6 +217,6 @@ bool AllDigits(std::string_view text) {
   return All(text, [](uint32_t c) { return c >= '0' && c <= '9'; });
 }
 bool AllLetters(std::string_view text) { return All(text, IsLetter); }
-bool AllSpaces(std::string_view text) { return All(text, IsPythonSpace); }
+bool AllSpaces(std::string_view text) { return All(text, base::IsPythonSpace); }
 
 }  // namespace cohort::policy

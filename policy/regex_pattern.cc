@@ -4,7 +4,7 @@
 #include <pcre2.h>
 
 #include "base/error.h"
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::policy {
 namespace {
@@ -77,7 +77,7 @@ struct RegexPattern::Code {
 RegexPattern::RegexPattern(const std::string& pattern) {
   auto made = std::make_shared<Code>();
   made->source = pattern;
-  if (ValidUtf8Prefix(pattern) != pattern.size()) {
+  if (base::ValidUtf8Prefix(pattern) != pattern.size()) {
     throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not UTF-8");
   }
   const std::string spelled = SpellOutWhitespace(pattern);
@@ -120,7 +120,7 @@ bool RegexPattern::Matcher::Next(size_t* begin, size_t* end) {
       return true;
     }
     if (*begin > position_) position_ = *begin;  // an empty match: step over one character
-    if (position_ < text_.size()) position_ += DecodeUtf8(text_, position_).length;
+    if (position_ < text_.size()) position_ += base::DecodeUtf8(text_, position_).length;
   }
   return false;
 }

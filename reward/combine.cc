@@ -4,7 +4,7 @@
 #include <new>
 
 #include "base/error.h"
-#include "reward/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::reward {
 namespace {
@@ -13,7 +13,7 @@ constexpr size_t kMaxDetail = 512;  // bytes
 
 std::string BoundedDetail(std::string detail) {
   if (detail.size() > kMaxDetail) detail = detail.substr(0, kMaxDetail) + "...";
-  return IsValidUtf8(detail) ? detail : ValidUtf8(detail);
+  return base::RepairUtf8(detail);
 }
 
 Grade SafeScore(const Term& term, const Sample& sample, const Budget& budget) {

@@ -97,7 +97,8 @@ RewardInfo CustomReward() {
           {{"path", "the shared object"},
            {"config", "text handed to it with every sample"},
            {"memory_mb", "its address space in MiB (default 2048)"}},
-          [](const Options& options) { return std::make_unique<CustomGrader>(options); }};
+          [](const Options& options) { return std::make_unique<CustomGrader>(options); },
+          /*starts_process=*/true};
 }
 
 }  // namespace cohort::reward

@@ -3,10 +3,10 @@
 #include <memory>
 #include <vector>
 
+#include "base/utf8.h"
 #include "reward/answer_text.h"
 #include "reward/regex.h"
 #include "reward/registry.h"
-#include "reward/utf8.h"
 
 namespace cohort::reward {
 namespace {
@@ -19,7 +19,7 @@ class PatternGrader final : public Grader {
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
     const std::string& raw = sample.completion();
-    const std::string repaired = IsValidUtf8(raw) ? "" : ValidUtf8(raw);
+    const std::string repaired = base::IsValidUtf8(raw) ? "" : base::RepairUtf8(raw);
     const std::string_view text = repaired.empty() ? raw : repaired;
     switch (full_ ? regex_.MatchFull(text, budget) : regex_.Search(text, budget)) {
       case Regex::Outcome::kMatch:

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "reward/utf8.h"
+#include "base/utf8.h"
 
 namespace cohort::reward {
 
@@ -33,7 +33,7 @@ const char* StatusName(Status status) {
 
 std::string Quote(std::string_view text) {
   constexpr size_t kMaxBytes = 80;
-  std::string quoted = ValidUtf8(text.substr(0, kMaxBytes));
+  std::string quoted = base::RepairUtf8(text.substr(0, kMaxBytes));
   for (char& c : quoted) {
     if (static_cast<unsigned char>(c) < 0x20) c = ' ';
   }

@@ -15,8 +15,8 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "reward/plugin_protocol.h"
-#include "reward/utf8.h"
 
 extern char** environ;
 
@@ -44,7 +44,8 @@ std::string Encode(const PluginRequest& request, const std::string_view (&texts)
 }
 
 Grade ToGrade(const PluginReply& reply) {
-  const std::string detail = ValidUtf8({reply.detail, strnlen(reply.detail, sizeof(reply.detail))});
+  const std::string detail =
+      base::RepairUtf8({reply.detail, strnlen(reply.detail, sizeof(reply.detail))});
   switch (reply.outcome) {
     case PluginOutcome::kOk:
       if (std::isfinite(reply.score)) return {reply.score, STATUS_OK, detail};

@@ -12,6 +12,16 @@ std::string Joined(const std::vector<std::string>& names) {
   return list;
 }
 
+const RewardInfo& FindReward(const std::string& name) {
+  std::vector<std::string> known;
+  for (const RewardInfo& reward : RegisteredRewards()) {
+    if (reward.name == name) return reward;
+    known.push_back(reward.name);
+  }
+  throw Error(ErrorCode::kUsage, "unknown reward '" + name + "'" + base::DidYouMean(name, known),
+              "the rewards are: " + Joined(known));
+}
+
 void CheckOptionNames(const RewardInfo& reward, const std::map<std::string, std::string>& options) {
   std::vector<std::string> known;
   for (const OptionInfo& option : reward.options) known.push_back(option.name);
@@ -34,18 +44,17 @@ const std::vector<RewardInfo>& RegisteredRewards() {
   return rewards;
 }
 
+void CheckReward(const std::string& name, const std::map<std::string, std::string>& options) {
+  const RewardInfo& reward = FindReward(name);
+  CheckOptionNames(reward, options);
+  if (!reward.starts_process) reward.make(Options(name, options));
+}
+
 std::shared_ptr<const Grader> MakeGrader(const std::string& name,
                                          const std::map<std::string, std::string>& options) {
-  std::vector<std::string> known;
-  for (const RewardInfo& reward : RegisteredRewards()) {
-    if (reward.name == name) {
-      CheckOptionNames(reward, options);
-      return reward.make(Options(name, options));
-    }
-    known.push_back(reward.name);
-  }
-  throw Error(ErrorCode::kUsage, "unknown reward '" + name + "'" + base::DidYouMean(name, known),
-              "the rewards are: " + Joined(known));
+  const RewardInfo& reward = FindReward(name);
+  CheckOptionNames(reward, options);
+  return reward.make(Options(name, options));
 }
 
 }  // namespace cohort::reward

@@ -23,6 +23,7 @@ struct RewardInfo {
   std::string description;
   std::vector<OptionInfo> options;
   std::function<std::unique_ptr<Grader>(const Options&)> make;
+  bool starts_process = false;  // made, it has a process running
 };
 
 // Each is defined in the file of its name.
@@ -34,6 +35,9 @@ RewardInfo LengthReward();
 RewardInfo CustomReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
+
+// Throws what MakeGrader would about the name and the options, and starts no process to find out.
+void CheckReward(const std::string& name, const std::map<std::string, std::string>& options);
 
 // Errors: kUsage for an unknown reward or option (with the nearest name) or a bad option value.
 std::shared_ptr<const Grader> MakeGrader(const std::string& name,

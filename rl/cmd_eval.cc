@@ -78,7 +78,7 @@ int RunEval(int argc, char** argv) {
   EvalOptions options;
   if (const auto status = Parse(argc, argv, &options)) return *status;
   const proto::Recipe recipe = EvalRecipe(options);
-  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, Split::kTest);
+  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
   if (problems.size() > static_cast<size_t>(options.problems)) {
     problems.resize(static_cast<size_t>(options.problems));
   }

@@ -39,7 +39,6 @@ CollectRun::CollectRun(WorkerPool& pool, const CollectInputs& inputs, std::vecto
 }
 
 std::vector<Group> CollectRun::Run(CollectStats* stats) {
-  const uint32_t restarts = pool_.restarts();
   for (int i = 0; i < pool_.num_rollout_workers(); ++i) Spawn(DriveWorker(i));
   for (int i = 0; i < pool_.num_reward_services(); ++i) {
     for (int call = 0; call < inputs_.options.max_score_calls; ++call) Spawn(DriveScorer(i));
@@ -50,7 +49,6 @@ std::vector<Group> CollectRun::Run(CollectStats* stats) {
   COHORT_CHECK(scored_ == samples_.size(), "a Collect ends with every sample");
   stats_.wall_seconds = Seconds(Clock::now() - start_);
   stats_.reward_seconds = stats_.wall_seconds - stats_.decode_seconds;
-  stats_.worker_restarts = pool_.restarts() - restarts;
   if (stats != nullptr) *stats = stats_;
   return std::move(groups_);
 }

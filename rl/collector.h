@@ -57,7 +57,7 @@ struct CollectStats {
   uint64_t completion_tokens = 0;
   uint32_t reissued_samples = 0;  // sampled again because their worker died or refused
   uint32_t failed_rewards = 0;
-  uint32_t worker_restarts = 0;  // workers and reward services together
+  uint32_t worker_restarts = 0;  // of a Fleet, since its last Collect: workers and reward services
 };
 
 struct CollectorOptions {

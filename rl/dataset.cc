@@ -59,7 +59,7 @@ void AddInstruction(const proto::Data& data, Json* messages) {
 
 class RowReader {
  public:
-  RowReader(const proto::Data& data, Split split) : data_(data), split_(split) {
+  RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
     if (!data.strip_pattern().empty()) {
       strip_.emplace(data.strip_pattern(), "data.strip_pattern");
     }
@@ -76,6 +76,7 @@ class RowReader {
       problem.completion = TextOf(row.at(data_.completion_field()), data_.completion_field());
     }
     if (strip_) problem.completion = strip_->RemoveFrom(problem.completion);
+    if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
     ReadAnswer(row, &problem);
     for (const auto& [key, value] : row.items()) {
       const bool taken = key == "messages" || key == data_.prompt_field() ||
@@ -89,10 +90,19 @@ class RowReader {
   // Training rows may have a demonstration instead; held-out ones are graded against the answer.
   void ReadAnswer(const Json& row, Problem* problem) const {
     const std::string& column = data_.answer_field();
-    const bool needed = split_ == Split::kTest || problem->completion.empty();
+    const bool needed = kind_ == RowKind::kHeldOut || problem->completion.empty();
     if (needed || row.contains(column)) {
       problem->answer = TextOf(Column(row, column, "answer_field"), column);
     }
+  }
+
+  void CheckDemonstration(const Json& row, const Problem& problem) const {
+    if (!problem.completion.empty()) return;
+    const std::string& column = data_.completion_field();
+    if (!row.contains("messages")) Column(row, column, "completion_field");
+    throw Error(ErrorCode::kUsage,
+                "an sft round needs demonstrations, and this row has an empty one",
+                "name their column with data.completion_field, or leave the sft round out");
   }
 
   void ReadPrompt(const Json& row, Problem* problem) const {
@@ -119,7 +129,7 @@ class RowReader {
   }
 
   const proto::Data& data_;
-  Split split_;
+  RowKind kind_;
   std::optional<TextPattern> strip_;
 };
 
@@ -136,8 +146,8 @@ void PoseQuestion(const proto::Data& data, Problem* problem) {
 }
 
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
-                                  Split split) {
-  const RowReader reader(data, split);
+                                  RowKind kind) {
+  const RowReader reader(data, kind);
   std::vector<Problem> problems;
   base::ForEachJsonLine(path, [&](const Json& row, int) { problems.push_back(reader.Read(row)); });
   if (problems.empty()) {

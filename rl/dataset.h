@@ -22,7 +22,8 @@ struct Problem {
   nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
 };
 
-enum class Split { kTrain, kTest };
+// What a row must have besides its prompt: one of answer and completion; a completion; an answer.
+enum class RowKind { kTraining, kDemonstration, kHeldOut };
 
 // Reads every row of `path`, mapping columns as `data` says:
 //   {"prompt", "answer", "completion", ...}   names mapped by prompt_field, answer_field,
@@ -33,7 +34,7 @@ enum class Split { kTrain, kTest };
 // Errors: kUsage "FILE:LINE: ..." naming the missing column and the nearest one there is; a file
 // without rows; a strip_pattern that PCRE2 refuses. kEnvironment for a file that cannot be read.
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
-                                  Split split);
+                                  RowKind kind);
 
 // Poses the bare question in problem->prompt as data.chat and data.instruction want it: as
 // messages, or as one text.

@@ -43,7 +43,7 @@ Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index) {
 }
 
 ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_problems,
-                             const Keep& keep)
+                             const Keep& keep, RowKind training_rows)
     : data_(data), seed_(seed) {
   const auto filter = [&](std::vector<Problem> problems, size_t limit) {
     std::vector<Problem> kept;
@@ -61,15 +61,15 @@ ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_pr
     DrawHeldOut(test_problems);
     return;
   }
-  train_ = filter(LoadProblems(data, data.train(), Split::kTrain), SIZE_MAX);
+  train_ = filter(LoadProblems(data, data.train(), training_rows), SIZE_MAX);
   if (train_.empty()) {
     throw Error(ErrorCode::kUsage,
                 data.train() + ": all " + std::to_string(left_out_) +
                     " prompts are empty or longer than the model or data.max_prompt_tokens allows");
   }
   if (!data.test().empty() && test_problems > 0) {
-    test_ =
-        filter(LoadProblems(data, data.test(), Split::kTest), static_cast<size_t>(test_problems));
+    test_ = filter(LoadProblems(data, data.test(), RowKind::kHeldOut),
+                   static_cast<size_t>(test_problems));
   }
   stream_.emplace_back(train_.size(), seed);
 }

@@ -29,7 +29,8 @@ class ProblemSource {
   // first rows of data.test, or as many distinct generated ones (the same for every seed). Without
   // data.test nothing is held out. Errors: as LoadProblems; kUsage when no training problem is
   // left.
-  ProblemSource(const proto::Data& data, uint64_t seed, int test_problems, const Keep& keep = {});
+  ProblemSource(const proto::Data& data, uint64_t seed, int test_problems, const Keep& keep = {},
+                RowKind training_rows = RowKind::kTraining);
 
   // The problem at `cursor` of the endless training sequence; the same for the same cursor. Files
   // are shuffled anew each epoch; a generated problem whose prompt is held out is replaced by

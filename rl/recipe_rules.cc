@@ -2,6 +2,9 @@
 
 #include <string>
 
+#include "base/error.h"
+#include "reward/registry.h"
+
 namespace cohort::rl {
 namespace {
 
@@ -82,6 +85,21 @@ void CheckData(const proto::Data& data, RecipeReader* reader) {
   }
 }
 
+void CheckRewardTerm(const proto::Recipe& recipe, int index, RecipeReader* reader) {
+  const proto::RewardTerm& term = recipe.rewards(index);
+  const std::string path = "rewards[" + std::to_string(index) + "]";
+  if (term.name().empty()) {
+    reader->AddFault(path, path + " has no name");
+    return;
+  }
+  try {
+    reward::CheckReward(term.name(), {term.options().begin(), term.options().end()});
+  } catch (const Error& error) {
+    const std::string hint = error.hint().empty() ? "" : "; " + error.hint();
+    reader->AddFault(path + ".name", error.what() + hint);
+  }
+}
+
 void CheckRound(const proto::Recipe& recipe, int index, RecipeReader* reader) {
   const proto::Round& round = recipe.rounds(index);
   const std::string path = "rounds[" + std::to_string(index) + "]";
@@ -128,10 +146,7 @@ void CheckRecipe(const proto::Recipe& recipe, RecipeReader* reader) {
   CheckName(recipe, reader);
   CheckModel(recipe, reader);
   CheckData(recipe.data(), reader);
-  for (int i = 0; i < recipe.rewards_size(); ++i) {
-    const std::string path = "rewards[" + std::to_string(i) + "]";
-    if (recipe.rewards(i).name().empty()) reader->AddFault(path, path + " has no name");
-  }
+  for (int i = 0; i < recipe.rewards_size(); ++i) CheckRewardTerm(recipe, i, reader);
   if (recipe.rounds().empty()) {
     reader->AddFault("rounds",
                      "rounds is empty; a recipe needs at least one, such as '- {kind: "

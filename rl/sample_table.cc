@@ -5,42 +5,21 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/utf8.h"
+
 namespace cohort::rl {
 namespace {
 
-// Length in bytes of the UTF-8 code point that starts at `at`; 0 when the bytes are not one.
-size_t CodePointBytes(const std::string& text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  const size_t bytes = lead < 0x80                   ? 1
-                       : lead >= 0xF0 && lead < 0xF5 ? 4
-                       : lead >= 0xE0 && lead < 0xF0 ? 3
-                       : lead >= 0xC2 && lead < 0xE0 ? 2
-                                                     : 0;
-  if (bytes == 0 || at + bytes > text.size()) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((static_cast<unsigned char>(text[at + i]) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, beyond U+10FFFF.
-  const auto next = bytes > 1 ? static_cast<unsigned char>(text[at + 1]) : 0;
-  if ((lead == 0xE0 && next < 0xA0) || (lead == 0xED && next > 0x9F) ||
-      (lead == 0xF0 && next < 0x90) || (lead == 0xF4 && next > 0x8F)) {
-    return 0;
-  }
-  return bytes;
-}
-
 // What one code point (or broken byte) looks like on one line.
-std::string Printable(const std::string& text, size_t at, size_t bytes) {
+std::string Printable(const std::string& text, size_t at, const base::CodePoint& point) {
+  if (point.value == base::kInvalidCodePoint) return "\xEF\xBF\xBD";
+  if (point.value == '\n') return "\\n";
+  if (point.value == '\t') return "\\t";
+  // C1 controls (U+0080..U+009F) too: some terminals obey them.
+  const bool control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
+  if (!control) return text.substr(at, point.length);
   char buffer[8];
-  const auto lead = static_cast<unsigned char>(text[at]);
-  if (bytes == 0) return "\xEF\xBF\xBD";
-  if (lead == '\n') return "\\n";
-  if (lead == '\t') return "\\t";
-  // C1 controls (U+0080..U+009F) are C2 80..9F in UTF-8: some terminals obey them.
-  const bool c1 = bytes == 2 && lead == 0xC2 && static_cast<unsigned char>(text[at + 1]) < 0xA0;
-  if (lead >= 0x20 && lead != 0x7F && !c1) return text.substr(at, bytes);
-  std::snprintf(buffer, sizeof(buffer), "\\x%02x",
-                c1 ? static_cast<unsigned char>(text[at + 1]) : lead);
+  std::snprintf(buffer, sizeof(buffer), "\\x%02x", point.value);
   return buffer;
 }
 
@@ -115,8 +94,8 @@ std::string Shorten(const std::string& text, int columns) {
   size_t cut = 0;    // its length where "..." would still fit
   int used = 0;
   for (size_t at = 0; at < text.size();) {
-    const size_t bytes = CodePointBytes(text, at);
-    const std::string shown = Printable(text, at, bytes);
+    const base::CodePoint point = base::DecodeUtf8(text, at);
+    const std::string shown = Printable(text, at, point);
     used += Columns(shown);
     if (used > columns) {
       const std::string dots = "...";
@@ -124,7 +103,7 @@ std::string Shorten(const std::string& text, int columns) {
     }
     line += shown;
     if (used <= columns - 3) cut = line.size();
-    at += std::max<size_t>(bytes, 1);
+    at += point.length;
   }
   return line;
 }

@@ -12,12 +12,7 @@ std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count) 
   std::vector<Demonstration> demonstrations;
   for (int i = 0; i < count; ++i) {
     const Problem problem = context.problems.Train(context.progress.data_cursor++);
-    if (problem.completion.empty()) {
-      throw Error(ErrorCode::kUsage,
-                  "an sft round needs demonstrations, and the training data has none for '" +
-                      Shorten(problem.prompt, 60) + "'",
-                  "name their column with data.completion_field, or leave the sft round out");
-    }
+    COHORT_CHECK(!problem.completion.empty(), "an sft round's training rows are demonstrations");
     EncodedPrompt prompt = problem.messages.is_null()
                                ? EncodeText(context.model, problem.prompt)
                                : EncodeMessages(context.model, problem.messages);

@@ -10,8 +10,8 @@ struct Demonstration {
   std::vector<int32_t> completion_ids;
 };
 
-// The next `count` demonstrations of the training data; advances the data cursor. kUsage when a row
-// has no completion.
+// The next `count` demonstrations of the training data, whose rows all have a completion; advances
+// the data cursor.
 std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count);
 
 // One optimizer step on the cross-entropy of these completions. Advances context.progress.

@@ -26,6 +26,14 @@ ProblemSource::Keep ShortEnough(const policy::Model& model, const proto::Recipe&
   };
 }
 
+// Rows without a demonstration are refused before training starts, not when an sft round meets one.
+RowKind TrainingRows(const proto::Recipe& recipe) {
+  for (const proto::Round& round : recipe.rounds()) {
+    if (round.kind() == "sft") return RowKind::kDemonstration;
+  }
+  return RowKind::kTraining;
+}
+
 // Finished ones, readable or not; a run killed in its first save has none.
 bool HoldsCheckpoints(const std::filesystem::path& run_folder) {
   for (const auto& entry : std::filesystem::directory_iterator(run_folder / "checkpoints")) {
@@ -55,8 +63,8 @@ TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const P
       model_((PrepareLibTorch(recipe), InitialPolicy(recipe.model(), recipe.seed()))),
       objective_(RecipeObjective(recipe)),
       learner_(model_.config, model_.weights, recipe.optimizer(), recipe.rollout().temperature()),
-      problems_(recipe.data(), recipe.seed(), recipe.eval().problems(),
-                ShortEnough(model_, recipe)),
+      problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
+                TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),
       session_start_(std::chrono::steady_clock::now()) {
   model_.weights.clear();  // the learner holds the live copy

@@ -15,12 +15,12 @@ using testing::HasSubstr;
 
 class DatasetTest : public testing::Test {
  protected:
-  std::vector<Problem> Load(const std::string& text, Split split = Split::kTrain) {
-    return LoadProblems(data_, folder_.Write("d.jsonl", text), split);
+  std::vector<Problem> Load(const std::string& text, RowKind kind = RowKind::kTraining) {
+    return LoadProblems(data_, folder_.Write("d.jsonl", text), kind);
   }
-  std::string Fault(const std::string& text, Split split = Split::kTrain) {
+  std::string Fault(const std::string& text, RowKind kind = RowKind::kTraining) {
     try {
-      Load(text, split);
+      Load(text, kind);
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage);
       return error.what();
@@ -77,10 +77,23 @@ TEST_F(DatasetTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
               HasSubstr("d.jsonl:2: no column 'prompt'; did you mean 'promt'? (there are: answer, "
                         "promt)"));
   EXPECT_THAT(Fault("{\"prompt\":\"a\"}"), HasSubstr("d.jsonl:1: no column 'answer'"));
-  EXPECT_THAT(Fault("{\"prompt\":\"a\",\"completion\":\"b\"}", Split::kTest),
+  EXPECT_THAT(Fault("{\"prompt\":\"a\",\"completion\":\"b\"}", RowKind::kHeldOut),
               HasSubstr("d.jsonl:1: no column 'answer'"))
       << "held-out problems are graded";
   EXPECT_EQ(Fault("{\"prompt\":\"a\",\"completion\":\"b\"}"), "(no error)");
+}
+
+TEST_F(DatasetTest, ARowWithoutADemonstrationIsNamedByLineWhereOneIsNeeded) {
+  const std::string good = R"({"prompt":"a","completion":"b"})"
+                           "\n";
+  EXPECT_EQ(Fault(good, RowKind::kDemonstration), "(no error)");
+  EXPECT_THAT(Fault(good + R"({"prompt":"a","answer":"b"})", RowKind::kDemonstration),
+              HasSubstr("d.jsonl:2: no column 'completion'"));
+  EXPECT_THAT(Fault(good + R"({"prompt":"a","completion":""})", RowKind::kDemonstration),
+              HasSubstr("d.jsonl:2: an sft round needs demonstrations"));
+  EXPECT_THAT(Fault(R"({"messages":[{"role":"user","content":"a"}],"answer":"b"})",
+                    RowKind::kDemonstration),
+              HasSubstr("d.jsonl:1: an sft round needs demonstrations"));
 }
 
 TEST_F(DatasetTest, MalformedRowsAreNamedByLine) {
@@ -92,7 +105,7 @@ TEST_F(DatasetTest, MalformedRowsAreNamedByLine) {
   EXPECT_THAT(Fault(R"({"messages":[{"role":"assistant","content":"x"}]})"),
               HasSubstr("no question"));
   EXPECT_THAT(Fault("\n\n"), HasSubstr("found none"));
-  EXPECT_THROW(LoadProblems(data_, folder_.path() / "absent.jsonl", Split::kTrain), Error);
+  EXPECT_THROW(LoadProblems(data_, folder_.path() / "absent.jsonl", RowKind::kTraining), Error);
 }
 
 TEST_F(DatasetTest, ABadPatternIsExplained) {

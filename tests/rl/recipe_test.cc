@@ -112,13 +112,14 @@ TEST_F(RecipeTest, RangesAreToldWithTheirUnit) {
 TEST_F(RecipeTest, OverridesReachListsMapsAndNestedFields) {
   const proto::Recipe recipe =
       Load(kGood, {"optimizer.beta1=0.8", "rounds[1].steps=7", "rounds[2].kind=rejection_sft",
-                   "rewards[0].options.pattern=^\\[x=: {y}", "rollout.addresses=[a:1, b:2]",
-                   "data.strip_pattern=<<[^>]*>>", "seed=18446744073709551615"});
+                   "rewards[0].name=format", "rewards[0].options.pattern=^\\[x=: y+",
+                   "rollout.addresses=[a:1, b:2]", "data.strip_pattern=<<[^>]*>>",
+                   "seed=18446744073709551615"});
   EXPECT_EQ(recipe.optimizer().beta1(), 0.8);
   EXPECT_EQ(recipe.rounds(1).steps(), 7);
   ASSERT_EQ(recipe.rounds_size(), 3);
   EXPECT_EQ(recipe.rounds(2).kind(), "rejection_sft");
-  EXPECT_EQ(recipe.rewards(0).options().at("pattern"), "^\\[x=: {y}");
+  EXPECT_EQ(recipe.rewards(0).options().at("pattern"), "^\\[x=: y+");
   EXPECT_THAT(recipe.rollout().addresses(), testing::ElementsAre("a:1", "b:2"));
   EXPECT_EQ(recipe.data().strip_pattern(), "<<[^>]*>>");
   EXPECT_EQ(recipe.seed(), UINT64_MAX);
@@ -199,12 +200,27 @@ TEST_F(RecipeTest, AModelFromScratchMustHaveAShapeThatWorks) {
   EXPECT_THAT(fault("context=8"), HasSubstr("leaves no room for a prompt"));
 }
 
+TEST_F(RecipeTest, ARewardThatCannotBeMadeIsNamedWithItsLine) {
+  const auto fault = [&](const std::string& rewards) {
+    return Fault("model: {path: m}\ndata: {train: t}\nrounds: [{kind: grpo}]\nrewards:\n  - " +
+                 rewards + "\n");
+  };
+  EXPECT_THAT(fault("name: last_numbr"),
+              HasSubstr("x.yaml:5: unknown reward 'last_numbr'; did you mean 'last_number'?"));
+  EXPECT_THAT(
+      fault("{name: last_number, options: {aftr: '='}}"),
+      HasSubstr("x.yaml:5: reward 'last_number' has no option 'aftr'; did you mean 'after'?"));
+  EXPECT_THAT(fault("{name: format, options: {pattern: '(a'}}"), HasSubstr("x.yaml:5: pattern"));
+  EXPECT_EQ(fault("{name: custom, options: {path: built_later.so}}"), "(no error)")
+      << "it may lie where the service runs";
+}
+
 TEST_F(RecipeTest, TheResolvedRecipeLoadsBackEqual) {
-  const proto::Recipe recipe =
-      Load(kGood, {"rewards[0].options.pattern=a\"b\\n: #'", "rewards[0].weight=0.1",
-                   "rollout.addresses=['a:1', \"b\"]", "optimizer.epsilon=1e-12",
-                   "objective.clip_high=0.28", "data.instruction=two\nlines \xC3\xA9",
-                   "rounds[0].learning_rate=0.30000000000000004"});
+  const proto::Recipe recipe = Load(
+      kGood,
+      {"rewards[0].name=format", "rewards[0].options.pattern=a\"b\\n: #'", "rewards[0].weight=0.1",
+       "rollout.addresses=['a:1', \"b\"]", "optimizer.epsilon=1e-12", "objective.clip_high=0.28",
+       "data.instruction=two\nlines \xC3\xA9", "rounds[0].learning_rate=0.30000000000000004"});
   const std::string text = ResolvedYaml(recipe);
   const proto::Recipe back = Load(text);
   EXPECT_TRUE(MessageDifferencer::Equals(recipe, back)) << text;

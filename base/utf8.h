@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace cohort::policy {
+namespace cohort::base {
 
 struct CodePoint {
   uint32_t value;  // kInvalidCodePoint for a byte that starts no valid sequence
@@ -21,6 +21,10 @@ CodePoint DecodeUtf8(std::string_view text, size_t position);
 
 // Bytes of the longest valid prefix.
 size_t ValidUtf8Prefix(std::string_view text);
+bool IsValidUtf8(std::string_view text);
+
+// The text with every byte that is not part of a valid sequence replaced by U+FFFD.
+std::string RepairUtf8(std::string_view text);
 
 void AppendUtf8(uint32_t code_point, std::string* out);
 
@@ -28,4 +32,4 @@ void AppendUtf8(uint32_t code_point, std::string* out);
 bool IsUnicodeSpace(uint32_t code_point);
 bool IsPythonSpace(uint32_t code_point);
 
-}  // namespace cohort::policy
+}  // namespace cohort::base

@@ -1,8 +1,8 @@
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 #include <cstring>
 
-namespace cohort::policy {
+namespace cohort::base {
 namespace {
 
 bool IsContinuation(std::string_view text, size_t position) {
@@ -53,6 +53,22 @@ size_t ValidUtf8Prefix(std::string_view text) {
   return position;
 }
 
+bool IsValidUtf8(std::string_view text) { return ValidUtf8Prefix(text) == text.size(); }
+
+std::string RepairUtf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = ValidUtf8Prefix(text);
+    valid += text.substr(0, length);
+    text.remove_prefix(length);
+    if (text.empty()) break;
+    valid += "\xEF\xBF\xBD";
+    text.remove_prefix(1);
+  }
+  return valid;
+}
+
 void AppendUtf8(uint32_t code_point, std::string* out) {
   const auto push = [out](uint32_t byte) { out->push_back(static_cast<char>(byte)); };
   if (code_point < 0x80) {
@@ -80,4 +96,4 @@ bool IsUnicodeSpace(uint32_t c) {
 
 bool IsPythonSpace(uint32_t c) { return IsUnicodeSpace(c) || (c >= 0x1C && c <= 0x1F); }
 
-}  // namespace cohort::policy
+}  // namespace cohort::base
