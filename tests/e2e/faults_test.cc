@@ -220,7 +220,7 @@ TEST_F(FaultsTest, ADatasetThatIsCutShortOrLacksAColumnIsNamedWithItsLine) {
   };
   expect("cut", row + "\n" + row + "\n" + row.substr(0, 30), ":3: expected one JSON object a line");
   expect("garbage", "\x80\xff\x01{{\n", ":1: expected one JSON object a line");
-  expect("column", row + "\n{\"prompt\": \"1+1=\"}\n", ":2: no column 'answer'");
+  expect("column", row + "\n{\"prompt\": \"1+1=\"}\n", ":2: no column 'completion'");
   expect("empty", "", ": expected one JSON object a line, found none");
   fs::remove(data);
   EXPECT_EQ(Run("missing", use_data), 3) << Log("missing");

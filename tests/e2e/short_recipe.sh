@@ -36,4 +36,5 @@ for file in recipe.resolved.yaml provenance.json samples.jsonl; do
   [ -s "$out/$file" ] || { echo "$file is missing"; exit 1; }
 done
 ls "$out"/checkpoints/step-*/model/model.safetensors >/dev/null
+rm -rf "$out/checkpoints"  # gigabytes
 echo "ok: $recipe"
