@@ -1,7 +1,7 @@
 #pragma once
 
-// Names and shapes of a model's tensors in memory: Hugging Face names, except that the routed experts of
-// a layer are fused into one 3-D tensor, which is what a grouped matrix product wants.
+// Names and shapes of a model's tensors in memory: Hugging Face names, except that the routed
+// experts of a layer are fused into one 3-D tensor, which is what a grouped matrix product wants.
 
 #include <ATen/core/Tensor.h>
 
@@ -21,8 +21,8 @@ namespace cohort::policy {
 //   model.layers.L.mlp.down_proj.weight                        [D, F]
 //   model.layers.L.mlp.gate.weight                             [E, D]     MoE layers
 //   model.layers.L.mlp.gate.e_score_correction_bias            [E]        always fp32, no gradient
-//   model.layers.L.mlp.experts.gate_up_proj                    [E, 2m, D] rows 0..m-1 gate, m..2m-1 up
-//   model.layers.L.mlp.experts.down_proj                       [E, D, m]
+//   model.layers.L.mlp.experts.gate_up_proj                    [E, 2m, D] rows 0..m-1 gate, m..2m-1
+//   up model.layers.L.mlp.experts.down_proj                       [E, D, m]
 //   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight
 //   model.norm.weight                                          [D]
 //   lm_head.weight                                             [V, D]     absent when tied
@@ -39,8 +39,8 @@ std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config);
 // kUsage naming the first five missing, extra or mis-shaped tensors and their count.
 void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source);
 
-// Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 * layers),
-// norms 1, selection bias 0. Deterministic in `seed`.
+// Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 *
+// layers), norms 1, selection bias 0. Deterministic in `seed`.
 WeightMap InitialWeights(const ModelConfig& config, uint64_t seed);
 
 }  // namespace cohort::policy
