@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <utility>
+
+#include "kernels/panel_copy.h"
 
 namespace cohort::kernels {
 namespace {
@@ -18,37 +19,6 @@ constexpr int64_t kCopyFloats = 1 << 16;  // of a task that copies rows
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// to[i * to_row + k] = from[k * from_row + i] for i < rows, k < depth; four by four.
-void Transpose(const float* from, int64_t from_row, int64_t rows, int64_t depth, float* to,
-               int64_t to_row) {
-  using Four = float __attribute__((vector_size(16), aligned(4)));
-  const auto load = [](const float* p) { return *reinterpret_cast<const Four*>(p); };
-  int64_t k = 0;
-  for (; k + 4 <= depth; k += 4) {
-    int64_t i = 0;
-    for (; i + 4 <= rows; i += 4) {
-      const float* p = from + k * from_row + i;
-      const Four a = load(p), b = load(p + from_row), c = load(p + 2 * from_row),
-                 d = load(p + 3 * from_row);
-      const Four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-      const Four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-      const Four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-      const Four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-      const Four out[4] = {__builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5),
-                           __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7),
-                           __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5),
-                           __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7)};
-      for (int64_t r = 0; r < 4; ++r) std::memcpy(to + (i + r) * to_row + k, &out[r], sizeof(Four));
-    }
-    for (; i < rows; ++i) {
-      for (int64_t kk = k; kk < k + 4; ++kk) to[i * to_row + kk] = from[kk * from_row + i];
-    }
-  }
-  for (; k < depth; ++k) {
-    for (int64_t i = 0; i < rows; ++i) to[i * to_row + k] = from[k * from_row + i];
-  }
-}
-
 bool NeedsRowCopy(const DenseProduct& p) { return p.a_column != 1; }
 int64_t Panels(const DenseProduct& p) { return CeilDiv(p.columns, kPanel); }
 // Rounded up, so that every part of the scratch is aligned like its start.
@@ -57,20 +27,12 @@ int64_t RowCopyFloats(const DenseProduct& p) {
 }
 
 // out[k * 16 + c] = b(16 panel + c, first + k) for k < depth, zero where there is no such column.
-void CopyPanel(const DenseProduct& p, int64_t panel, int64_t first, int64_t depth, float* out) {
+void CopyPart(const DenseProduct& p, int64_t panel, int64_t first, int64_t depth, float* out) {
   const int64_t count = std::min(kPanel, p.columns - panel * kPanel);
   const float* b = p.b + panel * kPanel * p.b_row + first * p.b_column;
-  if (count == kPanel && p.b_row == 1) {
-    for (int64_t k = 0; k < depth; ++k) {
-      std::memcpy(out + k * kPanel, b + k * p.b_column, kPanel * sizeof(float));
-    }
-    return;
-  }
+  if (p.b_row == 1) return CopyPanel(b, p.b_column, depth, count, out);
   if (count < kPanel) std::fill(out, out + depth * kPanel, 0.0f);
-  if (p.b_column == 1) {
-    Transpose(b, p.b_row, depth, count, out, kPanel);
-    return;
-  }
+  if (p.b_column == 1) return Transpose(b, p.b_row, depth, count, out, kPanel);
   for (int64_t k = 0; k < depth; ++k) {
     for (int64_t c = 0; c < count; ++c) out[k * kPanel + c] = b[c * p.b_row + k * p.b_column];
   }
@@ -143,7 +105,7 @@ void MultiplyTask(const DenseProduct& p, const Ops& ops, const Task& task, const
       const int64_t k = block * p.depth / depth_blocks;
       const int64_t depth = (block + 1) * p.depth / depth_blocks - k;
       for (int64_t i = 0; i < count; ++i) {
-        CopyPanel(p, panel + i, k, depth, panels.data() + i * depth * kPanel);
+        CopyPart(p, panel + i, k, depth, panels.data() + i * depth * kPanel);
       }
       for (int64_t part = 0; part < row_blocks; ++part) {
         const int64_t row = task.row + part * rows / row_blocks;
