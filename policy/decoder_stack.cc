@@ -15,8 +15,8 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer) {
 }
 
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeTable& rope,
-                                     const std::vector<SequenceGroup>& groups) {
-  const at::Tensor attended = x_TD + self_attn_(input_layernorm_(x_TD), rope, groups);
+                                     const std::vector<Segment>& segments) {
+  const at::Tensor attended = x_TD + self_attn_(input_layernorm_(x_TD), rope, segments);
   const at::Tensor normal = post_attention_layernorm_(attended);
   return attended + (moe_.is_empty() ? dense_(normal) : moe_(normal));
 }
@@ -34,10 +34,10 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
 }
 
 at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
-                                     const std::vector<SequenceGroup>& groups) {
+                                     const std::vector<Segment>& segments) {
   const RopeTable rope = MakeRopeTable(positions_T, head_dim_, rope_base_);
   at::Tensor hidden_TD = at::embedding(embed_tokens_->weight, ids_T);
-  for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, groups);
+  for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, segments);
   return norm_(hidden_TD);
 }
 
