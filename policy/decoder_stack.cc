@@ -22,7 +22,7 @@ at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeTable& ro
 }
 
 DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
-    : head_dim_(config.head_dim), rope_base_(config.rope_base) {
+    : rope_(ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())) {
   embed_tokens_ = register_module("embed_tokens", EmbeddingTable(config.vocab_size, config.width));
   torch::nn::ModuleList list;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -35,7 +35,7 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
 
 at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                                      const std::vector<SequenceGroup>& groups) {
-  const RopeTable rope = MakeRopeTable(positions_T, head_dim_, rope_base_);
+  const RopeTable rope = MakeRopeTable(positions_T, rope_);
   at::Tensor hidden_TD = at::embedding(embed_tokens_->weight, ids_T);
   for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, groups);
   return norm_(hidden_TD);

@@ -50,8 +50,7 @@ class DecoderStackImpl : public torch::nn::Module {
   std::vector<MixtureOfExperts> MoeLayers();
 
  private:
-  int64_t head_dim_;
-  double rope_base_;
+  RopeFrequencies rope_;
   EmbeddingTable embed_tokens_{nullptr};
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_{nullptr};

@@ -12,14 +12,20 @@ double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+RopeFrequencies Frequencies(int64_t rotary_dim, double base) {
+  RopeConfig rope;
+  rope.base = base;
+  return ComputeRopeFrequencies(rope, rotary_dim);
+}
+
 // softmax over all rows of the pack with everything but own, earlier tokens masked out, in fp64.
 at::Tensor MaskedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const at::Tensor& allowed_TT) {
   const int64_t copies = q.size(1) / k.size(1);
   const at::Tensor keys = k.repeat_interleave(copies, 1).transpose(0, 1);
   const at::Tensor values = v.repeat_interleave(copies, 1).transpose(0, 1);
-  at::Tensor scores = q.transpose(0, 1).matmul(keys.transpose(1, 2)) /
-                      std::sqrt(static_cast<double>(q.size(2)));
+  at::Tensor scores =
+      q.transpose(0, 1).matmul(keys.transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(2)));
   scores = scores.masked_fill(allowed_TT.logical_not(), -INFINITY).softmax(-1);
   return scores.matmul(values).transpose(0, 1).reshape({q.size(0), -1});
 }
@@ -32,8 +38,9 @@ TEST(Attention, EqualsMaskedSoftmaxAndItsGradient) {
   at::Tensor allowed = at::zeros({tokens, tokens}, at::kBool);
   int64_t first = 0;
   for (const int64_t length : lengths) {
-    allowed.narrow(0, first, length).narrow(1, first, length).copy_(
-        at::ones({length, length}, at::kBool).tril());
+    allowed.narrow(0, first, length)
+        .narrow(1, first, length)
+        .copy_(at::ones({length, length}, at::kBool).tril());
     first += length;
   }
   std::vector<at::Tensor> wide, narrow;
@@ -42,7 +49,8 @@ TEST(Attention, EqualsMaskedSoftmaxAndItsGradient) {
     narrow.push_back(wide.back().detach().to(at::kFloat).requires_grad_());
   }
   const at::Tensor expected = MaskedAttention(wide[0], wide[1], wide[2], allowed);
-  const at::Tensor out = AttendWithinSequences(narrow[0], narrow[1], narrow[2], groups);
+  const at::Tensor out =
+      AttendWithinSequences(narrow[0], narrow[1], narrow[2], 1 / std::sqrt(8.0), groups);
   EXPECT_LT(LargestDifference(out, expected), 1e-5);
   const at::Tensor weight = torch::randn_like(expected);
   (expected * weight).sum().backward();
@@ -69,9 +77,9 @@ TEST(SequenceGroups, LeavesAPackThatIsInOrderAlone) {
 
 TEST(Rope, RotatesPairsOfHalves) {
   // Position 3, head_dim 4, base 100: angles 3 and 0.3 for the pairs (0, 2) and (1, 3).
-  const RopeTable table = MakeRopeTable(torch::tensor({3}, at::kLong), 4, 100.0);
+  const RopeTable table = MakeRopeTable(torch::tensor({3}, at::kLong), Frequencies(4, 100.0));
   const at::Tensor x = torch::tensor({1.0F, 2.0F, 3.0F, 4.0F}).view({1, 1, 4});
-  const at::Tensor y = Rotate(x, table).flatten();
+  const at::Tensor y = Rotate(x, table, false).flatten();
   EXPECT_NEAR(y[0].item<double>(), std::cos(3.0) - 3 * std::sin(3.0), 1e-6);
   EXPECT_NEAR(y[1].item<double>(), 2 * std::cos(0.3) - 4 * std::sin(0.3), 1e-6);
   EXPECT_NEAR(y[2].item<double>(), 3 * std::cos(3.0) + std::sin(3.0), 1e-6);
@@ -80,13 +88,13 @@ TEST(Rope, RotatesPairsOfHalves) {
 
 TEST(Rope, HasTheGradientOfARotation) {
   torch::manual_seed(2);
-  const RopeTable table = MakeRopeTable(at::arange(5), 6, 10000.0);
+  const RopeTable table = MakeRopeTable(at::arange(5), Frequencies(6, 10000.0));
   const at::Tensor x = torch::randn({5, 2, 6}).requires_grad_();
   const at::Tensor weight = torch::randn({5, 2, 6});
-  (Rotate(x, table) * weight).sum().backward();
+  (Rotate(x, table, false) * weight).sum().backward();
   // A rotation is linear: <R x, w> = <x, grad>, and it keeps lengths.
-  EXPECT_NEAR((Rotate(x, table) * weight).sum().item<double>(), (x * x.grad()).sum().item<double>(),
-              1e-4);
+  EXPECT_NEAR((Rotate(x, table, false) * weight).sum().item<double>(),
+              (x * x.grad()).sum().item<double>(), 1e-4);
   EXPECT_LT(LargestDifference(x.grad().norm(2, {-1}), weight.norm(2, {-1})), 1e-5);
 }
 
@@ -96,8 +104,7 @@ TEST(RmsNorm, EqualsItsFormulaAndItsGradient) {
   const at::Tensor wide_weight = torch::rand({12}, at::kDouble).requires_grad_();
   const at::Tensor x = wide.detach().to(at::kFloat).requires_grad_();
   const at::Tensor weight = wide_weight.detach().to(at::kFloat).requires_grad_();
-  const at::Tensor expected =
-      wide_weight * wide * (wide.square().mean(-1, true) + 0.01).rsqrt();
+  const at::Tensor expected = wide_weight * wide * (wide.square().mean(-1, true) + 0.01).rsqrt();
   const at::Tensor out = RmsNormalize(x, weight, 0.01);
   EXPECT_LT(LargestDifference(out, expected), 1e-6);
   const at::Tensor coefficients = torch::randn({7, 12}, at::kDouble);
