@@ -5,11 +5,12 @@
 #include "policy/config.h"
 #include "policy/linear.h"
 #include "policy/packed_tokens.h"
+#include "policy/rmsnorm.h"
 #include "policy/rope.h"
 
 namespace cohort::policy {
 
-// Grouped-query attention (arXiv 2305.13245) with rotary positions and no biases.
+// Grouped-query attention (arXiv 2305.13245) with rotary positions.
 class AttentionImpl : public torch::nn::Module {
  public:
   explicit AttentionImpl(const ModelConfig& config);
@@ -18,13 +19,17 @@ class AttentionImpl : public torch::nn::Module {
                      const std::vector<Segment>& segments);
 
  private:
-  int64_t num_heads_;
-  int64_t num_kv_heads_;
-  int64_t head_dim_;
+  // One head's queries or keys: [T, H, head_dim], normalised where the model has `norm`.
+  at::Tensor Heads(Linear& projection, RmsNorm& norm, const at::Tensor& x_TD);
+
+  AttentionConfig config_;
+  double scale_;
   Linear q_proj_{nullptr};
   Linear k_proj_{nullptr};
   Linear v_proj_{nullptr};
   Linear o_proj_{nullptr};
+  RmsNorm q_norm_{nullptr};  // both empty without qk_norm
+  RmsNorm k_norm_{nullptr};
 };
 TORCH_MODULE(Attention);
 

@@ -1,220 +1,96 @@
 #include "policy/config.h"
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "base/nearest_name.h"
+#include "policy/config_fields.h"
+#include "policy/family.h"
+#include "policy/rope_config.h"
 
 namespace cohort::policy {
 namespace {
 
 using nlohmann::json;
 
-// Bounds that keep every product of sizes inside int64 and every allocation thinkable.
-constexpr int64_t kMaxSize = int64_t{1} << 24;
-constexpr int64_t kMaxLayers = 1024;
-constexpr int64_t kMaxWidth = int64_t{1} << 17;
-
-// Typed access to one JSON object; every error names the file and the field.
-class Fields {
- public:
-  Fields(const json& object, std::string file, std::string prefix = "")
-      : object_(object), file_(std::move(file)), prefix_(std::move(prefix)) {}
-
-  bool Has(const char* key) const { return object_.contains(key) && !object_.at(key).is_null(); }
-  const json& At(const char* key) const { return object_.at(key); }
-
-  [[noreturn]] void Refuse(const std::string& key, const std::string& found,
-                           const std::string& expected) const {
-    throw Error(ErrorCode::kUsage,
-                file_ + ": " + prefix_ + key + " is " + found + ", expected " + expected);
-  }
-
-  int64_t Int(const char* key, int64_t low, int64_t high) const {
-    const std::string range =
-        "a whole number from " + std::to_string(low) + " to " + std::to_string(high);
-    if (!Has(key)) Refuse(key, "missing", range);
-    const json& value = At(key);
-    if (!value.is_number_integer()) Refuse(key, base::DumpJson(value), range);
-    // A value above int64 wraps to a negative one in get<int64_t>: out of every range used here.
-    const int64_t number = value.get<int64_t>();
-    if (number < low || number > high) Refuse(key, base::DumpJson(value), range);
-    return number;
-  }
-  int64_t IntOr(const char* key, int64_t low, int64_t high, int64_t fallback) const {
-    return Has(key) ? Int(key, low, high) : fallback;
-  }
-
-  double PositiveOr(const char* key, double fallback) const {
-    if (!Has(key)) return fallback;
-    const json& value = At(key);
-    const double number = value.is_number() ? value.get<double>() : -1.0;
-    if (!(number > 0) || !std::isfinite(number)) {
-      Refuse(key, base::DumpJson(value), "a positive number");
-    }
-    return number;
-  }
-
-  bool BoolOr(const char* key, bool fallback) const {
-    if (!Has(key)) return fallback;
-    if (!At(key).is_boolean()) Refuse(key, base::DumpJson(At(key)), "true or false");
-    return At(key).get<bool>();
-  }
-
-  // For a field of which only one value is implemented; absent means `absent`.
-  void Only(const char* key, const json& supported, const json& absent) const {
-    const json& found = Has(key) ? At(key) : absent;
-    if (found == supported) return;
-    throw Error(ErrorCode::kUsage,
-                file_ + ": " + prefix_ + key + " is " + base::DumpJson(found) +
-                    (Has(key) ? "" : " (by default)") + ", and only " + base::DumpJson(supported) +
-                    " is supported",
-                "this field changes the mathematics of the model, so it is not ignored");
-  }
-
-  const std::string& file() const { return file_; }
-
- private:
-  const json& object_;
-  std::string file_;
-  std::string prefix_;
-};
-
-// rope_theta and rope_scaling at the top (transformers 4), or rope_parameters (transformers 5).
-double ReadRopeBase(const Fields& fields, const json& absent_rotary_factor) {
-  double base = fields.PositiveOr("rope_theta", 0.0);
-  json rotary_factor =
-      fields.Has("partial_rotary_factor") ? fields.At("partial_rotary_factor") : json();
-  for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (!fields.Has(key)) continue;
-    if (!fields.At(key).is_object()) {
-      fields.Refuse(key, base::DumpJson(fields.At(key)), "an object or null");
-    }
-    const Fields rope(fields.At(key), fields.file(), std::string(key) + ".");
-    rope.Only("rope_type", "default", "default");
-    rope.Only("type", "default", "default");
-    const double own = rope.PositiveOr("rope_theta", base);
-    if (base > 0 && own != base) {
-      rope.Refuse("rope_theta", std::to_string(own), "rope_theta, " + std::to_string(base));
-    }
-    base = own;
-    if (rope.Has("partial_rotary_factor")) rotary_factor = rope.At("partial_rotary_factor");
-  }
-  const json found = {
-      {"partial_rotary_factor", rotary_factor.is_null() ? absent_rotary_factor : rotary_factor}};
-  Fields(found, fields.file()).Only("partial_rotary_factor", 1.0, 1.0);
-  return base > 0 ? base : 10000.0;
-}
-
-void RefuseUnsupported(const Fields& fields) {
+// Fields that no supported family has and that derived models add.
+void RefuseUnsupported(const ConfigFields& fields, const FamilyDefaults& defaults) {
   fields.Only("hidden_act", "silu", "silu");
-  for (const char* key :
-       {"attention_bias", "mlp_bias", "use_qk_norm", "qk_layernorm", "rope_interleaved",
-        "rope_interleave", "use_bidirectional_attention", "scale_embedding"}) {
+  for (const char* key : {"mlp_bias", "qk_layernorm", "use_bidirectional_attention",
+                          "scale_embedding", "attn_output_gate"}) {
     fields.Only(key, false, false);
   }
-  for (const char* key : {"quantization_config", "attention_chunk_size", "attn_logit_softcapping",
-                          "final_logit_softcapping", "no_rope_layers", "q_lora_rank",
-                          "kv_lora_rank", "pruned_heads"}) {
-    if (fields.Has(key) && !fields.At(key).empty()) fields.Only(key, nullptr, nullptr);
+  for (const char* key :
+       {"quantization_config", "attention_chunk_size", "attn_logit_softcapping",
+        "final_logit_softcapping", "no_rope_layers", "pruned_heads", "clip_qkv", "index_topk"}) {
+    fields.OnlyAbsent(key);
   }
   fields.Only("attention_dropout", 0.0, 0.0);
   for (const char* key :
        {"logit_scale", "logits_scaling", "embedding_multiplier", "residual_multiplier"}) {
     fields.Only(key, 1.0, 1.0);
   }
-  if (fields.BoolOr("use_sliding_window", true) && fields.Has("sliding_window")) {
-    fields.Only("sliding_window", nullptr, nullptr);
+  if (fields.BoolOr("use_sliding_window", defaults.use_sliding_window)) {
+    fields.OnlyAbsent("sliding_window");
   }
-  if (fields.Has("layer_types")) {
-    for (const json& type : fields.At("layer_types")) {
-      if (type != "full_attention") {
-        fields.Refuse("layer_types", "partly " + base::DumpJson(type), "only \"full_attention\"");
-      }
-    }
+  if (!fields.Has("layer_types")) return;
+  for (const json& type : fields.At("layer_types")) {
+    if (type == "full_attention") continue;
+    fields.Refuse("layer_types", "partly " + base::DumpJson(type), "only \"full_attention\"");
   }
 }
 
-MoeConfig ReadMoe(const Fields& fields, int64_t num_layers) {
-  fields.Only("n_group", 1, 1);
-  fields.Only("topk_group", 1, 1);
-  fields.Only("scoring_func", "sigmoid", "sigmoid");
-  fields.Only("topk_method", "noaux_tc", "noaux_tc");
-  fields.Only("moe_layer_freq", 1, 1);
-  MoeConfig moe;
-  // transformers 5 takes num_local_experts as another name of the same field.
-  const char* experts = fields.Has("n_routed_experts") ? "n_routed_experts" : "num_local_experts";
-  moe.num_experts =
-      fields.Int(fields.Has(experts) ? experts : "n_routed_experts", 2, int64_t{1} << 12);
-  moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
-  moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
-  moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
-  moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, num_layers, 1);
-  moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
-  moe.normalize_weights = fields.BoolOr("norm_topk_prob", true);
-  return moe;
-}
-
-std::vector<int64_t> ReadEosIds(const Fields& fields, int64_t vocab_size) {
+std::vector<int64_t> ReadEosIds(const ConfigFields& fields, int64_t vocab_size) {
   if (!fields.Has("eos_token_id")) return {};
   const json& value = fields.At("eos_token_id");
   const json ids = value.is_array() ? value : json::array({value});
   std::vector<int64_t> eos_ids;
   for (const json& id : ids) {
     const json one = {{"eos_token_id", id}};
-    eos_ids.push_back(Fields(one, fields.file()).Int("eos_token_id", 0, vocab_size - 1));
+    eos_ids.push_back(ConfigFields(one, fields.file()).Int("eos_token_id", 0, vocab_size - 1));
   }
   return eos_ids;
 }
 
-void CheckFamily(const Fields& fields) {
-  const std::vector<std::string> families = {"llama", "glm4_moe"};
+const Family& ReadFamily(const ConfigFields& fields) {
   if (!fields.Has("model_type") || !fields.At("model_type").is_string()) {
-    fields.Refuse("model_type", "missing", "\"llama\" or \"glm4_moe\"");
+    fields.Refuse("model_type", "missing", "the name of a model family");
   }
-  const std::string family = fields.At("model_type").get<std::string>();
-  if (family == "llama" || family == "glm4_moe") return;
-  throw Error(ErrorCode::kUsage,
-              fields.file() + ": model_type '" + family + "' is not supported" +
-                  base::DidYouMean(family, families),
-              "supported: llama, glm4_moe");
+  return FindFamily(fields.At("model_type").get<std::string>(), fields.file());
 }
 
 }  // namespace
+
+bool ModelConfig::IsMoeLayer(int64_t layer) const {
+  return moe.num_experts > 0 && layer >= moe.first_dense_layers &&
+         (layer + 1) % moe.sparse_step == 0 &&
+         std::find(moe.dense_layers.begin(), moe.dense_layers.end(), layer) ==
+             moe.dense_layers.end();
+}
 
 ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   if (!object.is_object()) {
     throw Error(ErrorCode::kUsage, file_name + ": expected a JSON object");
   }
-  const Fields fields(object, file_name);
-  CheckFamily(fields);
-  RefuseUnsupported(fields);
+  const ConfigFields fields(object, file_name);
+  const Family& family = ReadFamily(fields);
+  RefuseUnsupported(fields, family.defaults);
   ModelConfig config;
-  config.family = object.at("model_type").get<std::string>();
-  const bool has_moe = config.family == "glm4_moe";
+  config.family = family.model_type;
   config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);
   config.width = fields.Int("hidden_size", 1, kMaxWidth);
   config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
-  config.num_heads = fields.Int("num_attention_heads", 1, 4096);
-  config.num_kv_heads = fields.IntOr("num_key_value_heads", 1, config.num_heads, config.num_heads);
-  if (config.num_heads % config.num_kv_heads != 0) {
-    fields.Refuse("num_key_value_heads", std::to_string(config.num_kv_heads),
-                  "a divisor of num_attention_heads, " + std::to_string(config.num_heads));
-  }
-  config.head_dim = fields.IntOr("head_dim", 2, 4096, config.width / config.num_heads);
-  if (config.head_dim % 2 != 0 || config.head_dim == 0) {
-    fields.Refuse("head_dim", std::to_string(config.head_dim), "a positive even number");
-  }
   config.ffn_width = fields.Int("intermediate_size", 1, kMaxSize);
   config.max_positions = fields.Int("max_position_embeddings", 1, kMaxSize);
-  config.rope_base = ReadRopeBase(fields, has_moe ? 0.5 : 1.0);
-  config.norm_eps = fields.PositiveOr("rms_norm_eps", has_moe ? 1e-5 : 1e-6);
+  config.norm_eps = fields.PositiveOr("rms_norm_eps", family.defaults.norm_eps);
   config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
   config.eos_ids = ReadEosIds(fields, config.vocab_size);
-  if (has_moe) config.moe = ReadMoe(fields, config.num_layers);
+  ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, config);
+  config.attention.num_heads = fields.Int("num_attention_heads", 1, kMaxHeads);
+  family.read_attention(fields, config);
+  if (family.read_moe != nullptr) family.read_moe(fields, config);
   return config;
 }
 
@@ -227,6 +103,34 @@ ModelConfig ReadConfig(const std::filesystem::path& config_json) {
     throw Error(ErrorCode::kUsage, config_json.string() + ": not JSON: " + error.what());
   }
   return ParseConfig(object, config_json.string());
+}
+
+json ConfigToJson(const ModelConfig& config, const std::string& dtype) {
+  const Family& family = FindFamily(config.family, "the model's config");
+  json out = {{"architectures", {family.architecture}},
+              {"model_type", family.model_type},
+              {"vocab_size", config.vocab_size},
+              {"hidden_size", config.width},
+              {"num_hidden_layers", config.num_layers},
+              {"num_attention_heads", config.attention.num_heads},
+              {"intermediate_size", config.ffn_width},
+              {"max_position_embeddings", config.max_positions},
+              {"rms_norm_eps", config.norm_eps},
+              {"tie_word_embeddings", config.tie_embeddings},
+              {"hidden_act", "silu"},
+              {"attention_dropout", 0.0},
+              {"initializer_range", 0.02},
+              {"use_cache", true},
+              {"torch_dtype", dtype},
+              {"dtype", dtype}};
+  out["bos_token_id"] = config.bos_id >= 0 ? json(config.bos_id) : json();
+  out["eos_token_id"] = config.eos_ids.empty()       ? json()
+                        : config.eos_ids.size() == 1 ? json(config.eos_ids[0])
+                                                     : json(config.eos_ids);
+  WriteRope(config.rope, out);
+  family.write_attention(config, out);
+  if (family.write_moe != nullptr) family.write_moe(config.moe, out);
+  return out;
 }
 
 }  // namespace cohort::policy

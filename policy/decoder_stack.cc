@@ -4,7 +4,11 @@ namespace cohort::policy {
 
 DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer) {
   input_layernorm_ = register_module("input_layernorm", RmsNorm(config.width, config.norm_eps));
-  self_attn_ = register_module("self_attn", Attention(config));
+  if (config.attention.latent()) {
+    latent_attn_ = register_module("self_attn", LatentAttention(config));
+  } else {
+    self_attn_ = register_module("self_attn", Attention(config));
+  }
   post_attention_layernorm_ =
       register_module("post_attention_layernorm", RmsNorm(config.width, config.norm_eps));
   if (config.IsMoeLayer(layer)) {
@@ -16,13 +20,15 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer) {
 
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeTable& rope,
                                      const std::vector<Segment>& segments) {
-  const at::Tensor attended = x_TD + self_attn_(input_layernorm_(x_TD), rope, segments);
+  const at::Tensor input = input_layernorm_(x_TD);
+  const at::Tensor attended = x_TD + (self_attn_.is_empty() ? latent_attn_(input, rope, segments)
+                                                            : self_attn_(input, rope, segments));
   const at::Tensor normal = post_attention_layernorm_(attended);
   return attended + (moe_.is_empty() ? dense_(normal) : moe_(normal));
 }
 
 DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
-    : head_dim_(config.head_dim), rope_base_(config.rope_base) {
+    : rope_(ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())) {
   embed_tokens_ = register_module("embed_tokens", EmbeddingTable(config.vocab_size, config.width));
   torch::nn::ModuleList list;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -35,7 +41,7 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
 
 at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                                      const std::vector<Segment>& segments) {
-  const RopeTable rope = MakeRopeTable(positions_T, head_dim_, rope_base_);
+  const RopeTable rope = MakeRopeTable(positions_T, rope_);
   at::Tensor hidden_TD = at::embedding(embed_tokens_->weight, ids_T);
   for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, segments);
   return norm_(hidden_TD);

@@ -6,6 +6,7 @@
 
 #include "policy/attention.h"
 #include "policy/feed_forward.h"
+#include "policy/latent_attention.h"
 #include "policy/moe.h"
 #include "policy/rmsnorm.h"
 
@@ -22,7 +23,8 @@ class DecoderLayerImpl : public torch::nn::Module {
 
  private:
   RmsNorm input_layernorm_{nullptr};
-  Attention self_attn_{nullptr};
+  Attention self_attn_{nullptr};  // this one or the next
+  LatentAttention latent_attn_{nullptr};
   RmsNorm post_attention_layernorm_{nullptr};
   FeedForward dense_{nullptr};
   MixtureOfExperts moe_{nullptr};
@@ -50,8 +52,7 @@ class DecoderStackImpl : public torch::nn::Module {
   std::vector<MixtureOfExperts> MoeLayers();
 
  private:
-  int64_t head_dim_;
-  double rope_base_;
+  RopeFrequencies rope_;
   EmbeddingTable embed_tokens_{nullptr};
   std::vector<DecoderLayer> layers_;
   RmsNorm norm_{nullptr};

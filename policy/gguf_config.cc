@@ -59,28 +59,30 @@ ModelConfig GgufConfig(const GgufFile& file) {
   config.family = "llama";
   config.width = size("embedding_length", 1 << 20);
   config.num_layers = size("block_count", 4096);
-  config.num_heads = size("attention.head_count", 4096);
-  config.num_kv_heads =
+  config.attention.num_heads = size("attention.head_count", 4096);
+  config.attention.num_kv_heads =
       Positive(file, "llama.attention.head_count_kv",
-               file.Integer("llama.attention.head_count_kv", config.num_heads), config.num_heads);
+               file.Integer("llama.attention.head_count_kv", config.attention.num_heads),
+               config.attention.num_heads);
   config.ffn_width = size("feed_forward_length", 1 << 22);
   config.max_positions = size("context_length", int64_t{1} << 31);
-  config.head_dim =
-      Positive(file, "llama.attention.key_length",
-               file.Integer("llama.attention.key_length", config.width / config.num_heads), 4096);
+  config.attention.head_dim = Positive(
+      file, "llama.attention.key_length",
+      file.Integer("llama.attention.key_length", config.width / config.attention.num_heads), 4096);
   for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"}) {
-    const int64_t value = file.Integer(key, config.head_dim);
-    if (value != config.head_dim) {
+    const int64_t value = file.Integer(key, config.attention.head_dim);
+    if (value != config.attention.head_dim) {
       file.Refuse(std::string(key) + " is " + std::to_string(value) + ", but heads are " +
-                  std::to_string(config.head_dim) + " wide; that is not supported");
+                  std::to_string(config.attention.head_dim) + " wide; that is not supported");
     }
   }
-  if (config.num_heads % config.num_kv_heads != 0 || config.head_dim % 2 != 0) {
-    file.Refuse("heads do not fit: " + std::to_string(config.num_heads) + " heads, " +
-                std::to_string(config.num_kv_heads) + " KV heads, " +
-                std::to_string(config.head_dim) + " wide");
+  if (config.attention.num_heads % config.attention.num_kv_heads != 0 ||
+      config.attention.head_dim % 2 != 0) {
+    file.Refuse("heads do not fit: " + std::to_string(config.attention.num_heads) + " heads, " +
+                std::to_string(config.attention.num_kv_heads) + " KV heads, " +
+                std::to_string(config.attention.head_dim) + " wide");
   }
-  config.rope_base = file.Number("llama.rope.freq_base", 10000.0);
+  config.rope.base = file.Number("llama.rope.freq_base", 10000.0);
   config.norm_eps = file.Number("llama.attention.layer_norm_rms_epsilon");
   config.vocab_size = Embedding(file).shape[0];
   config.tie_embeddings =

@@ -62,10 +62,11 @@ WeightMap GgufWeights(const GgufFile& file, const ModelConfig& config, at::Scala
     at::Tensor weight = at::empty(entry.shape, at::kFloat);
     file.Read(entry, {weight.data_ptr<float>(), static_cast<size_t>(weight.numel())});
     if (place.module == "attn_q" || place.module == "attn_k") {
-      const int64_t heads = place.module == "attn_q" ? config.num_heads : config.num_kv_heads;
-      if (weight.dim() != 2 || weight.size(0) != heads * config.head_dim) {
+      const int64_t heads =
+          place.module == "attn_q" ? config.attention.num_heads : config.attention.num_kv_heads;
+      if (weight.dim() != 2 || weight.size(0) != heads * config.attention.head_dim) {
         file.Refuse("tensor '" + entry.name + "' has " + std::to_string(weight.size(0)) +
-                    " rows; expected " + std::to_string(heads * config.head_dim));
+                    " rows; expected " + std::to_string(heads * config.attention.head_dim));
       }
       weight = RowsForHalfRotation(weight, heads);
     }

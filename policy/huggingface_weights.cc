@@ -12,6 +12,7 @@
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
 #include "policy/safetensors.h"
+#include "policy/stored_tensors.h"
 
 namespace cohort::policy {
 namespace {
@@ -20,38 +21,7 @@ using nlohmann::json;
 
 constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
-
-// One tensor on disk and the part of the tensor in memory that it fills.
-struct StoredPart {
-  std::string name;
-  at::Tensor part;
-};
-
-std::vector<StoredPart> StoredParts(const std::string& name, const at::Tensor& tensor) {
-  const size_t experts = name.find(".experts.");
-  if (experts == std::string::npos) return {{name, tensor}};
-  const std::string prefix = name.substr(0, experts + 9);
-  std::vector<StoredPart> out;
-  for (int64_t e = 0; e < tensor.size(0); ++e) {
-    const std::string expert = prefix + std::to_string(e) + ".";
-    if (name.ends_with("down_proj")) {
-      out.push_back({expert + "down_proj.weight", tensor[e]});
-      continue;
-    }
-    const int64_t m = tensor.size(1) / 2;
-    out.push_back({expert + "gate_proj.weight", tensor[e].narrow(0, 0, m)});
-    out.push_back({expert + "up_proj.weight", tensor[e].narrow(0, m, m)});
-  }
-  return out;
-}
-
-bool IsSelectionBias(const std::string& name) { return name.ends_with("e_score_correction_bias"); }
-
-// Tensors that some exports carry and that nobody reads.
-bool IsIgnored(const std::string& name, const ModelConfig& config) {
-  return name.ends_with("rotary_emb.inv_freq") ||
-         (config.tie_embeddings && name == "lm_head.weight");
-}
+constexpr size_t kNamed = 5;  // tensors that an error names of each kind
 
 // The shards that an index names, each a plain file name in the folder.
 std::set<std::string> ReadIndex(const std::filesystem::path& path) {
@@ -89,8 +59,10 @@ Shards OpenShards(const std::filesystem::path& folder) {
   return shards;
 }
 
-std::map<std::string, const SafetensorsFile*> Locate(const Shards& shards) {
-  std::map<std::string, const SafetensorsFile*> where;
+using Locations = std::map<std::string, const SafetensorsFile*>;
+
+Locations Locate(const Shards& shards) {
+  Locations where;
   for (const auto& shard : shards) {
     for (const auto& [name, entry] : shard->entries()) {
       const auto [found, inserted] = where.emplace(name, shard.get());
@@ -102,33 +74,45 @@ std::map<std::string, const SafetensorsFile*> Locate(const Shards& shards) {
   return where;
 }
 
+// What the folder calls the parts of one tensor: fused as in memory, or one by one.
+std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::string& name,
+                                        const at::Tensor& tensor, const Locations& where) {
+  if (where.count(name) > 0) return {{name, tensor}};
+  return StoredTensors(config, name, tensor);
+}
+
 // Names first, so that a wrong model is refused before anything is allocated.
 void CheckNames(const std::filesystem::path& folder, const ModelConfig& config,
-                const std::map<std::string, const SafetensorsFile*>& where) {
+                const Locations& where) {
   std::set<std::string> expected;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    for (const StoredPart& part :
-         StoredParts(spec.name, at::empty(spec.shape, at::TensorOptions().device(at::kMeta)))) {
+    const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
+    for (const StoredTensor& part : PartsInFolder(config, spec.name, shape, where)) {
       expected.insert(part.name);
     }
   }
-  std::vector<std::string> names, extra, problems;
+  std::vector<std::string> extra, problems;
   for (const auto& [name, shard] : where) {
-    names.push_back(name);
-    if (expected.count(name) == 0 && !IsIgnored(name, config)) extra.push_back(name);
+    if (expected.count(name) == 0 && !IsIgnored(config, name)) extra.push_back(name);
   }
+  std::vector<std::string> missing;
   for (const std::string& name : expected) {
-    if (where.count(name) == 0) {
-      problems.push_back("no tensor " + name + base::DidYouMean(name, extra));
+    if (where.count(name) == 0) missing.push_back(name);
+  }
+  const auto list = [&](const std::vector<std::string>& names, const std::string& kind,
+                        const std::vector<std::string>& others) {
+    if (names.empty()) return;
+    std::string text = std::to_string(names.size()) + kind + (names.size() > 1 ? "s: " : ": ");
+    for (size_t i = 0; i < names.size() && i < kNamed; ++i) {
+      text += (i > 0 ? ", " : "") + names[i] + base::DidYouMean(names[i], others);
     }
-  }
-  for (const std::string& name : extra) problems.push_back("unexpected tensor " + name);
+    problems.push_back(text + (names.size() > kNamed ? ", ..." : ""));
+  };
+  list(missing, " missing tensor", extra);
+  list(extra, " unexpected tensor", missing);
   if (problems.empty()) return;
-  std::string message = folder.string() + ": the weights do not fit config.json: ";
-  for (size_t i = 0; i < problems.size() && i < 5; ++i) {
-    message += (i > 0 ? "; " : "") + problems[i];
-  }
-  if (problems.size() > 5) message += "; and " + std::to_string(problems.size() - 5) + " more";
+  std::string message = folder.string() + ": the weights do not fit config.json: " + problems[0];
+  if (problems.size() > 1) message += "; " + problems[1];
   throw Error(ErrorCode::kUsage, message);
 }
 
@@ -146,7 +130,7 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
   int64_t bytes = 0;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
-    for (const StoredPart& part : StoredParts(spec.name, weights.at(spec.name))) {
+    for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
       const NamedTensor tensor{part.name, part.part, stored};
       const int64_t size = StoredBytes(tensor);
       if (bytes + size > max_shard_bytes && !shards.back().empty()) {
@@ -175,13 +159,13 @@ void RemoveStale(const std::filesystem::path& folder, const std::set<std::string
 WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
                                  at::ScalarType dtype) {
   const Shards shards = OpenShards(folder);
-  const std::map<std::string, const SafetensorsFile*> where = Locate(shards);
+  const Locations where = Locate(shards);
   CheckNames(folder, config, where);
   WeightMap weights;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
     at::Tensor tensor = at::empty(spec.shape, stored);
-    for (const StoredPart& part : StoredParts(spec.name, tensor)) {
+    for (const StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
       where.at(part.name)->ReadInto(part.name, part.part);
     }
     weights.emplace(spec.name, tensor);

@@ -1,19 +1,42 @@
 #include "policy/moe.h"
 
+#include <cmath>
+
 #include "policy/expert_mlp.h"
 
 namespace cohort::policy {
 
+namespace {
+
+// topk promises nothing about ties; a stable sort does.
+at::Tensor LargestFirst(const at::Tensor& values, int64_t count) {
+  return std::get<1>(at::sort(values, /*stable=*/true, -1, /*descending=*/true))
+      .narrow(-1, 0, count);
+}
+
+// -inf, not 0, for the experts of other groups: a biased score may be negative.
+at::Tensor KeepBestGroups(const at::Tensor& choice_TE, const MoeConfig& config) {
+  const at::Tensor grouped = choice_TE.view({choice_TE.size(0), config.num_groups, -1});
+  const at::Tensor rank_TG = config.group_score == GroupScore::kMax
+                                 ? grouped.amax(-1)
+                                 : std::get<0>(grouped.topk(2)).sum(-1);
+  const at::Tensor left_out_TG = at::ones_like(rank_TG, at::kBool)
+                                     .scatter_(1, LargestFirst(rank_TG, config.groups_per_token),
+                                               /*value=*/false);
+  return grouped.masked_fill(left_out_TG.unsqueeze(-1), -INFINITY).view(choice_TE.sizes());
+}
+
+}  // namespace
+
 Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config) {
-  const at::Tensor scores = logits_TE.sigmoid();
+  const at::Tensor scores =
+      config.score == GateScore::kSigmoid ? logits_TE.sigmoid() : logits_TE.softmax(-1);
   Routing out;
   {
     const at::NoGradGuard no_grad;
-    // topk promises nothing about ties; a stable sort does.
-    out.experts_TK =
-        std::get<1>(at::sort(scores + bias_E, /*stable=*/true, -1, /*descending=*/true))
-            .narrow(1, 0, config.experts_per_token)
-            .contiguous();
+    at::Tensor choice_TE = bias_E.defined() ? scores + bias_E : scores;
+    if (config.num_groups > 1) choice_TE = KeepBestGroups(choice_TE, config);
+    out.experts_TK = LargestFirst(choice_TE, config.experts_per_token).contiguous();
   }
   at::Tensor weights = scores.gather(1, out.experts_TK);
   if (config.normalize_weights) weights = weights / (weights.sum(1, true) + 1e-20);
@@ -23,13 +46,15 @@ Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeCo
 
 GateImpl::GateImpl(const ModelConfig& config) : config_(config.moe) {
   weight = register_parameter("weight", torch::zeros({config_.num_experts, config.width}));
+  if (!config_.selection_bias) return;
   e_score_correction_bias =
       register_buffer("e_score_correction_bias", torch::zeros({config_.num_experts}));
 }
 
 Routing GateImpl::forward(const at::Tensor& x_TD) {
   const at::Tensor logits = at::linear(x_TD.to(at::kFloat), weight.to(at::kFloat));
-  return Route(logits, e_score_correction_bias.to(at::kFloat), config_);
+  const at::Tensor& bias = e_score_correction_bias;
+  return Route(logits, bias.defined() ? bias.to(at::kFloat) : bias, config_);
 }
 
 ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
@@ -74,6 +99,7 @@ at::Tensor MixtureOfExpertsImpl::TakeLoad() {
 void MixtureOfExpertsImpl::UpdateSelectionBias(const at::Tensor& load_E, double rate) {
   const at::NoGradGuard no_grad;
   at::Tensor& bias = gate_->e_score_correction_bias;
+  if (!bias.defined()) return;
   bias.add_((load_E.mean() - load_E).sign().to(bias.options()), rate);
 }
 

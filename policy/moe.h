@@ -13,8 +13,10 @@ struct Routing {
   at::Tensor weights_TK;  // fp32, carries grad
 };
 
-// Sigmoid gate with selection bias, arXiv 2412.19437 eq. 12-16 with one group: picks the K largest
-// of sigmoid(logits) + bias, the lowest index first among equals; the weights leave the bias out.
+// Scores are sigmoid or softmax of the logits (arXiv 2412.19437 eq. 12-16, 2405.04434 section 2.2).
+// Picks the K largest of score + bias, in the groups_per_token best groups alone where there are
+// groups, the lowest index first among equals. The weights leave the bias out. Without a selection
+// bias, bias_E is undefined.
 Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config);
 
 class GateImpl : public torch::nn::Module {
@@ -23,7 +25,7 @@ class GateImpl : public torch::nn::Module {
   Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
 
   at::Tensor weight;                   // [E, D]
-  at::Tensor e_score_correction_bias;  // [E] fp32 buffer
+  at::Tensor e_score_correction_bias;  // [E] fp32 buffer; undefined without selection bias
 
  private:
   MoeConfig config_;
@@ -49,7 +51,7 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
   // CPU.
   at::Tensor TakeLoad();
-  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2.
+  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; nothing without one.
   void UpdateSelectionBias(const at::Tensor& load_E, double rate);
 
  private:

@@ -25,7 +25,7 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     const at::Tensor& inverse_rms = saved[2];
     const at::Tensor gradient = gradients[0].to(at::kFloat);
     const at::Tensor normal = x.to(at::kFloat) * inverse_rms;
-    const at::Tensor dw = (gradient * normal).sum(0);
+    const at::Tensor dw = (gradient * normal).flatten(0, -2).sum(0);
     at::Tensor dx = gradient * saved[1];
     const at::Tensor mean = (dx * normal).mean(-1, true);
     dx.addcmul_(normal, mean, -1).mul_(inverse_rms);

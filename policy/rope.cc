@@ -8,48 +8,67 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// sign +1 rotates forwards, -1 back, which is also the gradient of the rotation.
-at::Tensor RotateBy(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin,
-                    double sign) {
+// The two channels of every pair, views of [T, H, rotary_dim].
+struct Pairs {
+  at::Tensor first, second;
+};
+
+Pairs HalfSplit(const at::Tensor& x) {
   const int64_t half = x.size(-1) / 2;
-  const at::Tensor first = x.narrow(-1, 0, half);
-  const at::Tensor second = x.narrow(-1, half, half);
-  at::Tensor out = at::empty(x.sizes(), x.options());
-  at::Tensor out_first = out.narrow(-1, 0, half);
-  at::Tensor out_second = out.narrow(-1, half, half);
-  at::mul_out(out_first, first, cos);
-  out_first.addcmul_(second, sin, -sign);
-  at::mul_out(out_second, second, cos);
-  out_second.addcmul_(first, sin, sign);
-  return out;
+  return {x.narrow(-1, 0, half), x.narrow(-1, half, half)};
+}
+
+Pairs Neighbours(const at::Tensor& x) {
+  return {x.slice(-1, 0, std::nullopt, 2), x.slice(-1, 1, std::nullopt, 2)};
+}
+
+// sign +1 rotates forwards, -1 back, which is also the gradient of the rotation.
+void RotateInto(Pairs out, const Pairs& x, const at::Tensor& cos, const at::Tensor& sin,
+                double sign) {
+  at::mul_out(out.first, x.first, cos);
+  out.first.addcmul_(x.second, sin, -sign);
+  at::mul_out(out.second, x.second, cos);
+  out.second.addcmul_(x.first, sin, sign);
 }
 
 class RotateFunction : public torch::autograd::Function<RotateFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& cos,
-                            const at::Tensor& sin) {
+                            const at::Tensor& sin, bool interleaved) {
     context->save_for_backward({cos, sin});
-    return RotateBy(x, cos, sin, 1.0);
+    context->saved_data["interleaved"] = interleaved;
+    const at::Tensor out = at::empty(x.sizes(), x.options());
+    RotateInto(HalfSplit(out), interleaved ? Neighbours(x) : HalfSplit(x), cos, sin, 1.0);
+    return out;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    return {RotateBy(gradients[0], saved[0], saved[1], -1.0), at::Tensor(), at::Tensor()};
+    const at::Tensor& gradient = gradients[0];
+    const at::Tensor d_x = at::empty(gradient.sizes(), gradient.options());
+    const bool interleaved = context->saved_data["interleaved"].toBool();
+    RotateInto(interleaved ? Neighbours(d_x) : HalfSplit(d_x), HalfSplit(gradient), saved[0],
+               saved[1], -1.0);
+    return {d_x, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-RopeTable MakeRopeTable(const at::Tensor& positions_T, int64_t head_dim, double base) {
-  const auto options = at::TensorOptions().dtype(at::kFloat).device(positions_T.device());
-  const at::Tensor exponent = at::arange(0, head_dim, 2, options).div_(head_dim);
-  const at::Tensor frequency = at::pow(base, exponent).reciprocal_();
-  const at::Tensor angle = positions_T.to(at::kFloat).unsqueeze(1) * frequency;
-  return {angle.cos().unsqueeze(1), angle.sin().unsqueeze(1)};
+RopeTable MakeRopeTable(const at::Tensor& positions_T, const RopeFrequencies& frequencies) {
+  const at::Tensor inverse_R =
+      torch::tensor(frequencies.inverse, at::kFloat).to(positions_T.device());
+  const at::Tensor angle_TR = positions_T.to(at::kFloat).unsqueeze(1) * inverse_R;
+  RopeTable table{angle_TR.cos().unsqueeze(1), angle_TR.sin().unsqueeze(1)};
+  if (frequencies.attention_factor != 1.0) {
+    table.cos_T1R.mul_(frequencies.attention_factor);
+    table.sin_T1R.mul_(frequencies.attention_factor);
+  }
+  return table;
 }
 
-at::Tensor Rotate(const at::Tensor& x_THd, const RopeTable& table) {
+at::Tensor Rotate(const at::Tensor& x_THd, const RopeTable& table, bool interleaved) {
   return RotateFunction::apply(x_THd, table.cos_T1R.to(x_THd.scalar_type()),
-                               table.sin_T1R.to(x_THd.scalar_type()));
+                               table.sin_T1R.to(x_THd.scalar_type()), interleaved);
 }
 
 }  // namespace cohort::policy

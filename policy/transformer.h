@@ -33,7 +33,8 @@ class TransformerImpl : public torch::nn::Module {
   // How many tokens each expert got in forwards run in training mode since the last call:
   // [MoE layers, E] float64; undefined for a dense model.
   at::Tensor TakeExpertLoad();
-  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2.
+  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; a router without
+  // selection bias stays as it is.
   void UpdateSelectionBias(const at::Tensor& load_LE, double rate);
 
   const ModelConfig& config() const { return config_; }

@@ -26,7 +26,9 @@ void AddFeedForward(const std::string& prefix, int64_t width, int64_t ffn_width,
 void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>& out) {
   const MoeConfig& moe = config.moe;
   out.push_back({prefix + "gate.weight", {moe.num_experts, config.width}});
-  out.push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
+  if (moe.selection_bias) {
+    out.push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
+  }
   out.push_back(
       {prefix + "experts.gate_up_proj", {moe.num_experts, 2 * moe.expert_width, config.width}});
   out.push_back({prefix + "experts.down_proj", {moe.num_experts, config.width, moe.expert_width}});
@@ -36,15 +38,48 @@ void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<Te
   }
 }
 
+void AddGroupedQuery(const std::string& prefix, const ModelConfig& config,
+                     std::vector<TensorSpec>& out) {
+  const AttentionConfig& attention = config.attention;
+  const int64_t q_width = attention.num_heads * attention.head_dim;
+  const int64_t kv_width = attention.num_kv_heads * attention.head_dim;
+  for (const auto& [name, rows] :
+       {std::pair("q_proj", q_width), {"k_proj", kv_width}, {"v_proj", kv_width}}) {
+    out.push_back({prefix + name + ".weight", {rows, config.width}});
+    if (attention.qkv_bias) out.push_back({prefix + name + ".bias", {rows}});
+  }
+  if (attention.qk_norm) {
+    out.push_back({prefix + "q_norm.weight", {attention.head_dim}});
+    out.push_back({prefix + "k_norm.weight", {attention.head_dim}});
+  }
+}
+
+void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>& out) {
+  const AttentionConfig& attention = config.attention;
+  const int64_t q_width = attention.num_heads * attention.query_dim();
+  if (attention.q_lora_rank > 0) {
+    out.push_back({prefix + "q_a_proj.weight", {attention.q_lora_rank, config.width}});
+    out.push_back({prefix + "q_a_layernorm.weight", {attention.q_lora_rank}});
+    out.push_back({prefix + "q_b_proj.weight", {q_width, attention.q_lora_rank}});
+  } else {
+    out.push_back({prefix + "q_proj.weight", {q_width, config.width}});
+  }
+  out.push_back({prefix + "kv_a_proj_with_mqa.weight",
+                 {attention.kv_lora_rank + attention.qk_rope_head_dim, config.width}});
+  out.push_back({prefix + "kv_a_layernorm.weight", {attention.kv_lora_rank}});
+  out.push_back({prefix + "kv_b_proj.weight",
+                 {attention.num_heads * (attention.qk_nope_head_dim + attention.v_head_dim),
+                  attention.kv_lora_rank}});
+}
+
 void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>& out) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-  const int64_t q_width = config.num_heads * config.head_dim;
-  const int64_t kv_width = config.num_kv_heads * config.head_dim;
+  const std::string attention = prefix + "self_attn.";
   out.push_back({prefix + "input_layernorm.weight", {config.width}});
-  out.push_back({prefix + "self_attn.q_proj.weight", {q_width, config.width}});
-  out.push_back({prefix + "self_attn.k_proj.weight", {kv_width, config.width}});
-  out.push_back({prefix + "self_attn.v_proj.weight", {kv_width, config.width}});
-  out.push_back({prefix + "self_attn.o_proj.weight", {config.width, q_width}});
+  config.attention.latent() ? AddLatent(attention, config, out)
+                            : AddGroupedQuery(attention, config, out);
+  out.push_back({attention + "o_proj.weight",
+                 {config.width, config.attention.num_heads * config.attention.value_dim()}});
   out.push_back({prefix + "post_attention_layernorm.weight", {config.width}});
   if (config.IsMoeLayer(layer)) {
     AddMoe(prefix + "mlp.", config, out);
@@ -68,7 +103,7 @@ bool EndsWith(const std::string& name, std::string_view ending) {
 
 at::Tensor InitialTensor(const TensorSpec& spec, double residual_std, uint64_t seed) {
   if (EndsWith(spec.name, "norm.weight")) return at::ones(spec.shape);
-  if (EndsWith(spec.name, "e_score_correction_bias")) return at::zeros(spec.shape);
+  if (EndsWith(spec.name, "bias")) return at::zeros(spec.shape);
   const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
                                spec.name.find("down_proj") != std::string::npos;
   // A stream of its own for every tensor: adding a layer leaves the others as they were.
@@ -88,6 +123,16 @@ std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
     out.push_back({"lm_head.weight", {config.vocab_size, config.width}});
   }
   return out;
+}
+
+int64_t CountParameters(const ModelConfig& config) {
+  int64_t total = 0;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    int64_t count = 1;
+    for (const int64_t size : spec.shape) count *= size;
+    total += count;
+  }
+  return total;
 }
 
 void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source) {

@@ -16,9 +16,9 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
   config.family = scratch.experts() > 0 ? "glm4_moe" : "llama";
   config.width = scratch.width();
   config.num_layers = scratch.layers();
-  config.num_heads = scratch.heads();
-  config.num_kv_heads = scratch.kv_heads();
-  config.head_dim = scratch.width() / scratch.heads();
+  config.attention.num_heads = scratch.heads();
+  config.attention.num_kv_heads = scratch.kv_heads();
+  config.attention.head_dim = scratch.width() / scratch.heads();
   config.ffn_width = scratch.ffn_width();
   config.max_positions = scratch.context();
   config.tie_embeddings = false;
@@ -34,12 +34,7 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
 
 // Refuses what would end in the kernel's killing some process half an hour later.
 void CheckFits(const policy::ModelConfig& config) {
-  double parameters = 0;
-  for (const policy::TensorSpec& tensor : policy::ExpectedTensors(config)) {
-    double count = 1;
-    for (const int64_t size : tensor.shape) count *= static_cast<double>(size);
-    parameters += count;
-  }
+  const auto parameters = static_cast<double>(policy::CountParameters(config));
   // fp32: weights, gradients, two moments, the published image, a local worker's copy.
   constexpr double kBytesPerParameter = 6 * 4;
   const double needed = parameters * kBytesPerParameter;

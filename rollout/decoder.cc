@@ -18,21 +18,39 @@ namespace {
   throw Error(ErrorCode::kUsage, message, hint);
 }
 
-void CheckConfig(const policy::ModelConfig& config) {
-  if (config.family != "llama" && config.family != "glm4_moe") {
-    Refuse("the decoder has no model family '" + config.family + "'", "use llama or glm4_moe");
-  }
-  const bool positive = config.vocab_size > 0 && config.width > 0 && config.num_layers > 0 &&
-                        config.num_heads > 0 && config.num_kv_heads > 0 && config.head_dim > 0 &&
-                        config.max_positions > 0;
-  if (!positive) Refuse("the model's config has a size that is not positive");
-  if (config.num_heads % config.num_kv_heads != 0) {
-    Refuse("num_heads (" + std::to_string(config.num_heads) +
-           ") is not a multiple of num_kv_heads (" + std::to_string(config.num_kv_heads) + ")");
-  }
-  if (config.head_dim % 2 != 0) Refuse("head_dim must be even for rotary embeddings");
+// What the learner computes and the kernels do not.
+void CheckSupported(const policy::ModelConfig& config) {
   const policy::MoeConfig& moe = config.moe;
-  const bool has_dense = moe.num_experts == 0 || moe.first_dense_layers > 0;
+  const std::pair<bool, const char*> missing[] = {
+      {config.attention.latent(), "multi-head latent attention"},
+      {config.attention.qkv_bias, "biases of q_proj, k_proj and v_proj"},
+      {config.attention.qk_norm, "q_norm and k_norm"},
+      {config.rope.interleaved, "interleaved rotary positions"},
+      {moe.num_experts > 0 && moe.score != policy::GateScore::kSigmoid, "a softmax gate"},
+      {moe.num_experts > 0 && moe.num_groups > 1, "groups of experts"},
+  };
+  for (const auto& [needed, name] : missing) {
+    if (!needed) continue;
+    Refuse("the decoder does not have " + std::string(name) + ", which the family '" +
+           config.family + "' needs here");
+  }
+}
+
+void CheckConfig(const policy::ModelConfig& config) {
+  CheckSupported(config);
+  const bool positive = config.vocab_size > 0 && config.width > 0 && config.num_layers > 0 &&
+                        config.attention.num_heads > 0 && config.attention.num_kv_heads > 0 &&
+                        config.attention.head_dim > 0 && config.max_positions > 0;
+  if (!positive) Refuse("the model's config has a size that is not positive");
+  if (config.attention.num_heads % config.attention.num_kv_heads != 0) {
+    Refuse("num_heads (" + std::to_string(config.attention.num_heads) +
+           ") is not a multiple of num_kv_heads (" + std::to_string(config.attention.num_kv_heads) +
+           ")");
+  }
+  if (config.attention.head_dim % 2 != 0) Refuse("head_dim must be even for rotary embeddings");
+  const policy::MoeConfig& moe = config.moe;
+  bool has_dense = false;
+  for (int64_t i = 0; i < config.num_layers; ++i) has_dense = has_dense || !config.IsMoeLayer(i);
   if (has_dense && config.ffn_width < 1) Refuse("ffn_width must be positive");
   if (moe.num_experts == 0) return;
   if (moe.experts_per_token < 1 || moe.experts_per_token > moe.num_experts ||
@@ -58,7 +76,7 @@ int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& op
 }
 
 kernels::KvLayout KvLayoutOf(const policy::ModelConfig& config) {
-  return {config.num_kv_heads, config.head_dim};
+  return {config.attention.num_kv_heads, config.attention.head_dim};
 }
 
 const policy::ModelConfig& Checked(const policy::ModelConfig& config,
@@ -91,7 +109,7 @@ struct Decoder::Impl {
         weights(config, StorageOf(options.dtype)),
         cache(KvLayoutOf(config), config.num_layers, options.kv_cache_bytes,
               UsefulBlocks(config, options)),
-        rope(config.head_dim, config.rope_base),
+        rope(policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())),
         scheduler({options.max_running, options.tokens_per_step}, cache),
         runner({config, weights, rope, cache, kernels::BestOps()}, pool) {}
 

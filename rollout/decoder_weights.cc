@@ -95,7 +95,8 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
   const auto ffn = [&](int64_t width) { return 3 * config.width * PadToPanel(width); };
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    values += (2 * config.num_heads + 2 * config.num_kv_heads) * config.head_dim * config.width;
+    values += (2 * config.attention.num_heads + 2 * config.attention.num_kv_heads) *
+              config.attention.head_dim * config.width;
     values += config.IsMoeLayer(layer) ? moe.num_experts * (ffn(moe.expert_width) + config.width) +
                                              ffn(moe.num_shared_experts * moe.expert_width)
                                        : ffn(config.ffn_width);
@@ -105,8 +106,8 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
 
 DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storage)
     : config_(config), storage_(storage), layers_(static_cast<size_t>(config.num_layers)) {
-  const int64_t query_width = config.num_heads * config.head_dim;
-  const int64_t kv_width = config.num_kv_heads * config.head_dim;
+  const int64_t query_width = config.attention.num_heads * config.attention.head_dim;
+  const int64_t kv_width = config.attention.num_kv_heads * config.attention.head_dim;
   const policy::MoeConfig& moe = config.moe;
   try {
     head_ = PackedMatrix(config.vocab_size, config.width, storage);
@@ -152,8 +153,9 @@ void DecoderWeights::LoadLayer(const policy::WeightMap& weights, int64_t index,
                                kernels::ThreadPool& pool) {
   LayerWeights& layer = layers_[static_cast<size_t>(index)];
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
-  const int64_t width = config_.width, query_width = config_.num_heads * config_.head_dim;
-  const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
+  const int64_t width = config_.width,
+                query_width = config_.attention.num_heads * config_.attention.head_dim;
+  const int64_t kv_width = config_.attention.num_kv_heads * config_.attention.head_dim;
   layer.attention_norm = FetchVector(weights, prefix + "input_layernorm.weight", width);
   layer.ffn_norm = FetchVector(weights, prefix + "post_attention_layernorm.weight", width);
   const int64_t key_panel = PadToPanel(query_width) / kPanelColumns;

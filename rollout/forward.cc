@@ -32,8 +32,8 @@ Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
       pool_(pool),
       width_(context.config.width),
       ld_(PadToPanel(width_)),
-      query_width_(context.config.num_heads * context.config.head_dim),
-      kv_width_(context.config.num_kv_heads * context.config.head_dim),
+      query_width_(context.config.attention.num_heads * context.config.attention.head_dim),
+      kv_width_(context.config.attention.num_kv_heads * context.config.attention.head_dim),
       ld_qkv_(PadToPanel(query_width_) + 2 * PadToPanel(kv_width_)),
       key_offset_(PadToPanel(query_width_)),
       value_offset_(key_offset_ + PadToPanel(kv_width_)) {}
@@ -68,7 +68,8 @@ void Forward::PlaceRows(std::span<const Segment> segments) {
 
 // Rows of one sequence share all blocks; decoding samples of one group share their prompt's.
 void Forward::BundleRows(std::span<const Segment> segments) {
-  const int64_t group = context_.config.num_heads / context_.config.num_kv_heads;
+  const int64_t group =
+      context_.config.attention.num_heads / context_.config.attention.num_kv_heads;
   bundles_.clear();
   int64_t row = 0;
   const Segment* first = nullptr;  // of the last bundle, while decoding segments may still join it
@@ -127,7 +128,7 @@ void Forward::AttentionLayer(const LayerWeights& layer, int64_t index) {
   const kernels::AttentionArgs args{.layout = context_.cache.layout(),
                                     .cache = context_.cache.Block(index, 0),
                                     .block_stride = context_.cache.block_stride(),
-                                    .num_heads = context_.config.num_heads,
+                                    .num_heads = context_.config.attention.num_heads,
                                     .q = qkv_.data(),
                                     .ldq = ld_qkv_,
                                     .out = attended_.data(),
@@ -146,7 +147,7 @@ void Forward::AttentionLayer(const LayerWeights& layer, int64_t index) {
 }
 
 void Forward::RotateAndStore(int64_t layer) {
-  const int64_t head_dim = context_.config.head_dim;
+  const int64_t head_dim = context_.config.attention.head_dim;
   const RopeTable& rope = context_.rope;
   ForRows(pool_, rows_, [&](int64_t row) {
     const auto at = static_cast<size_t>(row);

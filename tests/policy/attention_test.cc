@@ -15,6 +15,12 @@ double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
   return (a - b).abs().max().item<double>();
 }
 
+RopeFrequencies Frequencies(int64_t rotary_dim, double base) {
+  RopeConfig rope;
+  rope.base = base;
+  return ComputeRopeFrequencies(rope, rotary_dim);
+}
+
 // softmax over all rows of the pack with everything but own, earlier tokens masked out, in fp64.
 at::Tensor MaskedAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                            const at::Tensor& allowed_TT) {
@@ -78,9 +84,9 @@ TEST(PackedTokens, PiecesContinueThePositionsOfTheirPrefix) {
 
 TEST(Rope, RotatesPairsOfHalves) {
   // Position 3, head_dim 4, base 100: angles 3 and 0.3 for the pairs (0, 2) and (1, 3).
-  const RopeTable table = MakeRopeTable(torch::tensor({3}, at::kLong), 4, 100.0);
+  const RopeTable table = MakeRopeTable(torch::tensor({3}, at::kLong), Frequencies(4, 100.0));
   const at::Tensor x = torch::tensor({1.0F, 2.0F, 3.0F, 4.0F}).view({1, 1, 4});
-  const at::Tensor y = Rotate(x, table).flatten();
+  const at::Tensor y = Rotate(x, table, false).flatten();
   EXPECT_NEAR(y[0].item<double>(), std::cos(3.0) - 3 * std::sin(3.0), 1e-6);
   EXPECT_NEAR(y[1].item<double>(), 2 * std::cos(0.3) - 4 * std::sin(0.3), 1e-6);
   EXPECT_NEAR(y[2].item<double>(), 3 * std::cos(3.0) + std::sin(3.0), 1e-6);
@@ -89,13 +95,13 @@ TEST(Rope, RotatesPairsOfHalves) {
 
 TEST(Rope, HasTheGradientOfARotation) {
   torch::manual_seed(2);
-  const RopeTable table = MakeRopeTable(at::arange(5), 6, 10000.0);
+  const RopeTable table = MakeRopeTable(at::arange(5), Frequencies(6, 10000.0));
   const at::Tensor x = torch::randn({5, 2, 6}).requires_grad_();
   const at::Tensor weight = torch::randn({5, 2, 6});
-  (Rotate(x, table) * weight).sum().backward();
+  (Rotate(x, table, false) * weight).sum().backward();
   // A rotation is linear: <R x, w> = <x, grad>, and it keeps lengths.
-  EXPECT_NEAR((Rotate(x, table) * weight).sum().item<double>(), (x * x.grad()).sum().item<double>(),
-              1e-4);
+  EXPECT_NEAR((Rotate(x, table, false) * weight).sum().item<double>(),
+              (x * x.grad()).sum().item<double>(), 1e-4);
   EXPECT_LT(LargestDifference(x.grad().norm(2, {-1}), weight.norm(2, {-1})), 1e-5);
 }
 

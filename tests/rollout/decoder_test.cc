@@ -142,7 +142,8 @@ TEST_P(Golden, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
     }
   }
   const int64_t block_bytes =
-      kernels::KvLayout{golden_.config.num_kv_heads, golden_.config.head_dim}.block_floats() *
+      kernels::KvLayout{golden_.config.attention.num_kv_heads, golden_.config.attention.head_dim}
+          .block_floats() *
       golden_.config.num_layers * 4;
   uint64_t preemptions = 0;
   for (const int threads : {1, 2}) {
@@ -298,8 +299,8 @@ TEST(Decoder, RefusesAModelLargerThanMemory) {
   config.vocab_size = 100000;
   config.width = 65536;
   config.num_layers = 200;
-  config.num_heads = config.num_kv_heads = 512;
-  config.head_dim = 128;
+  config.attention.num_heads = config.attention.num_kv_heads = 512;
+  config.attention.head_dim = 128;
   config.ffn_width = 200000;
   config.max_positions = 4096;
   try {

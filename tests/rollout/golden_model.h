@@ -35,12 +35,12 @@ inline policy::ModelConfig GoldenConfig(const nlohmann::json& from) {
   config.vocab_size = from.at("vocab_size");
   config.width = from.at("width");
   config.num_layers = from.at("num_layers");
-  config.num_heads = from.at("num_heads");
-  config.num_kv_heads = from.at("num_kv_heads");
-  config.head_dim = from.at("head_dim");
+  config.attention.num_heads = from.at("num_heads");
+  config.attention.num_kv_heads = from.at("num_kv_heads");
+  config.attention.head_dim = from.at("head_dim");
   config.ffn_width = from.at("ffn_width");
   config.max_positions = from.at("max_positions");
-  config.rope_base = from.at("rope_base");
+  config.rope.base = from.at("rope_base");
   config.norm_eps = from.at("norm_eps");
   config.tie_embeddings = from.at("tie_embeddings");
   if (!from.contains("moe")) return config;

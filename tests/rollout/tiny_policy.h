@@ -15,9 +15,9 @@ inline policy::ModelConfig TinyConfig() {
   config.vocab_size = 64;
   config.width = 32;
   config.num_layers = 2;
-  config.num_heads = 2;
-  config.num_kv_heads = 1;
-  config.head_dim = 16;
+  config.attention.num_heads = 2;
+  config.attention.num_kv_heads = 1;
+  config.attention.head_dim = 16;
   config.ffn_width = 64;
   config.max_positions = 4096;
   return config;

@@ -1,0 +1,51 @@
+#include "policy/stored_tensors.h"
+
+#include "policy/family.h"
+
+namespace cohort::policy {
+namespace {
+
+constexpr std::string_view kMlp = ".mlp.";
+constexpr std::string_view kExperts = ".experts.";
+
+}  // namespace
+
+std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::string& name,
+                                        const at::Tensor& tensor) {
+  const ExpertNames& names = FindFamily(config.family, "the model's config").experts;
+  std::string stored = name;
+  const size_t mlp = stored.find(kMlp);
+  if (mlp != std::string::npos) stored.replace(mlp, kMlp.size(), names.block);
+  const size_t experts = stored.find(kExperts);
+  if (experts == std::string::npos) return {{stored, tensor}};
+  const std::string prefix = stored.substr(0, experts + kExperts.size());
+  std::vector<StoredTensor> out;
+  for (int64_t e = 0; e < tensor.size(0); ++e) {
+    const std::string expert = prefix + std::to_string(e) + ".";
+    if (name.ends_with("down_proj")) {
+      out.push_back({expert + names.down + ".weight", tensor[e]});
+      continue;
+    }
+    const int64_t m = tensor.size(1) / 2;
+    out.push_back({expert + names.gate + ".weight", tensor[e].narrow(0, 0, m)});
+    out.push_back({expert + names.up + ".weight", tensor[e].narrow(0, m, m)});
+  }
+  return out;
+}
+
+bool IsSelectionBias(const std::string& name) { return name.ends_with("e_score_correction_bias"); }
+
+bool IsOfMtpLayer(const ModelConfig& config, const std::string& name) {
+  for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
+    if (name.starts_with("model.layers." + std::to_string(config.num_layers + i) + "."))
+      return true;
+  }
+  return false;
+}
+
+bool IsIgnored(const ModelConfig& config, const std::string& name) {
+  return name.ends_with("rotary_emb.inv_freq") ||
+         (config.tie_embeddings && name == "lm_head.weight") || IsOfMtpLayer(config, name);
+}
+
+}  // namespace cohort::policy
