@@ -74,6 +74,15 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   keep(out);
   ops.sigmoid(x.data(), kShort, out.data());
   keep(out);
+  std::vector<float> other = x;
+  ops.rms_norm_gradient(x.data(), y.data(), out.data(), 1e-5f, kShort, other.data(), out.data());
+  keep(other);
+  keep(out);
+  ops.swiglu(x.data(), y.data(), kShort, out.data());
+  keep(out);
+  ops.swiglu_gradient(y.data(), x.data(), other.data(), kShort, out.data(), other.data());
+  keep(out);
+  keep(other);
   const float max = ops.max_scaled(x.data(), 0.7f, kShort);
   const float sum = ops.exp_scaled(x.data(), 0.7f, max, kShort, out.data());
   keep(out);

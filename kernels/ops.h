@@ -43,11 +43,18 @@ struct Ops {
   void (*gemm_bf16)(const TileArgs& args);
   // out = x / sqrt(mean(x^2) + eps) * weight
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
+  // Gradients of <rms_norm, gradient>: d_x is written, d_weight added to.
+  void (*rms_norm_gradient)(const float* x, const float* weight, const float* gradient, float eps,
+                            int64_t n, float* d_x, float* d_weight);
   // Pairs (i, i + half) of one head, in place: x[i] cos - x[i + half] sin, x[i + half] cos + x[i]
   // sin.
   void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
   // gate_up holds panels of 16 gates and 16 ups in turn; out[i] = gate / (1 + exp(-gate)) * up.
   void (*silu_mul)(const float* gate_up, int64_t n, float* out);
+  // The same from separate rows, and its gradients.
+  void (*swiglu)(const float* gate, const float* up, int64_t n, float* out);
+  void (*swiglu_gradient)(const float* gradient, const float* gate, const float* up, int64_t n,
+                          float* d_gate, float* d_up);
   // out = 1 / (1 + exp(-x))
   void (*sigmoid)(const float* x, int64_t n, float* out);
   // In place: exp(x * scale - max(x * scale)); returns the sum.

@@ -68,6 +68,29 @@ void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* o
   }
 }
 
+// With y = x / rms: d_x = (g w - y mean(g w y)) / rms, d_w += g y.
+template <class Vector>
+void RmsNormGradient(const float* x, const float* weight, const float* gradient, float eps,
+                     int64_t n, float* d_x, float* d_weight) {
+  Vector squares = Vector::Broadcast(0.0f), products = squares;
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector v = LoadPart<Vector>(x + i, n - i);
+    const Vector g = LoadPart<Vector>(gradient + i, n - i) * LoadPart<Vector>(weight + i, n - i);
+    squares = Vector::Fma(v, v, squares);
+    products = Vector::Fma(v, g, products);
+  }
+  const float size = static_cast<float>(n);
+  const float inverse = 1.0f / std::sqrt(Vector::Sum(squares) / size + eps);
+  const Vector factor = Vector::Broadcast(inverse);
+  const Vector mean = Vector::Broadcast(Vector::Sum(products) * inverse / size);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector g = LoadPart<Vector>(gradient + i, n - i);
+    const Vector y = LoadPart<Vector>(x + i, n - i) * factor;
+    StorePart((g * LoadPart<Vector>(weight + i, n - i) - y * mean) * factor, d_x + i, n - i);
+    StorePart(Vector::Fma(g, y, LoadPart<Vector>(d_weight + i, n - i)), d_weight + i, n - i);
+  }
+}
+
 template <class Vector>
 void Rope(float* x, const float* cos, const float* sin, int64_t half) {
   for (int64_t i = 0; i < half; i += 16) {
@@ -86,6 +109,28 @@ void SiluMul(const float* gate_up, int64_t n, float* out) {
     const Vector one = Vector::Broadcast(1.0f);
     const Vector silu = gate / (one + Exp<Vector>(Vector::Broadcast(0.0f) - gate));
     StorePart(silu * up, out + i, n - i);
+  }
+}
+
+template <class Vector>
+void SwiGlu(const float* gate, const float* up, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector g = LoadPart<Vector>(gate + i, n - i);
+    StorePart(g * Sigmoid<Vector>(g) * LoadPart<Vector>(up + i, n - i), out + i, n - i);
+  }
+}
+
+// silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x).
+template <class Vector>
+void SwiGluGradient(const float* gradient, const float* gate, const float* up, int64_t n,
+                    float* d_gate, float* d_up) {
+  const Vector one = Vector::Broadcast(1.0f);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector d = LoadPart<Vector>(gradient + i, n - i), g = LoadPart<Vector>(gate + i, n - i);
+    const Vector s = Sigmoid<Vector>(g);
+    const Vector slope = s * Vector::Fma(g, one - s, one);
+    StorePart(d * LoadPart<Vector>(up + i, n - i) * slope, d_gate + i, n - i);
+    StorePart(d * g * s, d_up + i, n - i);
   }
 }
 
@@ -186,8 +231,11 @@ constexpr Ops MakeOps(Isa isa) {
           .gemm_float = &GemmTiles<Vector, float>,
           .gemm_bf16 = &GemmTiles<Vector, uint16_t>,
           .rms_norm = &RmsNorm<Vector>,
+          .rms_norm_gradient = &RmsNormGradient<Vector>,
           .rope = &Rope<Vector>,
           .silu_mul = &SiluMul<Vector>,
+          .swiglu = &SwiGlu<Vector>,
+          .swiglu_gradient = &SwiGluGradient<Vector>,
           .sigmoid = &SigmoidRow<Vector>,
           .softmax_exp = &SoftmaxExp<Vector>,
           .softmax_gradient = &SoftmaxGradient<Vector>,

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "policy/own_kernels.h"
 #include "policy/parallel_tasks.h"
 
 namespace cohort::policy {
@@ -98,7 +99,7 @@ at::Tensor AttendAnywhere(const at::Tensor& q, const at::Tensor& k, const at::Te
 
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           double scale, const std::vector<Segment>& segments) {
-  if (q.is_cpu() && q.scalar_type() == at::kFloat) {
+  if (SuitsOwnKernels(q)) {
     return AttendFunction::apply(q, k, v, scale, segments);
   }
   return AttendAnywhere(q, k, v, scale, segments);

@@ -59,7 +59,8 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     const int64_t m = down.size(2);
     const at::Tensor hidden =
         GroupedLinear(x.index_select(0, dispatch.token_S), gate_up, dispatch.offsets);
-    const at::Tensor activated = at::silu(hidden.narrow(1, 0, m)).mul_(hidden.narrow(1, m, m));
+    const at::Tensor activated = at::empty({hidden.size(0), m}, hidden.options());
+    SwiGluInto(activated, hidden.narrow(1, 0, m), hidden.narrow(1, m, m));
     at::Tensor out = GroupedLinear(activated, down, dispatch.offsets);
     const at::Tensor row_weights =
         weights.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());

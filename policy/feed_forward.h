@@ -8,6 +8,8 @@ namespace cohort::policy {
 
 // silu(gate) * up, elementwise (arXiv 2002.05202). Differentiable in both.
 at::Tensor SwiGlu(const at::Tensor& gate, const at::Tensor& up);
+// The same without autograd, into `out`; rows of any stride.
+void SwiGluInto(at::Tensor out, const at::Tensor& gate, const at::Tensor& up);
 
 // The gradients of SwiGlu, written into d_gate and d_up (shapes of gate and up, rows may be
 // strided).

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "kernels/dense_product.h"
+#include "policy/own_kernels.h"
 #include "policy/parallel_tasks.h"
 
 namespace cohort::policy {
@@ -12,11 +13,9 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-bool SuitsOurKernel(const ProductInto& product) {
-  const auto suits = [](const at::Tensor& x) {
-    return x.is_cpu() && x.scalar_type() == at::kFloat;
-  };
-  return suits(product.out_MN) && suits(product.a_MK) && suits(product.b_NK);
+bool AllSuitOwnKernels(const ProductInto& product) {
+  return SuitsOwnKernels(product.out_MN) && SuitsOwnKernels(product.a_MK) &&
+         SuitsOwnKernels(product.b_NK);
 }
 
 kernels::DenseProduct Describe(const ProductInto& product) {
@@ -62,7 +61,7 @@ void MatmulNtInto(const std::vector<ProductInto>& products) {
   const at::NoGradGuard no_grad;
   std::vector<kernels::DenseProduct> dense;
   for (const ProductInto& product : products) {
-    if (SuitsOurKernel(product)) {
+    if (AllSuitOwnKernels(product)) {
       dense.push_back(Describe(product));
       continue;
     }
