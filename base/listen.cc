@@ -1,11 +1,13 @@
 #include "base/listen.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 
 #include "base/error.h"
 
@@ -19,17 +21,19 @@ struct HostPort {
   std::string port;
 };
 
-HostPort SplitAddress(const std::string& address) {
+std::optional<HostPort> SplitAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
   const bool digits = colon != std::string::npos && colon + 1 < address.size() &&
                       address.find_first_not_of("0123456789", colon + 1) == std::string::npos;
   if (!digits || colon == 0 || address.size() - colon > 6 ||
       std::stoi(address.substr(colon + 1)) > 65535) {
-    throw Error(ErrorCode::kUsage, "cannot listen on '" + address + "'",
-                "give HOST:PORT, such as 127.0.0.1:0 (any free port), or unix:PATH");
+    return std::nullopt;
   }
-  return {address.substr(0, colon), address.substr(colon + 1)};
+  return HostPort{address.substr(0, colon), address.substr(colon + 1)};
 }
+
+// gRPC prints why it cannot listen; our error says it once.
+void DropLogLine(gpr_log_func_args*) {}
 
 // gRPC removes whatever lies at the path, a living server's socket too: ask first.
 bool SomeoneListensAt(const std::string& path) {
@@ -68,6 +72,11 @@ void SetKeepalive(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
+bool IsAddress(const std::string& address) {
+  if (address.starts_with(kUnix)) return address.size() > std::strlen(kUnix);
+  return SplitAddress(address).has_value();
+}
+
 bool IsLoopback(const std::string& address) {
   if (address.starts_with(kUnix)) return true;
   const std::string host = address.substr(0, address.rfind(':'));
@@ -82,7 +91,12 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::st
   if (local_socket) {
     CheckUnixPath(address.substr(std::strlen(kUnix)));
   } else {
-    host_port = SplitAddress(address);
+    const std::optional<HostPort> split = SplitAddress(address);
+    if (!split.has_value()) {
+      throw Error(ErrorCode::kUsage, "cannot listen on '" + address + "'",
+                  "give HOST:PORT, such as 127.0.0.1:0 (any free port), or unix:PATH");
+    }
+    host_port = *split;
     if (!IsLoopback(address) && !allow_remote) {
       throw Error(ErrorCode::kUsage,
                   "refusing to listen on " + address +
@@ -95,7 +109,9 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::st
   SetKeepalive(builder);
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  gpr_set_log_function(DropLogLine);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  gpr_set_log_function(nullptr);
   if (server == nullptr || port == 0) {
     throw Error(ErrorCode::kEnvironment,
                 "cannot listen on " + address + ": taken by another program, or not allowed",

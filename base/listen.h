@@ -10,6 +10,9 @@
 
 namespace cohort::base {
 
+// HOST:PORT with a numeric port, or unix:PATH.
+bool IsAddress(const std::string& address);
+
 // HOST:PORT on 127.0.0.0/8, [::1] or localhost, or a Unix socket: only this machine can connect.
 bool IsLoopback(const std::string& address);
 

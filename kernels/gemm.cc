@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/panel_copy.h"
+
 namespace cohort::kernels {
 
 namespace {
@@ -59,15 +61,14 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
   Require(count >= 1 && count <= kPanelColumns && values <= depth_,
           "PackedMatrix::PackPanel: bad shape");
   const int64_t offset = panel * depth_ * kPanelColumns;
+  if (storage_ == Storage::kFloat32) {
+    Transpose(rows, ld, values, count, buffer_.floats() + offset, kPanelColumns);
+    return;
+  }
+  uint16_t* out = buffer_.halves() + offset;
   for (int64_t k = 0; k < values; ++k) {
     for (int64_t column = 0; column < count; ++column) {
-      const int64_t at = offset + k * kPanelColumns + column;
-      const float value = rows[column * ld + k];
-      if (storage_ == Storage::kFloat32) {
-        buffer_.floats()[at] = value;
-      } else {
-        buffer_.halves()[at] = RoundToBf16(value);
-      }
+      out[k * kPanelColumns + column] = RoundToBf16(rows[column * ld + k]);
     }
   }
 }

@@ -84,6 +84,9 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   keep(out);
   const float total = ops.softmax_exp(y.data(), 9.5f, kShort);
   keep(y);
+  ops.softmax_gradient(y.data(), x.data(), total, 0.6f, kShort);
+  keep(y);
+  keep(x);
   keep({max, sum, total});
   return all;
 }

@@ -52,6 +52,8 @@ struct Ops {
   void (*sigmoid)(const float* x, int64_t n, float* out);
   // In place: exp(x * scale - max(x * scale)); returns the sum.
   float (*softmax_exp)(float* x, float scale, int64_t n);
+  // With p = e / sum: gradient = p (gradient - <p, gradient>) scale, and e = p.
+  void (*softmax_gradient)(float* e, float* gradient, float sum, float scale, int64_t n);
   // max(x / temperature); NaN where there is one.
   float (*max_scaled)(const float* x, float temperature, int64_t n);
   // out = exp(x / temperature - max), returns the sum; out may be null.

@@ -115,6 +115,22 @@ float SoftmaxExp(float* x, float scale, int64_t n) {
 }
 
 template <class Vector>
+void SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t n) {
+  const Vector normalizer = Vector::Broadcast(1.0f / sum), factor = Vector::Broadcast(scale);
+  Vector products = Vector::Broadcast(0.0f);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector p = LoadPart<Vector>(e + i, n - i) * normalizer;
+    products = Vector::Fma(p, LoadPart<Vector>(gradient + i, n - i), products);
+    StorePart(p, e + i, n - i);
+  }
+  const Vector mean = Vector::Broadcast(Vector::Sum(products));
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector centred = LoadPart<Vector>(gradient + i, n - i) - mean;
+    StorePart(LoadPart<Vector>(e + i, n - i) * centred * factor, gradient + i, n - i);
+  }
+}
+
+template <class Vector>
 float MaxScaled(const float* x, float temperature, int64_t n) {
   const Vector divisor = Vector::Broadcast(temperature);
   Vector largest = Vector::Broadcast(-INFINITY);
@@ -174,6 +190,7 @@ constexpr Ops MakeOps(Isa isa) {
           .silu_mul = &SiluMul<Vector>,
           .sigmoid = &SigmoidRow<Vector>,
           .softmax_exp = &SoftmaxExp<Vector>,
+          .softmax_gradient = &SoftmaxGradient<Vector>,
           .max_scaled = &MaxScaled<Vector>,
           .exp_scaled = &ExpScaled<Vector>,
           .multiply_add = &MultiplyAdd<Vector>,

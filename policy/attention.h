@@ -4,17 +4,11 @@
 
 #include "policy/config.h"
 #include "policy/linear.h"
+#include "policy/packed_tokens.h"
 #include "policy/rmsnorm.h"
 #include "policy/rope.h"
-#include "policy/sequence_groups.h"
 
 namespace cohort::policy {
-
-// Causal softmax(scale * q k^T) v inside each sequence, one call per distinct length.
-// q: [T, H, query_dim]; k: [T, KV heads, query_dim]; v: [T, KV heads, value_dim];
-// out: [T, H * value_dim]. Rows in grouped order.
-at::Tensor AttendWithinSequences(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                 double scale, const std::vector<SequenceGroup>& groups);
 
 // Grouped-query attention (arXiv 2305.13245) with rotary positions.
 class AttentionImpl : public torch::nn::Module {
@@ -22,7 +16,7 @@ class AttentionImpl : public torch::nn::Module {
   explicit AttentionImpl(const ModelConfig& config);
 
   at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
-                     const std::vector<SequenceGroup>& groups);
+                     const std::vector<Segment>& segments);
 
  private:
   // One head's queries or keys: [T, H, head_dim], normalised where the model has `norm`.

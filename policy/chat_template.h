@@ -14,7 +14,8 @@ class ChatTemplate {
   explicit ChatTemplate(std::string source);
   ~ChatTemplate();
 
-  // `messages`: [{"role","content"}...]. `variables`: bos_token, eos_token and whatever the user adds.
+  // `messages`: [{"role","content"}...]. `variables`: bos_token, eos_token and whatever the user
+  // adds.
   std::string Render(const nlohmann::json& messages, bool add_generation_prompt,
                      const nlohmann::json& variables) const;
   const std::string& source() const { return source_; }

@@ -19,10 +19,10 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer) {
 }
 
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeTable& rope,
-                                     const std::vector<SequenceGroup>& groups) {
+                                     const std::vector<Segment>& segments) {
   const at::Tensor input = input_layernorm_(x_TD);
-  const at::Tensor attended = x_TD + (self_attn_.is_empty() ? latent_attn_(input, rope, groups)
-                                                            : self_attn_(input, rope, groups));
+  const at::Tensor attended = x_TD + (self_attn_.is_empty() ? latent_attn_(input, rope, segments)
+                                                            : self_attn_(input, rope, segments));
   const at::Tensor normal = post_attention_layernorm_(attended);
   return attended + (moe_.is_empty() ? dense_(normal) : moe_(normal));
 }
@@ -40,10 +40,10 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
 }
 
 at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
-                                     const std::vector<SequenceGroup>& groups) {
+                                     const std::vector<Segment>& segments) {
   const RopeTable rope = MakeRopeTable(positions_T, rope_);
   at::Tensor hidden_TD = at::embedding(embed_tokens_->weight, ids_T);
-  for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, groups);
+  for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, segments);
   return norm_(hidden_TD);
 }
 

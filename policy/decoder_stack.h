@@ -18,7 +18,7 @@ class DecoderLayerImpl : public torch::nn::Module {
   DecoderLayerImpl(const ModelConfig& config, int64_t layer);
 
   at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
-                     const std::vector<SequenceGroup>& groups);
+                     const std::vector<Segment>& segments);
   MixtureOfExperts& moe() { return moe_; }  // empty in a dense layer
 
  private:
@@ -45,9 +45,9 @@ class DecoderStackImpl : public torch::nn::Module {
  public:
   explicit DecoderStackImpl(const ModelConfig& config);
 
-  // Rows in grouped order, see policy/sequence_groups.h.
+  // Hidden states after the final norm, [T, D].
   at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
-                     const std::vector<SequenceGroup>& groups);
+                     const std::vector<Segment>& segments);
   const at::Tensor& embedding() const { return embed_tokens_->weight; }
   std::vector<MixtureOfExperts> MoeLayers();
 

@@ -14,13 +14,15 @@ using torch::autograd::variable_list;
 // out[rows of e] = x[rows of e] . weight[e]^T
 at::Tensor GroupedLinear(const at::Tensor& x, const at::Tensor& weight_Eoi,
                          const std::vector<int64_t>& offsets) {
-  at::Tensor out = at::empty({x.size(0), weight_Eoi.size(1)}, x.options());
+  const at::Tensor out = at::empty({x.size(0), weight_Eoi.size(1)}, x.options());
+  std::vector<ProductInto> products;
   for (size_t e = 0; e + 1 < offsets.size(); ++e) {
     const int64_t rows = offsets[e + 1] - offsets[e];
     if (rows == 0) continue;
-    at::Tensor part = out.narrow(0, offsets[e], rows);
-    MatmulNtInto(part, x.narrow(0, offsets[e], rows), weight_Eoi[static_cast<int64_t>(e)]);
+    products.push_back({out.narrow(0, offsets[e], rows), x.narrow(0, offsets[e], rows),
+                        weight_Eoi[static_cast<int64_t>(e)]});
   }
+  MatmulNtInto(products);
   return out;
 }
 
@@ -28,17 +30,14 @@ at::Tensor GroupedLinear(const at::Tensor& x, const at::Tensor& weight_Eoi,
 at::Tensor GroupedOuter(const at::Tensor& gradient, const at::Tensor& x,
                         const std::vector<int64_t>& offsets) {
   const auto experts = static_cast<int64_t>(offsets.size()) - 1;
-  at::Tensor out = at::empty({experts, gradient.size(1), x.size(1)}, x.options());
+  const at::Tensor out = at::empty({experts, gradient.size(1), x.size(1)}, x.options());
+  std::vector<ProductInto> products;
   for (int64_t e = 0; e < experts; ++e) {
     const int64_t first = offsets[static_cast<size_t>(e)];
     const int64_t rows = offsets[static_cast<size_t>(e) + 1] - first;
-    at::Tensor part = out[e];
-    if (rows == 0) {
-      part.zero_();
-      continue;
-    }
-    MatmulNtInto(part, gradient.narrow(0, first, rows).t(), x.narrow(0, first, rows).t());
+    products.push_back({out[e], gradient.narrow(0, first, rows).t(), x.narrow(0, first, rows).t()});
   }
+  MatmulNtInto(products);
   return out;
 }
 

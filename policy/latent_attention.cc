@@ -1,5 +1,6 @@
 #include "policy/latent_attention.h"
 
+#include "policy/attend_segments.h"
 #include "policy/attention.h"
 
 namespace cohort::policy {
@@ -36,7 +37,7 @@ at::Tensor LatentAttentionImpl::Queries(const at::Tensor& x_TD, const RopeTable&
 }
 
 at::Tensor LatentAttentionImpl::forward(const at::Tensor& x_TD, const RopeTable& rope,
-                                        const std::vector<SequenceGroup>& groups) {
+                                        const std::vector<Segment>& segments) {
   const int64_t tokens = x_TD.size(0), heads = config_.num_heads;
   const std::vector<at::Tensor> compressed = kv_a_proj_with_mqa_(x_TD).split_with_sizes(
       {config_.kv_lora_rank, config_.qk_rope_head_dim}, -1);
@@ -48,7 +49,7 @@ at::Tensor LatentAttentionImpl::forward(const at::Tensor& x_TD, const RopeTable&
   const at::Tensor shared = Rotate(compressed[1].unsqueeze(1), rope, interleaved_);
   const at::Tensor k =
       at::cat({expanded[0], shared.expand({tokens, heads, config_.qk_rope_head_dim})}, -1);
-  return o_proj_(AttendWithinSequences(Queries(x_TD, rope), k, expanded[1], scale_, groups));
+  return o_proj_(AttendSegments(Queries(x_TD, rope), k, expanded[1], scale_, segments));
 }
 
 }  // namespace cohort::policy

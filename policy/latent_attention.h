@@ -4,9 +4,9 @@
 
 #include "policy/config.h"
 #include "policy/linear.h"
+#include "policy/packed_tokens.h"
 #include "policy/rmsnorm.h"
 #include "policy/rope.h"
-#include "policy/sequence_groups.h"
 
 namespace cohort::policy {
 
@@ -19,7 +19,7 @@ class LatentAttentionImpl : public torch::nn::Module {
   explicit LatentAttentionImpl(const ModelConfig& config);
 
   at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
-                     const std::vector<SequenceGroup>& groups);
+                     const std::vector<Segment>& segments);
 
  private:
   at::Tensor Queries(const at::Tensor& x_TD, const RopeTable& rope);  // [T, H, n + p]

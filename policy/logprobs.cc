@@ -58,8 +58,8 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
     const double temperature = context->saved_data["temperature"].toDouble();
     const at::Tensor wide_head = head.to(at::kFloat);
     const at::Tensor gradient = (gradients[0].to(at::kFloat) / temperature).unsqueeze(1);
-    at::Tensor d_hidden = at::empty(hidden.sizes(), wide_head.options());
-    at::Tensor d_head = at::zeros_like(wide_head);
+    const at::Tensor d_hidden = at::empty(hidden.sizes(), wide_head.options());
+    const at::Tensor d_head = at::zeros_like(wide_head);
     const int64_t chunk = RowsPerChunk(head.size(0));
     for (int64_t first = 0; first < hidden.size(0); first += chunk) {
       const int64_t count = std::min(chunk, hidden.size(0) - first);
@@ -68,9 +68,8 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
       at::Tensor d_logits = at::softmax(ScaledLogits(x, wide_head, temperature), 1);
       d_logits.mul_(-row_gradient);
       d_logits.scatter_add_(1, targets.narrow(0, first, count).unsqueeze(1), row_gradient);
-      at::Tensor d_hidden_chunk = d_hidden.narrow(0, first, count);
-      MatmulNtInto(d_hidden_chunk, d_logits, wide_head.t());
-      d_head.addmm_(d_logits.transpose(0, 1), x);
+      MatmulNtInto({{d_hidden.narrow(0, first, count), d_logits, wide_head.t()},
+                    {d_head, d_logits.t(), x.t(), /*accumulate=*/true}});
     }
     return {d_hidden.to(hidden.scalar_type()), d_head.to(head.scalar_type()), at::Tensor(),
             at::Tensor()};

@@ -1,10 +1,10 @@
 #include "policy/matmul.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/torch.h>
 
-#include <optional>
-#include <string_view>
+#include "base/error.h"
+#include "kernels/dense_product.h"
+#include "policy/parallel_tasks.h"
 
 namespace cohort::policy {
 namespace {
@@ -12,27 +12,31 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Below this many multiply-adds a call of oneDNN costs more than it saves (measured).
-constexpr int64_t kLargeProduct = int64_t{1} << 21;
-
-using LinearSchema = at::Tensor(const at::Tensor&, const at::Tensor&,
-                                const std::optional<at::Tensor>&, std::string_view,
-                                c10::List<std::optional<at::Scalar>>,
-                                std::optional<std::string_view>);
-
-// oneDNN's linear, where this LibTorch has it.
-const std::optional<c10::TypedOperatorHandle<LinearSchema>>& OneDnnLinear() {
-  static const auto handle = []() -> std::optional<c10::TypedOperatorHandle<LinearSchema>> {
-    const auto found = c10::Dispatcher::singleton().findSchema({"mkldnn::_linear_pointwise", ""});
-    if (!found.has_value() || !at::globalContext().hasMKLDNN()) return std::nullopt;
-    return found->typed<LinearSchema>();
-  }();
-  return handle;
+bool SuitsOurKernel(const ProductInto& product) {
+  const auto suits = [](const at::Tensor& x) {
+    return x.is_cpu() && x.scalar_type() == at::kFloat;
+  };
+  return suits(product.out_MN) && suits(product.a_MK) && suits(product.b_NK);
 }
 
-bool SuitsOneDnn(const at::Tensor& a, const at::Tensor& b) {
-  return a.scalar_type() == at::kFloat && a.is_cpu() &&
-         a.size(0) * a.size(1) * b.size(0) >= kLargeProduct && OneDnnLinear().has_value();
+kernels::DenseProduct Describe(const ProductInto& product) {
+  const at::Tensor &out = product.out_MN, &a = product.a_MK, &b = product.b_NK;
+  const bool fits = a.dim() == 2 && b.dim() == 2 && out.dim() == 2 && a.size(1) == b.size(1) &&
+                    out.size(0) == a.size(0) && out.size(1) == b.size(0) &&
+                    (out.size(1) <= 1 || out.stride(1) == 1);
+  COHORT_CHECK(fits, "out [M, N] with contiguous rows, a [M, K], b [N, K]");
+  return {.a = a.const_data_ptr<float>(),
+          .a_row = a.stride(0),
+          .a_column = a.stride(1),
+          .b = b.const_data_ptr<float>(),
+          .b_row = b.stride(0),
+          .b_column = b.stride(1),
+          .out = out.mutable_data_ptr<float>(),
+          .out_row = out.stride(0),
+          .rows = a.size(0),
+          .depth = a.size(1),
+          .columns = b.size(0),
+          .accumulate = product.accumulate};
 }
 
 class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
@@ -54,19 +58,26 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
 
 }  // namespace
 
-at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK) {
-  if (!SuitsOneDnn(a_MK, b_NK)) return at::mm(a_MK, b_NK.t());
+void MatmulNtInto(const std::vector<ProductInto>& products) {
   const at::NoGradGuard no_grad;
-  return OneDnnLinear()->call(a_MK, b_NK, std::nullopt, "none",
-                              c10::List<std::optional<at::Scalar>>(), "");
+  std::vector<kernels::DenseProduct> dense;
+  for (const ProductInto& product : products) {
+    if (SuitsOurKernel(product)) {
+      dense.push_back(Describe(product));
+      continue;
+    }
+    at::Tensor out = product.out_MN;
+    at::addmm_out(out, out, product.a_MK, product.b_NK.t(), product.accumulate ? 1 : 0);
+  }
+  if (dense.empty()) return;
+  const at::Tensor scratch = at::empty({kernels::DenseScratchFloats(dense)}, at::kFloat);
+  kernels::MultiplyDense(dense, kernels::BestOps(), scratch.mutable_data_ptr<float>(), RunTasks);
 }
 
-void MatmulNtInto(at::Tensor out_MN, const at::Tensor& a_MK, const at::Tensor& b_NK) {
-  if (SuitsOneDnn(a_MK, b_NK)) {
-    out_MN.copy_(MatmulNt(a_MK, b_NK));
-  } else {
-    at::mm_out(out_MN, a_MK, b_NK.t());
-  }
+at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK) {
+  const at::Tensor out = at::empty({a_MK.size(0), b_NK.size(0)}, a_MK.options());
+  MatmulNtInto({{out, a_MK, b_NK}});
+  return out;
 }
 
 at::Tensor Project(const at::Tensor& x_MK, const at::Tensor& weight_NK) {

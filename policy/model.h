@@ -20,7 +20,7 @@ struct Model {
   WeightMap weights;  // on the CPU
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null when the model has none
-  nlohmann::json chat_variables;  // bos_token, eos_token: strings
+  nlohmann::json chat_variables;                      // bos_token, eos_token: strings
 };
 
 // Loads and checks everything before it returns. Floating-point weights are converted to `dtype`
@@ -31,7 +31,8 @@ Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat);
 Model LoadModelWithoutWeights(const std::string& name);
 
 // A folder that transformers and cohort load: config.json, model.safetensors (sharded above
-// `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written durably.
+// `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written
+// durably.
 void SaveModel(const Model& model, const std::filesystem::path& folder,
                at::ScalarType dtype = at::kFloat, int64_t max_shard_bytes = int64_t{5} << 30);
 

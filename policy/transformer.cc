@@ -1,8 +1,6 @@
 #include "policy/transformer.h"
 
 #include "base/error.h"
-#include "policy/permute_rows.h"
-#include "policy/sequence_groups.h"
 
 namespace cohort::policy {
 
@@ -14,14 +12,7 @@ TransformerImpl::TransformerImpl(const ModelConfig& config) : config_(config) {
 }
 
 at::Tensor TransformerImpl::forward(const PackedTokens& tokens) {
-  const SequenceGroups grouped = GroupByLength(tokens.offsets, tokens.ids_T.device());
-  if (!grouped.order_T.defined()) {
-    return model_(tokens.ids_T, tokens.positions_T, grouped.groups);
-  }
-  const at::Tensor hidden =
-      model_(tokens.ids_T.index_select(0, grouped.order_T),
-             tokens.positions_T.index_select(0, grouped.order_T), grouped.groups);
-  return PermuteRows(hidden, grouped.inverse_T, grouped.order_T);
+  return model_(tokens.ids_T, tokens.positions_T, tokens.segments);
 }
 
 at::Tensor TransformerImpl::head_weight() const {

@@ -19,7 +19,7 @@ class TransformerImpl : public torch::nn::Module {
  public:
   explicit TransformerImpl(const ModelConfig& config);
 
-  // Hidden states after the final norm, [T, D]. Attention never crosses a sequence's border.
+  // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
 
   // [V, D]: lm_head, or the embedding when tied.

@@ -13,27 +13,34 @@
 
 namespace cohort::policy {
 
-//   model.embed_tokens.weight                                  [V, D]
-//   model.layers.L.input_layernorm.weight                      [D]   (post_attention_layernorm too)
-//   grouped-query attention:
-//   model.layers.L.self_attn.{q,k,v}_proj.weight               [heads * head_dim, D]   (.bias with
-//   qkv_bias) model.layers.L.self_attn.{q,k}_norm.weight                 [head_dim] with qk_norm
-//   latent attention, r = rank, n, p, v = qk_nope, qk_rope and v_head_dim:
-//   model.layers.L.self_attn.q_proj.weight                     [H * (n + p), D]        without
-//   q_lora_rank, else model.layers.L.self_attn.q_a_proj.weight                   [rq, D]
-//   q_a_layernorm.weight [rq] model.layers.L.self_attn.q_b_proj.weight                   [H * (n +
-//   p), rq] model.layers.L.self_attn.kv_a_proj_with_mqa.weight         [rkv + p, D]
-//   kv_a_layernorm.weight [rkv] model.layers.L.self_attn.kv_b_proj.weight                  [H * (n
-//   + v), rkv] both: model.layers.L.self_attn.o_proj.weight                     [D, H * value
-//   width] model.layers.L.mlp.{gate,up}_proj.weight                   [F, D]     dense layers
-//   model.layers.L.mlp.down_proj.weight                        [D, F]
-//   model.layers.L.mlp.gate.weight                             [E, D]     MoE layers
-//   model.layers.L.mlp.gate.e_score_correction_bias            [E]        with selection_bias;
-//   fp32, no gradient model.layers.L.mlp.experts.gate_up_proj                    [E, 2m, D] rows
-//   0..m-1 gate, m..2m-1 up model.layers.L.mlp.experts.down_proj                       [E, D, m]
+// clang-format off
+//   model.embed_tokens.weight                             [V, D]
+//   model.layers.L.input_layernorm.weight                 [D]        post_attention_layernorm too
+// Grouped-query attention:
+//   model.layers.L.self_attn.{q,k,v}_proj.weight          [heads * head_dim, D]
+//   model.layers.L.self_attn.{q,k,v}_proj.bias            [heads * head_dim]   with qkv_bias
+//   model.layers.L.self_attn.{q,k}_norm.weight            [head_dim]           with qk_norm
+//   model.layers.L.self_attn.o_proj.weight                [D, H * head_dim]
+// Latent attention with qk_nope n, qk_rope p, v_head_dim v:
+//   model.layers.L.self_attn.q_proj.weight                [H * (n + p), D]     without q_lora_rank
+//   model.layers.L.self_attn.q_a_proj.weight              [q rank, D]          with it
+//   model.layers.L.self_attn.q_a_layernorm.weight         [q rank]
+//   model.layers.L.self_attn.q_b_proj.weight              [H * (n + p), q rank]
+//   model.layers.L.self_attn.kv_a_proj_with_mqa.weight    [kv rank + p, D]
+//   model.layers.L.self_attn.kv_a_layernorm.weight        [kv rank]
+//   model.layers.L.self_attn.kv_b_proj.weight             [H * (n + v), kv rank]
+//   model.layers.L.self_attn.o_proj.weight                [D, H * v]
+// Dense layers, then MoE layers:
+//   model.layers.L.mlp.{gate,up}_proj.weight              [F, D]
+//   model.layers.L.mlp.down_proj.weight                   [D, F]
+//   model.layers.L.mlp.gate.weight                        [E, D]
+//   model.layers.L.mlp.gate.e_score_correction_bias       [E]        with selection_bias; fp32, no gradient
+//   model.layers.L.mlp.experts.gate_up_proj               [E, 2m, D] rows 0..m-1 gate, m..2m-1 up
+//   model.layers.L.mlp.experts.down_proj                  [E, D, m]
 //   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight
-//   model.norm.weight                                          [D]
-//   lm_head.weight                                             [V, D]     absent when tied
+//   model.norm.weight                                     [D]
+//   lm_head.weight                                        [V, D]     absent when tied
+// clang-format on
 using WeightMap = std::map<std::string, at::Tensor>;
 
 struct TensorSpec {

@@ -24,6 +24,16 @@ void CheckSequence(const TrainingSequence& sequence) {
                "a training sequence's values do not have one entry a completion token");
 }
 
+// Completion tokens that are read: the last one predicts nothing.
+int64_t InputTokens(const TrainingSequence& sequence) {
+  return std::max<int64_t>(0, sequence.completion_length() - 1);
+}
+
+bool HavePromptInCommon(const TrainingSequence& a, const TrainingSequence& b) {
+  return a.prompt_length == b.prompt_length &&
+         std::equal(a.ids.begin(), a.ids.begin() + a.prompt_length, b.ids.begin());
+}
+
 // Longest first, each into the emptiest of `bins`; false when one overflows.
 bool Fill(std::span<const int64_t> lengths, std::span<const int64_t> longest_first,
           int64_t max_tokens, std::span<std::vector<int64_t>> bins) {
@@ -106,35 +116,62 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> leng
 
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSequence> sequences,
                                                    int64_t max_tokens) {
-  std::vector<int64_t> lengths;
-  for (const TrainingSequence& sequence : sequences) {
-    lengths.push_back(static_cast<int64_t>(sequence.ids.size()));
+  std::vector<std::vector<int64_t>> families;
+  std::vector<int64_t> tokens;  // of each family
+  for (size_t i = 0; i < sequences.size(); ++i) {
+    CheckSequence(sequences[i]);
+    const int64_t inputs = InputTokens(sequences[i]);
+    const bool joins = i > 0 && HavePromptInCommon(sequences[i - 1], sequences[i]) &&
+                       tokens.back() + inputs <= max_tokens;
+    if (!joins) {
+      families.emplace_back();
+      tokens.push_back(sequences[i].prompt_length);
+    }
+    families.back().push_back(static_cast<int64_t>(i));
+    tokens.back() += inputs;
   }
-  return PlanMicroBatches(std::span<const int64_t>(lengths), max_tokens);
+  std::vector<std::vector<int64_t>> plan;
+  for (const auto& chosen : PlanMicroBatches(std::span<const int64_t>(tokens), max_tokens)) {
+    plan.emplace_back();
+    for (const int64_t index : chosen) {
+      const std::vector<int64_t>& family = families[static_cast<size_t>(index)];
+      plan.back().insert(plan.back().end(), family.begin(), family.end());
+    }
+  }
+  return plan;
 }
 
 MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
                           const std::vector<int64_t>& chosen, at::Device device) {
-  std::vector<std::vector<int32_t>> ids_B;
+  std::vector<policy::Piece> pieces;
   std::vector<int64_t> rows_N, targets_N, sequence_index_N;
   std::vector<double> advantages_B;
-  int64_t offset = 0;
+  const TrainingSequence* before = nullptr;
+  int64_t prompt = 0, prompt_end = 0, offset = 0;  // the prompt's piece, the row after it, rows
   for (const int64_t index : chosen) {
     const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
     CheckSequence(sequence);
+    const std::span<const int32_t> ids(sequence.ids);
+    if (before == nullptr || !HavePromptInCommon(*before, sequence)) {
+      prompt = static_cast<int64_t>(pieces.size());
+      pieces.push_back({ids.first(static_cast<size_t>(sequence.prompt_length))});
+      prompt_end = offset += sequence.prompt_length;
+    }
+    before = &sequence;
     for (int64_t i = 0; i < sequence.completion_length(); ++i) {
       if (!Counts(sequence, i)) continue;
-      const int64_t position = sequence.prompt_length + i;
-      rows_N.push_back(offset + position - 1);
-      targets_N.push_back(sequence.ids[static_cast<size_t>(position)]);
-      sequence_index_N.push_back(static_cast<int64_t>(ids_B.size()));
+      rows_N.push_back(i == 0 ? prompt_end - 1 : offset + i - 1);
+      targets_N.push_back(sequence.ids[static_cast<size_t>(sequence.prompt_length + i)]);
+      sequence_index_N.push_back(static_cast<int64_t>(advantages_B.size()));
     }
-    ids_B.push_back(sequence.ids);
+    pieces.push_back({ids.subspan(static_cast<size_t>(sequence.prompt_length),
+                                  static_cast<size_t>(InputTokens(sequence))),
+                      prompt});
+    offset += InputTokens(sequence);
     advantages_B.push_back(sequence.advantage);
-    offset += static_cast<int64_t>(sequence.ids.size());
   }
   MicroBatch batch;
-  batch.tokens = policy::Pack(ids_B, device);
+  batch.tokens = policy::Pack(pieces, device);
   batch.rows_N = at::tensor(rows_N, at::kLong).to(device);
   batch.targets_N = at::tensor(targets_N, at::kLong).to(device);
   batch.sequence_index_N = at::tensor(sequence_index_N, at::kLong).to(device);

@@ -1,6 +1,7 @@
 #pragma once
 
-// From completed groups to packed micro-batches without padding.
+// From completed groups to packed micro-batches without padding. Sequences next to each other that
+// have the same prompt share its rows.
 // Shapes: T packed tokens (prompts too), N completion tokens that count, B sequences.
 
 #include <cstdint>
@@ -48,6 +49,7 @@ StepTotals CountTotals(std::span<const TrainingSequence> sequences);
 // in its micro-batch. Deterministic; every index comes once, ascending within its micro-batch.
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> lengths,
                                                    int64_t max_tokens);
+// The same for sequences; those that share a prompt stay together as far as the bound allows.
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSequence> sequences,
                                                    int64_t max_tokens);
 

@@ -35,8 +35,8 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
 // Refuses what would end in the kernel's killing some process half an hour later.
 void CheckFits(const policy::ModelConfig& config) {
   const auto parameters = static_cast<double>(policy::CountParameters(config));
-  // fp32: weights, gradients, two moments, the published image, a local worker's copy.
-  constexpr double kBytesPerParameter = 6 * 4;
+  // fp32: weights, gradients, two moments, two published images, a local worker's copy.
+  constexpr double kBytesPerParameter = 7 * 4;
   const double needed = parameters * kBytesPerParameter;
   const int64_t available = base::AvailableMemory();
   if (available < 0 || needed <= static_cast<double>(available)) return;
@@ -48,8 +48,8 @@ void CheckFits(const policy::ModelConfig& config) {
   throw Error(ErrorCode::kEnvironment,
               "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
                   " million parameters needs " + gib(needed) +
-                  " before the first activation (weights, gradients, two moments, the published "
-                  "image and a worker's copy in fp32); " +
+                  " before the first activation (weights, gradients, two moments, two "
+                  "published images and a worker's copy in fp32); " +
                   gib(static_cast<double>(available)) + " are available",
               "use a smaller model or a larger machine");
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/listen.h"
 #include "reward/registry.h"
 
 namespace cohort::rl {
@@ -125,7 +126,18 @@ void CheckRound(const proto::Recipe& recipe, int index, RecipeReader* reader) {
   }
 }
 
+void CheckAddresses(const google::protobuf::RepeatedPtrField<std::string>& addresses,
+                    const std::string& path, RecipeReader* reader) {
+  for (int i = 0; i < addresses.size(); ++i) {
+    if (base::IsAddress(addresses[i])) continue;
+    reader->AddFault(path + "[" + std::to_string(i) + "]",
+                     path + " has '" + addresses[i] + "'; an address is HOST:PORT or unix:PATH");
+  }
+}
+
 void CheckServices(const proto::Recipe& recipe, RecipeReader* reader) {
+  CheckAddresses(recipe.rollout().addresses(), "rollout.addresses", reader);
+  CheckAddresses(recipe.rollout().reward_addresses(), "rollout.reward_addresses", reader);
   if (!Samples(recipe)) return;
   const proto::Rollout& rollout = recipe.rollout();
   if (rollout.workers() == 0 && rollout.addresses().empty()) {

@@ -20,6 +20,7 @@ constexpr milliseconds kRetry{50};  // while it starts, or was not brought up to
 constexpr milliseconds kStopGrace{2'000};
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{2'000};
+constexpr milliseconds kUnheardOf{5'000};  // a remote service is then named
 constexpr size_t kLogTailBytes = 2000;
 
 }  // namespace
@@ -103,7 +104,7 @@ bool ServiceKeeper::EnsureStarted() {
   if (options_.command.empty()) {
     if (address_.empty()) {
       address_ = options_.address;
-      last_answer_ = Clock::now();
+      last_answer_ = first_look_ = Clock::now();
       std::lock_guard lock(mutex_);
       endpoint_.channel = MakeChannel(address_);
       endpoint_.incarnation++;
@@ -114,7 +115,8 @@ bool ServiceKeeper::EnsureStarted() {
   if (child_ != nullptr) {
     const auto status = child_->Wait(milliseconds(0));
     Disconnect();
-    if (!ever_answered_) {
+    // One that was killed may do better the next time; one that left has said why.
+    if (!ever_answered_ && status.value_or(0) >= 0) {
       GiveUp(options_.name + " ended with status " + std::to_string(status.value_or(0)) +
              " before it served");
       return false;
@@ -225,6 +227,10 @@ void ServiceKeeper::OnSilence(const grpc::Status& status) {
   }
   // A late answer may come from a busy machine; a broken connection is a fact.
   if (!hung && status.error_code() != grpc::StatusCode::UNAVAILABLE) return;
+  if (!ever_answered_ && child_ == nullptr && !named_ && Clock::now() - first_look_ > kUnheardOf) {
+    named_ = true;
+    spdlog::warn("{} has not answered yet: {}", options_.name, status.error_message());
+  }
   std::lock_guard lock(mutex_);
   if (answers_) spdlog::warn("{} does not answer: {}", options_.name, status.error_message());
   answers_ = false;

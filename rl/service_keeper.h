@@ -96,6 +96,8 @@ class ServiceKeeper {
   std::deque<Clock::time_point> recent_starts_;
   bool ever_answered_ = false;
   Clock::time_point last_answer_;
+  Clock::time_point first_look_;  // at a remote service
+  bool named_ = false;            // said that it has not answered
   Clock::time_point last_progress_;
   Clock::time_point next_heartbeat_;
   uint64_t progress_ = 0;

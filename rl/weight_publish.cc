@@ -56,10 +56,15 @@ grpc::Status SendOnce(rollout::v1::Rollout::StubInterface& stub, CancellableCall
 
 }  // namespace
 
-PublishedWeights::PublishedWeights(const policy::WeightMap& weights, int64_t version)
-    : manifest_(rollout::PlanImage(weights, version)), image_(manifest_.total_bytes()) {
+PublishedWeights::PublishedWeights(const policy::WeightMap& weights, int64_t version,
+                                   std::unique_ptr<rollout::SharedImage> recycled)
+    : manifest_(rollout::PlanImage(weights, version)), image_(std::move(recycled)) {
   COHORT_CHECK(version >= 1, "published weights have a version of 1 or more");
-  rollout::WriteImage(weights, image_.bytes(), &manifest_);
+  if (image_ == nullptr || image_->bytes().size() != manifest_.total_bytes()) {
+    image_.reset();  // before its successor takes as much again
+    image_ = std::make_unique<rollout::SharedImage>(manifest_.total_bytes());
+  }
+  rollout::WriteImage(weights, image_->bytes(), &manifest_);
 }
 
 grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableCalls& calls,

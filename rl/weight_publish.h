@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 
 #include "policy/weights.h"
 #include "rl/cancellable_calls.h"
@@ -15,20 +16,24 @@
 namespace cohort::rl {
 
 // One version, written once: into shared memory where there is room, else into plain memory.
-// Immutable after construction; safe to share between threads.
+// Immutable until its image is taken; safe to share between threads.
 class PublishedWeights {
  public:
   // `version` >= 1. Errors: kEnvironment when memory does not suffice.
-  PublishedWeights(const policy::WeightMap& weights, int64_t version);
+  // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
+  // are slow to get.
+  PublishedWeights(const policy::WeightMap& weights, int64_t version,
+                   std::unique_ptr<rollout::SharedImage> recycled = nullptr);
 
   const rollout::v1::WeightManifest& manifest() const { return manifest_; }
   int64_t version() const { return manifest_.policy_version(); }
-  std::span<const std::byte> bytes() const { return image_.bytes(); }
-  const std::string& shared_path() const { return image_.path(); }  // empty: not shared
+  std::span<const std::byte> bytes() const { return image_->bytes(); }
+  std::unique_ptr<rollout::SharedImage> TakeImage() && { return std::move(image_); }
+  const std::string& shared_path() const { return image_->path(); }  // empty: not shared
 
  private:
   rollout::v1::WeightManifest manifest_;
-  rollout::SharedImage image_;
+  std::unique_ptr<rollout::SharedImage> image_;
 };
 
 struct SendOptions {

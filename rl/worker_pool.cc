@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 #include "reward/reward.grpc.pb.h"
@@ -85,7 +86,9 @@ struct WorkerPool::Impl {
   SocketFolder sockets;
   mutable std::mutex mutex;
   std::condition_variable changed;
-  std::shared_ptr<const PublishedWeights> current;
+  std::shared_ptr<PublishedWeights> current;
+  // The version before, for its image: a worker that answers has taken `current` since.
+  std::shared_ptr<PublishedWeights> previous;
   std::map<std::string, grpc::Status> refusals;  // by worker: why it did not take `current`
   // Last: their threads use all of the above.
   std::vector<std::unique_ptr<ServiceKeeper>> rollout_workers;
@@ -227,10 +230,15 @@ void WorkerPool::Impl::AwaitLocalProcesses() {
 }
 
 void WorkerPool::Publish(const policy::WeightMap& weights, int64_t version) {
-  auto image = std::make_shared<const PublishedWeights>(weights, version);
+  std::unique_ptr<rollout::SharedImage> recycled;
+  if (impl_->previous != nullptr && impl_->previous.use_count() == 1) {  // no call sends it
+    recycled = std::move(*impl_->previous).TakeImage();
+  }
+  impl_->previous.reset();
+  auto image = std::make_shared<PublishedWeights>(weights, version, std::move(recycled));
   {
     std::lock_guard lock(impl_->mutex);
-    impl_->current = std::move(image);
+    impl_->previous = std::exchange(impl_->current, std::move(image));
     impl_->refusals.clear();
   }
   const auto end = Clock::now() + impl_->options.publish_deadline;

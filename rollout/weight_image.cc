@@ -10,6 +10,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/parallel_tasks.h"
 
 namespace cohort::rollout {
 namespace {
@@ -120,15 +121,15 @@ v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_ve
 void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
                 v1::WeightManifest* manifest) {
   COHORT_CHECK(image.size() == manifest->total_bytes(), "the image has its planned size");
-  uint64_t end = 0;
-  for (v1::TensorEntry& entry : *manifest->mutable_tensors()) {
+  policy::RunTasks(manifest->tensors_size(), [&](int64_t index) {
+    v1::TensorEntry& entry = *manifest->mutable_tensors(static_cast<int>(index));
     const at::Tensor tensor = weights.at(entry.name()).detach().to(at::kCPU).contiguous();
     COHORT_CHECK(tensor.nbytes() == entry.num_bytes(), "weights are those the plan was made from");
-    std::memset(image.data() + end, 0, entry.offset() - end);
     std::memcpy(image.data() + entry.offset(), tensor.const_data_ptr(), entry.num_bytes());
+    const uint64_t end = entry.offset() + entry.num_bytes();
+    std::memset(image.data() + end, 0, std::min(AlignUp(end), manifest->total_bytes()) - end);
     entry.set_checksum(base::Checksum(BytesOfEntry(entry, image)));
-    end = entry.offset() + entry.num_bytes();
-  }
+  });
 }
 
 void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig& config) {

@@ -1,7 +1,10 @@
-#include "policy/attention.h"
-
 #include <gtest/gtest.h>
+#include <torch/torch.h>
 
+#include <cmath>
+
+#include "base/error.h"
+#include "policy/attend_segments.h"
 #include "policy/rmsnorm.h"
 #include "policy/rope.h"
 
@@ -30,49 +33,53 @@ at::Tensor MaskedAttention(const at::Tensor& q, const at::Tensor& k, const at::T
   return scores.matmul(values).transpose(0, 1).reshape({q.size(0), -1});
 }
 
-TEST(Attention, EqualsMaskedSoftmaxAndItsGradient) {
+// A prompt of 3 with completions of 2 and 40, a sequence of 3 and one of 1.
+const std::vector<Segment> kSegments = {{0, 3}, {3, 2, 0, 3}, {5, 40, 0, 3}, {45, 3}, {48, 1}};
+constexpr int64_t kTokens = 49;
+
+at::Tensor Allowed() {
+  const at::Tensor allowed = at::zeros({kTokens, kTokens}, at::kBool);
+  for (const Segment& s : kSegments) {
+    const at::Tensor rows = allowed.narrow(0, s.first, s.length);
+    rows.narrow(1, s.prefix_first, s.prefix_length).fill_(true);
+    rows.narrow(1, s.first, s.length).copy_(at::ones({s.length, s.length}, at::kBool).tril());
+  }
+  return allowed;
+}
+
+// fp32 takes our kernel, fp64 LibTorch's attention.
+TEST(Attention, EqualsMaskedSoftmaxAndItsGradientWithEitherImplementation) {
   torch::manual_seed(1);
-  const std::vector<SequenceGroup> groups = {{1, 2}, {3, 2}, {40, 1}};
-  const std::vector<int64_t> lengths = {1, 1, 3, 3, 40};
-  const int64_t tokens = 48;
-  at::Tensor allowed = at::zeros({tokens, tokens}, at::kBool);
-  int64_t first = 0;
-  for (const int64_t length : lengths) {
-    allowed.narrow(0, first, length)
-        .narrow(1, first, length)
-        .copy_(at::ones({length, length}, at::kBool).tril());
-    first += length;
-  }
-  std::vector<at::Tensor> wide, narrow;
-  for (const int64_t heads : {6, 2, 2}) {
-    wide.push_back(torch::randn({tokens, heads, 8}, at::kDouble).requires_grad_());
-    narrow.push_back(wide.back().detach().to(at::kFloat).requires_grad_());
-  }
-  const at::Tensor expected = MaskedAttention(wide[0], wide[1], wide[2], allowed);
-  const at::Tensor out =
-      AttendWithinSequences(narrow[0], narrow[1], narrow[2], 1 / std::sqrt(8.0), groups);
-  EXPECT_LT(LargestDifference(out, expected), 1e-5);
-  const at::Tensor weight = torch::randn_like(expected);
-  (expected * weight).sum().backward();
-  (out * weight.to(at::kFloat)).sum().backward();
-  for (size_t i = 0; i < 3; ++i) {
-    EXPECT_LT(LargestDifference(narrow[i].grad(), wide[i].grad()), 2e-5) << i;
+  for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
+    std::vector<at::Tensor> wide, own;
+    for (const auto& [heads, dim] :
+         std::vector<std::pair<int64_t, int64_t>>{{6, 8}, {2, 8}, {2, 5}}) {
+      wide.push_back(torch::randn({kTokens, heads, dim}, at::kDouble).requires_grad_());
+      own.push_back(wide.back().detach().to(dtype).requires_grad_());
+    }
+    const at::Tensor expected = MaskedAttention(wide[0], wide[1], wide[2], Allowed());
+    const at::Tensor out = AttendSegments(own[0], own[1], own[2], 1 / std::sqrt(8.0), kSegments);
+    EXPECT_LT(LargestDifference(out, expected), 1e-5);
+    const at::Tensor weight = torch::randn_like(expected);
+    (expected * weight).sum().backward();
+    (out * weight.to(dtype)).sum().backward();
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_LT(LargestDifference(own[i].grad(), wide[i].grad()), 2e-5) << i;
+    }
   }
 }
 
-TEST(SequenceGroups, PutsEqualLengthsTogetherAndKeepsTheirOrder) {
-  const SequenceGroups grouped = GroupByLength({0, 2, 3, 5, 5}, at::kCPU);
-  ASSERT_EQ(grouped.groups.size(), 2u);
-  EXPECT_EQ(grouped.groups[0].length, 1);
-  EXPECT_EQ(grouped.groups[0].count, 1);
-  EXPECT_EQ(grouped.groups[1].length, 2);
-  EXPECT_EQ(grouped.groups[1].count, 2);
-  EXPECT_TRUE(at::equal(grouped.order_T, torch::tensor({2, 0, 1, 3, 4}, at::kLong)));
-  EXPECT_TRUE(at::equal(grouped.inverse_T, torch::tensor({1, 2, 0, 3, 4}, at::kLong)));
-}
-
-TEST(SequenceGroups, LeavesAPackThatIsInOrderAlone) {
-  EXPECT_FALSE(GroupByLength({0, 1, 3, 5}, at::kCPU).order_T.defined());
+TEST(PackedTokens, PiecesContinueThePositionsOfTheirPrefix) {
+  const std::vector<int32_t> prompt = {7, 8}, first = {1, 2, 3}, none, other = {9};
+  const PackedTokens pack = Pack(std::vector<Piece>{{prompt}, {first, 0}, {none, 0}, {other}});
+  EXPECT_TRUE(at::equal(pack.ids_T, torch::tensor({7, 8, 1, 2, 3, 9}, at::kLong)));
+  EXPECT_TRUE(at::equal(pack.positions_T, torch::tensor({0, 1, 2, 3, 4, 0}, at::kLong)));
+  ASSERT_EQ(pack.segments.size(), 4u);
+  EXPECT_EQ(pack.segments[1].first, 2);
+  EXPECT_EQ(pack.segments[1].prefix_length, 2);
+  EXPECT_EQ(pack.segments[2].length, 0);
+  EXPECT_EQ(pack.segments[3].prefix_length, 0);
+  EXPECT_THROW(Pack(std::vector<Piece>{{prompt}, {first, 0}, {other, 1}}), Error);
 }
 
 TEST(Rope, RotatesPairsOfHalves) {

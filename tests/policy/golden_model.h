@@ -54,8 +54,8 @@ struct NextTokens {
 
 inline NextTokens FindNextTokens(const PackedTokens& tokens) {
   std::vector<int64_t> rows;
-  for (size_t s = 0; s + 1 < tokens.offsets.size(); ++s) {
-    for (int64_t i = tokens.offsets[s]; i + 1 < tokens.offsets[s + 1]; ++i) rows.push_back(i);
+  for (const Segment& segment : tokens.segments) {
+    for (int64_t i = 0; i + 1 < segment.length; ++i) rows.push_back(segment.first + i);
   }
   const at::Tensor index = torch::tensor(rows, at::kLong);
   return {index, tokens.ids_T.index_select(0, index + 1)};

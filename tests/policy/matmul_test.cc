@@ -28,7 +28,7 @@ TEST(Matmul, EqualsTheExactProductForSmallAndLargeShapesAndAnyStrides) {
     const at::Tensor a_columns = torch::randn({k, m}).t(), b_columns = torch::randn({k, n}).t();
     ExpectProduct(MatmulNt(a_columns, b_columns), a_columns, b_columns);
     const at::Tensor wide = torch::full({m + 4, n}, 7.0F);
-    MatmulNtInto(wide.narrow(0, 2, m), a, b);
+    MatmulNtInto({{wide.narrow(0, 2, m), a, b}});
     ExpectProduct(wide.narrow(0, 2, m), a, b);
     EXPECT_TRUE((wide.narrow(0, 0, 2) == 7).all().item<bool>()) << "rows outside the view changed";
     EXPECT_TRUE((wide.narrow(0, m + 2, 2) == 7).all().item<bool>());
@@ -37,7 +37,7 @@ TEST(Matmul, EqualsTheExactProductForSmallAndLargeShapesAndAnyStrides) {
 
 TEST(Matmul, ProjectsWithTheGradientsOfALinearLayer) {
   torch::manual_seed(4);
-  for (const int64_t rows : {5, 400}) {  // below and above where oneDNN takes over
+  for (const int64_t rows : {5, 400}) {
     const at::Tensor x = torch::randn({rows, 96}).requires_grad_();
     const at::Tensor weight = torch::randn({80, 96}).requires_grad_();
     const at::Tensor direction = torch::randn({rows, 80});

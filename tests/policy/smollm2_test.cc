@@ -114,7 +114,8 @@ TEST_F(SmolLm2, LearnerGivesTheLogitsAndLogprobsOfTransformers) {
     for (size_t p = 0; p < text.at("positions").size(); ++p) {
       const auto position = text.at("positions")[p].get<int64_t>();
       const std::string what = "text " + std::to_string(s) + ", token " + std::to_string(position);
-      const at::Tensor logits = policy->head_weight().mv(hidden[tokens.offsets[s] + position]);
+      const at::Tensor logits =
+          policy->head_weight().mv(hidden[tokens.segments[s].first + position]);
       ExpectNear(logits.index_select(0, vocabulary), Floats(text.at("logits")[p]), what);
       const at::Tensor top = Floats(text.at("top_logits")[p]);
       ExpectNear(logits.index_select(0, Indices(text.at("top_ids")[p])), top, what + ", top ids");

@@ -52,7 +52,8 @@ TEST_P(TransformerGolden, GivesASequenceTheSameHiddenStatesAloneAndInAPack) {
   const at::Tensor packed = policy_(tokens_);
   for (size_t s = 0; s < golden_.sequences.size(); ++s) {
     const at::Tensor alone = policy_(Pack({golden_.sequences[s]}));
-    EXPECT_LT(LargestDifference(packed.narrow(0, tokens_.offsets[s], alone.size(0)), alone), 1e-5)
+    EXPECT_LT(LargestDifference(packed.narrow(0, tokens_.segments[s].first, alone.size(0)), alone),
+              1e-5)
         << "sequence " << s;
   }
 }
@@ -116,7 +117,7 @@ TEST(Transformer, CountsExpertLoadInTrainingModeOnly) {
   policy(tokens);
   const at::Tensor load = policy->TakeExpertLoad();
   ASSERT_EQ(load.sizes(), (c10::IntArrayRef{2, 6}));
-  const double slots = 2.0 * 2.0 * static_cast<double>(tokens.offsets.back());
+  const double slots = 2.0 * 2.0 * static_cast<double>(tokens.ids_T.size(0));
   EXPECT_EQ(load[0].sum().item<double>(), slots);
   EXPECT_EQ(load[1].sum().item<double>(), slots);
   EXPECT_EQ(policy->TakeExpertLoad().sum().item<double>(), 0.0);

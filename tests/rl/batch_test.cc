@@ -35,10 +35,9 @@ TEST(Batch, RowsPointAtTheHiddenStatesThatPredictTheCompletion) {
   const std::vector<TrainingSequence> sequences = {Make({1, 2, 3, 4}, 2, .5), Make({9, 8}, 1, 7),
                                                    Make({5, 6, 7}, 1, -1)};
   const MicroBatch batch = PackMicroBatch(sequences, {0, 2});
-  EXPECT_THAT(Values<int64_t>(batch.tokens.ids_T), ElementsAre(1, 2, 3, 4, 5, 6, 7));
-  EXPECT_THAT(Values<int64_t>(batch.tokens.positions_T), ElementsAre(0, 1, 2, 3, 0, 1, 2));
-  EXPECT_THAT(batch.tokens.offsets, ElementsAre(0, 4, 7));
-  EXPECT_THAT(Values<int64_t>(batch.rows_N), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(Values<int64_t>(batch.tokens.ids_T), ElementsAre(1, 2, 3, 5, 6));
+  EXPECT_THAT(Values<int64_t>(batch.tokens.positions_T), ElementsAre(0, 1, 2, 0, 1));
+  EXPECT_THAT(Values<int64_t>(batch.rows_N), ElementsAre(1, 2, 3, 4));
   EXPECT_THAT(Values<int64_t>(batch.targets_N), ElementsAre(3, 4, 6, 7));
   EXPECT_THAT(Values<int64_t>(batch.sequence_index_N), ElementsAre(0, 0, 1, 1));
   EXPECT_THAT(Values<float>(batch.rollout_logprobs_N), ElementsAre(-4, -5, -7, -8));
@@ -52,13 +51,30 @@ TEST(Batch, MaskedTokensAreReadButNotTrainedOn) {
   std::vector<TrainingSequence> sequences = {Make({1, 2, 3, 4, 5}, 2, 1)};
   sequences[0].loss_mask = {1, 0, 1};
   const MicroBatch batch = PackMicroBatch(sequences, {0});
-  EXPECT_EQ(batch.tokens.ids_T.numel(), 5);
+  EXPECT_EQ(batch.tokens.ids_T.numel(), 4) << "the last token predicts nothing";
   EXPECT_THAT(Values<int64_t>(batch.targets_N), ElementsAre(3, 5));
   EXPECT_THAT(Values<float>(batch.rollout_logprobs_N), ElementsAre(-5, -7));
   EXPECT_EQ(CountTotals(sequences).num_tokens, 2);
   EXPECT_EQ(CountTotals(sequences).num_samples, 1);
   const auto unpacked = UnpackTokens(sequences, batch, batch.rollout_logprobs_N);
   EXPECT_THAT(unpacked, ElementsAre(ElementsAre(-5, 0, -7)));
+}
+
+TEST(Batch, CompletionsOfOnePromptShareItsRows) {
+  const std::vector<TrainingSequence> sequences = {Make({1, 2, 7, 8, 9}, 2, 0),
+                                                   Make({1, 2, 5}, 2, 0), Make({1, 2, 6, 4}, 2, 0),
+                                                   Make({1, 3, 6}, 2, 0)};
+  const MicroBatch batch = PackMicroBatch(sequences, {0, 1, 2, 3});
+  EXPECT_THAT(Values<int64_t>(batch.tokens.ids_T), ElementsAre(1, 2, 7, 8, 6, 1, 3));
+  EXPECT_THAT(Values<int64_t>(batch.tokens.positions_T), ElementsAre(0, 1, 2, 3, 2, 0, 1));
+  EXPECT_THAT(Values<int64_t>(batch.rows_N), ElementsAre(1, 2, 3, 1, 1, 4, 6));
+  EXPECT_THAT(Values<int64_t>(batch.targets_N), ElementsAre(7, 8, 9, 5, 6, 4, 6));
+  // Prompt and inputs: 4, 2 and 3 tokens of the first prompt together, as far as the bound allows.
+  const std::span<const TrainingSequence> all(sequences);
+  EXPECT_THAT(PlanMicroBatches(all, 100), ElementsAre(ElementsAre(0, 1, 2, 3)));
+  EXPECT_THAT(PlanMicroBatches(all, 5), ElementsAre(ElementsAre(0, 1, 2), ElementsAre(3)));
+  EXPECT_THAT(PlanMicroBatches(all, 4),
+              ElementsAre(ElementsAre(0, 1), ElementsAre(2), ElementsAre(3)));
 }
 
 TEST(Batch, TokensUnpackIntoTheSequencesTheyCameFrom) {

@@ -215,11 +215,18 @@ TEST_F(RecipeTest, ARewardThatCannotBeMadeIsNamedWithItsLine) {
       << "it may lie where the service runs";
 }
 
+TEST_F(RecipeTest, AnAddressThatCannotBeOneIsNamed) {
+  EXPECT_THAT(FaultOfOverride("rollout.addresses=[a:1, nope]"),
+              HasSubstr("rollout.addresses has 'nope'; an address is HOST:PORT or unix:PATH"));
+  EXPECT_THAT(FaultOfOverride("rollout.reward_addresses=['host:99999']"), HasSubstr("host:99999"));
+  EXPECT_EQ(FaultOfOverride("rollout.addresses=['unix:/tmp/x']"), "(no error)");
+}
+
 TEST_F(RecipeTest, TheResolvedRecipeLoadsBackEqual) {
   const proto::Recipe recipe = Load(
       kGood,
       {"rewards[0].name=format", "rewards[0].options.pattern=a\"b\\n: #'", "rewards[0].weight=0.1",
-       "rollout.addresses=['a:1', \"b\"]", "optimizer.epsilon=1e-12", "objective.clip_high=0.28",
+       "rollout.addresses=['a:1', \"b:2\"]", "optimizer.epsilon=1e-12", "objective.clip_high=0.28",
        "data.instruction=two\nlines \xC3\xA9", "rounds[0].learning_rate=0.30000000000000004"});
   const std::string text = ResolvedYaml(recipe);
   const proto::Recipe back = Load(text);
