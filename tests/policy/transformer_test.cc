@@ -138,6 +138,15 @@ TEST(Transformer, MovesTheSelectionBiasTowardsIdleExperts) {
   EXPECT_LT(LargestDifference(moved, expected), 1e-6);
 }
 
+TEST(Transformer, KeepsTheSelectionBiasInFp32WhenItIsCast) {
+  const GoldenModel golden = ReadGoldenModel("tiny_moe");
+  Transformer policy = MakeTransformer(golden.config, golden.weights);
+  policy->to(at::kBFloat16);
+  const std::string name = "model.layers.2.mlp.gate.e_score_correction_bias";
+  EXPECT_TRUE(at::equal(policy->Weights().at(name), golden.weights.at(name)));
+  EXPECT_EQ(policy->Weights().at("model.norm.weight").scalar_type(), at::kBFloat16);
+}
+
 TEST(Transformer, HasNoExpertLoadWhenDense) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   EXPECT_FALSE(Transformer(golden.config)->TakeExpertLoad().defined());
