@@ -38,6 +38,7 @@ struct AttentionConfig {
   int64_t query_dim() const { return latent() ? qk_nope_head_dim + qk_rope_head_dim : head_dim; }
   int64_t rotary_dim() const { return latent() ? qk_rope_head_dim : head_dim; }
   int64_t value_dim() const { return latent() ? v_head_dim : head_dim; }
+  bool operator==(const AttentionConfig&) const = default;
 };
 
 // The eps of q_a_layernorm and kv_a_layernorm: DeepSeek's classes keep it whatever rms_norm_eps is.
@@ -62,6 +63,7 @@ struct RopeConfig {
   std::optional<double> attention_factor;
   double mscale = 0.0;  // 0: absent
   double mscale_all_dim = 0.0;
+  bool operator==(const RopeConfig&) const = default;
 };
 
 enum class GateScore { kSigmoid, kSoftmax };  // of the router's logits, over all experts
@@ -87,6 +89,7 @@ struct MoeConfig {
   int64_t first_dense_layers = 0;     // layers before this index are dense
   int64_t sparse_step = 1;            // layer i is dense unless (i + 1) % sparse_step == 0
   std::vector<int64_t> dense_layers;  // more dense ones, by index
+  bool operator==(const MoeConfig&) const = default;
 };
 
 struct ModelConfig {
@@ -107,6 +110,7 @@ struct ModelConfig {
   MoeConfig moe;
 
   bool IsMoeLayer(int64_t layer) const;
+  bool operator==(const ModelConfig&) const = default;
 };
 
 // Reads transformers 4 and 5 dialects. A field that changes the mathematics and is not supported is

@@ -12,7 +12,8 @@ constexpr int64_t kMaxLayers = 1024;
 constexpr int64_t kMaxWidth = int64_t{1} << 17;
 constexpr int64_t kMaxHeads = 4096;
 constexpr int64_t kMaxHeadDim = 4096;
-constexpr int64_t kMaxExperts = 4096;
+constexpr int64_t kMaxExperts = 4096;                   // of one layer
+constexpr int64_t kMaxExpertsInAll = int64_t{1} << 18;  // of all layers, each with names of its own
 
 // Typed access to one JSON object of config.json; every error (kUsage) names the file and the
 // field. null counts as absent.

@@ -10,7 +10,6 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "base/nearest_name.h"
 #include "policy/safetensors.h"
 #include "policy/stored_tensors.h"
 
@@ -21,7 +20,6 @@ using nlohmann::json;
 
 constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
-constexpr size_t kNamed = 5;  // tensors that an error names of each kind
 
 // The shards that an index names, each a plain file name in the folder.
 std::set<std::string> ReadIndex(const std::filesystem::path& path) {
@@ -81,39 +79,26 @@ std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::st
   return StoredTensors(config, name, tensor);
 }
 
-// Names first, so that a wrong model is refused before anything is allocated.
-void CheckNames(const std::filesystem::path& folder, const ModelConfig& config,
-                const Locations& where) {
-  std::set<std::string> expected;
+// Names and shapes first, so that a wrong model is refused before anything is allocated.
+void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
+                 const Locations& where) {
+  std::vector<TensorSpec> expected;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
-    for (const StoredTensor& part : PartsInFolder(config, spec.name, shape, where)) {
-      expected.insert(part.name);
+    for (const StoredTensor& stored : PartsInFolder(config, spec.name, shape, where)) {
+      expected.push_back({stored.name, stored.part.sizes().vec()});
     }
   }
-  std::vector<std::string> extra, problems;
+  std::map<std::string, std::vector<int64_t>> found;
+  size_t of_mtp = 0;
   for (const auto& [name, shard] : where) {
-    if (expected.count(name) == 0 && !IsIgnored(config, name)) extra.push_back(name);
+    if (IsOfMtpLayer(config, name)) ++of_mtp;
+    if (!IsIgnored(config, name)) found.emplace(name, shard->entries().at(name).shape);
   }
-  std::vector<std::string> missing;
-  for (const std::string& name : expected) {
-    if (where.count(name) == 0) missing.push_back(name);
-  }
-  const auto list = [&](const std::vector<std::string>& names, const std::string& kind,
-                        const std::vector<std::string>& others) {
-    if (names.empty()) return;
-    std::string text = std::to_string(names.size()) + kind + (names.size() > 1 ? "s: " : ": ");
-    for (size_t i = 0; i < names.size() && i < kNamed; ++i) {
-      text += (i > 0 ? ", " : "") + names[i] + base::DidYouMean(names[i], others);
-    }
-    problems.push_back(text + (names.size() > kNamed ? ", ..." : ""));
-  };
-  list(missing, " missing tensor", extra);
-  list(extra, " unexpected tensor", missing);
-  if (problems.empty()) return;
-  std::string message = folder.string() + ": the weights do not fit config.json: " + problems[0];
-  if (problems.size() > 1) message += "; " + problems[1];
-  throw Error(ErrorCode::kUsage, message);
+  CheckShapes(expected, found, folder.string());
+  if (of_mtp == 0) return;
+  std::fprintf(stderr, "%s: leaving out %zu tensors of multi-token-prediction layers\n",
+               folder.string().c_str(), of_mtp);
 }
 
 std::string ShardName(size_t index, size_t count) {
@@ -160,7 +145,7 @@ WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const Mode
                                  at::ScalarType dtype) {
   const Shards shards = OpenShards(folder);
   const Locations where = Locate(shards);
-  CheckNames(folder, config, where);
+  CheckFolder(folder, config, where);
   WeightMap weights;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;

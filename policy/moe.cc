@@ -57,6 +57,13 @@ Routing GateImpl::forward(const at::Tensor& x_TD) {
   return Route(logits, bias.defined() ? bias.to(at::kFloat) : bias, config_);
 }
 
+void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
+  const at::Tensor bias =
+      e_score_correction_bias.defined() ? e_score_correction_bias.detach() : at::Tensor();
+  Module::to(dtype, non_blocking);
+  if (bias.defined()) e_score_correction_bias.set_data(bias);
+}
+
 ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
   const MoeConfig& moe = config.moe;
   gate_up_proj = register_parameter(

@@ -24,6 +24,10 @@ class GateImpl : public torch::nn::Module {
   explicit GateImpl(const ModelConfig& config);
   Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
 
+  // The selection bias stays fp32 whatever the dtype of the weights.
+  using torch::nn::Module::to;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+
   at::Tensor weight;                   // [E, D]
   at::Tensor e_score_correction_bias;  // [E] fp32 buffer; undefined without selection bias
 

@@ -1,5 +1,7 @@
 #include "policy/moe_config.h"
 
+#include <algorithm>
+
 #include "base/json_lines.h"
 
 namespace cohort::policy {
@@ -7,9 +9,11 @@ namespace {
 
 using nlohmann::json;
 
-void ReadExperts(const ConfigFields& fields, const char* key, MoeConfig& moe) {
+void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig& config) {
+  MoeConfig& moe = config.moe;
   // transformers 5 takes num_local_experts as another name of the same field.
-  moe.num_experts = fields.Int(fields.NameOf(key, "num_local_experts"), 2, kMaxExperts);
+  moe.num_experts = fields.Int(fields.NameOf(key, "num_local_experts"), 2,
+                               std::min(kMaxExperts, kMaxExpertsInAll / config.num_layers));
   moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
 }
 
@@ -32,7 +36,7 @@ void ReadGroups(const ConfigFields& fields, MoeConfig& moe) {
 // What deepseek_v2, deepseek_v3 and glm4_moe have in common.
 void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig& config) {
   MoeConfig& moe = config.moe;
-  ReadExperts(fields, "n_routed_experts", moe);
+  ReadExperts(fields, "n_routed_experts", config);
   moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
   fields.Only("moe_layer_freq", 1, 1);
   config.num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
@@ -56,7 +60,7 @@ std::vector<int64_t> ReadDenseLayers(const ConfigFields& fields) {
   std::vector<int64_t> layers;
   if (!fields.Has("mlp_only_layers")) return layers;
   const json& list = fields.At("mlp_only_layers");
-  if (!list.is_array()) {
+  if (!list.is_array() || list.size() > static_cast<size_t>(kMaxLayers)) {
     fields.Refuse("mlp_only_layers", base::DumpJson(list), "a list of layer indices");
   }
   for (const json& layer : list) {
@@ -125,7 +129,7 @@ void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig& config) {
 void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config) {
   MoeConfig& moe = config.moe;
   SetSoftmaxGate(moe);
-  ReadExperts(fields, "num_experts", moe);
+  ReadExperts(fields, "num_experts", config);
   moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
   moe.normalize_weights = fields.BoolOr("norm_topk_prob", false);
   moe.sparse_step = fields.IntOr("decoder_sparse_step", 1, kMaxLayers, 1);
@@ -135,7 +139,7 @@ void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config) {
 void ReadMixtralMoe(const ConfigFields& fields, ModelConfig& config) {
   MoeConfig& moe = config.moe;
   SetSoftmaxGate(moe);
-  ReadExperts(fields, "num_local_experts", moe);
+  ReadExperts(fields, "num_local_experts", config);
   moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
   fields.Only("router_jitter_noise", 0.0, 0.0);
 }

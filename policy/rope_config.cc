@@ -25,7 +25,8 @@ constexpr std::string_view kKnownKeys[] = {"rope_type",
                                            "mscale",
                                            "mscale_all_dim",
                                            "attention_factor",
-                                           "truncate"};
+                                           "truncate",
+                                           "finetuned"};  // says where the weights come from
 
 RopeKind ReadKind(const ConfigFields& rope) {
   const char* key = rope.NameOf("rope_type", "type");

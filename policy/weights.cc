@@ -97,6 +97,20 @@ std::string ShapeText(c10::IntArrayRef shape) {
   return text + "]";
 }
 
+// "; 7 missing: a (nearest: b), ..." or "" when there are none.
+std::string Listed(const char* kind, const std::vector<std::string>& names,
+                   const std::vector<std::string>& others) {
+  constexpr size_t kNamed = 5;
+  std::string text;
+  for (size_t i = 0; i < names.size() && i < kNamed; ++i) {
+    const std::string nearest = base::NearestName(names[i], others);
+    text += (i > 0 ? ", " : "") + names[i] + (nearest.empty() ? "" : " (nearest: " + nearest + ")");
+  }
+  if (names.empty()) return text;
+  return "; " + std::to_string(names.size()) + " " + kind + ": " + text +
+         (names.size() > kNamed ? ", ..." : "");
+}
+
 bool EndsWith(const std::string& name, std::string_view ending) {
   return std::string_view(name).ends_with(ending);
 }
@@ -135,39 +149,36 @@ int64_t CountParameters(const ModelConfig& config) {
   return total;
 }
 
-void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source) {
-  std::vector<std::string> problems;
-  std::vector<std::string> names;
-  size_t matched = 0;
-  for (const TensorSpec& spec : ExpectedTensors(config)) {
-    names.push_back(spec.name);
-    const auto found = weights.find(spec.name);
-    if (found == weights.end()) {
-      problems.push_back(spec.name + " is missing");
-      continue;
-    }
-    ++matched;
-    if (found->second.sizes() != c10::IntArrayRef(spec.shape)) {
-      problems.push_back(spec.name + " has shape " + ShapeText(found->second.sizes()) +
-                         ", expected " + ShapeText(spec.shape));
+void CheckShapes(const std::vector<TensorSpec>& expected,
+                 const std::map<std::string, std::vector<int64_t>>& found,
+                 const std::string& source) {
+  std::vector<std::string> missing, unexpected, misshaped;
+  std::set<std::string> names;
+  for (const TensorSpec& spec : expected) {
+    names.insert(spec.name);
+    const auto entry = found.find(spec.name);
+    if (entry == found.end()) {
+      missing.push_back(spec.name);
+    } else if (entry->second != spec.shape) {
+      misshaped.push_back(spec.name + " " + ShapeText(entry->second) + ", expected " +
+                          ShapeText(spec.shape));
     }
   }
-  if (matched < weights.size()) {
-    const std::set<std::string> expected(names.begin(), names.end());
-    for (const auto& [name, tensor] : weights) {
-      if (expected.count(name) > 0) continue;
-      problems.push_back(name + " is not part of this model" + base::DidYouMean(name, names));
-    }
+  for (const auto& [name, shape] : found) {
+    if (names.count(name) == 0) unexpected.push_back(name);
   }
+  const std::string problems = Listed("missing", missing, unexpected) +
+                               Listed("unexpected", unexpected, missing) +
+                               Listed("of another shape", misshaped, {});
   if (problems.empty()) return;
-  std::string message = source + ": " + std::to_string(problems.size()) +
-                        (problems.size() == 1 ? " tensor does" : " tensors do") +
-                        " not fit the configuration: ";
-  for (size_t i = 0; i < problems.size() && i < 5; ++i)
-    message += (i > 0 ? "; " : "") + problems[i];
-  if (problems.size() > 5) message += "; ...";
-  throw Error(ErrorCode::kUsage, message,
+  throw Error(ErrorCode::kUsage, source + ": the tensors do not fit config.json" + problems,
               "the weights and config.json must come from the same model");
+}
+
+void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source) {
+  std::map<std::string, std::vector<int64_t>> found;
+  for (const auto& [name, tensor] : weights) found.emplace(name, tensor.sizes().vec());
+  CheckShapes(ExpectedTensors(config), found, source);
 }
 
 WeightMap InitialWeights(const ModelConfig& config, uint64_t seed) {

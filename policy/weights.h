@@ -53,7 +53,12 @@ std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config);
 
 int64_t CountParameters(const ModelConfig& config);
 
-// kUsage naming the first five missing, extra or mis-shaped tensors and their count.
+// kUsage with the count of missing, unexpected and mis-shaped tensors and the first five names of
+// each, beside a missing or unexpected one the nearest name of the other kind.
+void CheckShapes(const std::vector<TensorSpec>& expected,
+                 const std::map<std::string, std::vector<int64_t>>& found,
+                 const std::string& source);
+// The same for a model's tensors in memory.
 void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source);
 
 // Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 *

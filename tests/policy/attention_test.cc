@@ -93,17 +93,29 @@ TEST(Rope, RotatesPairsOfHalves) {
   EXPECT_NEAR(y[3].item<double>(), 4 * std::cos(0.3) + 2 * std::sin(0.3), 1e-6);
 }
 
-TEST(Rope, HasTheGradientOfARotation) {
+TEST(Rope, RotatesNeighboursWhenInterleaved) {
+  // The pairs (0, 1) and (2, 3) turn as (0, 2) and (1, 3) do above, and come out half-split.
+  const RopeTable table = MakeRopeTable(torch::tensor({3}, at::kLong), Frequencies(4, 100.0));
+  const at::Tensor x = torch::tensor({1.0F, 3.0F, 2.0F, 4.0F}).view({1, 1, 4});
+  const at::Tensor halves = torch::tensor({1.0F, 2.0F, 3.0F, 4.0F}).view({1, 1, 4});
+  EXPECT_TRUE(at::equal(Rotate(x, table, true), Rotate(halves, table, false)));
+}
+
+class RopeGradient : public ::testing::TestWithParam<bool> {};
+
+TEST_P(RopeGradient, IsThatOfARotation) {
   torch::manual_seed(2);
   const RopeTable table = MakeRopeTable(at::arange(5), Frequencies(6, 10000.0));
   const at::Tensor x = torch::randn({5, 2, 6}).requires_grad_();
   const at::Tensor weight = torch::randn({5, 2, 6});
-  (Rotate(x, table, false) * weight).sum().backward();
+  (Rotate(x, table, GetParam()) * weight).sum().backward();
   // A rotation is linear: <R x, w> = <x, grad>, and it keeps lengths.
-  EXPECT_NEAR((Rotate(x, table, false) * weight).sum().item<double>(),
+  EXPECT_NEAR((Rotate(x, table, GetParam()) * weight).sum().item<double>(),
               (x * x.grad()).sum().item<double>(), 1e-4);
   EXPECT_LT(LargestDifference(x.grad().norm(2, {-1}), weight.norm(2, {-1})), 1e-5);
 }
+
+INSTANTIATE_TEST_SUITE_P(Layouts, RopeGradient, ::testing::Bool());
 
 TEST(RmsNorm, EqualsItsFormulaAndItsGradient) {
   torch::manual_seed(3);

@@ -49,6 +49,40 @@ TEST(Route, StaysFiniteWhenEverySigmoidUnderflows) {
   EXPECT_TRUE(routing.weights_TK.isfinite().all().item<bool>());
 }
 
+TEST(Route, NeverPicksFromOtherGroupsEvenBelowZero) {
+  // Two groups of two; biases below zero leave every score of the kept group negative, so that 0 in
+  // the place of the others would win.
+  MoeConfig config = TwoOf(4);
+  config.num_groups = 2;
+  const Routing routing =
+      Route(at::zeros({1, 4}), torch::tensor({-2.0F, -2.0F, -1.0F, -1.5F}), config);
+  EXPECT_TRUE(at::equal(routing.experts_TK, torch::tensor({{2, 3}}, at::kLong)));
+}
+
+TEST(Route, RanksAGroupByItsTwoBestOrByItsBest) {
+  // sigmoid is monotone: group 0 has the best expert, group 1 the best two.
+  const at::Tensor logits = torch::tensor({{2.0F, -9.0F, 1.0F, 1.0F}});
+  MoeConfig config = TwoOf(4);
+  config.num_groups = 2;
+  EXPECT_TRUE(at::equal(Route(logits, {}, config).experts_TK, torch::tensor({{2, 3}}, at::kLong)));
+  config.group_score = GroupScore::kMax;
+  EXPECT_TRUE(at::equal(Route(logits, {}, config).experts_TK, torch::tensor({{0, 1}}, at::kLong)));
+}
+
+TEST(Route, TakesTheSoftmaxOverAllExperts) {
+  const at::Tensor logits = torch::tensor({{0.0F, 1.0F, 2.0F}});
+  MoeConfig config = TwoOf(3);
+  config.score = GateScore::kSoftmax;
+  config.normalize_weights = false;
+  const double sum = 1.0 + std::exp(1.0) + std::exp(2.0);
+  const at::Tensor plain = Route(logits, {}, config).weights_TK;
+  EXPECT_NEAR(plain[0][0].item<double>(), std::exp(2.0) / sum, 1e-6);
+  EXPECT_NEAR(plain[0][1].item<double>(), std::exp(1.0) / sum, 1e-6);
+  config.normalize_weights = true;
+  const at::Tensor shared = Route(logits, {}, config).weights_TK;
+  EXPECT_NEAR(shared[0][0].item<double>(), 1.0 / (1.0 + std::exp(-1.0)), 1e-6);
+}
+
 TEST(SortByExpert, KeepsSlotOrderInsideAnExpert) {
   const Dispatch dispatch = SortByExpert(torch::tensor({{2, 0}, {0, 2}, {2, 3}}, at::kLong), 5);
   EXPECT_EQ(dispatch.offsets, (std::vector<int64_t>{0, 2, 2, 5, 6, 6}));

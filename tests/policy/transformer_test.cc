@@ -101,7 +101,7 @@ TEST(Transformer, RefusesWeightsOfAnotherModelByName) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_NE(std::string(error.what()).find("model.norm.weight is missing"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("1 missing: model.norm.weight"), std::string::npos);
   }
 }
 
@@ -136,6 +136,15 @@ TEST(Transformer, MovesTheSelectionBiasTowardsIdleExperts) {
   const at::Tensor moved = policy->Weights().at(name) - before;
   const at::Tensor expected = torch::tensor({-0.125, 0.125, 0.125, 0.0, 0.0, 0.0});
   EXPECT_LT(LargestDifference(moved, expected), 1e-6);
+}
+
+TEST(Transformer, KeepsTheSelectionBiasInFp32WhenItIsCast) {
+  const GoldenModel golden = ReadGoldenModel("tiny_moe");
+  Transformer policy = MakeTransformer(golden.config, golden.weights);
+  policy->to(at::kBFloat16);
+  const std::string name = "model.layers.2.mlp.gate.e_score_correction_bias";
+  EXPECT_TRUE(at::equal(policy->Weights().at(name), golden.weights.at(name)));
+  EXPECT_EQ(policy->Weights().at("model.norm.weight").scalar_type(), at::kBFloat16);
 }
 
 TEST(Transformer, HasNoExpertLoadWhenDense) {

@@ -1,0 +1,74 @@
+#pragma once
+
+// The small models of every family under tests/golden/policy/families: what transformers computes
+// on weights that both sides draw from the tensors' names (see the README.md there).
+
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "policy/config.h"
+#include "policy/weights.h"
+
+namespace cohort::policy {
+
+struct FamilyGolden {
+  nlohmann::json expected;
+  nlohmann::json config_4;  // the same model's config.json as transformers 4 writes it
+  ModelConfig config;
+};
+
+inline const std::vector<std::string>& FamilyGoldenNames() {
+  static const std::vector<std::string> names = {
+      "llama",       "llama3_rope",        "qwen2",       "qwen3_yarn",
+      "qwen3_moe",   "qwen3_moe_step",     "mixtral",     "glm4_moe",
+      "deepseek_v2", "deepseek_v2_greedy", "deepseek_v3", "deepseek_v3_plain"};
+  return names;
+}
+
+inline FamilyGolden ReadFamilyGolden(const std::string& name) {
+  const std::string stem = std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + name;
+  FamilyGolden golden;
+  golden.expected = nlohmann::json::parse(base::ReadFile(stem + ".json"));
+  golden.config_4 = nlohmann::json::parse(base::ReadFile(stem + ".config4.json"));
+  golden.config = ParseConfig(golden.expected.at("config"), name + ".json");
+  return golden;
+}
+
+// [-0.5, 0.5) in steps of 2^-24, from the name (FNV-1a) and the index (lowbias32).
+inline at::Tensor DrawFromName(const std::string& name, const std::vector<int64_t>& shape) {
+  uint32_t start = 0x811C9DC5;
+  for (const char byte : name) start = (start ^ static_cast<uint8_t>(byte)) * 0x01000193;
+  at::Tensor out = at::empty(shape);
+  auto* values = out.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < out.numel(); ++i) {
+    uint32_t x = static_cast<uint32_t>(i) * 0x9E3779B1 + start;
+    x = (x ^ (x >> 16)) * 0x7FEB352D;
+    x = (x ^ (x >> 15)) * 0x846CA68B;
+    x ^= x >> 16;
+    values[i] = static_cast<float>(x >> 8) / 0x1p24F - 0.5F;
+  }
+  return out;
+}
+
+inline WeightMap FamilyGoldenWeights(const ModelConfig& config) {
+  WeightMap weights;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    at::Tensor drawn = DrawFromName(spec.name, spec.shape);
+    if (spec.name.ends_with("norm.weight")) {
+      drawn.add_(1);
+    } else if (spec.name.find("embed_tokens") != std::string::npos) {
+      drawn.mul_(2);
+    } else if (!spec.name.ends_with("bias")) {
+      drawn.mul_(static_cast<float>(4 / std::sqrt(static_cast<double>(spec.shape.back()))));
+    }
+    weights.emplace(spec.name, drawn);
+  }
+  return weights;
+}
+
+}  // namespace cohort::policy
