@@ -34,7 +34,7 @@ TORCH_MODULE(DecoderLayer);
 class EmbeddingTableImpl : public torch::nn::Module {
  public:
   EmbeddingTableImpl(int64_t vocab_size, int64_t width)
-      : weight(register_parameter("weight", torch::zeros({vocab_size, width}))) {}
+      : weight(register_parameter("weight", torch::empty({vocab_size, width}))) {}
 
   at::Tensor weight;  // [V, D]
 };

@@ -10,6 +10,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "policy/parallel_tasks.h"
 #include "policy/safetensors.h"
 #include "policy/stored_tensors.h"
 
@@ -147,14 +148,19 @@ WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const Mode
   const Locations where = Locate(shards);
   CheckFolder(folder, config, where);
   WeightMap weights;
+  std::vector<StoredTensor> parts;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
-    at::Tensor tensor = at::empty(spec.shape, stored);
-    for (const StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
-      where.at(part.name)->ReadInto(part.name, part.part);
+    const at::Tensor tensor = at::empty(spec.shape, stored);
+    for (StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
+      parts.push_back(std::move(part));
     }
     weights.emplace(spec.name, tensor);
   }
+  RunTasks(static_cast<int64_t>(parts.size()), [&](int64_t i) {
+    const StoredTensor& part = parts[static_cast<size_t>(i)];
+    where.at(part.name)->ReadInto(part.name, part.part);
+  });
   return weights;
 }
 

@@ -45,7 +45,7 @@ Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeCo
 }
 
 GateImpl::GateImpl(const ModelConfig& config) : config_(config.moe) {
-  weight = register_parameter("weight", torch::zeros({config_.num_experts, config.width}));
+  weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}));
   if (!config_.selection_bias) return;
   e_score_correction_bias =
       register_buffer("e_score_correction_bias", torch::zeros({config_.num_experts}));
@@ -67,9 +67,9 @@ void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
 ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
   const MoeConfig& moe = config.moe;
   gate_up_proj = register_parameter(
-      "gate_up_proj", torch::zeros({moe.num_experts, 2 * moe.expert_width, config.width}));
+      "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}));
   down_proj = register_parameter("down_proj",
-                                 torch::zeros({moe.num_experts, config.width, moe.expert_width}));
+                                 torch::empty({moe.num_experts, config.width, moe.expert_width}));
 }
 
 MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config) {

@@ -185,6 +185,14 @@ void SafetensorsFile::ParseHeader() {
   CheckCoverage(entries_, size_ - data_start_, path_);
 }
 
+// The pages read stay in the system's cache, but no longer count as this process's memory.
+void SafetensorsFile::Forget(const SafetensorsEntry& entry) const {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t first = (data_start_ + entry.begin + page - 1) / page * page;
+  const uint64_t last = (data_start_ + entry.end) / page * page;
+  if (first < last) madvise(const_cast<char*>(bytes_ + first), last - first, MADV_DONTNEED);
+}
+
 void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
@@ -211,6 +219,7 @@ void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
   if (out.numel() == 0) return;
   void* data = const_cast<char*>(bytes_ + data_start_ + entry.begin);
   out.copy_(at::from_blob(data, entry.shape, at::TensorOptions().dtype(dtype)));
+  Forget(entry);
 }
 
 }  // namespace cohort::policy

@@ -41,6 +41,7 @@ class SafetensorsFile {
  private:
   void Map();
   void ParseHeader();
+  void Forget(const SafetensorsEntry& entry) const;
 
   std::filesystem::path path_;
   const char* bytes_ = nullptr;

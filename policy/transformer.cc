@@ -25,6 +25,18 @@ void TransformerImpl::LoadWeights(const WeightMap& weights) {
   for (auto& [name, own] : Weights()) own.copy_(weights.at(name));
 }
 
+void TransformerImpl::AdoptWeights(WeightMap weights) {
+  CheckWeights(config_, weights, "the weights given to the policy");
+  const auto adopt = [&](const std::string& name, at::Tensor own) {
+    const at::Tensor& tensor = weights.at(name);
+    COHORT_CHECK(tensor.scalar_type() == at::kFloat && tensor.is_contiguous(),
+                 "adopted weights are fp32 and contiguous");
+    own.set_data(tensor);
+  };
+  for (const auto& item : named_parameters()) adopt(item.key(), item.value());
+  for (const auto& item : named_buffers()) adopt(item.key(), item.value());
+}
+
 WeightMap TransformerImpl::Weights() const {
   WeightMap out;
   for (const auto& item : named_parameters()) out.emplace(item.key(), item.value().detach());

@@ -27,6 +27,8 @@ class TransformerImpl : public torch::nn::Module {
 
   // Copies values in (names and shapes as policy/weights.h says; kUsage otherwise).
   void LoadWeights(const WeightMap& weights);
+  // The same without a copy: these fp32 tensors become the parameters, so nobody else may use them.
+  void AdoptWeights(WeightMap weights);
   // Detached views of the live parameters and selection biases.
   WeightMap Weights() const;
 

@@ -18,9 +18,9 @@ namespace {
 
 using Scorer = std::function<std::vector<float>(const std::vector<int32_t>& ids)>;
 
-Scorer LearnerScorer(const policy::Model& model, bool bfloat16) {
+Scorer LearnerScorer(policy::Model model, bool bfloat16) {
   policy::Transformer transformer(model.config);
-  transformer->LoadWeights(model.weights);
+  transformer->AdoptWeights(std::move(model.weights));
   transformer->eval();
   if (bfloat16) transformer->to(at::kBFloat16);
   return [transformer](const std::vector<int32_t>& ids) mutable {

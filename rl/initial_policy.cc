@@ -13,12 +13,23 @@ constexpr char kEndOfText[] = "<|end|>";
 
 policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
   policy::ModelConfig config;
-  config.family = scratch.experts() > 0 ? "glm4_moe" : "llama";
+  const bool latent = scratch.kv_lora_rank() > 0;
+  config.family = latent ? "deepseek_v3" : scratch.experts() > 0 ? "glm4_moe" : "llama";
   config.width = scratch.width();
   config.num_layers = scratch.layers();
   config.attention.num_heads = scratch.heads();
-  config.attention.num_kv_heads = scratch.kv_heads();
-  config.attention.head_dim = scratch.width() / scratch.heads();
+  if (latent) {
+    config.attention.kind = policy::AttentionKind::kLatent;
+    config.attention.kv_lora_rank = scratch.kv_lora_rank();
+    config.attention.q_lora_rank = scratch.q_lora_rank();
+    config.attention.qk_nope_head_dim = scratch.qk_nope_head_dim();
+    config.attention.qk_rope_head_dim = scratch.qk_rope_head_dim();
+    config.attention.v_head_dim = scratch.v_head_dim();
+    config.rope.interleaved = true;
+  } else {
+    config.attention.num_kv_heads = scratch.kv_heads();
+    config.attention.head_dim = scratch.width() / scratch.heads();
+  }
   config.ffn_width = scratch.ffn_width();
   config.max_positions = scratch.context();
   config.tie_embeddings = false;
@@ -28,6 +39,9 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
     config.moe.num_shared_experts = scratch.shared_experts();
     config.moe.expert_width = scratch.expert_width();
     config.moe.first_dense_layers = scratch.first_dense_layers();
+    config.moe.num_groups = scratch.groups();
+    config.moe.groups_per_token = scratch.groups_per_token();
+    config.moe.routed_scaling = scratch.routed_scaling();
   }
   return config;
 }

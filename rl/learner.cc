@@ -43,12 +43,12 @@ policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
 
 }  // namespace
 
-Learner::Learner(const policy::ModelConfig& config, const policy::WeightMap& weights,
+Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
                  const proto::Optimizer& options, double sampling_temperature)
     : options_(options),
       temperature_(sampling_temperature > 0 ? sampling_temperature : 1),
       policy_(config) {
-  policy_->LoadWeights(weights);
+  policy_->AdoptWeights(std::move(weights));
   policy_->train();
   ResetOptimizer();
 }

@@ -36,7 +36,8 @@ struct UpdateReport {
 // Owned by one thread.
 class Learner {
  public:
-  Learner(const policy::ModelConfig& config, const policy::WeightMap& weights,
+  // Takes the weights over; nobody else may use them.
+  Learner(const policy::ModelConfig& config, policy::WeightMap weights,
           const proto::Optimizer& options, double sampling_temperature);
 
   // One optimizer step on the policy loss (rl/objectives). `old_logprobs` of the sequences are used

@@ -28,13 +28,31 @@ void CheckName(const proto::Recipe& recipe, RecipeReader* reader) {
   }
 }
 
-void CheckScratch(const proto::Scratch& scratch, RecipeReader* reader) {
+void CheckExperts(const proto::Scratch& scratch, RecipeReader* reader) {
   const std::string base = "model.scratch.";
-  if (scratch.experts() > 0 && scratch.experts_per_token() > scratch.experts()) {
+  const auto number = [](int64_t n) { return std::to_string(n); };
+  if (scratch.experts_per_token() > scratch.experts()) {
     reader->AddFault(base + "experts_per_token",
-                     base + "experts_per_token is " + std::to_string(scratch.experts_per_token()) +
-                         "; must be at most experts (" + std::to_string(scratch.experts()) + ")");
+                     base + "experts_per_token is " + number(scratch.experts_per_token()) +
+                         "; must be at most experts (" + number(scratch.experts()) + ")");
   }
+  const int size = scratch.experts() / scratch.groups();  // of a group
+  if (scratch.experts() % scratch.groups() != 0 || (scratch.groups() > 1 && size < 2)) {
+    reader->AddFault(base + "groups", base + "groups (" + number(scratch.groups()) +
+                                          ") must divide experts (" + number(scratch.experts()) +
+                                          ") into groups of at least 2");
+  } else if (scratch.groups_per_token() > scratch.groups() ||
+             scratch.experts_per_token() > int64_t{size} * scratch.groups_per_token()) {
+    reader->AddFault(base + "groups_per_token",
+                     base + "groups_per_token is " + number(scratch.groups_per_token()) +
+                         "; must be at most groups (" + number(scratch.groups()) +
+                         ") and leave a token its " + number(scratch.experts_per_token()) +
+                         " experts out of groups of " + number(size));
+  }
+}
+
+void CheckGroupedQueryAttention(const proto::Scratch& scratch, RecipeReader* reader) {
+  const std::string base = "model.scratch.";
   if (scratch.heads() % scratch.kv_heads() != 0) {
     reader->AddFault(base + "kv_heads", base + "heads (" + std::to_string(scratch.heads()) +
                                             ") must be a multiple of kv_heads (" +
@@ -44,6 +62,25 @@ void CheckScratch(const proto::Scratch& scratch, RecipeReader* reader) {
     reader->AddFault(base + "width", base + "width (" + std::to_string(scratch.width()) +
                                          ") divided by heads (" + std::to_string(scratch.heads()) +
                                          ") must be an even whole number");
+  }
+}
+
+void CheckScratch(const proto::Scratch& scratch, RecipeReader* reader) {
+  const std::string base = "model.scratch.";
+  if (scratch.experts() > 0) CheckExperts(scratch, reader);
+  if (scratch.kv_lora_rank() == 0) {
+    CheckGroupedQueryAttention(scratch, reader);
+    return;
+  }
+  if (scratch.experts() == 0) {
+    reader->AddFault(base + "experts", base +
+                                           "experts is 0; latent attention (kv_lora_rank) comes "
+                                           "with the experts of a DeepSeek-V3");
+  }
+  if (scratch.qk_rope_head_dim() % 2 != 0) {
+    reader->AddFault(base + "qk_rope_head_dim", base + "qk_rope_head_dim is " +
+                                                    std::to_string(scratch.qk_rope_head_dim()) +
+                                                    "; must be even");
   }
 }
 

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/tensor_memory.h"
@@ -62,13 +64,12 @@ TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const P
       folder_(folder),
       model_((PrepareLibTorch(recipe), InitialPolicy(recipe.model(), recipe.seed()))),
       objective_(RecipeObjective(recipe)),
-      learner_(model_.config, model_.weights, recipe.optimizer(), recipe.rollout().temperature()),
+      learner_(model_.config, std::exchange(model_.weights, {}), recipe.optimizer(),
+               recipe.rollout().temperature()),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
                 TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),
-      session_start_(std::chrono::steady_clock::now()) {
-  model_.weights.clear();  // the learner holds the live copy
-}
+      session_start_(std::chrono::steady_clock::now()) {}
 
 void TrainingRun::Run() {
   StartOrResume();

@@ -197,6 +197,10 @@ TEST_F(RecipeTest, AModelFromScratchMustHaveAShapeThatWorks) {
   EXPECT_THAT(fault("experts_per_token=9"), HasSubstr("must be at most experts (8)"));
   EXPECT_THAT(fault("kv_heads=3"), HasSubstr("heads (4) must be a multiple of kv_heads (3)"));
   EXPECT_THAT(fault("width=132"), HasSubstr("must be an even whole number"));
+  EXPECT_THAT(fault("groups=3"), HasSubstr("groups (3) must divide experts (8)"));
+  EXPECT_THAT(fault("groups=8"), HasSubstr("into groups of at least 2"));
+  EXPECT_THAT(fault("groups_per_token=2"), HasSubstr("must be at most groups (1)"));
+  EXPECT_THAT(fault("qk_rope_head_dim=3"), HasSubstr("(no error)")) << "unused";
   EXPECT_THAT(fault("context=8"), HasSubstr("leaves no room for a prompt"));
 }
 
