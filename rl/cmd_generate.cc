@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/json_place.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/prompt_encoding.h"
@@ -58,9 +59,9 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
 }
 
 EncodedPrompt EncodeRow(const policy::Model& model, const base::Json& row) {
-  if (row.contains("ids")) return {"", row.at("ids").get<std::vector<int32_t>>()};
+  if (row.contains("ids")) return {"", ReadTokenIds(row, model.config.vocab_size)};
   if (row.contains("messages")) return EncodeMessages(model, row.at("messages"));
-  if (row.contains("prompt")) return EncodeText(model, row.at("prompt").get<std::string>());
+  if (row.contains("prompt")) return EncodeText(model, base::JsonPlace(row, "").Text("prompt"));
   throw Error(ErrorCode::kUsage, "expected one of the fields 'prompt', 'messages', 'ids'");
 }
 

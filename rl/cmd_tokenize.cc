@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/json_place.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/prompt_encoding.h"
@@ -27,7 +28,8 @@ int RunTokenize(int argc, char** argv) {
   base::ForEachJsonLine(input, [&](const base::Json& row, int) {
     base::Json out;
     if (decode) {
-      out["text"] = model.tokenizer->Decode(row.at("ids").get<std::vector<int32_t>>());
+      const auto ids = ReadTokenIds(row, model.tokenizer->vocab_size());
+      out["text"] = model.tokenizer->Decode(ids);
     } else if (chat) {
       if (model.chat_template == nullptr) {
         throw Error(ErrorCode::kUsage, "the model has no chat template");
@@ -36,7 +38,7 @@ int RunTokenize(int argc, char** argv) {
           row.at("messages"), row.value("add_generation_prompt", false), model.chat_variables);
       out = {{"text", text}, {"ids", model.tokenizer->Encode(text)}};
     } else {
-      out["ids"] = EncodeText(model, row.at("text").get<std::string>()).ids;
+      out["ids"] = EncodeText(model, base::JsonPlace(row, "").Text("text")).ids;
     }
     std::printf("%s\n", base::DumpJson(out).c_str());
   });

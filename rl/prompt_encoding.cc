@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/json_place.h"
 
 namespace cohort::rl {
 
@@ -23,6 +24,15 @@ std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::str
   std::vector<int32_t> ids = model.tokenizer->Encode(completion);
   if (!model.config.eos_ids.empty()) {
     ids.push_back(static_cast<int32_t>(model.config.eos_ids.front()));
+  }
+  return ids;
+}
+
+std::vector<int32_t> ReadTokenIds(const nlohmann::json& row, int64_t vocab_size) {
+  const base::JsonPlace list = base::JsonPlace(row, "").Member("ids", "a list of token ids");
+  std::vector<int32_t> ids(list.ListSize());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    ids[i] = static_cast<int32_t>(list.Entry(i).Integer(0, vocab_size - 1));
   }
   return ids;
 }

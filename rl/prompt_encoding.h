@@ -26,6 +26,9 @@ EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& m
 // What a demonstration adds after the prompt: the completion and the model's end-of-turn token.
 std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::string& completion);
 
+// The `ids` of a JSON line. kUsage naming the entry that is no token id below `vocab_size`.
+std::vector<int32_t> ReadTokenIds(const nlohmann::json& row, int64_t vocab_size);
+
 std::vector<int32_t> StopIds(const policy::Model& model);
 
 // ids without the stop token at their end.
