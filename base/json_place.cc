@@ -27,12 +27,6 @@ bool IsPlainKey(const std::string& key) {
 
 }  // namespace
 
-JsonPlace JsonPlace::Below(const json& value, std::string place) const {
-  JsonPlace below(value, file_);
-  below.place_ = std::move(place);
-  return below;
-}
-
 std::string JsonPlace::PlaceOf(const std::string& key) const {
   if (!IsPlainKey(key)) return place_ + "['" + key + "']";
   return place_.empty() ? key : place_ + "." + key;
@@ -45,14 +39,14 @@ JsonPlace JsonPlace::Member(const std::string& key, std::string_view expected) c
     throw Error(ErrorCode::kUsage, (file_.empty() ? "" : file_ + ": ") + PlaceOf(key) +
                                        " is missing; expected " + std::string(expected));
   }
-  return Below(*found, PlaceOf(key));
+  return JsonPlace(*found, file_, PlaceOf(key));
 }
 
 std::optional<JsonPlace> JsonPlace::Optional(const std::string& key) const {
   if (!value_->is_object()) Refuse("an object");
   const auto found = value_->find(key);
   if (found == value_->end() || found->is_null()) return std::nullopt;
-  return Below(*found, PlaceOf(key));
+  return JsonPlace(*found, file_, PlaceOf(key));
 }
 
 size_t JsonPlace::ListSize() const {
@@ -61,7 +55,7 @@ size_t JsonPlace::ListSize() const {
 }
 
 JsonPlace JsonPlace::Entry(size_t index) const {
-  return Below(value_->at(index), place_ + "[" + std::to_string(index) + "]");
+  return JsonPlace(value_->at(index), file_, place_ + "[" + std::to_string(index) + "]");
 }
 
 std::string JsonPlace::Text() const {

@@ -17,8 +17,9 @@ namespace cohort::base {
 // Without the name of a file the sentence begins with the place.
 class JsonPlace {
  public:
-  JsonPlace(const nlohmann::json& value, std::string file)
-      : value_(&value), file_(std::move(file)) {}
+  // `place` is where the value stands in its file; empty: it is the whole file.
+  JsonPlace(const nlohmann::json& value, std::string file, std::string place = "")
+      : value_(&value), file_(std::move(file)), place_(std::move(place)) {}
 
   const nlohmann::json& value() const { return *value_; }
   const std::string& file() const { return file_; }
@@ -48,12 +49,11 @@ class JsonPlace {
   [[noreturn]] void Fail(const std::string& what, const std::string& hint = "") const;
 
  private:
-  JsonPlace Below(const nlohmann::json& value, std::string place) const;
   std::string PlaceOf(const std::string& key) const;
 
   const nlohmann::json* value_;
   std::string file_;
-  std::string place_;  // empty: the whole file
+  std::string place_;
 };
 
 // Brackets open at once in a JSON text; a text of any nesting is safe to measure but not to copy.

@@ -2,14 +2,33 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/json_place.h"
 #include "policy/byte_symbols.h"
 #include "policy/tokenizer_spec.h"
 
 namespace cohort::policy {
+namespace {
+
+// What a hostile file could otherwise exhaust memory or the stack with.
+void CheckSize(const std::string& text, const std::string& source) {
+  constexpr size_t kMaxMiB = 256;
+  constexpr int kMaxDepth = 64;
+  if (text.size() > kMaxMiB << 20) {
+    throw Error(ErrorCode::kUsage, source + ": " + std::to_string(text.size() >> 20) +
+                                       " MiB; expected at most " + std::to_string(kMaxMiB));
+  }
+  if (base::JsonDepth(text) > kMaxDepth) {
+    throw Error(ErrorCode::kUsage, source + ": values are nested deeper than " +
+                                       std::to_string(kMaxDepth) + " lists and objects");
+  }
+}
+
+}  // namespace
 
 std::shared_ptr<const Tokenizer> ReadTokenizer(const std::filesystem::path& tokenizer_json) {
   const std::string source = tokenizer_json.string();
   const std::string text = base::ReadFile(tokenizer_json);
+  CheckSize(text, source);
   nlohmann::json json;
   try {
     json = nlohmann::json::parse(text);
