@@ -53,12 +53,12 @@ Json PreTokenizerOf(const GgufFile& file) {
   if (name == "llama-bpe" || name == "llama3") {
     return Sequence(Isolate(Gpt4Pattern(R"(\p{N}{1,3})")), ByteLevel(false));
   }
-  if (name == "qwen2" || name == "deepseek-r1-qwen") {
+  if (name == "qwen2") {
     return Sequence(Isolate(Gpt4Pattern(R"(\p{N})")), ByteLevel(false));
   }
   if (name == "deepseek-v3") return DeepSeekV3();
   file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported",
-              "supported: gpt-2, smollm, llama-bpe, qwen2, deepseek-r1-qwen, deepseek-v3");
+              "supported: gpt-2, smollm, llama-bpe, qwen2, deepseek-v3");
 }
 
 const Json& Array(const GgufFile& file, const std::string& key) {
