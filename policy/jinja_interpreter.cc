@@ -245,13 +245,14 @@ Value Interpreter::RunMacro(const Statement& statement, const ScopePtr& closure,
     throw TemplateError{"'" + statement.text + "' takes " + std::to_string(parameters.size()) +
                         " arguments, not " + std::to_string(arguments.positional.size())};
   }
-  for (const auto& [name, value] : arguments.keywords) {
+  for (const auto& keyword : arguments.keywords) {
+    const std::string& name = keyword.first;
     const bool known = std::any_of(parameters.begin(), parameters.end(),
                                    [&](const Parameter& p) { return p.name == name; });
     if (!known && name != "caller") {
       throw TemplateError{"'" + statement.text + "' has no parameter '" + name + "'"};
     }
-    if (name == "caller") scope->variables[name] = value;
+    if (name == "caller") scope->variables[name] = keyword.second;
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& parameter = parameters[i];

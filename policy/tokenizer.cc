@@ -26,8 +26,11 @@ void CheckSize(const std::string& text, const std::string& source) {
 }  // namespace
 
 std::shared_ptr<const Tokenizer> ReadTokenizer(const std::filesystem::path& tokenizer_json) {
-  const std::string source = tokenizer_json.string();
-  const std::string text = base::ReadFile(tokenizer_json);
+  return ParseTokenizer(base::ReadFile(tokenizer_json), tokenizer_json.string());
+}
+
+std::shared_ptr<const Tokenizer> ParseTokenizer(const std::string& text,
+                                                const std::string& source) {
   CheckSize(text, source);
   nlohmann::json json;
   try {

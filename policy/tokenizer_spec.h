@@ -50,6 +50,9 @@ inline constexpr int64_t kMaxTokenId = 4'000'000;
 // `source` names the file in errors (kUsage), which say the place in it too.
 std::shared_ptr<const Tokenizer> MakeTokenizer(TokenizerSpec spec, const std::string& source);
 
+// The text of a tokenizer.json, as ReadTokenizer takes it from a file.
+std::shared_ptr<const Tokenizer> ParseTokenizer(const std::string& text, const std::string& source);
+
 TokenizerSpec ParseTokenizerJson(const nlohmann::json& json, const std::string& source);
 nlohmann::json TokenizerSpecToJson(const TokenizerSpec& spec);
 

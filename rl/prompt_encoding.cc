@@ -11,12 +11,22 @@ EncodedPrompt EncodeText(const policy::Model& model, const std::string& text) {
   return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
 }
 
-EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& messages) {
+nlohmann::ordered_json TemplateVariables(const policy::Model& model,
+                                         const nlohmann::ordered_json& tools) {
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  if (model.chat_variables.is_object()) variables = model.chat_variables;
+  if (!tools.is_null()) variables["tools"] = tools;
+  return variables;
+}
+
+EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::ordered_json& messages,
+                             const nlohmann::ordered_json& tools) {
   if (model.chat_template == nullptr) {
     throw Error(ErrorCode::kUsage, "the model has no chat template",
                 "give plain text (data.chat=false, or no --chat), or a model with a template");
   }
-  const std::string text = model.chat_template->Render(messages, true, model.chat_variables);
+  const std::string text =
+      model.chat_template->Render(messages, true, TemplateVariables(model, tools));
   return {text, model.tokenizer->Encode(text)};
 }
 
