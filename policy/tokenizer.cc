@@ -40,6 +40,8 @@ std::shared_ptr<const Tokenizer> ParseTokenizer(const std::string& text,
                 source + ": not valid JSON at byte " + std::to_string(error.byte) + " of " +
                     std::to_string(text.size()),
                 "the file may be cut short; copy it again");
+  } catch (const nlohmann::json::out_of_range&) {
+    throw Error(ErrorCode::kUsage, source + ": not valid JSON: it has a number too large to read");
   }
   return MakeTokenizer(ParseTokenizerJson(json, source), source);
 }

@@ -159,6 +159,11 @@ TEST_F(TokenizerJson, AFileCutShortIsToldWhere) {
             "tokenizer_json_test.json: not valid JSON at byte 18 of 17");
 }
 
+TEST_F(TokenizerJson, ANumberBeyondTheMachinesIsRefused) {
+  EXPECT_EQ(ErrorOfFile(R"({"model": 7e777})"),
+            "tokenizer_json_test.json: not valid JSON: it has a number too large to read");
+}
+
 TEST_F(TokenizerJson, NestingIsBounded) {
   EXPECT_EQ(
       ErrorOfFile(R"({"model": )" + std::string(200000, '[') + std::string(200000, ']') + "}"),
