@@ -160,6 +160,7 @@ TEST(Nfc, ComposesAsTheStandardsTestFileSays) {
   EXPECT_EQ(ComposeNfc("\u212B"), "\u00C5");
   EXPECT_EQ(ComposeNfc("\u0958"), "\u0915\u093C");
   EXPECT_EQ(ComposeNfc("\u1100\uAC00\u11A8"), "\u1100\uAC01");
+  EXPECT_EQ(ComposeNfc("\uAC00\u11A7"), "\uAC00\u11A7");
   EXPECT_EQ(ComposeNfc("\U0001D15E"), "\U0001D157\U0001D165");
   EXPECT_EQ(ComposeNfc("a\u0315\u0300\u05AE\u0300b"), "\u00E0\u05AE\u0300\u0315b");
 }
