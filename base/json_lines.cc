@@ -6,11 +6,14 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/json_place.h"
 
 namespace cohort::base {
+namespace {
 
-void ForEachJsonLine(const std::filesystem::path& path,
-                     const std::function<void(const Json& row, int line)>& row) {
+template <typename AnyJson>
+void ForEachLine(const std::filesystem::path& path,
+                 const std::function<void(const AnyJson& row, int line)>& row) {
   std::ifstream file;
   const bool from_stdin = path == "-";
   if (!from_stdin) {
@@ -26,7 +29,12 @@ void ForEachJsonLine(const std::filesystem::path& path,
   for (int line = 1; std::getline(in, text); ++line) {
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
     const std::string where = path.string() + ":" + std::to_string(line) + ": ";
-    const Json value = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    constexpr int kMaxDepth = 200;
+    if (JsonDepth(text) > kMaxDepth) {
+      throw Error(ErrorCode::kUsage,
+                  where + "values are nested deeper than " + std::to_string(kMaxDepth));
+    }
+    const AnyJson value = AnyJson::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!value.is_object()) {
       throw Error(ErrorCode::kUsage, where + "expected one JSON object a line, found '" +
                                          text.substr(0, 40) + (text.size() > 40 ? "...'" : "'"));
@@ -35,10 +43,22 @@ void ForEachJsonLine(const std::filesystem::path& path,
       row(value, line);
     } catch (const Error& error) {
       throw Error(error.code(), where + error.what(), error.hint());
-    } catch (const Json::exception& error) {
+    } catch (const nlohmann::detail::exception& error) {
       throw Error(ErrorCode::kUsage, where + error.what());
     }
   }
+}
+
+}  // namespace
+
+void ForEachJsonLine(const std::filesystem::path& path,
+                     const std::function<void(const Json& row, int line)>& row) {
+  ForEachLine<Json>(path, row);
+}
+
+void ForEachOrderedJsonLine(const std::filesystem::path& path,
+                            const std::function<void(const OrderedJson& row, int line)>& row) {
+  ForEachLine<OrderedJson>(path, row);
 }
 
 std::string DumpJson(const Json& value) {

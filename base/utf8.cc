@@ -55,6 +55,20 @@ size_t ValidUtf8Prefix(std::string_view text) {
 
 bool IsValidUtf8(std::string_view text) { return ValidUtf8Prefix(text) == text.size(); }
 
+size_t UnfinishedUtf8Suffix(std::string_view text) {
+  if (text.empty() || static_cast<uint8_t>(text.back()) < 0x80) return 0;
+  for (size_t length = 1; length <= 3 && length <= text.size(); ++length) {
+    const std::string_view suffix = text.substr(text.size() - length);
+    for (size_t missing = 1; length + missing <= 4; ++missing) {
+      for (const char continuation : {'\x80', '\xBF'}) {
+        const std::string finished = std::string(suffix) + std::string(missing, continuation);
+        if (DecodeUtf8(finished, 0).length == finished.size()) return length;
+      }
+    }
+  }
+  return 0;
+}
+
 std::string RepairUtf8(std::string_view text) {
   std::string valid;
   valid.reserve(text.size());

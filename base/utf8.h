@@ -23,6 +23,9 @@ CodePoint DecodeUtf8(std::string_view text, size_t position);
 size_t ValidUtf8Prefix(std::string_view text);
 bool IsValidUtf8(std::string_view text);
 
+// Bytes at the end that begin a code point without finishing it: 0 to 3.
+size_t UnfinishedUtf8Suffix(std::string_view text);
+
 // The text with every byte that is not part of a valid sequence replaced by U+FFFD.
 std::string RepairUtf8(std::string_view text);
 

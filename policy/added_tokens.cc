@@ -10,7 +10,10 @@ namespace {
 
 bool IsWordCharacter(std::string_view character) {
   if (base::ValidUtf8Prefix(character) != character.size()) return false;
-  static const RegexPattern word(R"(\w)");
+  // UTS 18's \w, as Rust's regex has it.
+  static const RegexPattern word(
+      R"([\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149})"
+      R"(\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}])");
   bool found = false;
   word.ForEachMatch(character, [&](size_t, size_t) { found = true; });
   return found;
@@ -92,8 +95,9 @@ const AddedToken* AddedTokens::Find(int32_t id) const {
   return found == index_of_id_.end() ? nullptr : &tokens_[found->second];
 }
 
-void AddedTokens::SplitBy(const Trie& trie, std::string_view text,
-                          std::vector<Section>* sections) const {
+std::vector<AddedTokens::Section> AddedTokens::SplitBy(const Trie& trie,
+                                                       std::string_view text) const {
+  std::vector<Section> sections;
   size_t done = 0;
   for (size_t position = 0; position < text.size();) {
     const bool may_start = trie.starts[static_cast<uint8_t>(text[position])];
@@ -108,26 +112,12 @@ void AddedTokens::SplitBy(const Trie& trie, std::string_view text,
     if (token.single_word && !StandsAlone(text, begin, end)) continue;
     if (token.lstrip) begin = SkipSpacesBack(text, begin, std::min(done, begin));
     if (token.rstrip) end = SkipSpaces(text, end);
-    if (begin > done) sections->push_back({text.substr(done, begin - done), std::nullopt});
-    sections->push_back({text.substr(begin, end - begin), token.id});
+    if (begin > done) sections.push_back({text.substr(done, begin - done), std::nullopt});
+    sections.push_back({text.substr(begin, end - begin), token.id});
     done = end;
   }
-  if (done < text.size()) sections->push_back({text.substr(done), std::nullopt});
-}
-
-std::vector<AddedTokens::Section> AddedTokens::Split(std::string_view text) const {
-  std::vector<Section> sections;
-  SplitBy(plain_, text, &sections);
-  if (normalized_.children.empty()) return sections;
-  std::vector<Section> finer;
-  for (const Section& section : sections) {
-    if (section.id.has_value()) {
-      finer.push_back(section);
-    } else {
-      SplitBy(normalized_, section.text, &finer);
-    }
-  }
-  return finer;
+  if (done < text.size()) sections.push_back({text.substr(done), std::nullopt});
+  return sections;
 }
 
 }  // namespace cohort::policy

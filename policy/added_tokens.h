@@ -21,10 +21,14 @@ class AddedTokens {
     std::string_view text;
     std::optional<int32_t> id;  // set for an added token, else ordinary text
   };
-  // Leftmost, then longest; tokens with `normalized` set are looked for in what the others left.
-  std::vector<Section> Split(std::string_view text) const;
+  // Leftmost, then longest. Tokens with `normalized` set are looked for only by the second, in what
+  // the first has left, normalized.
+  std::vector<Section> Split(std::string_view text) const { return SplitBy(plain_, text); }
+  std::vector<Section> SplitNormalized(std::string_view text) const {
+    return SplitBy(normalized_, text);
+  }
 
-  // nullptr when `id` is no added token.
+  // nullptr when `id` is no added token. Its content is what is looked for: normalized.
   const AddedToken* Find(int32_t id) const;
 
  private:
@@ -38,7 +42,7 @@ class AddedTokens {
     int32_t LongestAt(std::string_view text, size_t position) const;  // -1: none
   };
 
-  void SplitBy(const Trie& trie, std::string_view text, std::vector<Section>* sections) const;
+  std::vector<Section> SplitBy(const Trie& trie, std::string_view text) const;
 
   std::vector<AddedToken> tokens_;
   std::unordered_map<int32_t, size_t> index_of_id_;

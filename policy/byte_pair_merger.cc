@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdio>
 #include <limits>
 #include <queue>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "policy/byte_symbols.h"
 
 namespace cohort::policy {
@@ -22,23 +24,23 @@ size_t HashPair(uint64_t pair) { return (pair * 0x9E3779B97F4A7C15ull) >> 29; }
 }  // namespace
 
 BytePairMerger::BytePairMerger(const TokenizerSpec& spec, const std::string& source)
-    : has_merges_(!spec.merges.empty()), fuse_unk_(spec.fuse_unk) {
+    : by_characters_(spec.alphabet == TokenizerSpec::Alphabet::kCharacters),
+      has_merges_(!spec.merges.empty()),
+      fuse_unk_(spec.fuse_unk) {
   const TokenIndex index = IndexTokens(spec.tokens);
-  for (int byte = 0; byte < 256; ++byte) {
-    const auto found = index.find(SymbolsOfBytes(std::string(1, static_cast<char>(byte))));
-    id_of_byte_[byte] = found == index.end() ? -1 : found->second;
-  }
+  AddSymbols(spec, index);
   if (spec.unk_token.has_value()) {
     const auto found = index.find(*spec.unk_token);
     if (found == index.end()) {
-      throw Error(ErrorCode::kUsage,
-                  source + ": model.unk_token '" + *spec.unk_token + "' is not in model.vocab");
+      throw Error(ErrorCode::kUsage, source + ": model.unk_token is '" + *spec.unk_token +
+                                         "', which is not in model.vocab");
     }
     unk_id_ = found->second;
   }
   if (spec.ignore_merges) {
     for (const auto& [token, id] : index) {
-      if (auto bytes = BytesOfSymbols(token)) words_.emplace(*std::move(bytes), id);
+      std::optional<std::string> word = by_characters_ ? token : BytesOfSymbols(token);
+      if (word.has_value()) words_.emplace(*std::move(word), id);
     }
   }
   merges_.assign(std::bit_ceil(spec.merges.size() * 2 + 2), Merge{kEmpty, 0, 0});
@@ -47,6 +49,23 @@ BytePairMerger::BytePairMerger(const TokenizerSpec& spec, const std::string& sou
     const auto merged = index.find(spec.tokens.at(left) + spec.tokens.at(right));
     COHORT_CHECK(merged != index.end(), "ReadMerge lets only merges into known tokens through");
     InsertMerge(left, right, static_cast<int32_t>(rank), merged->second);
+  }
+}
+
+void BytePairMerger::AddSymbols(const TokenizerSpec& spec, const TokenIndex& index) {
+  id_of_byte_.fill(-1);
+  for (int byte = 0; byte < 256; ++byte) {
+    char fallback[8];
+    std::snprintf(fallback, sizeof(fallback), "<0x%02X>", byte);
+    if (by_characters_ && !spec.byte_fallback) break;
+    const auto found = index.find(
+        by_characters_ ? fallback : SymbolsOfBytes(std::string(1, static_cast<char>(byte))));
+    if (found != index.end()) id_of_byte_[byte] = found->second;
+  }
+  if (!by_characters_) return;
+  for (const auto& [token, id] : index) {
+    const base::CodePoint point = base::DecodeUtf8(token, 0);
+    if (point.length == token.size()) id_of_character_.emplace(point.value, id);
   }
 }
 
@@ -82,6 +101,30 @@ void BytePairMerger::AppendBytes(std::string_view word, std::vector<int32_t>* id
   }
 }
 
+void BytePairMerger::AppendCharacters(std::string_view word, std::vector<int32_t>* ids) const {
+  bool pending_unk = false;  // tokenizers writes it late, after bytes that follow it
+  for (size_t position = 0; position < word.size();) {
+    const base::CodePoint point = base::DecodeUtf8(word, position);
+    const std::string_view bytes = word.substr(position, point.length);
+    position += point.length;
+    const auto known = id_of_character_.find(point.value);
+    if (known != id_of_character_.end()) {
+      if (pending_unk) ids->push_back(unk_id_);
+      pending_unk = false;
+      ids->push_back(known->second);
+      continue;
+    }
+    const auto id_of = [&](char byte) { return id_of_byte_[static_cast<uint8_t>(byte)]; };
+    if (std::all_of(bytes.begin(), bytes.end(), [&](char byte) { return id_of(byte) >= 0; })) {
+      for (const char byte : bytes) ids->push_back(id_of(byte));
+    } else if (unk_id_ >= 0) {
+      if (pending_unk && !fuse_unk_) ids->push_back(unk_id_);
+      pending_unk = true;
+    }
+  }
+  if (pending_unk) ids->push_back(unk_id_);
+}
+
 void BytePairMerger::Encode(std::string_view word, std::vector<int32_t>* ids) const {
   if (!words_.empty()) {
     const auto whole = words_.find(std::string(word));
@@ -91,7 +134,11 @@ void BytePairMerger::Encode(std::string_view word, std::vector<int32_t>* ids) co
     }
   }
   const size_t first = ids->size();
-  AppendBytes(word, ids);
+  if (by_characters_) {
+    AppendCharacters(word, ids);
+  } else {
+    AppendBytes(word, ids);
+  }
   if (!has_merges_) return;
   if (ids->size() - first > kLongWord) {
     MergeLong(ids, first);

@@ -1,7 +1,8 @@
 #pragma once
 
-// Byte-pair encoding of one word: bytes become tokens, then the adjacent pair of best rank is
-// merged again and again (arXiv 1508.07909, algorithm 1); among equals the leftmost goes first.
+// Byte-pair encoding of one word: bytes or characters become tokens, then the adjacent pair of best
+// rank is merged again and again (arXiv 1508.07909, algorithm 1); among equals the leftmost goes
+// first.
 
 #include <array>
 #include <cstdint>
@@ -21,8 +22,9 @@ class BytePairMerger {
  public:
   BytePairMerger(const TokenizerSpec& spec, const std::string& source);
 
-  // Appends the ids of a word given as bytes. A byte that is no token becomes the unknown token, or
-  // nothing when there is none (as Hugging Face tokenizers does).
+  // Appends the ids of a word. A byte (character) that is no token becomes its bytes' tokens with
+  // byte_fallback, else the unknown token, or nothing when there is none (as Hugging Face
+  // tokenizers does).
   void Encode(std::string_view word, std::vector<int32_t>* ids) const;
 
  private:
@@ -35,11 +37,15 @@ class BytePairMerger {
 
   void InsertMerge(int32_t left, int32_t right, int32_t rank, int32_t merged);
   const Merge* FindMerge(int32_t left, int32_t right) const;
+  void AddSymbols(const TokenizerSpec& spec, const TokenIndex& index);
   void AppendBytes(std::string_view word, std::vector<int32_t>* ids) const;
+  void AppendCharacters(std::string_view word, std::vector<int32_t>* ids) const;
   void MergeShort(std::vector<int32_t>* ids, size_t first) const;  // quadratic, no allocation
   void MergeLong(std::vector<int32_t>* ids, size_t first) const;   // n log n
 
-  std::array<int32_t, 256> id_of_byte_;             // -1: none
+  bool by_characters_;
+  std::array<int32_t, 256> id_of_byte_;  // -1: none; with characters, what a byte falls back to
+  std::unordered_map<uint32_t, int32_t> id_of_character_;
   std::unordered_map<std::string, int32_t> words_;  // only filled for ignore_merges
   std::vector<Merge> merges_;                       // open addressing, size a power of two
   bool has_merges_;

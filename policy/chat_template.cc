@@ -8,18 +8,37 @@ namespace cohort::policy {
 
 struct ChatTemplate::Program {
   jinja::Body body;
+  bool marks_generation = false;
 };
 
 ChatTemplate::ChatTemplate(std::string source) : source_(std::move(source)) {
   auto program = std::make_unique<Program>();
-  program->body = jinja::Parser(source_).Parse();
+  jinja::Parser parser(source_);
+  program->body = parser.Parse();
+  program->marks_generation = parser.has_generation();
   program_ = std::move(program);
 }
 
 ChatTemplate::~ChatTemplate() = default;
 
-std::string ChatTemplate::Render(const nlohmann::json& messages, bool add_generation_prompt,
-                                 const nlohmann::json& variables) const {
+bool ChatTemplate::marks_generation() const { return program_->marks_generation; }
+
+std::string ChatTemplate::Render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                                 const nlohmann::ordered_json& variables) const {
+  return Run(messages, add_generation_prompt, variables, nullptr);
+}
+
+ChatTemplate::MarkedText ChatTemplate::RenderMarked(const nlohmann::ordered_json& messages,
+                                                    bool add_generation_prompt,
+                                                    const nlohmann::ordered_json& variables) const {
+  MarkedText marked;
+  marked.text = Run(messages, add_generation_prompt, variables, &marked.generated);
+  return marked;
+}
+
+std::string ChatTemplate::Run(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                              const nlohmann::ordered_json& variables,
+                              std::vector<Span>* generated) const {
   jinja::Dict names;
   try {
     // transformers always passes these two, null when the user gives none.
@@ -31,7 +50,18 @@ std::string ChatTemplate::Render(const nlohmann::json& messages, bool add_genera
   } catch (const jinja::TemplateError& error) {
     throw Error(ErrorCode::kUsage, "chat template: " + error.message);
   }
-  return jinja::Interpreter(program_->body, {}).Render(names);
+  jinja::Interpreter interpreter(program_->body, {});
+  std::string text = interpreter.Render(names);
+  if (generated == nullptr) return text;
+  if (interpreter.lost_generation()) {
+    throw Error(ErrorCode::kUsage,
+                "chat template: a {% generation %} block stands inside a macro, a filter or a set",
+                "then nobody can say which part of the text it wrote; move it out");
+  }
+  for (const jinja::TextSpan& span : interpreter.generated()) {
+    generated->push_back({span.begin, span.end});
+  }
+  return text;
 }
 
 }  // namespace cohort::policy

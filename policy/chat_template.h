@@ -3,6 +3,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 namespace cohort::policy {
 
@@ -14,14 +15,31 @@ class ChatTemplate {
   explicit ChatTemplate(std::string source);
   ~ChatTemplate();
 
-  // `messages`: [{"role","content"}...]. `variables`: bos_token, eos_token and whatever the user
-  // adds.
-  std::string Render(const nlohmann::json& messages, bool add_generation_prompt,
-                     const nlohmann::json& variables) const;
+  // `messages`: [{"role","content"}...]. `variables`: bos_token, eos_token, tools and whatever the
+  // user adds. Objects are rendered in their own order of keys, as Python does: give ordered_json
+  // where the order shows (tools, arguments of tool calls).
+  std::string Render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                     const nlohmann::ordered_json& variables) const;
+
+  struct Span {
+    size_t begin, end;
+  };
+  struct MarkedText {
+    std::string text;
+    std::vector<Span> generated;  // bytes that {% generation %} blocks wrote, in order
+  };
+  // The same, with what the template marks as the assistant's.
+  MarkedText RenderMarked(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                          const nlohmann::ordered_json& variables) const;
+  bool marks_generation() const;  // whether it has {% generation %} blocks
+
   const std::string& source() const { return source_; }
 
  private:
   struct Program;
+  std::string Run(const nlohmann::ordered_json& messages, bool add_generation_prompt,
+                  const nlohmann::ordered_json& variables, std::vector<Span>* generated) const;
+
   std::string source_;
   std::unique_ptr<const Program> program_;
 };

@@ -31,6 +31,18 @@ std::string Gpt4Pattern(const std::string& digits) {
          R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 }
 
+// tokenizer.json of deepseek-ai/DeepSeek-V3.
+Json DeepSeekV3() {
+  return {
+      {"type", "Sequence"},
+      {"pretokenizers",
+       Json::array({Isolate(R"(\p{N}{1,3})"), Isolate("[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"),
+                    Isolate(R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
+                            R"(|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
+                            R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"),
+                    ByteLevel(false)})}};
+}
+
 // llama.cpp names each family's pre-tokenizer; Hugging Face writes it out.
 Json PreTokenizerOf(const GgufFile& file) {
   const std::string name = file.String("tokenizer.ggml.pre");
@@ -41,8 +53,12 @@ Json PreTokenizerOf(const GgufFile& file) {
   if (name == "llama-bpe" || name == "llama3") {
     return Sequence(Isolate(Gpt4Pattern(R"(\p{N}{1,3})")), ByteLevel(false));
   }
+  if (name == "qwen2") {
+    return Sequence(Isolate(Gpt4Pattern(R"(\p{N})")), ByteLevel(false));
+  }
+  if (name == "deepseek-v3") return DeepSeekV3();
   file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported",
-              "supported: gpt-2, smollm, llama-bpe");
+              "supported: gpt-2, smollm, llama-bpe, qwen2, deepseek-v3");
 }
 
 const Json& Array(const GgufFile& file, const std::string& key) {
@@ -122,6 +138,7 @@ TokenizerSpec GgufTokenizer(const GgufFile& file) {
   ReadAddedTokens(file, &spec);
   ReadMerges(file, &spec);
   spec.pre_tokenizer = PreTokenizerOf(file);
+  if (file.String("tokenizer.ggml.pre") == "qwen2") spec.normalizer = {{"type", "NFC"}};
   spec.post_processor = PostProcessorOf(file, spec);
   return spec;
 }

@@ -56,7 +56,9 @@ Value Interpreter::EvaluateInner(const Expression& expression, const ScopePtr& s
     case ExpressionKind::kTest: {
       const Value value = operand(0);
       const Arguments arguments = EvaluateArguments(expression, scope);
-      return FindTest(expression.name)(value, arguments.positional);
+      const Test test = FindTest(expression.name);
+      if (test == nullptr) throw TemplateError{"test '" + expression.name + "' is not known"};
+      return test(value, arguments.positional);
     }
     case ExpressionKind::kUnary: {
       const Value value = operand(0);
@@ -164,7 +166,9 @@ Value Interpreter::ApplyFilters(const Expression& filters, const Value& input,
   Step();
   line_ = filters.line;
   const Arguments arguments = EvaluateArguments(filters, scope);
-  return FindFilter(filters.name)(*this, value, arguments);
+  const Filter filter = FindFilter(filters.name);
+  if (filter == nullptr) throw TemplateError{"filter '" + filters.name + "' is not known"};
+  return filter(*this, value, arguments);
 }
 
 }  // namespace cohort::policy::jinja

@@ -364,7 +364,7 @@ ExpressionPtr ExpressionParser::ParseFilters(ExpressionPtr value) {
 ExpressionPtr ExpressionParser::ParseFilter(ExpressionPtr value) {
   auto made = Make(ExpressionKind::kFilter);
   made->name = tokens_.Expect(TokenKind::kName, "a filter's name").text;
-  if (FindFilter(made->name) == nullptr) {
+  if (ifs_ == 0 && FindFilter(made->name) == nullptr) {
     RefuseTemplate(made->line, "filter '" + made->name + "' is not known");
   }
   made->operands.push_back(std::move(value));
@@ -394,7 +394,7 @@ ExpressionPtr ExpressionParser::ParseTest(ExpressionPtr value) {
   tokens_.Take();
   const bool negated = tokens_.SkipName("not");
   made->name = tokens_.Expect(TokenKind::kName, "a test's name").text;
-  if (FindTest(made->name) == nullptr) {
+  if (ifs_ == 0 && FindTest(made->name) == nullptr) {
     RefuseTemplate(made->line, "test '" + made->name + "' is not known");
   }
   made->operands.push_back(std::move(value));

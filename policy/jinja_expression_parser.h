@@ -16,6 +16,11 @@ class ExpressionParser {
   // name | filter | filter of {% filter %}: filters without a value.
   ExpressionPtr ParseFilters(ExpressionPtr value);
 
+  // Inside {% if %} a filter or test that is not known is refused only where it is met, as Jinja2
+  // does: templates ask there for what their host may lack.
+  void EnterIf() { ++ifs_; }
+  void LeaveIf() { --ifs_; }
+
  private:
   ExpressionPtr ParseConditional();
   ExpressionPtr ParseOr();
@@ -47,6 +52,7 @@ class ExpressionParser {
   TokenStream& tokens_;
   int depth_ = 0;
   int parts_ = 0;
+  int ifs_ = 0;  // around the current expression
 };
 
 }  // namespace cohort::policy::jinja

@@ -153,11 +153,13 @@ Value Round(I, V input, A arguments) {
   if (how == "ceil") return std::ceil(value * scale) / scale;
   if (how == "floor") return std::floor(value * scale) / scale;
   if (how != "common") throw TemplateError{"round's method is common, ceil or floor"};
+  if (!input.IsFloat() && digits >= 0) return input.ToInteger();
   return std::nearbyint(value * scale) / scale;
 }
 
 Value Absolute(I, V input, A) {
   if (!input.IsNumber()) throw TemplateError{"abs needs a number"};
+  if (input.IsBool()) return input.ToInteger();
   return input.ToDouble() < 0 ? Negate(input) : input;
 }
 

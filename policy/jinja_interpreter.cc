@@ -56,12 +56,9 @@ void Interpreter::Write(const std::string& text) {
 std::string Interpreter::Capture(const Body& body, const ScopePtr& scope) {
   std::string captured;
   std::string* const outside = std::exchange(output_, &captured);
-  try {
-    Execute(body, scope);
-  } catch (...) {
-    output_ = outside;
-    throw;
-  }
+  ++captures_;
+  Execute(body, scope);  // what it throws ends the rendering
+  --captures_;
   output_ = outside;
   return Charged(std::move(captured));
 }
@@ -80,7 +77,9 @@ Value Interpreter::Call(const Value& callee, const Arguments& arguments) {
 std::vector<Value> Interpreter::Iterate(const Value& value) {
   std::vector<Value> items;
   if (const List* list = value.AsList()) {
-    items = list->items;
+    const size_t taken = list->taken == nullptr ? 0 : *list->taken;
+    items.assign(list->items.begin() + static_cast<ptrdiff_t>(taken), list->items.end());
+    if (list->taken != nullptr) *list->taken = list->items.size();
   } else if (const Dict* dict = value.AsDict()) {
     for (const auto& [key, item] : dict->items) items.push_back(key);
   } else if (const std::string* text = value.AsString()) {
@@ -134,11 +133,8 @@ Interpreter::Flow Interpreter::Execute(const Statement& statement, const ScopePt
     }
     case StatementKind::kWith:
       return ExecuteWith(statement, scope);
-    case StatementKind::kScope: {
-      auto inner = std::make_shared<Scope>();
-      inner->outer = scope;
-      return Execute(statement.body, inner);
-    }
+    case StatementKind::kGeneration:
+      return ExecuteGeneration(statement, scope);
     case StatementKind::kBreak:
       return Flow::kBreak;
     case StatementKind::kContinue:
@@ -156,6 +152,12 @@ Interpreter::Flow Interpreter::ExecuteIf(const Statement& statement, const Scope
   return Flow::kOn;
 }
 
+Interpreter::Flow Interpreter::ExecuteElse(const Statement& loop, const ScopePtr& scope) {
+  auto inner = std::make_shared<Scope>();
+  inner->outer = scope;
+  return Execute(loop.otherwise, inner);
+}
+
 Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, const ScopePtr& scope) {
   auto loop_items = Iterate(Evaluate(*statement.value, scope));
   if (statement.condition != nullptr) {
@@ -166,24 +168,23 @@ Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, const Scop
       return !Evaluate(*statement.condition, inner).Truth();
     });
   }
-  if (loop_items.empty()) {
-    auto inner = std::make_shared<Scope>();
-    inner->outer = scope;
-    return Execute(statement.otherwise, inner);
-  }
+  if (loop_items.empty()) return ExecuteElse(statement, scope);
   const auto loop = std::make_shared<LoopState>();
   loop->items = std::move(loop_items);
   loop->depth = ++loop_depth_;
+  bool any_finished = false;  // Jinja2's else also follows a loop that only breaks or continues
   for (loop->index0 = 0; loop->index0 < loop->items.size(); ++loop->index0) {
     Step();
     auto inner = std::make_shared<Scope>();
     inner->outer = scope;
     inner->variables["loop"] = Value(std::shared_ptr<const LoopState>(loop));
     Assign(statement.targets, loop->items[loop->index0], inner.get());
-    if (Execute(statement.body, inner) == Flow::kBreak) break;
+    const Flow flow = Execute(statement.body, inner);
+    if (flow == Flow::kBreak) break;
+    any_finished = any_finished || flow == Flow::kOn;
   }
   --loop_depth_;
-  return Flow::kOn;
+  return any_finished ? Flow::kOn : ExecuteElse(statement, scope);
 }
 
 void Interpreter::Assign(const std::vector<std::string>& targets, const Value& value,
@@ -244,13 +245,14 @@ Value Interpreter::RunMacro(const Statement& statement, const ScopePtr& closure,
     throw TemplateError{"'" + statement.text + "' takes " + std::to_string(parameters.size()) +
                         " arguments, not " + std::to_string(arguments.positional.size())};
   }
-  for (const auto& [name, value] : arguments.keywords) {
+  for (const auto& keyword : arguments.keywords) {
+    const std::string& name = keyword.first;
     const bool known = std::any_of(parameters.begin(), parameters.end(),
                                    [&](const Parameter& p) { return p.name == name; });
     if (!known && name != "caller") {
       throw TemplateError{"'" + statement.text + "' has no parameter '" + name + "'"};
     }
-    if (name == "caller") scope->variables[name] = value;
+    if (name == "caller") scope->variables[name] = keyword.second;
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& parameter = parameters[i];
@@ -271,6 +273,17 @@ void Interpreter::ExecuteCallBlock(const Statement& statement, const ScopePtr& s
   Arguments arguments = EvaluateArguments(*statement.value, scope);
   arguments.keywords.emplace_back("caller", MakeMacro(statement, "caller", scope));
   Write(ToText(Call(callee, arguments)));
+}
+
+Interpreter::Flow Interpreter::ExecuteGeneration(const Statement& statement,
+                                                 const ScopePtr& scope) {
+  auto inner = std::make_shared<Scope>();
+  inner->outer = scope;
+  const size_t begin = output_->size();
+  const Flow flow = Execute(statement.body, inner);
+  if (captures_ == 0) generated_.push_back({begin, output_->size()});
+  lost_generation_ = lost_generation_ || captures_ > 0;
+  return flow;
 }
 
 Interpreter::Flow Interpreter::ExecuteWith(const Statement& statement, const ScopePtr& scope) {

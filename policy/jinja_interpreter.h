@@ -17,6 +17,11 @@ struct Limits {
   int depth = 1500;                        // of evaluation
 };
 
+// Bytes of a rendering.
+struct TextSpan {
+  size_t begin, end;
+};
+
 struct Scope {
   std::unordered_map<std::string, Value> variables;
   std::shared_ptr<Scope> outer;
@@ -29,6 +34,10 @@ class Interpreter {
 
   // kUsage with the template's line for anything that goes wrong, limits included.
   std::string Render(const Dict& variables);
+  // What {% generation %} blocks wrote, in order.
+  const std::vector<TextSpan>& generated() const { return generated_; }
+  // One stood where its place in the rendering is not known: inside a macro, a filter or a set.
+  bool lost_generation() const { return lost_generation_; }
 
   // For operators, filters, tests and methods.
   Value Call(const Value& callee, const Arguments& arguments);
@@ -47,9 +56,11 @@ class Interpreter {
   Flow Execute(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteIf(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteFor(const Statement& statement, const ScopePtr& scope);
+  Flow ExecuteElse(const Statement& loop, const ScopePtr& scope);
   void ExecuteSet(const Statement& statement, const ScopePtr& scope);
   void ExecuteCallBlock(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteWith(const Statement& statement, const ScopePtr& scope);
+  Flow ExecuteGeneration(const Statement& statement, const ScopePtr& scope);
   Value MakeMacro(const Statement& statement, const std::string& name, const ScopePtr& scope);
   Value RunMacro(const Statement& statement, const ScopePtr& closure, const Arguments& arguments);
   void Assign(const std::vector<std::string>& targets, const Value& value, Scope* scope);
@@ -78,6 +89,9 @@ class Interpreter {
   int64_t steps_ = 0;
   size_t bytes_ = 0;
   std::string* output_ = nullptr;
+  int captures_ = 0;  // output_ is not the rendering itself
+  std::vector<TextSpan> generated_;
+  bool lost_generation_ = false;
 };
 
 struct Interpreter::DepthGuard {

@@ -1,5 +1,6 @@
 #include "policy/jinja_methods.h"
 
+#include <algorithm>
 #include <map>
 #include <string_view>
 
@@ -74,6 +75,56 @@ Value Find(const std::string& text, const Arguments& a, bool from_right) {
   return CountCodePoints(std::string_view(text).substr(0, at));
 }
 
+Value Index(const std::string& text, const Arguments& a, bool from_right) {
+  const Value position = Find(text, a, from_right);
+  if (position.ToInteger() < 0) throw TemplateError{"the text is not found"};
+  return position;
+}
+
+// Padded with `fill` to so many characters, before and after by `sides`.
+Value Pad(const std::string& text, const Arguments& a, StripSides sides) {
+  constexpr int64_t kMaxWidth = 1'000'000;
+  const Value* width = a.Get(0, "width");
+  const Value* given = a.Get(1, "fillchar");
+  if (width == nullptr || width->ToInteger() > kMaxWidth) {
+    throw TemplateError{"expected a width up to " + std::to_string(kMaxWidth)};
+  }
+  const std::string fill(given == nullptr ? " " : RequiredText(given));
+  if (CountCodePoints(fill) != 1) throw TemplateError{"the fill must be one character"};
+  const int64_t missing = std::max<int64_t>(width->ToInteger() - CountCodePoints(text), 0);
+  int64_t before = sides.left ? missing : 0;
+  // Python's str.center: an odd one goes to the left when the width is odd.
+  if (sides.left && sides.right) before = missing / 2 + (missing & width->ToInteger() & 1);
+  std::string out;
+  for (int64_t i = 0; i < before; ++i) out += fill;
+  out += text;
+  for (int64_t i = before; i < missing; ++i) out += fill;
+  return out;
+}
+
+Value ZeroFill(const std::string& text, const Arguments& a) {
+  const size_t sign = text.starts_with('-') || text.starts_with('+') ? 1 : 0;
+  Arguments pad = a;
+  if (pad.positional.size() != 1) throw TemplateError{"zfill needs a width"};
+  pad.positional[0] = pad.positional[0].ToInteger() - static_cast<int64_t>(sign);
+  pad.positional.emplace_back("0");
+  const Value padded = Pad(text.substr(sign), pad, {true, false});
+  return text.substr(0, sign) + *padded.AsString();
+}
+
+// (before, separator, after).
+Value Partition(const std::string& text, const Arguments& a, bool from_right) {
+  const std::string separator(RequiredText(a.Get(0, "sep")));
+  if (separator.empty()) throw TemplateError{"an empty separator"};
+  const size_t at = from_right ? text.rfind(separator) : text.find(separator);
+  if (at == std::string::npos) {
+    return from_right ? List{{"", "", text}, /*is_tuple=*/true}
+                      : List{{text, "", ""}, /*is_tuple=*/true};
+  }
+  return List{{text.substr(0, at), separator, text.substr(at + separator.size())},
+              /*is_tuple=*/true};
+}
+
 Value Count(const std::string& text, const Arguments& a) {
   const std::string_view wanted = RequiredText(a.Get(0, ""));
   if (wanted.empty()) return CountCodePoints(text) + 1;
@@ -122,6 +173,23 @@ const std::map<std::string_view, TextMethod>& TextMethods() {
       {"removesuffix", [](S s, A a) { return RemoveAffix(s, a, false); }},
       {"find", [](S s, A a) { return Find(s, a, false); }},
       {"rfind", [](S s, A a) { return Find(s, a, true); }},
+      {"index", [](S s, A a) { return Index(s, a, false); }},
+      {"rindex", [](S s, A a) { return Index(s, a, true); }},
+      {"partition", [](S s, A a) { return Partition(s, a, false); }},
+      {"rpartition", [](S s, A a) { return Partition(s, a, true); }},
+      {"ljust",
+       [](S s, A a) {
+         return Pad(s, a, {false, true});
+       }},
+      {"rjust",
+       [](S s, A a) {
+         return Pad(s, a, {true, false});
+       }},
+      {"center",
+       [](S s, A a) {
+         return Pad(s, a, {true, true});
+       }},
+      {"zfill", ZeroFill},
       {"count", Count},
       {"isdigit", [](S s, A) { return Value(AllDigits(s)); }},
       {"isnumeric", [](S s, A) { return Value(AllDigits(s)); }},

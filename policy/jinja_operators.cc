@@ -143,20 +143,20 @@ Value Binary(Interpreter& interpreter, const std::string& op, const Value& a, co
     return IntegerArithmetic(op, a.ToInteger(), b.ToInteger());
   }
   const auto is_sequence = [](const Value& v) {
-    return v.AsString() != nullptr || v.AsList() != nullptr;
+    return v.AsString() != nullptr || (v.AsList() != nullptr && !v.IsGenerator());
   };
   if (op == "+" && a.AsString() != nullptr && b.AsString() != nullptr) {
     interpreter.Charge(a.AsString()->size() + b.AsString()->size());
     return *a.AsString() + *b.AsString();
   }
-  if (op == "+" && a.AsList() != nullptr && b.AsList() != nullptr &&
-      a.AsList()->is_tuple == b.AsList()->is_tuple) {
+  if (op == "+" && a.AsList() != nullptr && b.AsList() != nullptr && !a.IsGenerator() &&
+      !b.IsGenerator() && a.AsList()->is_tuple == b.AsList()->is_tuple) {
     return Join(interpreter, *a.AsList(), *b.AsList());
   }
-  if (op == "*" && is_sequence(a) && b.IsInteger()) {
+  if (op == "*" && is_sequence(a) && (b.IsInteger() || b.IsBool())) {
     return Repeat(interpreter, a, b.ToInteger());
   }
-  if (op == "*" && is_sequence(b) && a.IsInteger()) {
+  if (op == "*" && is_sequence(b) && (a.IsInteger() || a.IsBool())) {
     return Repeat(interpreter, b, a.ToInteger());
   }
   if (op == "%" && a.AsString() != nullptr) {
@@ -207,6 +207,7 @@ Value Item(const Value& container, const Value& key) {
   }
   if (!key.IsInteger() && !key.IsBool()) return missing;
   int64_t index = key.ToInteger();
+  if (container.IsGenerator()) return missing;
   if (const List* list = container.AsList()) {
     const int64_t length = static_cast<int64_t>(list->items.size());
     if (index < 0) index += length;
@@ -224,9 +225,9 @@ Value Item(const Value& container, const Value& key) {
 
 Value Slice(Interpreter& interpreter, const Value& value, const Value* start, const Value* stop,
             const Value* step) {
-  if (value.AsString() == nullptr && value.AsList() == nullptr) {
-    if (value.IsUndefined()) throw TemplateError{"an undefined value cannot be sliced"};
-    throw TemplateError{std::string("'") + value.TypeName() + "' cannot be sliced"};
+  if (value.IsUndefined()) throw TemplateError{"an undefined value cannot be sliced"};
+  if (value.AsString() == nullptr && (value.AsList() == nullptr || value.IsGenerator())) {
+    return Undefined{"a slice"};
   }
   if (const std::string* text = value.AsString()) {
     const std::vector<size_t> offsets = CharacterOffsets(*text);

@@ -71,8 +71,9 @@ Parser::StatementPtr Parser::ParseTag() {
   if (name == "break") return ParseLoopControl(StatementKind::kBreak);
   if (name == "continue") return ParseLoopControl(StatementKind::kContinue);
   if (name == "generation") {  // transformers marks the assistant's tokens with it
-    StatementPtr made = Make(StatementKind::kScope);
+    StatementPtr made = Make(StatementKind::kGeneration);
     made->body = ParseBodyTo("endgeneration");
+    has_generation_ = true;
     return made;
   }
   RefuseTemplate(line, "tag '" + name + "' is not known here");
@@ -80,6 +81,7 @@ Parser::StatementPtr Parser::ParseTag() {
 
 Parser::StatementPtr Parser::ParseIf() {
   StatementPtr made = Make(StatementKind::kIf);
+  expressions_.EnterIf();
   ExpressionPtr condition = expressions_.ParseTuple(/*with_conditional=*/false);
   while (true) {
     EndTag();
@@ -95,6 +97,7 @@ Parser::StatementPtr Parser::ParseIf() {
       made->branches.push_back({nullptr, ParseBody({"endif"})});
       tokens_.Take();
     }
+    expressions_.LeaveIf();
     EndTag();
     return made;
   }

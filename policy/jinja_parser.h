@@ -16,6 +16,7 @@ class Parser {
 
   // The whole template. kUsage with the line of the first thing that is not understood.
   Body Parse();
+  bool has_generation() const { return has_generation_; }  // {% generation %}, seen so far
 
  private:
   using StatementPtr = std::unique_ptr<Statement>;
@@ -41,6 +42,7 @@ class Parser {
   TokenStream tokens_;
   ExpressionParser expressions_;
   int depth_ = 0;
+  bool has_generation_ = false;
   int loops_ = 0;  // around the current tag, inside the same macro
 };
 

@@ -31,9 +31,15 @@ Value Path(const Value& value, const Value& path) {
   return at;
 }
 
+Value Generator(std::vector<Value> items) {
+  return List{std::move(items), false, 1, std::make_shared<size_t>(0)};
+}
+
 Value Length(I, V input, A) {
   if (const std::string* text = input.AsString()) return CountCodePoints(*text);
-  if (const List* list = input.AsList()) return static_cast<int64_t>(list->items.size());
+  if (const List* list = input.IsGenerator() ? nullptr : input.AsList()) {
+    return static_cast<int64_t>(list->items.size());
+  }
   if (const Dict* dict = input.AsDict()) return static_cast<int64_t>(dict->items.size());
   if (input.IsUndefined()) return int64_t{0};
   throw TemplateError{std::string("'") + input.TypeName() + "' has no length"};
@@ -53,6 +59,9 @@ Value Join(I interpreter, V input, A arguments) {
 }
 
 Value First(I interpreter, V input, A) {
+  if (input.IsGenerator() && *input.AsList()->taken < input.AsList()->items.size()) {
+    return input.AsList()->items[(*input.AsList()->taken)++];
+  }
   const std::vector<Value> items = interpreter.Iterate(input);
   return items.empty() ? Value(Undefined{"the first of nothing"}) : items.front();
 }
@@ -65,20 +74,20 @@ Value Last(I interpreter, V input, A) {
 Value ToList(I interpreter, V input, A) { return List{interpreter.Iterate(input)}; }
 
 Value Items(I interpreter, V input, A) {
-  if (input.IsUndefined()) return List{};
+  if (input.IsUndefined()) return Generator({});
   if (input.AsDict() == nullptr) throw TemplateError{"items needs a dict"};
   List list;
   for (const auto& [key, item] : input.AsDict()->items) {
     list.items.push_back(List{{Value(key), item}, /*is_tuple=*/true});
   }
   interpreter.Charge(list.items.size() * 2 * sizeof(Value));
-  return list;
+  return Generator(std::move(list.items));
 }
 
 Value Reverse(I interpreter, V input, A) {
   std::vector<Value> items = interpreter.Iterate(input);
   std::reverse(items.begin(), items.end());
-  if (input.AsString() == nullptr) return List{std::move(items)};
+  if (input.AsString() == nullptr) return Generator(std::move(items));
   std::string text;
   for (const Value& item : items) text += *item.AsString();
   return text;
@@ -134,7 +143,7 @@ Value Unique(I interpreter, V input, A arguments) {
     seen.push_back(key);
     unique.items.push_back(item);
   }
-  return unique;
+  return Generator(std::move(unique.items));
 }
 
 Value Sum(I interpreter, V input, A arguments) {
@@ -184,7 +193,7 @@ Value Map(I interpreter, V input, A arguments) {
     if (value.IsUndefined() && fallback != nullptr) value = *fallback;
     mapped.items.push_back(std::move(value));
   }
-  return mapped;
+  return Generator(std::move(mapped.items));
 }
 
 // select("test", ..), selectattr("attribute", "test", ..) and their opposites.
@@ -208,7 +217,7 @@ Value SelectBy(I interpreter, V input, A arguments, bool by_attribute, bool want
       selected.items.push_back(item);
     }
   }
-  return selected;
+  return Generator(std::move(selected.items));
 }
 
 const std::map<std::string_view, Filter>& Filters() {

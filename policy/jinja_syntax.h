@@ -46,17 +46,17 @@ struct Statement;
 using Body = std::vector<std::unique_ptr<const Statement>>;
 
 enum class StatementKind {
-  kText,       // text
-  kPrint,      // value
-  kIf,         // branches
-  kFor,        // targets in value [if condition]; body; otherwise
-  kSet,        // targets = value, or targets[0].attribute = value
-  kSetBlock,   // targets[0] = body [| value]
-  kMacro,      // text: name; parameters; body
-  kCallBlock,  // value(.. caller = body with parameters)
-  kFilter,     // body | value
-  kWith,       // parameters; body
-  kScope,      // body (generation)
+  kText,        // text
+  kPrint,       // value
+  kIf,          // branches
+  kFor,         // targets in value [if condition]; body; otherwise
+  kSet,         // targets = value, or targets[0].attribute = value
+  kSetBlock,    // targets[0] = body [| value]
+  kMacro,       // text: name; parameters; body
+  kCallBlock,   // value(.. caller = body with parameters)
+  kFilter,      // body | value
+  kWith,        // parameters; body
+  kGeneration,  // body, written by the assistant
   kBreak,
   kContinue,
 };

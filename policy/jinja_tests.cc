@@ -58,7 +58,7 @@ const std::map<std::string_view, Test>& Tests() {
       {"number", [](const Value& v, const Values&) { return v.IsNumber(); }},
       {"string", [](const Value& v, const Values&) { return v.AsString() != nullptr; }},
       {"mapping", [](const Value& v, const Values&) { return IsMapping(v); }},
-      {"sequence", [](const Value& v, const Values&) { return IsIterable(v); }},
+      {"sequence", [](const Value& v, const Values&) { return IsIterable(v) && !v.IsGenerator(); }},
       {"iterable", [](const Value& v, const Values&) { return IsIterable(v); }},
       {"callable", [](const Value& v, const Values&) { return v.AsCallable() != nullptr; }},
       {"odd", [](const Value& v, const Values&) { return IsOdd(v); }},

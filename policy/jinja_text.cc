@@ -126,7 +126,7 @@ struct JsonPrinter {
     CheckDepth(depth);
     if (const std::string* text = value.AsString()) {
       out += QuoteJson(*text, style.ascii);
-    } else if (const List* list = value.AsList()) {
+    } else if (const List* list = value.IsGenerator() ? nullptr : value.AsList()) {
       PrintList(*list, depth);
     } else if (const Dict* dict = value.AsDict()) {
       PrintDict(*dict, depth);

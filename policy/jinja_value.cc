@@ -56,6 +56,8 @@ const List* Value::AsList() const {
   return list == nullptr ? nullptr : list->get();
 }
 
+bool Value::IsGenerator() const { return AsList() != nullptr && AsList()->taken != nullptr; }
+
 Dict* Value::AsDict() const {
   const auto* dict = std::get_if<std::shared_ptr<Dict>>(&data);
   return dict == nullptr ? nullptr : dict->get();
@@ -75,7 +77,7 @@ bool Value::Truth() const {
   if (IsUndefined() || IsNone()) return false;
   if (IsNumber()) return ToDouble() != 0;
   if (const std::string* text = AsString()) return !text->empty();
-  if (const List* list = AsList()) return !list->items.empty();
+  if (const List* list = AsList()) return IsGenerator() || !list->items.empty();
   if (const Dict* dict = AsDict()) return dict->is_namespace || !dict->items.empty();
   return true;
 }
@@ -94,6 +96,7 @@ int64_t Value::ToInteger() const {
 const char* Value::TypeName() const {
   static const char* const kNames[] = {"undefined", "None", "bool", "int",  "float",
                                        "str",       "list", "dict", "loop", "function"};
+  if (IsGenerator()) return "generator";
   if (const List* list = AsList()) return list->is_tuple ? "tuple" : "list";
   return kNames[data.index()];
 }
@@ -109,28 +112,29 @@ const Value* Arguments::Get(size_t index, std::string_view name) const {
   return index < positional.size() ? &positional[index] : Keyword(name);
 }
 
-Value FromJson(const nlohmann::json& json, int depth) {
+Value FromJson(const nlohmann::ordered_json& json, int depth) {
   if (depth > kMaxNesting) throw TemplateError{"the messages are nested too deeply"};
   switch (json.type()) {
-    case nlohmann::json::value_t::boolean:
+    case nlohmann::ordered_json::value_t::boolean:
       return json.get<bool>();
-    case nlohmann::json::value_t::number_integer:
+    case nlohmann::ordered_json::value_t::number_integer:
       return json.get<int64_t>();
-    case nlohmann::json::value_t::number_unsigned: {
+    case nlohmann::ordered_json::value_t::number_unsigned: {
       const uint64_t value = json.get<uint64_t>();
       if (value > INT64_MAX) return static_cast<double>(value);
       return static_cast<int64_t>(value);
     }
-    case nlohmann::json::value_t::number_float:
+    case nlohmann::ordered_json::value_t::number_float:
       return json.get<double>();
-    case nlohmann::json::value_t::string:
+    case nlohmann::ordered_json::value_t::string:
       return json.get<std::string>();
-    case nlohmann::json::value_t::array: {
+    case nlohmann::ordered_json::value_t::array: {
       List list;
-      for (const nlohmann::json& item : json) list.items.push_back(FromJson(item, depth + 1));
+      for (const nlohmann::ordered_json& item : json)
+        list.items.push_back(FromJson(item, depth + 1));
       return list;
     }
-    case nlohmann::json::value_t::object: {
+    case nlohmann::ordered_json::value_t::object: {
       Dict dict;
       for (const auto& [key, item] : json.items()) {
         dict.items.emplace_back(key, FromJson(item, depth + 1));

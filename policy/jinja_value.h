@@ -27,6 +27,9 @@ struct List {
   std::vector<Value> items;
   bool is_tuple = false;
   int nesting = 1;
+  // Set for what Python makes a generator (select, map, reverse ..): how much of it has been taken.
+  // It can be gone through once, is always true, and has neither length nor entries by number.
+  std::shared_ptr<size_t> taken = nullptr;
 };
 struct Dict {  // in the order of insertion
   std::vector<std::pair<std::string, Value>> items;
@@ -72,6 +75,7 @@ class Value {
   bool IsNumber() const { return IsBool() || IsInteger() || IsFloat(); }
   const std::string* AsString() const;  // null when it is something else
   const List* AsList() const;
+  bool IsGenerator() const;
   Dict* AsDict() const;
   const LoopState* AsLoop() const;
   const Callable* AsCallable() const;
@@ -96,7 +100,7 @@ struct Arguments {
 
 inline constexpr int kMaxNesting = 100;
 
-Value FromJson(const nlohmann::json& json, int depth = 0);
+Value FromJson(const nlohmann::ordered_json& json, int depth = 0);  // dicts keep their order
 
 bool Equal(const Value& a, const Value& b);
 // Negative, 0, positive. Throws TemplateError when the two have no order.

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/error.h"
+#include "base/utf8.h"
 
 namespace cohort::policy {
 namespace {
@@ -42,57 +42,103 @@ std::vector<Span> Cover(const RegexPattern& pattern, bool invert, std::string_vi
 
 }  // namespace
 
-PreTokenizer::PreTokenizer(const nlohmann::json& json, const std::string& source) {
-  if (json.is_null()) return;
-  try {
-    AddSteps(json, "pre_tokenizer", 0);
-  } catch (const Error& error) {
-    throw Error(error.code(), source + ": " + error.what(), error.hint());
-  }
+PreTokenizer::PreTokenizer(const base::JsonPlace& json) {
+  if (!json.value().is_null()) AddSteps(json, 0);
 }
 
-void PreTokenizer::AddSteps(const nlohmann::json& json, const std::string& source, int depth) {
-  const std::string type = json.value("type", "");
+void PreTokenizer::AddSteps(const base::JsonPlace& json, int depth) {
+  const std::string type = json.Text("type");
   if (type == "Sequence" && depth < 8) {
-    for (const nlohmann::json& part : json.at("pretokenizers")) AddSteps(part, source, depth + 1);
+    const base::JsonPlace parts = json.Member("pretokenizers", "a list");
+    for (size_t i = 0; i < parts.ListSize(); ++i) AddSteps(parts.Entry(i), depth + 1);
   } else if (type == "ByteLevel") {
     Step step;
-    step.add_prefix_space = json.value("add_prefix_space", true);
-    if (json.value("use_regex", true)) step.pattern.emplace(kGpt2Pattern);
+    if (json.BoolOr("add_prefix_space", true)) step.prefix = Prefix::kAlways;
+    if (json.BoolOr("use_regex", true)) step.pattern.emplace(kGpt2Pattern);
     steps_.push_back(std::move(step));
   } else if (type == "Digits") {
-    Step step;
-    step.pattern.emplace(json.value("individual_digits", false) ? R"(\p{N})" : R"(\p{N}+)");
+    Step step;  // Rust's is_numeric knows two scripts more than Oniguruma's \p{N}
+    const std::string digit = R"([\p{N}\x{11DE0}-\x{11DE9}\x{16FF4}-\x{16FF6}])";
+    step.pattern.emplace(json.BoolOr("individual_digits", false) ? digit : digit + "+");
     steps_.push_back(std::move(step));
   } else if (type == "Split") {
-    AddSplit(json, source);
+    AddSplit(json);
+  } else if (type == "Metaspace") {
+    AddMetaspace(json);
   } else {
-    throw Error(ErrorCode::kUsage, source + " of type '" + type + "' is not supported",
-                "supported: ByteLevel, Digits, Split and Sequence of these");
+    json.Fail("of type '" + type + "' is not supported",
+              "supported: ByteLevel, Digits, Split, Metaspace and Sequence of these");
   }
 }
 
-void PreTokenizer::AddSplit(const nlohmann::json& json, const std::string& source) {
-  const nlohmann::json& pattern = json.at("pattern");
+void PreTokenizer::AddSplit(const base::JsonPlace& json) {
+  const base::JsonPlace pattern = json.Member("pattern", "an object with String or Regex");
+  const auto regex = pattern.Optional("Regex");
   Step step;
-  if (pattern.contains("Regex")) {
-    step.pattern.emplace(pattern.at("Regex").get<std::string>());
+  if (regex) {
+    step.pattern = CompileRegex(*regex);
   } else {
-    step.pattern.emplace(EscapeLiteral(pattern.at("String").get<std::string>()));
+    step.pattern.emplace(EscapeLiteral(pattern.Text("String")));
   }
-  step.behavior = ParseBehavior(json.at("behavior").get<std::string>(), source);
-  step.invert = json.value("invert", false);
+  step.behavior = ParseBehavior(json.Member("behavior", "a text"));
+  step.invert = json.BoolOr("invert", false);
   steps_.push_back(std::move(step));
 }
 
-PreTokenizer::Behavior PreTokenizer::ParseBehavior(const std::string& name,
-                                                   const std::string& source) {
-  if (name == "Isolated") return Behavior::kIsolated;
-  if (name == "Removed") return Behavior::kRemoved;
-  if (name == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
-  if (name == "MergedWithNext") return Behavior::kMergedWithNext;
-  if (name == "Contiguous") return Behavior::kContiguous;
-  throw Error(ErrorCode::kUsage, source + ": Split behavior '" + name + "' is not supported");
+void PreTokenizer::AddMetaspace(const base::JsonPlace& json) {
+  Step step;
+  step.space_mark = json.Text("replacement");
+  if (step.space_mark.empty() ||
+      base::DecodeUtf8(step.space_mark, 0).length != step.space_mark.size())
+    json.Member("replacement").Refuse("one character");
+  const std::string scheme = json.TextOr("prepend_scheme", "always");
+  if (scheme == "always") {
+    step.prefix = Prefix::kAlways;
+  } else if (scheme == "first") {
+    step.prefix = Prefix::kFirst;
+  } else if (scheme != "never") {
+    json.Member("prepend_scheme").Refuse("always, first or never");
+  }
+  if (json.BoolOr("split", true)) {
+    step.pattern.emplace(EscapeLiteral(step.space_mark));
+    step.behavior = Behavior::kMergedWithNext;
+  }
+  steps_.push_back(std::move(step));
+}
+
+PreTokenizer::Behavior PreTokenizer::ParseBehavior(const base::JsonPlace& name) {
+  const std::string text = name.Text();
+  if (text == "Isolated") return Behavior::kIsolated;
+  if (text == "Removed") return Behavior::kRemoved;
+  if (text == "MergedWithPrevious") return Behavior::kMergedWithPrevious;
+  if (text == "MergedWithNext") return Behavior::kMergedWithNext;
+  if (text == "Contiguous") return Behavior::kContiguous;
+  name.Refuse("Isolated, Removed, MergedWithPrevious, MergedWithNext or Contiguous");
+}
+
+void PreTokenizer::Rewrite(const Step& step, bool begins_text, std::vector<std::string_view>* words,
+                           std::deque<std::string>* storage) {
+  const std::string& mark = step.space_mark;
+  bool first = begins_text;
+  for (std::string_view& word : *words) {
+    if (!mark.empty() && word.find(' ') != std::string_view::npos) {
+      std::string marked;
+      for (const char c : word) {
+        if (c == ' ') {
+          marked += mark;
+        } else {
+          marked += c;
+        }
+      }
+      word = storage->emplace_back(std::move(marked));
+    }
+    const std::string_view before = mark.empty() ? std::string_view(" ") : mark;
+    const bool wanted = step.prefix == Prefix::kAlways || (step.prefix == Prefix::kFirst && first);
+    if (wanted && !word.starts_with(before)) {
+      word = storage->emplace_back(std::string(before).append(word));
+    }
+    first = false;
+  }
 }
 
 void PreTokenizer::Apply(const Step& step, std::string_view text,
@@ -139,15 +185,13 @@ void PreTokenizer::Apply(const Step& step, std::string_view text,
   for (const Span& span : merged) words->push_back(text.substr(span.begin, span.end - span.begin));
 }
 
-std::vector<std::string_view> PreTokenizer::Split(std::string_view text,
+std::vector<std::string_view> PreTokenizer::Split(std::string_view text, bool begins_text,
                                                   std::deque<std::string>* storage) const {
   std::vector<std::string_view> words = {text};
   std::vector<std::string_view> next;
   for (const Step& step : steps_) {
-    if (step.add_prefix_space) {
-      for (std::string_view& word : words) {
-        if (!word.starts_with(' ')) word = storage->emplace_back(" " + std::string(word));
-      }
+    if (!step.space_mark.empty() || step.prefix != Prefix::kNever) {
+      Rewrite(step, begins_text, &words, storage);
     }
     if (!step.pattern.has_value()) continue;
     next.clear();

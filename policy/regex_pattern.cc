@@ -5,38 +5,66 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
+#include "policy/unicode_additions.h"
 
 namespace cohort::policy {
 namespace {
 
-// PCRE2's \s also takes U+180E, which left White_Space in Unicode 6.3; spelled out it is as
-// elsewhere.
-std::string SpellOutWhitespace(const std::string& pattern) {
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char escaped = pattern[++i];
-      if (escaped == 's') {
-        out += in_class ? "\\t-\\r\\x{85}\\p{Z}" : "[\\t-\\r\\x{85}\\p{Z}]";
-      } else if (escaped == 'S' && !in_class) {
-        out += "[^\\t-\\r\\x{85}\\p{Z}]";
-      } else {
-        out += c;
-        out += escaped;
+constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}";
+
+// Says with PCRE2's means what Oniguruma means by the classes of tokenizers' patterns. PCRE2's \s
+// also takes U+180E, which left White_Space in Unicode 6.3; its \p{Han} goes by script extensions;
+// its \p{L} and the like know an older Unicode.
+class PatternTranslation {
+ public:
+  explicit PatternTranslation(const std::string& pattern) : pattern_(pattern) {}
+
+  std::string Run() {
+    while (at_ < pattern_.size()) {
+      const char c = pattern_[at_++];
+      if (c == '\\' && at_ < pattern_.size()) {
+        TakeEscape();
+        continue;
       }
-      continue;
+      if (c == '[' && !in_class_) {
+        in_class_ = true;
+      } else if (c == ']') {
+        in_class_ = false;
+      }
+      out_ += c;
     }
-    if (c == '[' && !in_class) {
-      in_class = true;
-    } else if (c == ']') {
-      in_class = false;
-    }
-    out += c;
+    return std::move(out_);
   }
-  return out;
-}
+
+ private:
+  void TakeEscape() {
+    const char escaped = pattern_[at_++];
+    const size_t close = pattern_.find('}', at_);
+    if (escaped == 's' || (escaped == 'S' && !in_class_)) {
+      Class(std::string(kSpace), escaped == 'S');
+    } else if (escaped == 'd' || (escaped == 'D' && !in_class_)) {
+      Class("\\p{Nd}" + UnicodeAdditions("Nd"), escaped == 'D');
+    } else if ((escaped == 'p' || (escaped == 'P' && !in_class_)) && at_ < pattern_.size() &&
+               pattern_[at_] == '{' && close != std::string::npos) {
+      const std::string name = pattern_.substr(at_ + 1, close - at_ - 1);
+      at_ = close + 1;
+      Class((name == "Han" ? "\\p{sc:Han}" : "\\p{" + name + "}") + UnicodeAdditions(name),
+            escaped == 'P');
+    } else {
+      out_ += '\\';
+      out_ += escaped;
+    }
+  }
+
+  void Class(const std::string& inside, bool negated) {
+    out_ += in_class_ ? inside : (negated ? "[^" : "[") + inside + "]";
+  }
+
+  const std::string& pattern_;
+  size_t at_ = 0;
+  bool in_class_ = false;
+  std::string out_;
+};
 
 // Match data and a stack for compiled code, one of each per thread.
 struct Scratch {
@@ -80,18 +108,31 @@ RegexPattern::RegexPattern(const std::string& pattern) {
   if (base::ValidUtf8Prefix(pattern) != pattern.size()) {
     throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not UTF-8");
   }
-  const std::string spelled = SpellOutWhitespace(pattern);
+  const std::string spelled = PatternTranslation(pattern).Run();
   int error = 0;
   PCRE2_SIZE offset = 0;
   made->code =
       pcre2_compile(reinterpret_cast<PCRE2_SPTR>(spelled.data()), spelled.size(),
                     PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
   if (made->code == nullptr) {
-    throw Error(ErrorCode::kUsage, "the pattern '" + spelled + "' is not understood at offset " +
+    // The offset is of the translation; the pattern itself mostly fails at a place of its own.
+    pcre2_code* const untranslated =
+        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                      PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+    pcre2_code_free(untranslated);
+    throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not understood at offset " +
                                        std::to_string(offset) + ": " + ErrorText(error));
   }
   made->compiled = pcre2_jit_compile(made->code, PCRE2_JIT_COMPLETE) == 0;
   code_ = std::move(made);
+}
+
+RegexPattern CompileRegex(const base::JsonPlace& pattern) {
+  try {
+    return RegexPattern(pattern.Text());
+  } catch (const Error& error) {
+    pattern.Fail(std::string("is refused: ") + error.what());
+  }
 }
 
 RegexPattern::Matcher::Matcher(const RegexPattern& pattern, std::string_view text)

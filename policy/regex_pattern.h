@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/json_place.h"
+
 namespace cohort::policy {
 
 // Immutable; safe to share between threads.
@@ -40,5 +42,8 @@ class RegexPattern {
 
   std::shared_ptr<const Code> code_;
 };
+
+// The pattern that a JSON file holds there; kUsage naming the place too.
+RegexPattern CompileRegex(const base::JsonPlace& pattern);
 
 }  // namespace cohort::policy

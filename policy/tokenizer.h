@@ -12,7 +12,8 @@
 
 namespace cohort::policy {
 
-// Byte-level BPE, equal to Hugging Face `tokenizers` on the tokenizer.json it was made from.
+// Byte-pair encoding of bytes or of characters, equal to Hugging Face `tokenizers` on the
+// tokenizer.json it was made from.
 // Immutable after construction; safe to share between threads.
 class Tokenizer {
  public:
@@ -21,8 +22,11 @@ class Tokenizer {
   // Special tokens that appear in `text` become their ids. `add_bos` asks for what the tokenizer's
   // post-processor adds (nothing for most byte-level models).
   virtual std::vector<int32_t> Encode(std::string_view text, bool add_bos = false) const = 0;
-  // Exact bytes of the ids; special tokens are left out when `skip_special`. Unknown ids: kUsage.
-  virtual std::string Decode(std::span<const int32_t> ids, bool skip_special = false) const = 0;
+  // Exact bytes of the ids; special tokens are left out when `skip_special`. `continues`: the ids
+  // go on from earlier ones, so the space that some decoders take off a text's beginning stays.
+  // Unknown ids: kUsage.
+  virtual std::string Decode(std::span<const int32_t> ids, bool skip_special = false,
+                             bool continues = false) const = 0;
   virtual int32_t vocab_size() const = 0;  // largest id + 1
   virtual std::optional<int32_t> TokenId(std::string_view token) const = 0;
   // tokenizer.json of this tokenizer, loadable by Hugging Face tokenizers.

@@ -1,37 +1,31 @@
 // tokenizer.json of Hugging Face tokenizers, in and out.
 
 #include "base/error.h"
+#include "base/json_place.h"
 #include "policy/tokenizer_spec.h"
 
 namespace cohort::policy {
 namespace {
 
+using base::JsonPlace;
 using Json = nlohmann::json;
 
 [[noreturn]] void Refuse(const std::string& source, const std::string& what) {
   throw Error(ErrorCode::kUsage, source + ": " + what,
-              "cohort reads the byte-level BPE tokenizers of Hugging Face tokenizers");
+              "cohort reads the BPE tokenizers of Hugging Face tokenizers");
 }
 
-int32_t ReadId(const Json& json, const std::string& source, const std::string& token) {
-  if (!json.is_number_integer() || json.get<int64_t>() < 0 || json.get<int64_t>() > kMaxTokenId) {
-    Refuse(source, "the id of token '" + token + "' is " + json.dump() + "; expected 0 to " +
-                       std::to_string(kMaxTokenId));
-  }
-  return json.get<int32_t>();
-}
+int32_t ReadId(const JsonPlace& id) { return static_cast<int32_t>(id.Integer(0, kMaxTokenId)); }
 
-std::vector<std::string> ReadVocab(const Json& vocab, const std::string& source) {
-  if (!vocab.is_object() || vocab.empty()) {
-    Refuse(source, "model.vocab is missing or empty; expected an object from token to id");
-  }
+std::vector<std::string> ReadVocab(const JsonPlace& vocab) {
+  if (!vocab.IsObject() || vocab.value().empty()) vocab.Refuse("an object from token to id");
   std::vector<std::string> tokens;
-  for (const auto& [token, id_json] : vocab.items()) {
-    const size_t id = static_cast<size_t>(ReadId(id_json, source, token));
+  for (const auto& [token, id_json] : vocab.value().items()) {
+    const size_t id = static_cast<size_t>(ReadId(vocab.Member(token)));
+    if (token.empty()) vocab.Fail("has the empty text as a token; expected at least one byte");
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty()) {
-      Refuse(source,
-             "tokens '" + tokens[id] + "' and '" + token + "' share id " + std::to_string(id));
+      vocab.Fail("has '" + tokens[id] + "' and '" + token + "' share id " + std::to_string(id));
     }
     tokens[id] = token;
   }
@@ -39,79 +33,69 @@ std::vector<std::string> ReadVocab(const Json& vocab, const std::string& source)
 }
 
 // Older files write "left right", newer ones ["left", "right"].
-void ReadMerges(const Json& merges, const std::string& source, TokenizerSpec* spec) {
-  if (!merges.is_array()) Refuse(source, "model.merges is missing; expected an array");
+void ReadMerges(const JsonPlace& merges, TokenizerSpec* spec) {
   const TokenIndex index = IndexTokens(spec->tokens);
-  spec->merges.reserve(merges.size());
-  for (const Json& merge : merges) {
-    const size_t number = spec->merges.size();
+  spec->merges.reserve(merges.ListSize());
+  for (size_t number = 0; number < merges.ListSize(); ++number) {
+    const Json& merge = merges.value()[number];
     if (merge.is_string()) {
-      spec->merges.push_back(ReadMerge(index, merge.get<std::string>(), number, source));
+      spec->merges.push_back(ReadMerge(index, merge.get<std::string>(), number, merges.file()));
     } else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
                merge[1].is_string()) {
       spec->merges.push_back(ReadMerge(index, merge[0].get<std::string>(),
-                                       merge[1].get<std::string>(), number, source));
+                                       merge[1].get<std::string>(), number, merges.file()));
     } else {
-      Refuse(source, "merge " + std::to_string(number) + " is " + merge.dump() +
-                         "; expected \"left right\" or [left, right]");
+      merges.Entry(number).Refuse("\"left right\" or [\"left\", \"right\"]");
     }
   }
 }
 
-AddedToken ReadAddedToken(const Json& json, const std::string& source) {
+AddedToken ReadAddedToken(const JsonPlace& json, const TokenIndex& index) {
   AddedToken token;
-  token.content = json.at("content").get<std::string>();
-  token.id = ReadId(json.at("id"), source, token.content);
-  token.single_word = json.value("single_word", false);
-  token.lstrip = json.value("lstrip", false);
-  token.rstrip = json.value("rstrip", false);
-  token.special = json.value("special", false);
-  token.normalized = json.value("normalized", !token.special);
+  token.content = json.Text("content");
+  token.id = ReadId(json.Member("id", "a token id"));
+  const auto known = index.find(token.content);
+  if (known != index.end() && known->second != token.id) {
+    json.Member("id").Refuse(std::to_string(known->second) + ", the id of '" + token.content +
+                             "' in model.vocab");
+  }
+  token.single_word = json.BoolOr("single_word", false);
+  token.lstrip = json.BoolOr("lstrip", false);
+  token.rstrip = json.BoolOr("rstrip", false);
+  token.special = json.BoolOr("special", false);
+  token.normalized = json.BoolOr("normalized", !token.special);
   return token;
+}
+
+std::vector<AddedToken> ReadAddedTokens(const JsonPlace& json, const TokenIndex& index) {
+  std::vector<AddedToken> tokens;
+  const auto list = json.Optional("added_tokens");
+  for (size_t i = 0; list && i < list->ListSize(); ++i) {
+    tokens.push_back(ReadAddedToken(list->Entry(i), index));
+  }
+  return tokens;
 }
 
 bool IsNothing(const Json& json) {
   return json.is_null() || json == "" || json == 0 || json == 0.0 || json == false;
 }
 
-// A decoder of byte-level text, alone or as the only part of a Sequence.
-bool DecodesBytes(const Json& decoder) {
-  if (decoder.is_null()) return true;
-  const std::string type = decoder.value("type", "");
-  if (type == "Sequence") {
-    const Json& parts = decoder.at("decoders");
-    return parts.size() == 1 && DecodesBytes(parts[0]);
-  }
-  return type == "ByteLevel";
+bool EndsWithByteLevel(const JsonPlace& pre_tokenizer) {
+  const std::string type = pre_tokenizer.TextOr("type", "");
+  if (type != "Sequence") return type == "ByteLevel";
+  const JsonPlace parts = pre_tokenizer.Member("pretokenizers", "a list");
+  return parts.ListSize() > 0 &&
+         parts.Entry(parts.ListSize() - 1).TextOr("type", "") == "ByteLevel";
 }
 
-bool EndsWithByteLevel(const Json& pre_tokenizer) {
-  if (!pre_tokenizer.is_object()) return false;
-  if (pre_tokenizer.value("type", "") != "Sequence") {
-    return pre_tokenizer.value("type", "") == "ByteLevel";
+void CheckModel(const JsonPlace& model) {
+  const std::string type = model.TextOr("type", "BPE");
+  if (type != "BPE") {
+    model.Fail("of type '" + type + "' is not supported", "supported: BPE");
   }
-  const Json& parts = pre_tokenizer.at("pretokenizers");
-  return !parts.empty() && EndsWithByteLevel(parts.back());
-}
-
-void CheckSupported(const Json& json, const Json& model, const std::string& source) {
-  const std::string type = model.value("type", "BPE");
-  if (type != "BPE") Refuse(source, "model of type '" + type + "' is not supported");
-  for (const char* field :
-       {"dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"}) {
-    if (model.contains(field) && !IsNothing(model[field])) {
-      Refuse(source,
-             std::string("model.") + field + " = " + model[field].dump() + " is not supported");
-    }
-  }
-  const Json normalizer = json.value("normalizer", Json());
-  const bool empty_sequence = normalizer.is_object() && normalizer.contains("normalizers") &&
-                              normalizer["normalizers"].empty();
-  if (!normalizer.is_null() && !empty_sequence) {
-    Refuse(source, "normalizer of type '" + normalizer.value("type", "") + "' is not supported");
-  }
-  if (!DecodesBytes(json.value("decoder", Json()))) {
-    Refuse(source, "decoder " + json["decoder"].dump().substr(0, 80) + " is not supported");
+  for (const char* field : {"dropout", "continuing_subword_prefix", "end_of_word_suffix"}) {
+    const auto value = model.Optional(field);
+    if (value && !IsNothing(value->value())) value->Refuse("null, the only value supported");
   }
 }
 
@@ -152,33 +136,33 @@ std::pair<int32_t, int32_t> ReadMerge(const TokenIndex& index, const std::string
 }
 
 TokenizerSpec ParseTokenizerJson(const Json& json, const std::string& source) {
-  try {
-    if (!json.is_object() || !json.contains("model") || !json["model"].is_object()) {
-      Refuse(source, "expected an object with 'model'");
-    }
-    const Json& model = json["model"];
-    CheckSupported(json, model, source);
-    TokenizerSpec spec;
-    spec.tokens = ReadVocab(model.value("vocab", Json()), source);
-    ReadMerges(model.value("merges", Json()), source, &spec);
-    for (const Json& token : json.value("added_tokens", Json::array())) {
-      spec.added_tokens.push_back(ReadAddedToken(token, source));
-    }
-    spec.ignore_merges = model.value("ignore_merges", false);
-    if (model.contains("unk_token") && model["unk_token"].is_string()) {
-      spec.unk_token = model["unk_token"].get<std::string>();
-    }
-    spec.fuse_unk = model.value("fuse_unk", false);
-    spec.pre_tokenizer = json.value("pre_tokenizer", Json());
-    if (!EndsWithByteLevel(spec.pre_tokenizer)) {
-      Refuse(source, "pre_tokenizer " + spec.pre_tokenizer.dump().substr(0, 80) +
-                         " does not end with ByteLevel, so this is no byte-level BPE");
-    }
-    spec.post_processor = json.value("post_processor", Json());
-    return spec;
-  } catch (const Json::exception& error) {
-    throw Error(ErrorCode::kUsage, source + ": " + error.what());
+  const JsonPlace file(json, source);
+  const JsonPlace model = file.Member("model", "an object");
+  CheckModel(model);
+  TokenizerSpec spec;
+  spec.tokens = ReadVocab(model.Member("vocab", "an object from token to id"));
+  ReadMerges(model.Member("merges", "a list"), &spec);
+  spec.added_tokens = ReadAddedTokens(file, IndexTokens(spec.tokens));
+  spec.ignore_merges = model.BoolOr("ignore_merges", false);
+  if (const auto unk = model.Optional("unk_token")) spec.unk_token = unk->Text();
+  spec.fuse_unk = model.BoolOr("fuse_unk", false);
+  spec.byte_fallback = model.BoolOr("byte_fallback", false);
+  const auto part = [&](const char* key) {
+    const auto found = file.Optional(key);
+    return found ? found->value() : Json();
+  };
+  spec.normalizer = part("normalizer");
+  spec.pre_tokenizer = part("pre_tokenizer");
+  spec.post_processor = part("post_processor");
+  spec.decoder = part("decoder");
+  const auto pre_tokenizer = file.Optional("pre_tokenizer");
+  if (!pre_tokenizer || !EndsWithByteLevel(*pre_tokenizer)) {
+    spec.alphabet = TokenizerSpec::Alphabet::kCharacters;
+    file.Member("decoder", "a decoder, or a pre_tokenizer that ends with ByteLevel");
+  } else if (spec.byte_fallback) {
+    model.Member("byte_fallback").Refuse("false, since ByteLevel leaves nothing to fall back from");
   }
+  return spec;
 }
 
 Json TokenizerSpecToJson(const TokenizerSpec& spec) {
@@ -200,18 +184,18 @@ Json TokenizerSpecToJson(const TokenizerSpec& spec) {
                      {"normalized", token.normalized},
                      {"special", token.special}});
   }
+  const Json byte_level = {{"type", "ByteLevel"},
+                           {"add_prefix_space", true},
+                           {"trim_offsets", true},
+                           {"use_regex", true}};
   return {{"version", "1.0"},
           {"truncation", nullptr},
           {"padding", nullptr},
           {"added_tokens", added},
-          {"normalizer", nullptr},
+          {"normalizer", spec.normalizer},
           {"pre_tokenizer", spec.pre_tokenizer},
           {"post_processor", spec.post_processor},
-          {"decoder",
-           {{"type", "ByteLevel"},
-            {"add_prefix_space", true},
-            {"trim_offsets", true},
-            {"use_regex", true}}},
+          {"decoder", spec.decoder.is_null() ? byte_level : spec.decoder},
           {"model",
            {{"type", "BPE"},
             {"dropout", nullptr},
@@ -219,7 +203,7 @@ Json TokenizerSpecToJson(const TokenizerSpec& spec) {
             {"continuing_subword_prefix", nullptr},
             {"end_of_word_suffix", nullptr},
             {"fuse_unk", spec.fuse_unk},
-            {"byte_fallback", false},
+            {"byte_fallback", spec.byte_fallback},
             {"ignore_merges", spec.ignore_merges},
             {"vocab", vocab},
             {"merges", merges}}}};

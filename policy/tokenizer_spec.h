@@ -26,21 +26,32 @@ struct AddedToken {
 };
 
 struct TokenizerSpec {
-  std::vector<std::string> tokens;                  // by id, in byte symbols; "" for an unused id
+  // What merging starts from: bytes, written as the symbols of byte_symbols.h, or characters
+  // (SentencePiece's way).
+  enum class Alphabet { kBytes, kCharacters };
+  Alphabet alphabet = Alphabet::kBytes;
+  std::vector<std::string> tokens;                  // by id; "" for an unused id
   std::vector<std::pair<int32_t, int32_t>> merges;  // left id, right id; best first
   std::vector<AddedToken> added_tokens;
   bool ignore_merges = false;  // a word that is a token is that token, whatever the merges say
   std::optional<std::string> unk_token;
   bool fuse_unk = false;
-  nlohmann::json pre_tokenizer;   // as tokenizer.json writes them
-  nlohmann::json post_processor;  // null: adds nothing
+  bool byte_fallback = false;  // a character that is no token becomes its bytes, <0xE4> and so on
+  // As tokenizer.json writes them; null: does nothing.
+  nlohmann::json normalizer;
+  nlohmann::json pre_tokenizer;
+  nlohmann::json post_processor;
+  nlohmann::json decoder;  // null: ByteLevel's
 };
 
 // Largest id that is believed; a file cannot make us allocate more than this many entries.
 inline constexpr int64_t kMaxTokenId = 4'000'000;
 
-// `source` names the file in errors (kUsage).
+// `source` names the file in errors (kUsage), which say the place in it too.
 std::shared_ptr<const Tokenizer> MakeTokenizer(TokenizerSpec spec, const std::string& source);
+
+// The text of a tokenizer.json, as ReadTokenizer takes it from a file.
+std::shared_ptr<const Tokenizer> ParseTokenizer(const std::string& text, const std::string& source);
 
 TokenizerSpec ParseTokenizerJson(const nlohmann::json& json, const std::string& source);
 nlohmann::json TokenizerSpecToJson(const TokenizerSpec& spec);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/json_place.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/prompt_encoding.h"
@@ -57,10 +58,14 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   return std::nullopt;
 }
 
-EncodedPrompt EncodeRow(const policy::Model& model, const base::Json& row) {
-  if (row.contains("ids")) return {"", row.at("ids").get<std::vector<int32_t>>()};
-  if (row.contains("messages")) return EncodeMessages(model, row.at("messages"));
-  if (row.contains("prompt")) return EncodeText(model, row.at("prompt").get<std::string>());
+EncodedPrompt EncodeRow(const policy::Model& model, const base::OrderedJson& ordered) {
+  const base::Json row = ordered;
+  if (row.contains("ids")) return {"", ReadTokenIds(row, model.config.vocab_size)};
+  if (row.contains("messages")) {
+    return EncodeMessages(model, ordered.at("messages"),
+                          ordered.value("tools", base::OrderedJson()));
+  }
+  if (row.contains("prompt")) return EncodeText(model, base::JsonPlace(row, "").Text("prompt"));
   throw Error(ErrorCode::kUsage, "expected one of the fields 'prompt', 'messages', 'ids'");
 }
 
@@ -77,8 +82,8 @@ std::vector<Row> ReadRows(const policy::Model& model, const GenerateOptions& opt
         {0, options.chat ? EncodeMessages(model, messages) : EncodeText(model, options.prompt)});
     return rows;
   }
-  base::ForEachJsonLine(options.input, [&](const base::Json& row, int line) {
-    rows.push_back({row.value("id", base::Json(line)), EncodeRow(model, row)});
+  base::ForEachOrderedJsonLine(options.input, [&](const base::OrderedJson& row, int line) {
+    rows.push_back({row.value("id", base::OrderedJson(line)), EncodeRow(model, row)});
     if (rows.back().prompt.ids.empty()) throw Error(ErrorCode::kUsage, "the prompt has no tokens");
   });
   return rows;

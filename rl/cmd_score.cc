@@ -11,6 +11,7 @@
 #include "policy/transformer.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/prompt_encoding.h"
 #include "rollout/decoder.h"
 
 namespace cohort::rl {
@@ -44,16 +45,6 @@ Scorer DecoderScorer(const policy::Model& model, bool bfloat16) {
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
 }
 
-void CheckIds(const std::vector<int32_t>& ids, int64_t vocab_size) {
-  if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
-  for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab_size) {
-      throw Error(ErrorCode::kUsage, "id " + std::to_string(id) + " is outside the vocabulary of " +
-                                         std::to_string(vocab_size));
-    }
-  }
-}
-
 }  // namespace
 
 int RunScore(int argc, char** argv) {
@@ -74,8 +65,8 @@ int RunScore(int argc, char** argv) {
   const Scorer score =
       engine == "learner" ? LearnerScorer(model, bfloat16) : DecoderScorer(model, bfloat16);
   base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
-    const auto ids = row.at("ids").get<std::vector<int32_t>>();
-    CheckIds(ids, model.config.vocab_size);
+    const std::vector<int32_t> ids = ReadTokenIds(row, model.config.vocab_size);
+    if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
     const base::Json out = {
         {"id", row.value("id", base::Json(line))}, {"logprobs", score(ids)}, {"engine", engine}};
     std::printf("%s\n", base::DumpJson(out).c_str());

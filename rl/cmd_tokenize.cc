@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/json_place.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/prompt_encoding.h"
@@ -20,23 +21,29 @@ int RunTokenize(int argc, char** argv) {
   app.add_option("--model", model_name)->required();
   app.add_option("--input", input, "a file; default: stdin");
   auto* decode_flag = app.add_flag("--decode", decode, "{\"ids\"} -> {\"text\"}");
-  app.add_flag("--chat", chat, "{\"messages\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}")
+  app.add_flag("--chat", chat,
+               "{\"messages\",\"tools\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}")
       ->excludes(decode_flag);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   const policy::Model model = policy::LoadModelWithoutWeights(model_name);
-  base::ForEachJsonLine(input, [&](const base::Json& row, int) {
+  base::ForEachOrderedJsonLine(input, [&](const base::OrderedJson& ordered, int) {
+    const base::Json row = ordered;
     base::Json out;
     if (decode) {
-      out["text"] = model.tokenizer->Decode(row.at("ids").get<std::vector<int32_t>>());
+      const auto ids = ReadTokenIds(row, model.tokenizer->vocab_size());
+      out["text"] = model.tokenizer->Decode(ids);
     } else if (chat) {
       if (model.chat_template == nullptr) {
         throw Error(ErrorCode::kUsage, "the model has no chat template");
       }
-      const std::string text = model.chat_template->Render(
-          row.at("messages"), row.value("add_generation_prompt", false), model.chat_variables);
+      const base::OrderedJson tools = ordered.value("tools", base::OrderedJson());
+      const bool prompts = base::JsonPlace(row, "").BoolOr("add_generation_prompt", false);
+      base::JsonPlace(row, "").Member("messages", "a list").ListSize();
+      const std::string text = model.chat_template->Render(ordered["messages"], prompts,
+                                                           TemplateVariables(model, tools));
       out = {{"text", text}, {"ids", model.tokenizer->Encode(text)}};
     } else {
-      out["ids"] = EncodeText(model, row.at("text").get<std::string>()).ids;
+      out["ids"] = EncodeText(model, base::JsonPlace(row, "").Text("text")).ids;
     }
     std::printf("%s\n", base::DumpJson(out).c_str());
   });

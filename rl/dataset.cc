@@ -13,6 +13,7 @@ namespace cohort::rl {
 namespace {
 
 using base::Json;
+using base::OrderedJson;
 
 std::string ListOf(const std::vector<std::string>& names) {
   std::string list;
@@ -39,20 +40,26 @@ const Json& Column(const Json& row, const std::string& column, const char* recip
               std::string("data.") + recipe_key + "=NAME says which column it is");
 }
 
-void CheckMessages(const Json& messages) {
+void CheckMessages(const OrderedJson& messages) {
   if (!messages.is_array() || messages.empty()) {
     throw Error(ErrorCode::kUsage, "'messages' must be a list of at least one turn");
   }
-  for (const Json& turn : messages) {
-    if (!turn.is_object() || !turn.contains("role") || !turn.at("role").is_string() ||
-        !turn.contains("content") || !turn.at("content").is_string()) {
+  for (const OrderedJson& turn : messages) {
+    const bool has_role = turn.is_object() && turn.contains("role") && turn["role"].is_string();
+    const bool calls = has_role && turn["role"] == "assistant" && turn.contains("tool_calls") &&
+                       (!turn.contains("content") || turn["content"].is_null());
+    if (!has_role || (!calls && (!turn.contains("content") || !turn["content"].is_string()))) {
       throw Error(ErrorCode::kUsage,
                   "every turn of 'messages' must have a text 'role' and a text 'content'");
     }
   }
 }
 
-void AddInstruction(const proto::Data& data, Json* messages) {
+std::string ContentOf(const OrderedJson& turn) {
+  return turn.contains("content") && turn["content"].is_string() ? turn["content"] : "";
+}
+
+void AddInstruction(const proto::Data& data, OrderedJson* messages) {
   if (data.instruction().empty()) return;
   messages->push_back({{"role", "system"}, {"content", data.instruction()}});
 }
@@ -65,17 +72,19 @@ class RowReader {
     }
   }
 
-  Problem Read(const Json& row) const {
+  Problem Read(const OrderedJson& ordered) const {
     Problem problem;
+    const Json row = ordered;
+    if (ordered.contains("tools")) problem.tools = ordered.at("tools");
     if (row.contains("messages") && !row.contains(data_.prompt_field())) {
-      ReadMessages(row.at("messages"), &problem);
+      ReadMessages(ordered.at("messages"), &problem);
     } else {
       ReadPrompt(row, &problem);
     }
     if (row.contains(data_.completion_field())) {
       problem.completion = TextOf(row.at(data_.completion_field()), data_.completion_field());
     }
-    if (strip_) problem.completion = strip_->RemoveFrom(problem.completion);
+    Strip(&problem);
     if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
     ReadAnswer(row, &problem);
     for (const auto& [key, value] : row.items()) {
@@ -87,17 +96,31 @@ class RowReader {
   }
 
  private:
+  static bool Demonstrates(const Problem& problem) {
+    const bool calls = problem.last_turn.is_object() && problem.last_turn.contains("tool_calls");
+    return !problem.completion.empty() || calls;
+  }
+
   // Training rows may have a demonstration instead; held-out ones are graded against the answer.
   void ReadAnswer(const Json& row, Problem* problem) const {
     const std::string& column = data_.answer_field();
-    const bool needed = kind_ == RowKind::kHeldOut || problem->completion.empty();
+    const bool needed = kind_ == RowKind::kHeldOut || !Demonstrates(*problem);
     if (needed || row.contains(column)) {
       problem->answer = TextOf(Column(row, column, "answer_field"), column);
     }
   }
 
+  void Strip(Problem* problem) const {
+    if (!strip_) return;
+    problem->completion = strip_->RemoveFrom(problem->completion);
+    if (kind_ != RowKind::kDemonstration || !problem->messages.is_array()) return;
+    for (OrderedJson& turn : problem->messages) {
+      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveFrom(ContentOf(turn));
+    }
+  }
+
   void CheckDemonstration(const Json& row, const Problem& problem) const {
-    if (!problem.completion.empty()) return;
+    if (Demonstrates(problem)) return;
     const std::string& column = data_.completion_field();
     if (!row.contains("messages")) Column(row, column, "completion_field");
     throw Error(ErrorCode::kUsage,
@@ -111,17 +134,18 @@ class RowReader {
     PoseQuestion(data_, problem);
   }
 
-  void ReadMessages(const Json& messages, Problem* problem) const {
+  void ReadMessages(const OrderedJson& messages, Problem* problem) const {
     CheckMessages(messages);
-    problem->messages = Json::array();
+    problem->messages = OrderedJson::array();
     if (messages.front().at("role") != "system") AddInstruction(data_, &problem->messages);
-    for (const Json& turn : messages) problem->messages.push_back(turn);
+    for (const OrderedJson& turn : messages) problem->messages.push_back(turn);
     if (messages.back().at("role") == "assistant") {
-      problem->completion = messages.back().at("content").get<std::string>();
+      problem->last_turn = messages.back();
+      problem->completion = ContentOf(messages.back());
       problem->messages.erase(problem->messages.size() - 1);
     }
-    for (const Json& turn : problem->messages) {
-      if (turn.at("role") == "user") problem->prompt = turn.at("content").get<std::string>();
+    for (const OrderedJson& turn : problem->messages) {
+      if (turn.at("role") == "user") problem->prompt = ContentOf(turn);
     }
     if (problem->messages.empty()) {
       throw Error(ErrorCode::kUsage, "'messages' holds an assistant turn and no question");
@@ -137,7 +161,7 @@ class RowReader {
 
 void PoseQuestion(const proto::Data& data, Problem* problem) {
   if (data.chat()) {
-    problem->messages = Json::array();
+    problem->messages = OrderedJson::array();
     AddInstruction(data, &problem->messages);
     problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});
   } else if (!data.instruction().empty()) {
@@ -149,7 +173,8 @@ std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem
                                   RowKind kind) {
   const RowReader reader(data, kind);
   std::vector<Problem> problems;
-  base::ForEachJsonLine(path, [&](const Json& row, int) { problems.push_back(reader.Read(row)); });
+  base::ForEachOrderedJsonLine(
+      path, [&](const OrderedJson& row, int) { problems.push_back(reader.Read(row)); });
   if (problems.empty()) {
     throw Error(ErrorCode::kUsage, path.string() + ": expected one JSON object a line, found none");
   }

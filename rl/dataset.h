@@ -15,10 +15,14 @@ namespace cohort::rl {
 struct Problem {
   std::string
       prompt;  // text to complete; with `messages`, the last user turn (for display, rewards)
-  nlohmann::json
-      messages;        // null, or the turns to render with the chat template instead of `prompt`
-  std::string answer;  // what rewards compare with; may be empty
-  std::string completion;  // the SFT demonstration; empty when the row has none
+  // null, or the turns to render with the chat template instead of `prompt`.
+  nlohmann::ordered_json messages;
+  nlohmann::ordered_json tools;  // null, or what the row's column of that name offers the template
+  std::string answer;            // what rewards compare with; may be empty
+  std::string completion;        // the SFT demonstration; empty when the row has none
+  // null, or the assistant turn after `messages` that `completion` is the content of, with whatever
+  // else it has (tool calls, reasoning).
+  nlohmann::ordered_json last_turn;
   nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
 };
 
@@ -28,9 +32,10 @@ enum class RowKind { kTraining, kDemonstration, kHeldOut };
 // Reads every row of `path`, mapping columns as `data` says:
 //   {"prompt", "answer", "completion", ...}   names mapped by prompt_field, answer_field,
 //   completion_field
-//   {"messages": [...], ...}                  a last assistant turn is the completion
+//   {"messages": [...], "tools": [...], ...}  a last assistant turn is the completion
 // `instruction` becomes the system message when data.chat is set, else a line before the prompt;
-// data.chat turns every prompt into `messages`. strip_pattern is removed from completions.
+// data.chat turns every prompt into `messages`. strip_pattern is removed from completions, and
+// from every assistant turn of a kDemonstration row, since each of them is learnt.
 // Errors: kUsage "FILE:LINE: ..." naming the missing column and the nearest one there is; a file
 // without rows; a strip_pattern that PCRE2 refuses. kEnvironment for a file that cannot be read.
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,

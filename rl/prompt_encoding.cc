@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/json_place.h"
 
 namespace cohort::rl {
 
@@ -10,12 +11,22 @@ EncodedPrompt EncodeText(const policy::Model& model, const std::string& text) {
   return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
 }
 
-EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& messages) {
+nlohmann::ordered_json TemplateVariables(const policy::Model& model,
+                                         const nlohmann::ordered_json& tools) {
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  if (model.chat_variables.is_object()) variables = model.chat_variables;
+  if (!tools.is_null()) variables["tools"] = tools;
+  return variables;
+}
+
+EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::ordered_json& messages,
+                             const nlohmann::ordered_json& tools) {
   if (model.chat_template == nullptr) {
     throw Error(ErrorCode::kUsage, "the model has no chat template",
                 "give plain text (data.chat=false, or no --chat), or a model with a template");
   }
-  const std::string text = model.chat_template->Render(messages, true, model.chat_variables);
+  const std::string text =
+      model.chat_template->Render(messages, true, TemplateVariables(model, tools));
   return {text, model.tokenizer->Encode(text)};
 }
 
@@ -23,6 +34,15 @@ std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::str
   std::vector<int32_t> ids = model.tokenizer->Encode(completion);
   if (!model.config.eos_ids.empty()) {
     ids.push_back(static_cast<int32_t>(model.config.eos_ids.front()));
+  }
+  return ids;
+}
+
+std::vector<int32_t> ReadTokenIds(const nlohmann::json& row, int64_t vocab_size) {
+  const base::JsonPlace list = base::JsonPlace(row, "").Member("ids", "a list of token ids");
+  std::vector<int32_t> ids(list.ListSize());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    ids[i] = static_cast<int32_t>(list.Entry(i).Integer(0, vocab_size - 1));
   }
   return ids;
 }

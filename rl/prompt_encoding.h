@@ -21,10 +21,18 @@ EncodedPrompt EncodeText(const policy::Model& model, const std::string& text);
 
 // A chat through the model's template, ending where the assistant's turn begins. kUsage when the
 // model has no template.
-EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::json& messages);
+EncodedPrompt EncodeMessages(const policy::Model& model, const nlohmann::ordered_json& messages,
+                             const nlohmann::ordered_json& tools = nullptr);
+
+// What the model's template is rendered with besides the messages.
+nlohmann::ordered_json TemplateVariables(const policy::Model& model,
+                                         const nlohmann::ordered_json& tools);
 
 // What a demonstration adds after the prompt: the completion and the model's end-of-turn token.
 std::vector<int32_t> EncodeCompletion(const policy::Model& model, const std::string& completion);
+
+// The `ids` of a JSON line. kUsage naming the entry that is no token id below `vocab_size`.
+std::vector<int32_t> ReadTokenIds(const nlohmann::json& row, int64_t vocab_size);
 
 std::vector<int32_t> StopIds(const policy::Model& model);
 

@@ -1,23 +1,37 @@
 #include "rl/sft_step.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <iterator>
 
 #include "base/error.h"
-#include "rl/prompt_encoding.h"
 
 namespace cohort::rl {
+namespace {
+
+void WarnOfSplitChats() {
+  static std::atomic<bool> warned = false;
+  if (warned.exchange(true)) return;
+  spdlog::warn(
+      "the chat template renders a chat differently once later turns follow, so that each "
+      "assistant "
+      "turn of such chats is learnt as a sequence of its own, after its own prompt");
+}
+
+}  // namespace
 
 std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count) {
   std::vector<Demonstration> demonstrations;
   for (int i = 0; i < count; ++i) {
     const Problem problem = context.problems.Train(context.progress.data_cursor++);
-    COHORT_CHECK(!problem.completion.empty(), "an sft round's training rows are demonstrations");
-    EncodedPrompt prompt = problem.messages.is_null()
-                               ? EncodeText(context.model, problem.prompt)
-                               : EncodeMessages(context.model, problem.messages);
-    demonstrations.push_back(
-        {std::move(prompt.ids), EncodeCompletion(context.model, problem.completion)});
+    COHORT_CHECK(!problem.completion.empty() || problem.last_turn.is_object(),
+                 "an sft round's training rows are demonstrations");
+    std::vector<Demonstration> of_row = EncodeDemonstration(context.model, problem);
+    if (of_row.size() > 1) WarnOfSplitChats();
+    std::move(of_row.begin(), of_row.end(), std::back_inserter(demonstrations));
   }
   return demonstrations;
 }
@@ -31,6 +45,7 @@ StepOutcome SftStep(RoundContext& context, const proto::Round& round,
     sequence.prompt_length = static_cast<int64_t>(sequence.ids.size());
     sequence.ids.insert(sequence.ids.end(), demonstration.completion_ids.begin(),
                         demonstration.completion_ids.end());
+    sequence.loss_mask = demonstration.loss_mask;
     sequences.push_back(std::move(sequence));
   }
   const auto start = std::chrono::steady_clock::now();

@@ -1,17 +1,12 @@
 #pragma once
 
+#include "rl/demonstration.h"
 #include "rl/round_context.h"
 
 namespace cohort::rl {
 
-// A prompt and the completion to learn, as tokens.
-struct Demonstration {
-  std::vector<int32_t> prompt_ids;
-  std::vector<int32_t> completion_ids;
-};
-
-// The next `count` demonstrations of the training data, whose rows all have a completion; advances
-// the data cursor.
+// The demonstrations of the next `count` rows of the training data, which all have a completion;
+// advances the data cursor. A chat gives several where its template must see each turn alone.
 std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count);
 
 // One optimizer step on the cross-entropy of these completions. Advances context.progress.

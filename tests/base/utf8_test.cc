@@ -29,6 +29,16 @@ TEST(Utf8, RepairReplacesEachStrayByteAndKeepsTheRest) {
   EXPECT_EQ(RepairUtf8("a\0b"s), "a\0b"s);
 }
 
+TEST(Utf8, AnUnfinishedCodePointAtTheEndIsKnown) {
+  EXPECT_EQ(UnfinishedUtf8Suffix(""), 0u);
+  EXPECT_EQ(UnfinishedUtf8Suffix("a\xC3\xA9"), 0u);
+  EXPECT_EQ(UnfinishedUtf8Suffix("a\xC3"), 1u);
+  EXPECT_EQ(UnfinishedUtf8Suffix("\xE4\xBD"), 2u);
+  EXPECT_EQ(UnfinishedUtf8Suffix("\xF0\x9F\x98"), 3u);
+  EXPECT_EQ(UnfinishedUtf8Suffix("\xED\xA0"), 0u) << "a surrogate can never be finished";
+  EXPECT_EQ(UnfinishedUtf8Suffix("\x80\xFF"), 0u);
+}
+
 TEST(Utf8, EveryCodePointComesBackAsItWasAppended) {
   for (uint32_t value = 0; value <= 0x10FFFF; value += value < 0x3000 ? 1 : 251) {
     if (value >= 0xD800 && value < 0xE000) continue;

@@ -58,7 +58,7 @@ TEST_F(DatasetTest, AChatGetsTheInstructionAsItsSystemMessage) {
   const auto problems = Load(R"({"prompt":"Hi?","answer":""})");
   EXPECT_EQ(problems[0].prompt, "Hi?");
   EXPECT_EQ(problems[0].messages.dump(),
-            R"([{"content":"Be brief.","role":"system"},{"content":"Hi?","role":"user"}])");
+            R"([{"role":"system","content":"Be brief."},{"role":"user","content":"Hi?"}])");
   data_.set_chat(false);
   EXPECT_EQ(Load(R"({"prompt":"Hi?","answer":""})")[0].prompt, "Be brief.\nHi?");
 }
@@ -70,6 +70,29 @@ TEST_F(DatasetTest, TheLastAssistantTurnIsTheDemonstration) {
   EXPECT_EQ(problems[0].completion, "d");
   EXPECT_EQ(problems[0].prompt, "c");
   EXPECT_EQ(problems[0].messages.size(), 3u);
+}
+
+TEST_F(DatasetTest, ATurnKeepsItsOtherFieldsAndTheOrderOfTheirKeys) {
+  const auto problems =
+      Load(R"({"tools":[{"name":"f","a":1}],"messages":[{"role":"user","content":"a"},)"
+           R"({"role":"assistant","tool_calls":[{"name":"f","arguments":{"z":1,"a":2}}]}]})",
+           RowKind::kDemonstration);
+  EXPECT_EQ(problems[0].completion, "");
+  EXPECT_EQ(problems[0].last_turn["tool_calls"].dump(),
+            R"([{"name":"f","arguments":{"z":1,"a":2}}])");
+  EXPECT_EQ(problems[0].tools.dump(), R"([{"name":"f","a":1}])");
+}
+
+TEST_F(DatasetTest, ThePatternIsStrippedFromEveryTurnThatIsLearnt) {
+  data_.set_strip_pattern("<<[^>]*>>");
+  const std::string chat =
+      R"({"messages":[{"role":"user","content":"<<a>>"},{"role":"assistant","content":"b<<x>>"},)"
+      R"({"role":"user","content":"c"},{"role":"assistant","content":"d<<y>>"}]})";
+  const auto learnt = Load(chat, RowKind::kDemonstration);
+  EXPECT_EQ(learnt[0].messages[0]["content"], "<<a>>");
+  EXPECT_EQ(learnt[0].messages[1]["content"], "b");
+  EXPECT_EQ(learnt[0].completion, "d");
+  EXPECT_EQ(Load(chat)[0].messages[1]["content"], "b<<x>>") << "a prompt stays as it is";
 }
 
 TEST_F(DatasetTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
