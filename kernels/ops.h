@@ -41,7 +41,7 @@ struct Ops {
   Isa isa;
   void (*gemm_float)(const TileArgs& args);
   void (*gemm_bf16)(const TileArgs& args);
-  // out = x / sqrt(mean(x^2) + eps) * weight
+  // out = x / sqrt(mean(x^2) + eps) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   // Pairs (i, i + half) of one head, in place: x[i] cos - x[i + half] sin, x[i + half] cos + x[i]
   // sin.
