@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/dot_tile.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/ops.h"
 
@@ -185,6 +186,7 @@ constexpr Ops MakeOps(Isa isa) {
   return {.isa = isa,
           .gemm_float = &GemmTiles<Vector, float>,
           .gemm_bf16 = &GemmTiles<Vector, uint16_t>,
+          .dot = &DotTiles<Vector>,
           .rms_norm = &RmsNorm<Vector>,
           .rope = &Rope<Vector>,
           .silu_mul = &SiluMul<Vector>,

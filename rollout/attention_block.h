@@ -21,7 +21,8 @@ struct AttentionRows {
   int64_t count() const { return static_cast<int64_t>(positions.size()); }
 };
 
-// Keeps its activations' memory between calls; shapes: M rows, D width.
+// Keeps its activations' memory between calls; shapes: M rows, D width, and those of
+// attention_weights.h.
 class AttentionBlock {
  public:
   AttentionBlock(const ForwardContext& context, kernels::ThreadPool& pool);
@@ -32,15 +33,33 @@ class AttentionBlock {
            const float* normed, float* hidden);
 
  private:
-  void RotateAndStore(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  // Query heads as the kernel takes them: row i, head h at data + i * ld + h * stride.
+  struct Queries {
+    const float* data;
+    int64_t ld, stride;
+  };
+
+  Queries GroupedQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   void PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm, int64_t position);
 
+  Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  // Where [H, n + p] of the rows lies once q_b_proj, if there is one, was applied.
+  float* ExpandQueries(const AttentionWeights& weights, int64_t rows, int64_t& ld);
+  void ExpandValues(const AttentionWeights& weights, int64_t rows);
+
+  void Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k, const float* v);
+
   ForwardContext context_;
+  const policy::AttentionConfig& shape_;
   kernels::ThreadPool& pool_;
   AttentionColumns columns_;
-  int64_t ld_;  // of rows of width D
+  int64_t ld_;           // of rows of width D
+  int64_t ld_attended_;  // H * ValueStride
+  float scale_;
 
   std::vector<float> input_, attended_;
+  std::vector<float> queries_, absorbed_, gathered_;  // latent
   kernels::AttentionScratch scratch_;
 };
 

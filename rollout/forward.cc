@@ -4,8 +4,6 @@
 
 namespace cohort::rollout {
 
-namespace {
-
 using kernels::kBlockTokens;
 using kernels::PadToPanel;
 using kernels::TileMode;
@@ -23,8 +21,6 @@ kernels::GateRule GateRuleOf(const policy::MoeConfig& moe) {
           .normalize = moe.normalize_weights,
           .routed_scaling = static_cast<float>(moe.routed_scaling)};
 }
-
-}  // namespace
 
 Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),

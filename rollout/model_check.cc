@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "rollout/attention_weights.h"
 
 namespace cohort::rollout {
 
@@ -17,7 +18,8 @@ void Require(bool condition, const std::string& complaint) {
 void CheckSupported(const policy::ModelConfig& config) {
   const policy::AttentionConfig& attention = config.attention;
   const std::pair<bool, const char*> missing[] = {
-      {attention.latent(), "multi-head latent attention"},
+      {attention.latent() && attention.qkv_bias, "biases in latent attention"},
+      {attention.latent() && attention.qk_norm, "norms of query and key heads in latent attention"},
       {config.rope.interleaved && !attention.latent(),
        "interleaved rotary positions in grouped-query attention"},
   };
@@ -28,13 +30,19 @@ void CheckSupported(const policy::ModelConfig& config) {
 }
 
 void CheckAttention(const policy::AttentionConfig& attention) {
-  Require(attention.num_heads > 0 && attention.num_kv_heads > 0 && attention.head_dim > 0,
-          "the model's config has a size that is not positive");
-  Require(attention.num_heads % attention.num_kv_heads == 0,
-          "num_heads (" + std::to_string(attention.num_heads) +
-              ") is not a multiple of num_kv_heads (" + std::to_string(attention.num_kv_heads) +
-              ")");
-  Require(attention.rotary_dim() % 2 == 0, "head_dim must be even for rotary embeddings");
+  const int64_t kv_heads = KvLayoutOf(attention).kv_heads;
+  Require(attention.num_heads > 0 && kv_heads > 0 && attention.query_dim() > 0 &&
+              attention.value_dim() > 0 &&
+              (!attention.latent() ||
+               (attention.kv_lora_rank > 0 && attention.q_lora_rank >= 0 &&
+                attention.qk_nope_head_dim > 0 && attention.qk_rope_head_dim > 0)),
+          "the model's config has a size of attention that is not positive");
+  Require(attention.num_heads % kv_heads == 0, "num_heads (" + std::to_string(attention.num_heads) +
+                                                   ") is not a multiple of num_kv_heads (" +
+                                                   std::to_string(kv_heads) + ")");
+  Require(attention.rotary_dim() % 2 == 0, "the rotated part of a head (" +
+                                               std::to_string(attention.rotary_dim()) +
+                                               ") must be even for rotary positions");
 }
 
 void CheckMoe(const policy::MoeConfig& moe) {

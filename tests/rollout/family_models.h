@@ -78,6 +78,50 @@ inline policy::ModelConfig Glm4Config() {
   return config;
 }
 
+inline policy::ModelConfig LatentConfig(const std::string& family) {
+  policy::ModelConfig config = DenseConfig(family);
+  policy::AttentionConfig& attention = config.attention;
+  attention.kind = policy::AttentionKind::kLatent;
+  attention.num_heads = attention.num_kv_heads = 5;
+  attention.kv_lora_rank = 20;
+  attention.qk_nope_head_dim = 12;
+  attention.qk_rope_head_dim = 8;
+  attention.v_head_dim = 10;
+  config.rope.interleaved = true;
+  policy::MoeConfig& moe = config.moe;
+  moe.num_experts = 12;
+  moe.experts_per_token = 4;
+  moe.num_shared_experts = 2;
+  moe.expert_width = 20;
+  moe.routed_scaling = 2.5;
+  moe.first_dense_layers = 1;
+  return config;
+}
+
+inline policy::ModelConfig DeepSeekV2Config() {
+  policy::ModelConfig config = LatentConfig("deepseek_v2");
+  UseYarn(config.rope);
+  config.rope.mscale = config.rope.mscale_all_dim = 0.707;
+  policy::MoeConfig& moe = config.moe;
+  moe.score = policy::GateScore::kSoftmax;
+  moe.selection_bias = moe.normalize_weights = false;
+  moe.num_groups = 4;
+  moe.groups_per_token = 2;
+  moe.group_score = policy::GroupScore::kMax;
+  return config;
+}
+
+inline policy::ModelConfig DeepSeekV3Config() {
+  policy::ModelConfig config = LatentConfig("deepseek_v3");
+  config.attention.q_lora_rank = 28;
+  UseYarn(config.rope);
+  config.rope.mscale = 1.0;
+  config.rope.mscale_all_dim = 0.8;
+  config.moe.num_groups = 4;
+  config.moe.groups_per_token = 2;
+  return config;
+}
+
 inline std::vector<FamilyModel> FamilyModels() {
   std::vector<FamilyModel> models = {{"llama", LlamaConfig()},
                                      {"qwen2", DenseConfig("qwen2")},
@@ -85,7 +129,10 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"qwen3_moe", SoftmaxMoeConfig("qwen3_moe")},
                                      {"qwen3_moe_every_second", SoftmaxMoeConfig("qwen3_moe")},
                                      {"mixtral", SoftmaxMoeConfig("mixtral")},
-                                     {"glm4_moe", Glm4Config()}};
+                                     {"glm4_moe", Glm4Config()},
+                                     {"deepseek_v2", DeepSeekV2Config()},
+                                     {"deepseek_v3", DeepSeekV3Config()},
+                                     {"deepseek_v3_plain", LatentConfig("deepseek_v3")}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
     models[i].config.attention.qk_norm = true;
@@ -94,6 +141,7 @@ inline std::vector<FamilyModel> FamilyModels() {
   models[3].config.moe.dense_layers = {0};
   models[4].config.moe.sparse_step = 2;
   models[4].config.moe.normalize_weights = false;
+  models[9].config.rope.interleaved = false;
   return models;
 }
 
