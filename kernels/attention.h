@@ -1,13 +1,16 @@
 #pragma once
 
-// Grouped-query attention over a paged fp32 KV cache.
+// Attention over a paged fp32 KV cache: grouped-query (arXiv 2305.13245), and latent in its
+// absorbed form (arXiv 2405.04434 section 2.1), where one KV head serves all queries and its values
+// are the first numbers of its keys.
 //
-// A block holds kBlockTokens tokens of one layer: for each KV head the keys as panels
-// [2][head_dim][16 tokens], then for each KV head the values as panels [head_dim /
+// A block holds kBlockTokens tokens of one layer. Grouped-query: for each KV head the keys as
+// panels [2][key_dim][16 tokens], then for each KV head the values as panels [value_dim /
 // 16][kBlockTokens][16]. So both products (queries with keys, probabilities with values) are the
-// packed product of ops.h: a score is one chain over head_dim, an output one chain over the tokens
-// in order. The softmax is exact over the whole row, not online, hence prefill and decode, alone or
-// beside other rows, give the same bits.
+// packed product of ops.h: a score is one chain over key_dim, an output one chain over the tokens
+// in order. With values_in_keys a token is stored once, as the values are; then a score is a sum in
+// lanes over key_dim. The softmax is exact over the whole row, not online, hence prefill and
+// decode, alone or beside other rows, give the same bits.
 
 #include <cstdint>
 #include <vector>
@@ -21,15 +24,23 @@ constexpr int64_t kBlockTokens = 32;
 
 struct KvLayout {
   int64_t kv_heads = 0;
-  int64_t head_dim = 0;
+  int64_t key_dim = 0;    // of one KV head
+  int64_t value_dim = 0;  // of one KV head
+  // The values are the first value_dim numbers of the keys and are not stored again.
+  bool values_in_keys = false;
 
-  int64_t padded_head_dim() const { return (head_dim + 15) / 16 * 16; }
-  int64_t key_floats() const { return kBlockTokens * head_dim; }             // of one KV head
-  int64_t value_floats() const { return kBlockTokens * padded_head_dim(); }  // of one KV head
+  int64_t padded_key_dim() const { return (key_dim + 15) / 16 * 16; }
+  int64_t padded_value_dim() const { return (value_dim + 15) / 16 * 16; }
+  // Of one KV head.
+  int64_t key_floats() const {
+    return kBlockTokens * (values_in_keys ? padded_key_dim() : key_dim);
+  }
+  int64_t value_floats() const { return values_in_keys ? 0 : kBlockTokens * padded_value_dim(); }
   int64_t block_floats() const { return kv_heads * (key_floats() + value_floats()); }  // one layer
 };
 
-// Stores one token's keys and values, each [kv_heads * head_dim], in place `slot` of a block.
+// Stores one token's keys [kv_heads * key_dim] and values [kv_heads * value_dim] in place `slot` of
+// a block; v is not read with values_in_keys.
 void WriteKv(const KvLayout& layout, float* block, int64_t slot, const float* k, const float* v);
 
 // A query token: it sees the first `length` tokens of its block table, itself included.
@@ -50,11 +61,13 @@ struct AttentionArgs {
   KvLayout layout;
   const float* cache = nullptr;  // this layer's part of block 0
   int64_t block_stride = 0;      // floats from a block to the next
-  int64_t num_heads =
-      0;  // a multiple of kv_heads; query head h uses KV head h / (heads / kv_heads)
-  const float* q = nullptr;  // [rows, ldq], head h at h * head_dim
+  // A multiple of kv_heads; query head h uses KV head h / (num_heads / kv_heads).
+  int64_t num_heads = 0;
+  float scale = 0.0f;        // of the products of queries and keys
+  const float* q = nullptr;  // [rows, ldq], head h at h * q_stride
   int64_t ldq = 0;
-  float* out = nullptr;  // [rows, ldo]
+  int64_t q_stride = 0;  // at least key_dim
+  float* out = nullptr;  // [rows, ldo], head h at h * value_dim
   int64_t ldo = 0;
   const std::vector<AttentionRow>* rows = nullptr;
   const std::vector<AttentionBundle>* bundles = nullptr;
@@ -63,8 +76,7 @@ struct AttentionArgs {
 // Per-worker scratch memory, kept between calls.
 using AttentionScratch = std::vector<std::vector<float>>;
 
-// scale = head_dim^-0.5. std::invalid_argument for num_heads not a multiple of kv_heads or a row of
-// length 0.
+// std::invalid_argument for num_heads not a multiple of kv_heads or a row of length 0.
 void Attention(ThreadPool& pool, const Ops& ops, const AttentionArgs& args,
                AttentionScratch& scratch);
 

@@ -23,6 +23,10 @@ void Require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
+constexpr int64_t kRowsInCache = 120;
+constexpr int64_t kTasksPerThread = 4;
+constexpr int64_t kSerialWork = 100'000;  // multiply-adds: about the price of waking a thread
+
 struct Split {
   int64_t row_blocks;
   int64_t panel_chunk;
@@ -31,9 +35,6 @@ struct Split {
 // Row blocks keep a's rows in the L2 cache; panels are cut so that every thread has some tasks to
 // take.
 Split SplitProduct(const Product& product, int threads) {
-  constexpr int64_t kRowsInCache = 120;
-  constexpr int64_t kTasksPerThread = 4;
-  constexpr int64_t kSerialWork = 100'000;  // multiply-adds: about the price of waking a thread
   const PackedMatrix& w = *product.weights;
   const int64_t panels = w.panels();
   const int64_t row_blocks = CeilDiv(product.rows, kRowsInCache);
@@ -134,6 +135,39 @@ void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
                   .row_end = (block + 1) * product.rows / split.row_blocks,
                   .panel_begin = chunk * split.panel_chunk,
                   .panel_end = std::min((chunk + 1) * split.panel_chunk, w.panels())});
+  });
+}
+
+void MultiplyCopies(ThreadPool& pool, const Ops& ops, const Product& product,
+                    const Copies& copies) {
+  Require(product.weights != nullptr && copies.count >= 1 && product.silu_out == nullptr,
+          "MultiplyCopies: no weights or no copies");
+  const PackedMatrix& w = *product.weights;
+  Require(w.panels() % copies.count == 0, "MultiplyCopies: weights are not copies of whole panels");
+  const int64_t panels = w.panels() / copies.count;
+  const int64_t last = copies.count - 1;
+  Require(product.lda >= last * copies.a_stride + w.depth(),
+          "MultiplyCopies: lda is shorter than a row of a");
+  Require(copies.c_stride >= panels * kPanelColumns &&
+              product.ldc >= last * copies.c_stride + panels * kPanelColumns,
+          "MultiplyCopies: c is shorter than the padded columns");
+  const int64_t blocks = CeilDiv(product.rows, kRowsInCache);
+  const bool serial = product.rows * w.panels() * kPanelColumns * w.depth() < kSerialWork;
+  const int64_t runs = serial ? 1 : std::min<int64_t>(copies.count, pool.size() * kTasksPerThread);
+  pool.ParallelFor(blocks * runs, [&](int64_t task, int) {
+    const int64_t block = task / runs, run = task % runs;
+    const int64_t end = (run + 1) * copies.count / runs;
+    for (int64_t copy = run * copies.count / runs; copy < end; ++copy) {
+      Product one = product;
+      one.a += copy * copies.a_stride;
+      one.c += copy * copies.c_stride;
+      MultiplyPart(ops, one,
+                   {.row_begin = block * product.rows / blocks,
+                    .row_end = (block + 1) * product.rows / blocks,
+                    .panel_begin = copy * panels,
+                    .panel_end = (copy + 1) * panels,
+                    .first_panel = copy * panels});
+    }
   });
 }
 

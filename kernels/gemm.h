@@ -66,6 +66,18 @@ struct Product {
 // std::invalid_argument for a leading dimension that does not hold its row.
 void Multiply(ThreadPool& pool, const Ops& ops, const Product& product);
 
+// `count` products of the same shape, whose matrices of whole panels lie side by side in the
+// weights: number i multiplies a + i * a_stride into c + i * c_stride. Each c has room for its
+// whole panels, and none reaches into another.
+struct Copies {
+  int64_t count = 0;
+  int64_t a_stride = 0;
+  int64_t c_stride = 0;
+};
+// std::invalid_argument for weights that are not `count` matrices of whole panels, or rows of a or
+// c that are too short.
+void MultiplyCopies(ThreadPool& pool, const Ops& ops, const Product& product, const Copies& copies);
+
 // A part of a product, on the calling thread.
 struct ProductPart {
   int64_t row_begin, row_end;

@@ -67,6 +67,12 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
       keep(c);
     }
   }
+  constexpr int64_t kTokens = 15;
+  for (int64_t rows = 1; rows <= kRows; ++rows) {
+    std::vector<float> c(static_cast<size_t>(rows * kTokens));
+    ops.dot({w.data(), 32, rows, w.data() + 7, kTokens * 16, 2, kTokens, c.data(), kTokens});
+    keep(c);
+  }
   std::vector<float> x = ProbeValues(96, 4), y = ProbeValues(96, 5), out(96);
   ops.rms_norm(x.data(), y.data(), 1e-5f, kShort, out.data());
   keep(out);

@@ -87,30 +87,6 @@ void CheckShapes(const MoeArgs& args) {
 
 }  // namespace
 
-void PickExperts(const Ops& ops, const GateRule& rule, const float* logits, const float* bias,
-                 int32_t* experts, float* weights) {
-  const int64_t count = rule.num_experts, picks = rule.experts_per_token;
-  if (picks < 1 || picks > count) throw std::invalid_argument("PickExperts: K is not in 1..E");
-  thread_local std::vector<float> scores, choice;
-  scores.resize(static_cast<size_t>(count));
-  choice.resize(static_cast<size_t>(count));
-  ops.sigmoid(logits, count, scores.data());
-  for (size_t e = 0; e < choice.size(); ++e) choice[e] = scores[e] + bias[e];
-  float sum = 0.0f;
-  for (int64_t k = 0; k < picks; ++k) {
-    size_t best = choice.size();
-    for (size_t e = 0; e < choice.size(); ++e) {
-      const bool taken = std::find(experts, experts + k, static_cast<int32_t>(e)) != experts + k;
-      if (!taken && (best == choice.size() || choice[e] > choice[best])) best = e;
-    }
-    experts[k] = static_cast<int32_t>(best);
-    weights[k] = scores[best];
-    sum += weights[k];
-  }
-  const float divisor = rule.normalize ? sum + 1e-20f : 1.0f;
-  for (int64_t k = 0; k < picks; ++k) weights[k] = weights[k] / divisor * rule.routed_scaling;
-}
-
 void RoutedExperts(ThreadPool& pool, const Ops& ops, const MoeArgs& args, MoeScratch& scratch) {
   CheckShapes(args);
   if (args.rows == 0) return;

@@ -1,7 +1,7 @@
 #pragma once
 
-// The routed experts of a mixture-of-experts layer (DeepSeek-V3, arXiv 2412.19437, eq. 12-16, one
-// expert group). M tokens, D width, E experts, K experts per token, m expert width.
+// The routed experts of a mixture-of-experts layer, for the experts that gate.h picked. M tokens, D
+// width, E experts, K experts per token, m expert width.
 
 #include <cstdint>
 #include <vector>
@@ -9,19 +9,6 @@
 #include "kernels/gemm.h"
 
 namespace cohort::kernels {
-
-struct GateRule {
-  int64_t num_experts = 0;
-  int64_t experts_per_token = 0;
-  bool normalize = true;  // picked scores divided by their sum + 1e-20
-  float routed_scaling = 1.0f;
-};
-
-// One token. logits[E]; the K experts with the largest sigmoid(logit) + bias are picked, largest
-// first, ties to the lowest index; their weights are the scores without the bias.
-// std::invalid_argument for K not in 1..E.
-void PickExperts(const Ops& ops, const GateRule& rule, const float* logits, const float* bias,
-                 int32_t* experts, float* weights);
 
 struct MoeArgs {
   const PackedMatrix* gate_up =

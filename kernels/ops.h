@@ -37,11 +37,26 @@ struct TileArgs {
   TileMode mode;
 };
 
+// c[rows, tokens] from a[rows, 16 * num_panels] and tokens of as many numbers: number 16 p + i of a
+// token is at panels[p * panel_stride + token * 16 + i]. Each c element is a sum in lanes.
+struct DotArgs {
+  const float* a;
+  int64_t lda;
+  int64_t rows;
+  const float* panels;
+  int64_t panel_stride;
+  int64_t num_panels;
+  int64_t tokens;
+  float* c;
+  int64_t ldc;
+};
+
 struct Ops {
   Isa isa;
   void (*gemm_float)(const TileArgs& args);
   void (*gemm_bf16)(const TileArgs& args);
-  // out = x / sqrt(mean(x^2) + eps) * weight
+  void (*dot)(const DotArgs& args);
+  // out = x / sqrt(mean(x^2) + eps) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
   // Gradients of <rms_norm, gradient>: d_x is written, d_weight added to.
   void (*rms_norm_gradient)(const float* x, const float* weight, const float* gradient, float eps,

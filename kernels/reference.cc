@@ -22,18 +22,34 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
   return c;
 }
 
-std::vector<float> ReferenceAttention(const std::vector<float>& q, const std::vector<float>& keys,
-                                      const std::vector<float>& values, int64_t length) {
-  const auto head_dim = static_cast<int64_t>(q.size());
-  std::vector<float> scores = ReferenceProduct(q, keys, 1, length, head_dim);
-  const float sum = ScalarOps().softmax_exp(scores.data(),
-                                            1.0f / std::sqrt(static_cast<float>(head_dim)), length);
-  std::vector<float> out(q.size());
+std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                        int64_t rows, int64_t columns, int64_t depth) {
+  std::vector<float> c;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t column = 0; column < columns; ++column) {
+      float lanes[16] = {};
+      for (int64_t k = 0; k < depth; ++k) {
+        lanes[k % 16] = std::fma(a[static_cast<size_t>(r * depth + k)],
+                                 w[static_cast<size_t>(column * depth + k)], lanes[k % 16]);
+      }
+      for (int half = 8; half > 0; half /= 2) {
+        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+      }
+      c.push_back(lanes[0]);
+    }
+  }
+  return c;
+}
+
+std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
+                                      const std::vector<float>& values) {
+  const auto length = static_cast<int64_t>(scores.size());
+  const float sum = ScalarOps().softmax_exp(scores.data(), scale, length);
+  std::vector<float> out(values.size() / scores.size());
   for (size_t d = 0; d < out.size(); ++d) {
     float weighted = 0.0f;
-    for (int64_t t = 0; t < length; ++t) {
-      const size_t at = static_cast<size_t>(t);
-      weighted = std::fma(scores[at], values[at * out.size() + d], weighted);
+    for (size_t t = 0; t < scores.size(); ++t) {
+      weighted = std::fma(scores[t], values[t * out.size() + d], weighted);
     }
     out[d] = weighted * (1.0f / sum);
   }

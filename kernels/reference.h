@@ -13,9 +13,14 @@ namespace cohort::kernels {
 std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vector<float>& w,
                                     int64_t rows, int64_t columns, int64_t depth);
 
-// One query head: q[head_dim], keys and values [length, head_dim]; returns [head_dim].
-std::vector<float> ReferenceAttention(const std::vector<float>& q, const std::vector<float>& keys,
-                                      const std::vector<float>& values, int64_t length);
+// The same product, each output summed in 16 lanes (ops.h).
+std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                        int64_t rows, int64_t columns, int64_t depth);
+
+// One query head: its products with the keys, scores[length], and values [length, value_dim];
+// returns [value_dim].
+std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
+                                      const std::vector<float>& values);
 
 // silu(gate) * up with gate = rows 0..m-1 and up = rows m..2m-1 of gate_up[2m, width], then
 // down[width, m].

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/dot_tile.h"
 #include "kernels/gemm_tile.h"
 #include "kernels/ops.h"
 
@@ -230,6 +231,7 @@ constexpr Ops MakeOps(Isa isa) {
   return {.isa = isa,
           .gemm_float = &GemmTiles<Vector, float>,
           .gemm_bf16 = &GemmTiles<Vector, uint16_t>,
+          .dot = &DotTiles<Vector>,
           .rms_norm = &RmsNorm<Vector>,
           .rms_norm_gradient = &RmsNormGradient<Vector>,
           .rope = &Rope<Vector>,

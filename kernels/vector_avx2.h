@@ -12,6 +12,8 @@ struct Avx2Vector {
   // 12 of 16 registers accumulate (6 x 2), or 8 where more rows would leave the FMA latency bare.
   static constexpr int kMaxRows = 6;
   static constexpr int PanelsAtOnce(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+  static constexpr int kMaxDotRows = 2;
+  static constexpr int TokensAtOnce(int rows) { return rows == 1 ? 4 : 2; }
 
   __m256 lo, hi;
 

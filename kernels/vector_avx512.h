@@ -12,6 +12,8 @@ struct Avx512Vector {
   // At most 24 of 32 registers accumulate; at least 8 chains hide the FMA latency.
   static constexpr int kMaxRows = 12;
   static constexpr int PanelsAtOnce(int rows) { return rows <= 3 ? 8 : rows <= 6 ? 4 : 2; }
+  static constexpr int kMaxDotRows = 6;
+  static constexpr int TokensAtOnce(int rows) { return rows <= 2 ? 8 : 4; }
 
   __m512 v;
 

@@ -8,6 +8,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "rollout/model_check.h"
 #include "rollout/step_runner.h"
 
 namespace cohort::rollout {
@@ -16,49 +17,6 @@ namespace {
 
 [[noreturn]] void Refuse(const std::string& message, const std::string& hint = "") {
   throw Error(ErrorCode::kUsage, message, hint);
-}
-
-// What the learner computes and the kernels do not.
-void CheckSupported(const policy::ModelConfig& config) {
-  const policy::MoeConfig& moe = config.moe;
-  const std::pair<bool, const char*> missing[] = {
-      {config.attention.latent(), "multi-head latent attention"},
-      {config.attention.qkv_bias, "biases of q_proj, k_proj and v_proj"},
-      {config.attention.qk_norm, "q_norm and k_norm"},
-      {config.rope.interleaved, "interleaved rotary positions"},
-      {moe.num_experts > 0 && moe.score != policy::GateScore::kSigmoid, "a softmax gate"},
-      {moe.num_experts > 0 && moe.num_groups > 1, "groups of experts"},
-  };
-  for (const auto& [needed, name] : missing) {
-    if (!needed) continue;
-    Refuse("the decoder does not have " + std::string(name) + ", which the family '" +
-           config.family + "' needs here");
-  }
-}
-
-void CheckConfig(const policy::ModelConfig& config) {
-  CheckSupported(config);
-  const bool positive = config.vocab_size > 0 && config.width > 0 && config.num_layers > 0 &&
-                        config.attention.num_heads > 0 && config.attention.num_kv_heads > 0 &&
-                        config.attention.head_dim > 0 && config.max_positions > 0;
-  if (!positive) Refuse("the model's config has a size that is not positive");
-  if (config.attention.num_heads % config.attention.num_kv_heads != 0) {
-    Refuse("num_heads (" + std::to_string(config.attention.num_heads) +
-           ") is not a multiple of num_kv_heads (" + std::to_string(config.attention.num_kv_heads) +
-           ")");
-  }
-  if (config.attention.head_dim % 2 != 0) Refuse("head_dim must be even for rotary embeddings");
-  const policy::MoeConfig& moe = config.moe;
-  bool has_dense = false;
-  for (int64_t i = 0; i < config.num_layers; ++i) has_dense = has_dense || !config.IsMoeLayer(i);
-  if (has_dense && config.ffn_width < 1) Refuse("ffn_width must be positive");
-  if (moe.num_experts == 0) return;
-  if (moe.experts_per_token < 1 || moe.experts_per_token > moe.num_experts ||
-      moe.expert_width < 1) {
-    Refuse(
-        "a mixture of experts needs 1 <= experts_per_token <= num_experts and a positive "
-        "expert_width");
-  }
 }
 
 void CheckOptions(const DecoderOptions& options) {
@@ -75,16 +33,12 @@ int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& op
   return (BlocksFor(config.max_positions) + 1) * (int64_t{options.max_running} + 1);
 }
 
-kernels::KvLayout KvLayoutOf(const policy::ModelConfig& config) {
-  return {config.attention.num_kv_heads, config.attention.head_dim};
-}
-
 const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                                    const DecoderOptions& options) {
-  CheckConfig(config);
+  CheckModel(config);
   CheckOptions(options);
   const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
-  const int64_t block = KvLayoutOf(config).block_floats() * config.num_layers * 4;
+  const int64_t block = KvLayoutOf(config.attention).block_floats() * config.num_layers * 4;
   const int64_t cache = std::min(options.kv_cache_bytes, UsefulBlocks(config, options) * block);
   const int64_t available = base::AvailableMemory();
   if (available >= 0 && weights + cache > available) {
@@ -107,7 +61,7 @@ struct Decoder::Impl {
         policy_version(version),
         pool(options.num_threads),
         weights(config, StorageOf(options.dtype)),
-        cache(KvLayoutOf(config), config.num_layers, options.kv_cache_bytes,
+        cache(KvLayoutOf(config.attention), config.num_layers, options.kv_cache_bytes,
               UsefulBlocks(config, options)),
         rope(policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())),
         scheduler({options.max_running, options.tokens_per_step}, cache),

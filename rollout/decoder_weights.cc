@@ -2,12 +2,11 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <algorithm>
 #include <new>
-#include <sstream>
 #include <string>
 
 #include "base/error.h"
+#include "rollout/weight_packing.h"
 
 namespace cohort::rollout {
 
@@ -22,46 +21,6 @@ FfnWeights AllocateFfn(int64_t width, int64_t ffn_width, int64_t copies, Storage
   const int64_t padded = PadToPanel(ffn_width);
   return {PackedMatrix(copies * 2 * padded, width, storage),
           PackedMatrix(copies * PadToPanel(width), padded, storage)};
-}
-
-// fp32, contiguous, on the CPU; no copy where it already is.
-at::Tensor Fetch(const policy::WeightMap& weights, const std::string& name, at::IntArrayRef shape) {
-  const auto found = weights.find(name);
-  if (found == weights.end()) {
-    throw Error(ErrorCode::kUsage, "the decoder was given no tensor '" + name + "'");
-  }
-  if (found->second.sizes() != shape) {
-    std::ostringstream message;
-    message << "tensor '" << name << "' has shape " << found->second.sizes()
-            << ", the model's config asks for " << shape;
-    throw Error(ErrorCode::kUsage, message.str());
-  }
-  return found->second.detach().to(at::kCPU, at::kFloat).contiguous();
-}
-
-std::vector<float> FetchVector(const policy::WeightMap& weights, const std::string& name,
-                               int64_t n) {
-  const at::Tensor tensor = Fetch(weights, name, {n});
-  return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + n};
-}
-
-// Rows [0, count) of `rows` become the columns from panel `first` on, every `step`-th panel.
-struct PanelRun {
-  int64_t first = 0;
-  int64_t step = 1;
-};
-void PackRows(kernels::ThreadPool& pool, PackedMatrix& matrix, PanelRun run, const float* rows,
-              int64_t count, int64_t values) {
-  pool.ParallelFor(PadToPanel(count) / kPanelColumns, [&](int64_t panel, int) {
-    const int64_t row = panel * kPanelColumns;
-    matrix.PackPanel(run.first + panel * run.step, rows + row * values, values,
-                     std::min(kPanelColumns, count - row), values);
-  });
-}
-
-void PackMatrix(kernels::ThreadPool& pool, PackedMatrix& matrix, const at::Tensor& tensor,
-                PanelRun run = {}) {
-  PackRows(pool, matrix, run, tensor.data_ptr<float>(), tensor.size(0), tensor.size(1));
 }
 
 struct FfnShape {
@@ -80,10 +39,11 @@ void PackFfn(kernels::ThreadPool& pool, FfnWeights& ffn, int64_t copy, FfnShape 
 void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, const policy::WeightMap& weights,
                   const std::string& prefix, FfnShape shape) {
   const at::Tensor gate =
-      Fetch(weights, prefix + "gate_proj.weight", {shape.ffn_width, shape.width});
-  const at::Tensor up = Fetch(weights, prefix + "up_proj.weight", {shape.ffn_width, shape.width});
+      FetchTensor(weights, prefix + "gate_proj.weight", {shape.ffn_width, shape.width});
+  const at::Tensor up =
+      FetchTensor(weights, prefix + "up_proj.weight", {shape.ffn_width, shape.width});
   const at::Tensor down =
-      Fetch(weights, prefix + "down_proj.weight", {shape.width, shape.ffn_width});
+      FetchTensor(weights, prefix + "down_proj.weight", {shape.width, shape.ffn_width});
   PackFfn(pool, ffn, 0, shape, gate.data_ptr<float>(), up.data_ptr<float>(),
           down.data_ptr<float>());
 }
@@ -95,8 +55,7 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
   const auto ffn = [&](int64_t width) { return 3 * config.width * PadToPanel(width); };
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    values += (2 * config.attention.num_heads + 2 * config.attention.num_kv_heads) *
-              config.attention.head_dim * config.width;
+    values += AttentionWeightCount(config);
     values += config.IsMoeLayer(layer) ? moe.num_experts * (ffn(moe.expert_width) + config.width) +
                                              ffn(moe.num_shared_experts * moe.expert_width)
                                        : ffn(config.ffn_width);
@@ -106,17 +65,13 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
 
 DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storage)
     : config_(config), storage_(storage), layers_(static_cast<size_t>(config.num_layers)) {
-  const int64_t query_width = config.attention.num_heads * config.attention.head_dim;
-  const int64_t kv_width = config.attention.num_kv_heads * config.attention.head_dim;
   const policy::MoeConfig& moe = config.moe;
   try {
     head_ = PackedMatrix(config.vocab_size, config.width, storage);
     if (!config.tie_embeddings) embedding_ = PackedMatrix(config.vocab_size, config.width, storage);
     for (size_t i = 0; i < layers_.size(); ++i) {
       LayerWeights& layer = layers_[i];
-      layer.qkv =
-          PackedMatrix(PadToPanel(query_width) + 2 * PadToPanel(kv_width), config.width, storage);
-      layer.output = PackedMatrix(config.width, query_width, storage);
+      layer.attention = AllocateAttention(config, storage);
       if (!config.IsMoeLayer(static_cast<int64_t>(i))) {
         layer.ffn = AllocateFfn(config.width, config.ffn_width, 1, storage);
         continue;
@@ -138,12 +93,13 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
 
 void DecoderWeights::Load(const policy::WeightMap& weights, kernels::ThreadPool& pool) {
   const at::Tensor embedding =
-      Fetch(weights, "model.embed_tokens.weight", {config_.vocab_size, config_.width});
+      FetchTensor(weights, "model.embed_tokens.weight", {config_.vocab_size, config_.width});
   if (config_.tie_embeddings) {
-    PackMatrix(pool, head_, embedding);
+    PackTensor(pool, head_, embedding);
   } else {
-    PackMatrix(pool, embedding_, embedding);
-    PackMatrix(pool, head_, Fetch(weights, "lm_head.weight", {config_.vocab_size, config_.width}));
+    PackTensor(pool, embedding_, embedding);
+    PackTensor(pool, head_,
+               FetchTensor(weights, "lm_head.weight", {config_.vocab_size, config_.width}));
   }
   final_norm_ = FetchVector(weights, "model.norm.weight", config_.width);
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) LoadLayer(weights, layer, pool);
@@ -153,34 +109,25 @@ void DecoderWeights::LoadLayer(const policy::WeightMap& weights, int64_t index,
                                kernels::ThreadPool& pool) {
   LayerWeights& layer = layers_[static_cast<size_t>(index)];
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
-  const int64_t width = config_.width,
-                query_width = config_.attention.num_heads * config_.attention.head_dim;
-  const int64_t kv_width = config_.attention.num_kv_heads * config_.attention.head_dim;
+  const int64_t width = config_.width;
   layer.attention_norm = FetchVector(weights, prefix + "input_layernorm.weight", width);
   layer.ffn_norm = FetchVector(weights, prefix + "post_attention_layernorm.weight", width);
-  const int64_t key_panel = PadToPanel(query_width) / kPanelColumns;
-  const int64_t value_panel = key_panel + PadToPanel(kv_width) / kPanelColumns;
-  PackMatrix(pool, layer.qkv,
-             Fetch(weights, prefix + "self_attn.q_proj.weight", {query_width, width}));
-  PackMatrix(pool, layer.qkv, Fetch(weights, prefix + "self_attn.k_proj.weight", {kv_width, width}),
-             {key_panel, 1});
-  PackMatrix(pool, layer.qkv, Fetch(weights, prefix + "self_attn.v_proj.weight", {kv_width, width}),
-             {value_panel, 1});
-  PackMatrix(pool, layer.output,
-             Fetch(weights, prefix + "self_attn.o_proj.weight", {width, query_width}));
+  LoadAttention(pool, layer.attention, config_, weights, prefix + "self_attn.");
   if (!config_.IsMoeLayer(index)) {
     return LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.", {width, config_.ffn_width});
   }
   const policy::MoeConfig& moe = config_.moe;
   const int64_t m = moe.expert_width;
-  PackMatrix(pool, layer.router,
-             Fetch(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
-  layer.selection_bias =
-      FetchVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
+  PackTensor(pool, layer.router,
+             FetchTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
+  if (moe.selection_bias) {
+    layer.selection_bias =
+        FetchVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
+  }
   const at::Tensor gate_up =
-      Fetch(weights, prefix + "mlp.experts.gate_up_proj", {moe.num_experts, 2 * m, width});
+      FetchTensor(weights, prefix + "mlp.experts.gate_up_proj", {moe.num_experts, 2 * m, width});
   const at::Tensor down =
-      Fetch(weights, prefix + "mlp.experts.down_proj", {moe.num_experts, width, m});
+      FetchTensor(weights, prefix + "mlp.experts.down_proj", {moe.num_experts, width, m});
   for (int64_t expert = 0; expert < moe.num_experts; ++expert) {
     const float* gate = gate_up.data_ptr<float>() + expert * 2 * m * width;
     PackFfn(pool, layer.experts, expert, {width, m}, gate, gate + m * width,

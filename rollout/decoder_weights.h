@@ -1,7 +1,7 @@
 #pragma once
 
-// A model's weights in the layout that the kernels read: packed panels, in fp32 or bf16. Norms, the
-// router and its selection bias stay fp32 whatever the storage.
+// A model's weights in the layout that the kernels read: packed panels, in fp32 or bf16. Norms,
+// biases and the router stay fp32 whatever the storage.
 
 #include <vector>
 
@@ -9,6 +9,7 @@
 #include "kernels/thread_pool.h"
 #include "policy/config.h"
 #include "policy/weights.h"
+#include "rollout/attention_weights.h"
 
 namespace cohort::rollout {
 
@@ -21,11 +22,10 @@ struct FfnWeights {
 
 struct LayerWeights {
   std::vector<float> attention_norm, ffn_norm;  // [D]
-  kernels::PackedMatrix qkv;  // columns: queries, keys, values, each padded to whole panels
-  kernels::PackedMatrix output;
+  AttentionWeights attention;
   FfnWeights ffn;  // the dense FFN, or a MoE layer's shared expert (empty when it has none)
   kernels::PackedMatrix router;       // MoE layers: [E, D], fp32
-  std::vector<float> selection_bias;  // [E]
+  std::vector<float> selection_bias;  // [E]; empty where the gate has none
   FfnWeights experts;                 // E of them side by side
 };
 

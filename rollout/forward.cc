@@ -1,96 +1,88 @@
 #include "rollout/forward.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace cohort::rollout {
-
-namespace {
 
 using kernels::kBlockTokens;
 using kernels::PadToPanel;
 using kernels::TileMode;
 
-constexpr int64_t kRowsPerTask = 8;  // of the cheap operations along a row
-
-void Grow(std::vector<float>& buffer, int64_t floats) {
-  if (static_cast<int64_t>(buffer.size()) < floats) buffer.resize(static_cast<size_t>(floats));
+kernels::GateRule GateRuleOf(const policy::MoeConfig& moe) {
+  return {.num_experts = moe.num_experts,
+          .experts_per_token = moe.experts_per_token,
+          .score = moe.score == policy::GateScore::kSigmoid ? kernels::GateScore::kSigmoid
+                                                            : kernels::GateScore::kSoftmax,
+          .num_groups = moe.num_groups,
+          .groups_per_token = moe.groups_per_token,
+          .group_score = moe.group_score == policy::GroupScore::kMax
+                             ? kernels::GroupScore::kMax
+                             : kernels::GroupScore::kTopTwoSum,
+          .normalize = moe.normalize_weights,
+          .routed_scaling = static_cast<float>(moe.routed_scaling)};
 }
-
-template <class Body>
-void ForRows(kernels::ThreadPool& pool, int64_t rows, Body&& body) {
-  pool.ParallelFor((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task, int) {
-    const int64_t end = std::min((task + 1) * kRowsPerTask, rows);
-    for (int64_t row = task * kRowsPerTask; row < end; ++row) body(row);
-  });
-}
-
-}  // namespace
 
 Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
       pool_(pool),
       width_(context.config.width),
       ld_(PadToPanel(width_)),
-      query_width_(context.config.attention.num_heads * context.config.attention.head_dim),
-      kv_width_(context.config.attention.num_kv_heads * context.config.attention.head_dim),
-      ld_qkv_(PadToPanel(query_width_) + 2 * PadToPanel(kv_width_)),
-      key_offset_(PadToPanel(query_width_)),
-      value_offset_(key_offset_ + PadToPanel(kv_width_)) {}
+      gate_rule_(GateRuleOf(context.config.moe)),
+      attention_(context, pool) {}
 
 void Forward::Run(std::span<const Segment> segments) {
   PlaceRows(segments);
   BundleRows(segments);
   Grow(hidden_, rows_ * ld_);
   Grow(normed_, rows_ * ld_);
-  Grow(qkv_, rows_ * ld_qkv_);
-  Grow(attended_, rows_ * query_width_);
   Embed(segments);
   const std::vector<LayerWeights>& layers = context_.weights.layers();
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
-    AttentionLayer(layers[i], index);
+    Norm(layers[i].attention_norm);
+    attention_.Run(layers[i].attention, index, attention_rows_, normed_.data(), hidden_.data());
     context_.config.IsMoeLayer(index) ? MoeLayer(layers[i]) : DenseLayer(layers[i]);
   }
 }
 
 void Forward::PlaceRows(std::span<const Segment> segments) {
-  positions_.clear();
-  attention_rows_.clear();
+  attention_rows_.positions.clear();
+  attention_rows_.at.clear();
   for (const Segment& segment : segments) {
     for (size_t i = 0; i < segment.tokens.size(); ++i) {
-      positions_.push_back(segment.start + static_cast<int64_t>(i));
-      attention_rows_.push_back({segment.blocks.data(), positions_.back() + 1});
+      const int64_t position = segment.start + static_cast<int64_t>(i);
+      attention_rows_.positions.push_back(position);
+      attention_rows_.at.push_back({segment.blocks.data(), position + 1});
     }
   }
-  rows_ = static_cast<int64_t>(positions_.size());
+  rows_ = attention_rows_.count();
 }
 
 // Rows of one sequence share all blocks; decoding samples of one group share their prompt's.
 void Forward::BundleRows(std::span<const Segment> segments) {
-  const int64_t group =
-      context_.config.attention.num_heads / context_.config.attention.num_kv_heads;
-  bundles_.clear();
+  const int64_t group = context_.config.attention.num_heads / context_.cache.layout().kv_heads;
+  std::vector<kernels::AttentionBundle>& bundles = attention_rows_.bundles;
+  bundles.clear();
   int64_t row = 0;
   const Segment* first = nullptr;  // of the last bundle, while decoding segments may still join it
   for (const Segment& segment : segments) {
     const auto count = static_cast<int64_t>(segment.tokens.size());
     const int64_t most = kernels::BundleRows(group, segment.start + count);
-    if (count == 1 && first != nullptr && bundles_.back().num_rows < most) {
+    if (count == 1 && first != nullptr && bundles.back().num_rows < most) {
       const auto [mine, theirs] = std::mismatch(segment.blocks.begin(), segment.blocks.end(),
                                                 first->blocks.begin(), first->blocks.end());
       const int64_t whole = std::min(segment.start + 1, first->start + 1) / kBlockTokens;
       const int64_t shared = std::min<int64_t>(mine - segment.blocks.begin(), whole);
       if (shared > 0) {
-        bundles_.back().shared_blocks = std::min(bundles_.back().shared_blocks, shared);
-        ++bundles_.back().num_rows;
+        bundles.back().shared_blocks = std::min(bundles.back().shared_blocks, shared);
+        ++bundles.back().num_rows;
         ++row;
         continue;
       }
     }
     for (int64_t begin = 0; begin < count; begin += most) {
       const int64_t rows = std::min(most, count - begin);
-      bundles_.push_back({row, rows, BlocksFor(segment.start + begin + rows)});
+      bundles.push_back({row, rows, BlocksFor(segment.start + begin + rows)});
       row += rows;
     }
     first = count == 1 ? &segment : nullptr;
@@ -112,57 +104,6 @@ void Forward::Norm(const std::vector<float>& weight) {
     context_.ops.rms_norm(hidden_.data() + row * ld_, weight.data(),
                           static_cast<float>(context_.config.norm_eps), width_,
                           normed_.data() + row * ld_);
-  });
-}
-
-void Forward::AttentionLayer(const LayerWeights& layer, int64_t index) {
-  Norm(layer.attention_norm);
-  kernels::Multiply(pool_, context_.ops,
-                    {.weights = &layer.qkv,
-                     .a = normed_.data(),
-                     .lda = ld_,
-                     .rows = rows_,
-                     .c = qkv_.data(),
-                     .ldc = ld_qkv_});
-  RotateAndStore(index);
-  const kernels::AttentionArgs args{.layout = context_.cache.layout(),
-                                    .cache = context_.cache.Block(index, 0),
-                                    .block_stride = context_.cache.block_stride(),
-                                    .num_heads = context_.config.attention.num_heads,
-                                    .q = qkv_.data(),
-                                    .ldq = ld_qkv_,
-                                    .out = attended_.data(),
-                                    .ldo = query_width_,
-                                    .rows = &attention_rows_,
-                                    .bundles = &bundles_};
-  kernels::Attention(pool_, context_.ops, args, attention_scratch_);
-  kernels::Multiply(pool_, context_.ops,
-                    {.weights = &layer.output,
-                     .a = attended_.data(),
-                     .lda = query_width_,
-                     .rows = rows_,
-                     .c = hidden_.data(),
-                     .ldc = ld_,
-                     .mode = TileMode::kAdd});
-}
-
-void Forward::RotateAndStore(int64_t layer) {
-  const int64_t head_dim = context_.config.attention.head_dim;
-  const RopeTable& rope = context_.rope;
-  ForRows(pool_, rows_, [&](int64_t row) {
-    const auto at = static_cast<size_t>(row);
-    const int64_t position = positions_[at];
-    float* qkv = qkv_.data() + row * ld_qkv_;
-    const auto rotate = [&](float* heads, int64_t width) {
-      for (int64_t offset = 0; offset < width; offset += head_dim) {
-        context_.ops.rope(heads + offset, rope.cos(position), rope.sin(position), rope.half());
-      }
-    };
-    rotate(qkv, query_width_);
-    rotate(qkv + key_offset_, kv_width_);
-    const int32_t block = attention_rows_[at].blocks[position / kBlockTokens];
-    kernels::WriteKv(context_.cache.layout(), context_.cache.Block(layer, block),
-                     position % kBlockTokens, qkv + key_offset_, qkv + value_offset_);
   });
 }
 
@@ -194,10 +135,9 @@ void Forward::DenseLayer(const LayerWeights& layer) {
   RunFfn(layer.ffn, hidden_.data(), TileMode::kAdd);
 }
 
-void Forward::MoeLayer(const LayerWeights& layer) {
-  const policy::MoeConfig& moe = context_.config.moe;
-  const int64_t ld_router = PadToPanel(moe.num_experts), picks = moe.experts_per_token;
-  Norm(layer.ffn_norm);
+void Forward::Route(const LayerWeights& layer) {
+  const int64_t picks = gate_rule_.experts_per_token;
+  const int64_t ld_router = PadToPanel(gate_rule_.num_experts);
   Grow(router_logits_, rows_ * ld_router);
   Grow(expert_weights_, rows_ * picks);
   if (static_cast<int64_t>(experts_.size()) < rows_ * picks)
@@ -209,13 +149,17 @@ void Forward::MoeLayer(const LayerWeights& layer) {
                      .rows = rows_,
                      .c = router_logits_.data(),
                      .ldc = ld_router});
-  const kernels::GateRule rule{moe.num_experts, picks, moe.normalize_weights,
-                               static_cast<float>(moe.routed_scaling)};
+  const float* bias = layer.selection_bias.empty() ? nullptr : layer.selection_bias.data();
   ForRows(pool_, rows_, [&](int64_t row) {
-    kernels::PickExperts(context_.ops, rule, router_logits_.data() + row * ld_router,
-                         layer.selection_bias.data(), experts_.data() + row * picks,
-                         expert_weights_.data() + row * picks);
+    kernels::PickExperts(context_.ops, gate_rule_, router_logits_.data() + row * ld_router, bias,
+                         experts_.data() + row * picks, expert_weights_.data() + row * picks);
   });
+}
+
+void Forward::MoeLayer(const LayerWeights& layer) {
+  const policy::MoeConfig& moe = context_.config.moe;
+  Norm(layer.ffn_norm);
+  Route(layer);
   const bool has_shared = moe.num_shared_experts > 0;
   if (has_shared) {
     Grow(shared_, rows_ * ld_);
@@ -225,7 +169,7 @@ void Forward::MoeLayer(const LayerWeights& layer) {
                          {.gate_up = &layer.experts.gate_up,
                           .down = &layer.experts.down,
                           .num_experts = moe.num_experts,
-                          .experts_per_token = picks,
+                          .experts_per_token = moe.experts_per_token,
                           .x = normed_.data(),
                           .ldx = ld_,
                           .rows = rows_,

@@ -1,21 +1,19 @@
 #pragma once
 
-// The transformer over rows of tokens: Llama's layers (RMSNorm, rotary grouped-query attention,
-// SiLU-gated FFN), the FFN of MoE layers being routed experts plus a shared one. A row is one token
-// of one sequence; rows of prompts, decoding samples and scored texts go through the same code, so
-// their bits agree.
+// The transformer over rows of tokens: embedding, layers of RMSNorm, attention and SiLU-gated FFN,
+// the FFN of MoE layers being routed experts plus a shared one, head. A row is one token of one
+// sequence; rows of prompts, decoding samples and scored texts go through the same code, so their
+// bits agree.
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
-#include "kernels/attention.h"
+#include "kernels/gate.h"
 #include "kernels/moe.h"
 #include "kernels/thread_pool.h"
-#include "policy/config.h"
-#include "rollout/decoder_weights.h"
-#include "rollout/kv_cache.h"
-#include "rollout/rope_table.h"
+#include "rollout/attention_block.h"
+#include "rollout/forward_context.h"
 
 namespace cohort::rollout {
 
@@ -26,15 +24,8 @@ struct Segment {
   std::span<const int32_t> blocks;
 };
 
-// What a forward pass reads; all outlive it. One Forward may run on each thread at the same time,
-// provided that no two write the same sequence and rope covers the positions.
-struct ForwardContext {
-  const policy::ModelConfig& config;
-  const DecoderWeights& weights;
-  const RopeTable& rope;
-  KvCache& cache;
-  const kernels::Ops& ops;
-};
+// The same gate in the kernels' words.
+kernels::GateRule GateRuleOf(const policy::MoeConfig& moe);
 
 // Keeps its activations' memory between steps; shapes: M rows, D width.
 class Forward {
@@ -55,10 +46,9 @@ class Forward {
   void PlaceRows(std::span<const Segment> segments);
   void BundleRows(std::span<const Segment> segments);
   void Embed(std::span<const Segment> segments);
-  void AttentionLayer(const LayerWeights& layer, int64_t index);
-  void RotateAndStore(int64_t layer);
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
+  void Route(const LayerWeights& layer);
   void Norm(const std::vector<float>& weight);
   int64_t ld_ffn(const FfnWeights& ffn) const {
     return ffn.gate_up.panels() * kernels::kPanelColumns;
@@ -67,18 +57,17 @@ class Forward {
 
   ForwardContext context_;
   kernels::ThreadPool& pool_;
-  int64_t width_, ld_, query_width_, kv_width_, ld_qkv_, key_offset_, value_offset_;
+  int64_t width_, ld_;
+  kernels::GateRule gate_rule_;
+  AttentionBlock attention_;
 
   int64_t rows_ = 0;
-  std::vector<int64_t> positions_;                     // [M]
-  std::vector<kernels::AttentionRow> attention_rows_;  // [M]
-  std::vector<kernels::AttentionBundle> bundles_;
-  std::vector<float> hidden_, normed_, qkv_, attended_;  // [M, ld]
+  AttentionRows attention_rows_;
+  std::vector<float> hidden_, normed_;  // [M, ld]
   std::vector<float> gate_up_, activated_, shared_;
   std::vector<float> router_logits_, expert_weights_;
   std::vector<int32_t> experts_;
   std::vector<float> picked_, logits_;
-  kernels::AttentionScratch attention_scratch_;
   kernels::MoeScratch moe_scratch_;
 };
 

@@ -120,6 +120,60 @@ TEST(Gemm, AddsTheResidualOnceAtTheEnd) {
   for (size_t i = 0; i < c.size(); ++i) EXPECT_EQ(c[i], old[i] + product[i]);
 }
 
+TEST(Gemm, MultipliesCopiesEachWithItsOwnPartOfARow) {
+  const int64_t count = 5, columns = 20, depth = 9, a_stride = 11, c_stride = 35;
+  const std::vector<float> w = Random(count * columns * depth, 7);
+  PackedMatrix packed(count * 32, depth, Storage::kFloat32);
+  for (int64_t copy = 0; copy < count; ++copy) {
+    const float* rows = w.data() + copy * columns * depth;
+    packed.PackPanel(2 * copy, rows, depth, 16, depth);
+    packed.PackPanel(2 * copy + 1, rows + 16 * depth, depth, 4, depth);
+  }
+  for (const Isa isa : AvailableIsas()) {
+    for (const int threads : {1, 3}) {
+      ThreadPool pool(threads);
+      for (const int64_t rows : {1, 7, 130}) {
+        const std::vector<float> a = Random(rows * count * a_stride, 8);
+        std::vector<float> c(static_cast<size_t>(rows * count * c_stride), -1.0f);
+        MultiplyCopies(pool, OpsFor(isa),
+                       {.weights = &packed,
+                        .a = a.data(),
+                        .lda = count * a_stride,
+                        .rows = rows,
+                        .c = c.data(),
+                        .ldc = count * c_stride},
+                       {.count = count, .a_stride = a_stride, .c_stride = c_stride});
+        for (int64_t row = 0; row < rows; ++row) {
+          for (int64_t copy = 0; copy < count; ++copy) {
+            const float* x = a.data() + (row * count + copy) * a_stride;
+            const float* matrix = w.data() + copy * columns * depth;
+            std::vector<float> expected = ReferenceProduct(
+                {x, x + depth}, {matrix, matrix + columns * depth}, 1, columns, depth);
+            expected.resize(32, 0.0f);                              // the panels' padding
+            expected.resize(static_cast<size_t>(c_stride), -1.0f);  // and nothing beyond
+            const float* found = c.data() + (row * count + copy) * c_stride;
+            ASSERT_EQ(std::vector<float>(found, found + c_stride), expected)
+                << IsaName(isa) << ", row " << row << " of " << rows << ", copy " << copy;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, RefusesCopiesThatDoNotFitTheirRows) {
+  const PackedMatrix packed(64, 8, Storage::kFloat32);
+  std::vector<float> a(20), c(64);
+  ThreadPool pool(1);
+  const Product product{
+      .weights = &packed, .a = a.data(), .lda = 20, .rows = 1, .c = c.data(), .ldc = 64};
+  EXPECT_NO_THROW(MultiplyCopies(pool, BestOps(), product, {2, 12, 32}));
+  EXPECT_THROW(MultiplyCopies(pool, BestOps(), product, {2, 13, 32}), std::invalid_argument);
+  EXPECT_THROW(MultiplyCopies(pool, BestOps(), product, {2, 12, 31}), std::invalid_argument);
+  EXPECT_THROW(MultiplyCopies(pool, BestOps(), product, {2, 12, 33}), std::invalid_argument);
+  EXPECT_THROW(MultiplyCopies(pool, BestOps(), product, {3, 1, 32}), std::invalid_argument);
+}
+
 TEST(Gemm, RefusesRowsShorterThanTheProduct) {
   const PackedMatrix packed(20, 8, Storage::kFloat32);
   std::vector<float> a(8), c(32);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/reference.h"
+
 namespace cohort::kernels {
 namespace {
 
@@ -60,6 +62,37 @@ TEST(Isa, LargestLogitIsNotFiniteWhenAnyLogitIsNot) {
         x[static_cast<size_t>(at)] = bad;
         EXPECT_FALSE(std::isfinite(OpsFor(isa).max_scaled(x.data(), 1.0f, 37)))
             << bad << " at " << at;
+      }
+    }
+  }
+}
+
+TEST(Isa, DotEqualsTheSumInLanesWhateverItsRowsAndTokens) {
+  constexpr int64_t kPanels = 3, kDepth = kPanels * 16, kMostTokens = 32, kRows = 14;
+  std::vector<float> a(kRows * kDepth), w(kMostTokens * kDepth), panels(w.size());
+  for (size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<float>(3 * i + 1));
+  for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(static_cast<float>(5 * i + 2));
+  for (int64_t token = 0; token < kMostTokens; ++token) {
+    for (int64_t k = 0; k < kDepth; ++k) {
+      panels[static_cast<size_t>((k / 16 * kMostTokens + token) * 16 + k % 16)] =
+          w[static_cast<size_t>(token * kDepth + k)];
+    }
+  }
+  for (const Isa isa : AvailableIsas()) {
+    for (int64_t rows = 1; rows <= kRows; ++rows) {
+      for (const int64_t tokens : {1, 2, 3, 4, 7, 8, 13, 32}) {
+        std::vector<float> c(static_cast<size_t>(rows * tokens));
+        OpsFor(isa).dot({.a = a.data(),
+                         .lda = kDepth,
+                         .rows = rows,
+                         .panels = panels.data(),
+                         .panel_stride = kMostTokens * 16,
+                         .num_panels = kPanels,
+                         .tokens = tokens,
+                         .c = c.data(),
+                         .ldc = tokens});
+        EXPECT_EQ(c, ReferenceLaneProduct(a, w, rows, tokens, kDepth))
+            << IsaName(isa) << ", " << rows << " rows, " << tokens << " tokens";
       }
     }
   }

@@ -2,44 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <random>
 
 #include "kernels/reference.h"
 
 namespace cohort::kernels {
 namespace {
-
-TEST(Gate, PicksByBiasedScoreAndWeighsByTheScoreItself) {
-  const std::vector<float> logits = {0.0f, 1.0f, -1.0f, 2.0f}, bias = {0.0f, 0.0f, 1.0f, -5.0f};
-  std::vector<int32_t> experts(2);
-  std::vector<float> weights(2);
-  PickExperts(BestOps(), {4, 2, true, 2.5f}, logits.data(), bias.data(), experts.data(),
-              weights.data());
-  EXPECT_EQ(experts, (std::vector<int32_t>{2, 1}));  // 0.269 + 1, then 0.731
-  const double first = 1 / (1 + std::exp(1.0)), second = 1 / (1 + std::exp(-1.0));
-  EXPECT_NEAR(weights[0], 2.5 * first / (first + second), 1e-6);
-  EXPECT_NEAR(weights[1], 2.5 * second / (first + second), 1e-6);
-}
-
-TEST(Gate, BreaksTiesByTheLowestIndex) {
-  const std::vector<float> logits(5, 0.25f), bias(5, 0.0f);
-  std::vector<int32_t> experts(3);
-  std::vector<float> weights(3);
-  PickExperts(BestOps(), {5, 3, false, 1.0f}, logits.data(), bias.data(), experts.data(),
-              weights.data());
-  EXPECT_EQ(experts, (std::vector<int32_t>{0, 1, 2}));
-  EXPECT_NEAR(weights[0], 1 / (1 + std::exp(-0.25)), 1e-6);
-}
-
-TEST(Gate, RefusesMorePicksThanExperts) {
-  const std::vector<float> values(2);
-  std::vector<int32_t> experts(3);
-  std::vector<float> weights(3);
-  EXPECT_THROW(PickExperts(BestOps(), {2, 3, true, 1.0f}, values.data(), values.data(),
-                           experts.data(), weights.data()),
-               std::invalid_argument);
-}
 
 class RoutedExpertsTest : public testing::Test {
  protected:

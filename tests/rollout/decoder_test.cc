@@ -7,8 +7,8 @@
 #include <limits>
 
 #include "base/error.h"
+#include "completions.h"
 #include "golden_model.h"
-#include "kernels/attention.h"
 
 namespace cohort::rollout {
 namespace {
@@ -25,14 +25,6 @@ class Golden : public testing::TestWithParam<const char*> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(Families, Golden, testing::Values("llama", "glm4_moe"));
-
-GroupRequest Request(std::vector<int32_t> prompt, std::vector<uint64_t> sample_ids,
-                     int32_t new_tokens) {
-  GroupRequest request{.prompt_ids = std::move(prompt), .sample_ids = std::move(sample_ids)};
-  request.sampling.max_new_tokens = new_tokens;
-  request.sampling.seed = 5;
-  return request;
-}
 
 TEST_P(Golden, ScoresAgreeWithTransformers) {
   Decoder decoder = Make();
@@ -93,80 +85,6 @@ TEST_P(Golden, SwappedWeightsTakeTheirPlaceAndComeBack) {
   EXPECT_NE(decoder.Score(golden_.texts[1].ids), before);
   decoder.SwapWeights(golden_.weights, 5);
   EXPECT_EQ(decoder.Score(golden_.texts[1].ids), before);
-}
-
-// Requests that mix prompt lengths around the block size, shared prompts, and all ways of sampling.
-std::vector<GroupRequest> MixedRequests(const GoldenModel& golden) {
-  std::vector<GroupRequest> requests;
-  uint64_t id = 0;
-  for (const size_t length : {1, 5, 31, 32, 33, 64, 70}) {
-    std::vector<int32_t> prompt(golden.texts[2].ids.begin(),
-                                golden.texts[2].ids.begin() + static_cast<ptrdiff_t>(length));
-    GroupRequest request = Request(prompt, {}, 40);
-    request.group_id = 100 + requests.size();
-    for (size_t i = 0; i < 1 + requests.size() % 4; ++i) request.sample_ids.push_back(id++);
-    request.sampling.stop_ids = {7};
-    if (requests.size() == 2) request.sampling.top_k = 8;
-    if (requests.size() == 3) request.sampling.top_p = 0.8;
-    if (requests.size() == 4) request.sampling.temperature = 0.7;
-    if (requests.size() == 5) request.sampling.temperature = 0;
-    requests.push_back(request);
-  }
-  return requests;
-}
-
-void ExpectSame(const std::vector<Completion>& a, const std::vector<Completion>& b,
-                const std::string& what) {
-  ASSERT_EQ(a.size(), b.size()) << what;
-  for (size_t i = 0; i < a.size(); ++i) {
-    EXPECT_EQ(a[i].sample_id, b[i].sample_id) << what;
-    EXPECT_EQ(a[i].group_id, b[i].group_id) << what;
-    EXPECT_EQ(a[i].ids, b[i].ids) << what << ", sample " << a[i].sample_id;
-    EXPECT_EQ(a[i].rollout_logprobs, b[i].rollout_logprobs)
-        << what << ", sample " << a[i].sample_id;
-    EXPECT_EQ(a[i].finish_reason, b[i].finish_reason) << what;
-  }
-}
-
-TEST_P(Golden, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
-  const std::vector<GroupRequest> requests = MixedRequests(golden_);
-  std::vector<Completion> alone;  // each sample in a group and a decoder of its own
-  for (const GroupRequest& request : requests) {
-    for (const uint64_t sample_id : request.sample_ids) {
-      GroupRequest single = request;
-      single.sample_ids = {sample_id};
-      DecoderOptions options;
-      options.num_threads = 1;
-      Decoder decoder = Make(options);
-      alone.push_back(GenerateAll(decoder, {single}).at(0));
-    }
-  }
-  const int64_t block_bytes =
-      kernels::KvLayout{golden_.config.attention.num_kv_heads, golden_.config.attention.head_dim}
-          .block_floats() *
-      golden_.config.num_layers * 4;
-  uint64_t preemptions = 0;
-  for (const int threads : {1, 2}) {
-    for (const int32_t tokens_per_step : {1, 7, 512}) {
-      for (const int64_t blocks : {5, 7, 1000}) {
-        for (const int32_t max_running : {2, 256}) {
-          DecoderOptions options{.num_threads = threads,
-                                 .max_running = max_running,
-                                 .kv_cache_bytes = blocks * block_bytes,
-                                 .tokens_per_step = tokens_per_step};
-          Decoder decoder = Make(options);
-          const std::string what = std::to_string(threads) + " threads, " +
-                                   std::to_string(tokens_per_step) + " tokens a step, " +
-                                   std::to_string(blocks) + " blocks, " +
-                                   std::to_string(max_running) + " running";
-          ExpectSame(GenerateAll(decoder, requests), alone, what);
-          EXPECT_TRUE(decoder.Idle());
-          preemptions += decoder.stats().preemptions;
-        }
-      }
-    }
-  }
-  EXPECT_GT(preemptions, 20u);  // the tiny caches did what they are there for
 }
 
 TEST_P(Golden, EndsAtAStopTokenWhichItKeeps) {

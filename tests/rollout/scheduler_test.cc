@@ -5,7 +5,7 @@
 namespace cohort::rollout {
 namespace {
 
-constexpr kernels::KvLayout kLayout{.kv_heads = 1, .head_dim = 16};
+constexpr kernels::KvLayout kLayout{.kv_heads = 1, .key_dim = 16, .value_dim = 16};
 constexpr int64_t kBlockBytes = 2 * 16 * 32 * 4;
 
 std::unique_ptr<Group> MakeGroup(uint64_t id, size_t prompt_length, size_t num_samples) {

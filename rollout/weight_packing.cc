@@ -1,0 +1,47 @@
+#include "rollout/weight_packing.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "base/error.h"
+
+namespace cohort::rollout {
+
+using kernels::kPanelColumns;
+
+at::Tensor FetchTensor(const policy::WeightMap& weights, const std::string& name,
+                       at::IntArrayRef shape) {
+  const auto found = weights.find(name);
+  if (found == weights.end()) {
+    throw Error(ErrorCode::kUsage, "the decoder was given no tensor '" + name + "'");
+  }
+  if (found->second.sizes() != shape) {
+    std::ostringstream message;
+    message << "tensor '" << name << "' has shape " << found->second.sizes()
+            << ", the model's config asks for " << shape;
+    throw Error(ErrorCode::kUsage, message.str());
+  }
+  return found->second.detach().to(at::kCPU, at::kFloat).contiguous();
+}
+
+std::vector<float> FetchVector(const policy::WeightMap& weights, const std::string& name,
+                               int64_t n) {
+  const at::Tensor tensor = FetchTensor(weights, name, {n});
+  return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + n};
+}
+
+void PackRows(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, PanelRun run,
+              const float* rows, int64_t count, int64_t values) {
+  pool.ParallelFor(kernels::PadToPanel(count) / kPanelColumns, [&](int64_t panel, int) {
+    const int64_t row = panel * kPanelColumns;
+    matrix.PackPanel(run.first + panel * run.step, rows + row * values, values,
+                     std::min(kPanelColumns, count - row), values);
+  });
+}
+
+void PackTensor(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, const at::Tensor& tensor,
+                PanelRun run) {
+  PackRows(pool, matrix, run, tensor.data_ptr<float>(), tensor.size(0), tensor.size(1));
+}
+
+}  // namespace cohort::rollout

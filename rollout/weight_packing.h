@@ -1,0 +1,38 @@
+#pragma once
+
+// From named tensors to packed panels: what decoder_weights and attention_weights fill their
+// matrices with.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "kernels/gemm.h"
+#include "kernels/thread_pool.h"
+#include "policy/weights.h"
+
+namespace cohort::rollout {
+
+// fp32, contiguous, on the CPU; no copy where it already is. kUsage naming a tensor that is missing
+// or has another shape.
+at::Tensor FetchTensor(const policy::WeightMap& weights, const std::string& name,
+                       at::IntArrayRef shape);
+std::vector<float> FetchVector(const policy::WeightMap& weights, const std::string& name,
+                               int64_t n);
+
+// Which panels of a matrix to fill: from `first` on, every `step`-th.
+struct PanelRun {
+  int64_t first = 0;
+  int64_t step = 1;
+};
+
+// rows[count, values] become columns of `matrix`.
+void PackRows(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, PanelRun run,
+              const float* rows, int64_t count, int64_t values);
+
+// The same for an fp32 tensor on the CPU, contiguous, of two dimensions.
+void PackTensor(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, const at::Tensor& tensor,
+                PanelRun run = {});
+
+}  // namespace cohort::rollout
