@@ -74,6 +74,22 @@ TEST_P(Families, GreedyTextIsTheLearnersWhereverItsTopTwoAreApart) {
   EXPECT_GT(compared, 60);
 }
 
+TEST_P(Families, SwappedWeightsReplaceEveryOldOne) {
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  Decoder decoder(config_, RandomWeights(config_, 8), {.num_threads = 2}, 0);
+  const std::vector<float> before = decoder.Score(ids);
+  decoder.SwapWeights(weights_, 1);
+  EXPECT_NE(decoder.Score(ids), before);
+  EXPECT_EQ(decoder.Score(ids), Make().Score(ids));
+}
+
+TEST_P(Families, Bf16StorageOfBf16WeightsGivesTheSameBits) {
+  for (auto& [name, tensor] : weights_) tensor = tensor.to(at::kBFloat16).to(at::kFloat);
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  Decoder halves = Make({.num_threads = 2, .dtype = WeightDtype::kBFloat16});
+  EXPECT_EQ(halves.Score(ids), Make().Score(ids));
+}
+
 TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {
   kernels::ThreadPool pool(2);
   DecoderWeights weights(config_, kernels::Storage::kFloat32);
