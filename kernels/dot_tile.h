@@ -38,8 +38,13 @@ void DotTile(const DotArgs& args, int64_t row, int64_t token) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
     float* c = args.c + (row + r) * args.ldc + token;
+    if constexpr (kTokens % 4 == 0) {
 #pragma GCC unroll 16
-    for (int t = 0; t < kTokens; ++t) c[t] = Vector::Sum(sum[r][t]);
+      for (int t = 0; t < kTokens; t += 4) Vector::SumFour(sum[r] + t, c + t);
+    } else {
+#pragma GCC unroll 16
+      for (int t = 0; t < kTokens; ++t) c[t] = Vector::Sum(sum[r][t]);
+    }
   }
 }
 

@@ -12,8 +12,8 @@ struct Avx2Vector {
   // 12 of 16 registers accumulate (6 x 2), or 8 where more rows would leave the FMA latency bare.
   static constexpr int kMaxRows = 6;
   static constexpr int PanelsAtOnce(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
-  static constexpr int kMaxDotRows = 2;
-  static constexpr int TokensAtOnce(int rows) { return rows == 1 ? 4 : 2; }
+  static constexpr int kMaxDotRows = 1;
+  static constexpr int TokensAtOnce(int) { return 4; }
 
   __m256 lo, hi;
 
@@ -60,6 +60,16 @@ struct Avx2Vector {
     x = _mm_add_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
   }
+  static void SumFour(const Avx2Vector* four, float* out) {
+    // Halves of two vectors side by side: (i, i + 8), (i, i + 4); then quarters of four.
+    const __m256 left = Halve(four[0], four[1]), right = Halve(four[2], four[3]);
+    __m256 x =
+        _mm256_add_ps(_mm256_shuffle_ps(left, right, 0x44), _mm256_shuffle_ps(left, right, 0xee));
+    x = _mm256_add_ps(x, _mm256_movehdup_ps(x));  // sums 0, 2, 1, 3 in elements 0, 2, 4, 6
+    const __m128 sums =
+        _mm_shuffle_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1), 0x88);
+    _mm_storeu_ps(out, _mm_permute_ps(sums, 0xd8));
+  }
   static float Largest(Avx2Vector a) {
     const __m256 eight = _mm256_max_ps(a.lo, a.hi);
     __m128 x = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
@@ -68,6 +78,10 @@ struct Avx2Vector {
   }
 
  private:
+  static __m256 Halve(Avx2Vector a, Avx2Vector b) {
+    const __m256 x = _mm256_add_ps(a.lo, a.hi), y = _mm256_add_ps(b.lo, b.hi);
+    return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));
+  }
   static __m256 Widen(const uint16_t* p) {
     const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));

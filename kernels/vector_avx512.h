@@ -58,11 +58,25 @@ struct Avx512Vector {
     x = _mm_add_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
   }
+  static void SumFour(const Avx512Vector* four, float* out) {
+    // Quarters of two vectors side by side: (i, i + 8), then (i, i + 4).
+    const __m512 left = Halve(four[0].v, four[1].v), right = Halve(four[2].v, four[3].v);
+    __m512 x = _mm512_add_ps(_mm512_shuffle_f32x4(left, right, 0x88),
+                             _mm512_shuffle_f32x4(left, right, 0xdd));
+    x = _mm512_add_ps(x, _mm512_permute_ps(x, 0x4e));
+    x = _mm512_add_ps(x, _mm512_movehdup_ps(x));
+    _mm_storeu_ps(out, _mm512_castps512_ps128(_mm512_maskz_compress_ps(0x1111, x)));
+  }
   static float Largest(Avx512Vector a) {
     const __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
     __m128 x = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     x = _mm_max_ps(x, _mm_movehl_ps(x, x));
     return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+  }
+
+ private:
+  static __m512 Halve(__m512 a, __m512 b) {
+    return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
   }
 };
 

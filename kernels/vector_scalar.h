@@ -83,6 +83,10 @@ struct ScalarVector {
     }
     return a.lane[0];
   }
+  // out[0 .. 3] = the Sum of each.
+  static void SumFour(const ScalarVector* four, float* out) {
+    for (int i = 0; i < 4; ++i) out[i] = Sum(four[i]);
+  }
   static float Largest(ScalarVector a) {
     for (int half = 8; half > 0; half /= 2) {
       for (int i = 0; i < half; ++i) {

@@ -10,6 +10,7 @@
 #include "policy/transformer.h"
 #include "rollout/decoder.h"
 #include "rollout/forward.h"
+#include "rollout/weight_image.h"
 
 namespace cohort::rollout {
 namespace {
@@ -72,6 +73,32 @@ TEST_P(Families, GreedyTextIsTheLearnersWhereverItsTopTwoAreApart) {
     }
   }
   EXPECT_GT(compared, 60);
+}
+
+TEST_P(Families, SwappedWeightsReplaceEveryOldOne) {
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  Decoder decoder(config_, RandomWeights(config_, 8), {.num_threads = 2}, 0);
+  const std::vector<float> before = decoder.Score(ids);
+  decoder.SwapWeights(weights_, 1);
+  EXPECT_NE(decoder.Score(ids), before);
+  EXPECT_EQ(decoder.Score(ids), Make().Score(ids));
+}
+
+TEST_P(Families, WeightsThatCameAsAnImageGiveTheSameBits) {
+  v1::WeightManifest manifest = PlanImage(weights_, 1);
+  const auto image = std::make_shared<std::vector<std::byte>>(manifest.total_bytes());
+  WriteImage(weights_, *image, &manifest);
+  EXPECT_NO_THROW(CheckManifest(manifest, config_));
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  Decoder decoder(config_, ViewImage(manifest, *image, image), {.num_threads = 2}, 1);
+  EXPECT_EQ(decoder.Score(ids), Make().Score(ids));
+}
+
+TEST_P(Families, Bf16StorageOfBf16WeightsGivesTheSameBits) {
+  for (auto& [name, tensor] : weights_) tensor = tensor.to(at::kBFloat16).to(at::kFloat);
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  Decoder halves = Make({.num_threads = 2, .dtype = WeightDtype::kBFloat16});
+  EXPECT_EQ(halves.Score(ids), Make().Score(ids));
 }
 
 TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {

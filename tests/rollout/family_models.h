@@ -147,8 +147,8 @@ inline std::vector<FamilyModel> FamilyModels() {
 
 // Large enough for logits to differ by several units; norms, biases and selection biases (of both
 // signs) that nothing could leave out unnoticed.
-inline policy::WeightMap RandomWeights(const policy::ModelConfig& config) {
-  policy::WeightMap weights = policy::InitialWeights(config, 7);
+inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64_t seed = 7) {
+  policy::WeightMap weights = policy::InitialWeights(config, seed);
   uint64_t stream = 0;
   for (auto& [name, tensor] : weights) {
     if (tensor.dim() > 1) {
@@ -159,7 +159,7 @@ inline policy::WeightMap RandomWeights(const policy::ModelConfig& config) {
     const bool norm = name.ends_with("norm.weight");
     float* values = tensor.data_ptr<float>();
     for (int64_t i = 0; i < tensor.numel(); ++i) {
-      const double draw = kernels::UniformDraw(3, stream, static_cast<uint64_t>(i));
+      const double draw = kernels::UniformDraw(seed, stream, static_cast<uint64_t>(i));
       values[i] = static_cast<float>(norm ? 0.7 + 0.6 * draw : draw - 0.5);
     }
   }
