@@ -129,7 +129,7 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
   std::vector<std::vector<NamedTensor>> shards(1);
   int64_t bytes = 0;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
+    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
       const NamedTensor tensor{part.name, part.part, stored};
       const int64_t size = StoredBytes(tensor);
@@ -163,7 +163,7 @@ WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const Mode
   CheckNames(folder, config, where);
   WeightMap weights;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
+    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     at::Tensor tensor = at::empty(spec.shape, stored);
     for (const StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
       where.at(part.name)->ReadInto(part.name, part.part);

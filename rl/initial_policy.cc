@@ -35,9 +35,7 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
 // Refuses what would end in the kernel's killing some process half an hour later.
 void CheckFits(const policy::ModelConfig& config) {
   const auto parameters = static_cast<double>(policy::CountParameters(config));
-  // fp32: weights, gradients, two moments, the published image, a local worker's copy.
-  constexpr double kBytesPerParameter = 6 * 4;
-  const double needed = parameters * kBytesPerParameter;
+  const double needed = parameters * kTrainingBytesPerParameter;
   const int64_t available = base::AvailableMemory();
   if (available < 0 || needed <= static_cast<double>(available)) return;
   const auto gib = [](double bytes) {

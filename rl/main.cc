@@ -32,6 +32,8 @@ const Command kCommands[] = {
     {"convert", "write a model as a Hugging Face folder", cohort::rl::RunConvert},
     {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
 };
+    {"plan", "what a model takes to store, train and serve, with every formula",
+     cohort::rl::RunPlan},
 
 void PrintHelp(std::FILE* out) {
   std::fprintf(out, "cohort: GRPO post-training\n\nusage: cohort COMMAND [options]\n\n");
