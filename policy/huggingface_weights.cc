@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "policy/fp8_blocks.h"
 #include "policy/safetensors.h"
 #include "policy/stored_tensors.h"
 
@@ -81,6 +82,26 @@ std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::st
   return StoredTensors(config, name, tensor);
 }
 
+bool IsFp8(const SafetensorsFile& file, const std::string& name) {
+  return file.entries().at(name).dtype == "F8_E4M3";
+}
+
+void ReadPart(const StoredTensor& stored, const Locations& where) {
+  const SafetensorsFile& file = *where.at(stored.name);
+  if (!IsFp8(file, stored.name)) return file.ReadInto(stored.name, stored.part);
+  const at::Tensor values = file.View(stored.name);
+  if (values.sizes() != stored.part.sizes() || values.dim() != 2) {
+    throw Error(ErrorCode::kUsage, file.path().string() + ": FP8 tensor " + stored.name +
+                                       " has shape " + base::DumpJson(json(values.sizes().vec())) +
+                                       ", expected the matrix " +
+                                       base::DumpJson(json(stored.part.sizes().vec())));
+  }
+  const std::string scale_name = Fp8ScaleName(stored.name);
+  const at::Tensor scale_inv = at::empty(Fp8ScaleShape(values.sizes()), at::kFloat);
+  where.at(scale_name)->ReadInto(scale_name, scale_inv);
+  DequantizeFp8({values, scale_inv}, stored.part);
+}
+
 // Names first, so that a wrong model is refused before anything is allocated.
 void CheckNames(const std::filesystem::path& folder, const ModelConfig& config,
                 const Locations& where) {
@@ -89,6 +110,9 @@ void CheckNames(const std::filesystem::path& folder, const ModelConfig& config,
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
     for (const StoredTensor& part : PartsInFolder(config, spec.name, shape, where)) {
       expected.insert(part.name);
+      const auto found = where.find(part.name);
+      if (found == where.end() || !IsFp8(*found->second, part.name)) continue;
+      expected.insert(Fp8ScaleName(part.name));
     }
   }
   std::vector<std::string> extra, problems;
@@ -132,7 +156,7 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
     const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
       const NamedTensor tensor{part.name, part.part, stored};
-      const int64_t size = StoredBytes(tensor);
+      const int64_t size = StoredBytes(tensor);  // FP8's scales are 1 / 4096 of it
       if (bytes + size > max_shard_bytes && !shards.back().empty()) {
         shards.emplace_back();
         bytes = 0;
@@ -142,6 +166,21 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
     }
   }
   return shards;
+}
+
+// FP8 matrices as the values and scales that they are stored as, the others as they are.
+std::vector<NamedTensor> Quantized(const std::vector<NamedTensor>& shard) {
+  std::vector<NamedTensor> out;
+  for (const NamedTensor& item : shard) {
+    if (item.dtype != at::kFloat8_e4m3fn) {
+      out.push_back(item);
+      continue;
+    }
+    const Fp8Matrix matrix = QuantizeFp8(item.tensor);
+    out.push_back({item.name, matrix.values, at::kFloat8_e4m3fn});
+    out.push_back({Fp8ScaleName(item.name), matrix.scale_inv, at::kFloat});
+  }
+  return out;
 }
 
 // Files of an earlier save with another number of shards would be read in place of the new ones.
@@ -166,7 +205,7 @@ WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const Mode
     const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     at::Tensor tensor = at::empty(spec.shape, stored);
     for (const StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
-      where.at(part.name)->ReadInto(part.name, part.part);
+      ReadPart(part, where);
     }
     weights.emplace(spec.name, tensor);
   }
@@ -184,9 +223,10 @@ void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelCon
   int64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = ShardName(i, shards.size());
-    WriteSafetensors(folder / name, shards[i]);
+    const std::vector<NamedTensor> shard = Quantized(shards[i]);
+    WriteSafetensors(folder / name, shard);
     written.insert(name);
-    for (const NamedTensor& tensor : shards[i]) {
+    for (const NamedTensor& tensor : shard) {
       weight_map[tensor.name] = name;
       total += StoredBytes(tensor);
     }

