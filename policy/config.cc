@@ -7,6 +7,7 @@
 #include "base/json_lines.h"
 #include "policy/config_fields.h"
 #include "policy/family.h"
+#include "policy/quantization_config.h"
 #include "policy/rope_config.h"
 
 namespace cohort::policy {
@@ -22,8 +23,8 @@ void RefuseUnsupported(const ConfigFields& fields, const FamilyDefaults& default
     fields.Only(key, false, false);
   }
   for (const char* key :
-       {"quantization_config", "attention_chunk_size", "attn_logit_softcapping",
-        "final_logit_softcapping", "no_rope_layers", "pruned_heads", "clip_qkv", "index_topk"}) {
+       {"attention_chunk_size", "attn_logit_softcapping", "final_logit_softcapping",
+        "no_rope_layers", "pruned_heads", "clip_qkv", "index_topk"}) {
     fields.OnlyAbsent(key);
   }
   fields.Only("attention_dropout", 0.0, 0.0);
@@ -76,6 +77,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   const ConfigFields fields(object, file_name);
   const Family& family = ReadFamily(fields);
   RefuseUnsupported(fields, family.defaults);
+  CheckQuantizationConfig(fields);
   ModelConfig config;
   config.family = family.model_type;
   config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);

@@ -5,6 +5,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/huggingface_weights.h"
+#include "policy/quantization_config.h"
 
 namespace cohort::policy {
 namespace {
@@ -52,8 +53,9 @@ std::string EmbeddedTemplate(const json& tokenizer_config, const std::filesystem
                                      "with a template named 'default'");
 }
 
+// Of what is not quantised.
 std::string DtypeName(at::ScalarType dtype) {
-  if (dtype == at::kBFloat16) return "bfloat16";
+  if (dtype == at::kBFloat16 || dtype == at::kFloat8_e4m3fn) return "bfloat16";
   return dtype == at::kHalf ? "float16" : "float32";
 }
 
@@ -111,7 +113,10 @@ void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& fol
   if (model.chat_template != nullptr) {
     base::WriteFileDurably(folder / "chat_template.jinja", model.chat_template->source());
   }
-  const json config = ConfigToJson(model.config, DtypeName(dtype));
+  json config = ConfigToJson(model.config, DtypeName(dtype));
+  if (dtype == at::kFloat8_e4m3fn) {
+    config["quantization_config"] = Fp8QuantizationConfig(model.config);
+  }
   write("generation_config.json",
         {{"bos_token_id", config["bos_token_id"]}, {"eos_token_id", config["eos_token_id"]}});
   write("config.json", config);  // last: a folder without it is not a model

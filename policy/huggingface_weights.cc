@@ -10,6 +10,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "policy/fp8_blocks.h"
 #include "policy/parallel_tasks.h"
 #include "policy/safetensors.h"
 #include "policy/stored_tensors.h"
@@ -80,6 +81,26 @@ std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::st
   return StoredTensors(config, name, tensor);
 }
 
+bool IsFp8(const SafetensorsFile& file, const std::string& name) {
+  return file.entries().at(name).dtype == "F8_E4M3";
+}
+
+void ReadPart(const StoredTensor& stored, const Locations& where) {
+  const SafetensorsFile& file = *where.at(stored.name);
+  if (!IsFp8(file, stored.name)) return file.ReadInto(stored.name, stored.part);
+  const at::Tensor values = file.View(stored.name);
+  if (values.sizes() != stored.part.sizes() || values.dim() != 2) {
+    throw Error(ErrorCode::kUsage, file.path().string() + ": FP8 tensor " + stored.name +
+                                       " has shape " + base::DumpJson(json(values.sizes().vec())) +
+                                       ", expected the matrix " +
+                                       base::DumpJson(json(stored.part.sizes().vec())));
+  }
+  const std::string scale_name = Fp8ScaleName(stored.name);
+  const at::Tensor scale_inv = at::empty(Fp8ScaleShape(values.sizes()), at::kFloat);
+  where.at(scale_name)->ReadInto(scale_name, scale_inv);
+  DequantizeFp8({values, scale_inv}, stored.part);
+}
+
 // Names and shapes first, so that a wrong model is refused before anything is allocated.
 void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
                  const Locations& where) {
@@ -88,6 +109,9 @@ void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
     for (const StoredTensor& stored : PartsInFolder(config, spec.name, shape, where)) {
       expected.push_back({stored.name, stored.part.sizes().vec()});
+      const auto file = where.find(stored.name);
+      if (file == where.end() || !IsFp8(*file->second, stored.name)) continue;
+      expected.push_back({Fp8ScaleName(stored.name), Fp8ScaleShape(stored.part.sizes())});
     }
   }
   std::map<std::string, std::vector<int64_t>> found;
@@ -115,10 +139,10 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
   std::vector<std::vector<NamedTensor>> shards(1);
   int64_t bytes = 0;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
+    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
       const NamedTensor tensor{part.name, part.part, stored};
-      const int64_t size = StoredBytes(tensor);
+      const int64_t size = StoredBytes(tensor);  // FP8's scales are 1 / 4096 of it
       if (bytes + size > max_shard_bytes && !shards.back().empty()) {
         shards.emplace_back();
         bytes = 0;
@@ -128,6 +152,21 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
     }
   }
   return shards;
+}
+
+// FP8 matrices as the values and scales that they are stored as, the others as they are.
+std::vector<NamedTensor> Quantized(const std::vector<NamedTensor>& shard) {
+  std::vector<NamedTensor> out;
+  for (const NamedTensor& item : shard) {
+    if (item.dtype != at::kFloat8_e4m3fn) {
+      out.push_back(item);
+      continue;
+    }
+    const Fp8Matrix matrix = QuantizeFp8(item.tensor);
+    out.push_back({item.name, matrix.values, at::kFloat8_e4m3fn});
+    out.push_back({Fp8ScaleName(item.name), matrix.scale_inv, at::kFloat});
+  }
+  return out;
 }
 
 // Files of an earlier save with another number of shards would be read in place of the new ones.
@@ -150,17 +189,15 @@ WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const Mode
   WeightMap weights;
   std::vector<StoredTensor> parts;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = IsSelectionBias(spec.name) ? at::kFloat : dtype;
+    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     const at::Tensor tensor = at::empty(spec.shape, stored);
     for (StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
       parts.push_back(std::move(part));
     }
     weights.emplace(spec.name, tensor);
   }
-  RunTasks(static_cast<int64_t>(parts.size()), [&](int64_t i) {
-    const StoredTensor& part = parts[static_cast<size_t>(i)];
-    where.at(part.name)->ReadInto(part.name, part.part);
-  });
+  RunTasks(static_cast<int64_t>(parts.size()),
+           [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], where); });
   return weights;
 }
 
@@ -175,9 +212,10 @@ void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelCon
   int64_t total = 0;
   for (size_t i = 0; i < shards.size(); ++i) {
     const std::string name = ShardName(i, shards.size());
-    WriteSafetensors(folder / name, shards[i]);
+    const std::vector<NamedTensor> shard = Quantized(shards[i]);
+    WriteSafetensors(folder / name, shard);
     written.insert(name);
-    for (const NamedTensor& tensor : shards[i]) {
+    for (const NamedTensor& tensor : shard) {
       weight_map[tensor.name] = name;
       total += StoredBytes(tensor);
     }

@@ -10,11 +10,13 @@
 
 namespace cohort::policy {
 
-// Converted to `dtype`; selection biases stay fp32. Missing, extra and mis-shaped tensors: kUsage.
+// Converted to `dtype`, FP8 matrices with their block scales; selection biases stay fp32. Missing,
+// extra and mis-shaped tensors: kUsage.
 WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
                                  at::ScalarType dtype);
 
-// Durable; replaces what the folder held. A shard is closed before it would pass max_shard_bytes.
+// `dtype` is that of StoredDtype in policy/stored_tensors.h. Durable; replaces what the folder
+// held. A shard is closed before it would pass max_shard_bytes.
 void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
                              const WeightMap& weights, at::ScalarType dtype,
                              int64_t max_shard_bytes);

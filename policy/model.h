@@ -32,7 +32,7 @@ Model LoadModelWithoutWeights(const std::string& name);
 
 // A folder that transformers and cohort load: config.json, model.safetensors (sharded above
 // `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written
-// durably.
+// durably. float8_e4m3fn stands for DeepSeek-V3's FP8 weights (policy/fp8_blocks.h).
 void SaveModel(const Model& model, const std::filesystem::path& folder,
                at::ScalarType dtype = at::kFloat, int64_t max_shard_bytes = int64_t{5} << 30);
 

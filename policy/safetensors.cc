@@ -193,7 +193,7 @@ void SafetensorsFile::Forget(const SafetensorsEntry& entry) const {
   if (first < last) madvise(const_cast<char*>(bytes_ + first), last - first, MADV_DONTNEED);
 }
 
-void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
+at::Tensor SafetensorsFile::View(const std::string& name) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
     std::vector<std::string> names;
@@ -202,24 +202,31 @@ void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
                 path_.string() + ": no tensor " + name + base::DidYouMean(name, names));
   }
   const SafetensorsEntry& entry = found->second;
-  at::ScalarType dtype = at::kFloat;
-  if (entry.dtype == "F16") {
-    dtype = at::kHalf;
-  } else if (entry.dtype == "BF16") {
-    dtype = at::kBFloat16;
-  } else if (entry.dtype != "F32") {
+  static const std::map<std::string, at::ScalarType> kReadable = {{"F32", at::kFloat},
+                                                                  {"F16", at::kHalf},
+                                                                  {"BF16", at::kBFloat16},
+                                                                  {"F8_E4M3", at::kFloat8_e4m3fn},
+                                                                  {"F8_E8M0", at::kFloat8_e8m0fnu}};
+  const auto dtype = kReadable.find(entry.dtype);
+  if (dtype == kReadable.end()) {
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " is stored as " +
-                                       entry.dtype + ", expected F32, F16 or BF16");
+                                       entry.dtype +
+                                       ", expected F32, F16, BF16, F8_E4M3 or F8_E8M0");
   }
-  if (out.sizes() != c10::IntArrayRef(entry.shape)) {
+  void* data = const_cast<char*>(bytes_ + data_start_ + entry.begin);
+  return at::from_blob(data, entry.shape, at::TensorOptions().dtype(dtype->second));
+}
+
+void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
+  const at::Tensor stored = View(name);
+  if (out.sizes() != stored.sizes()) {
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " has shape " +
-                                       base::DumpJson(json(entry.shape)) + ", expected " +
+                                       base::DumpJson(json(stored.sizes().vec())) + ", expected " +
                                        base::DumpJson(json(out.sizes().vec())));
   }
   if (out.numel() == 0) return;
-  void* data = const_cast<char*>(bytes_ + data_start_ + entry.begin);
-  out.copy_(at::from_blob(data, entry.shape, at::TensorOptions().dtype(dtype)));
-  Forget(entry);
+  out.copy_(stored);
+  Forget(entries_.at(name));
 }
 
 }  // namespace cohort::policy

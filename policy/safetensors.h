@@ -34,8 +34,12 @@ class SafetensorsFile {
   const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
   const std::filesystem::path& path() const { return path_; }
 
-  // Copies tensor `name` into `out`, converting F32, F16 or BF16 to its dtype. kUsage when the
-  // file's tensor has another dtype or shape.
+  // The tensor where it lies in the mapped file: read-only, and only while this object lives. F32,
+  // F16, BF16, F8_E4M3 or F8_E8M0; kUsage for another dtype.
+  at::Tensor View(const std::string& name) const;
+
+  // Copies tensor `name` into `out`, converting it to its dtype. kUsage when the file's tensor has
+  // another shape, or a dtype that View does not know.
   void ReadInto(const std::string& name, at::Tensor out) const;
 
  private:
@@ -53,7 +57,7 @@ class SafetensorsFile {
 struct NamedTensor {
   std::string name;
   at::Tensor tensor;     // may be a view, need not be contiguous
-  at::ScalarType dtype;  // F32, F16 or BF16: converted when it is written
+  at::ScalarType dtype;  // F32, F16, BF16 or F8_E4M3: converted when it is written
 };
 
 // Writes one file durably, tensors in the order given, one of them in memory at a time.

@@ -15,10 +15,12 @@ std::string DtypeName(at::ScalarType dtype) {
       return "F16";
     case at::kBFloat16:
       return "BF16";
+    case at::kFloat8_e4m3fn:
+      return "F8_E4M3";
     default:
       throw Error(ErrorCode::kUsage, std::string("cannot store weights as ") +
                                          c10::toString(dtype) +
-                                         ", expected float32, float16 or bfloat16");
+                                         ", expected float32, float16, bfloat16 or fp8");
   }
 }
 

@@ -33,7 +33,14 @@ std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::st
   return out;
 }
 
-bool IsSelectionBias(const std::string& name) { return name.ends_with("e_score_correction_bias"); }
+at::ScalarType StoredDtype(const std::string& name, size_t dimensions,
+                           at::ScalarType folder_dtype) {
+  if (name.ends_with("e_score_correction_bias")) return at::kFloat;
+  if (folder_dtype != at::kFloat8_e4m3fn) return folder_dtype;
+  const bool kept = dimensions < 2 || name == "model.embed_tokens.weight" ||
+                    name == "lm_head.weight" || name.ends_with(".mlp.gate.weight");
+  return kept ? at::kBFloat16 : folder_dtype;
+}
 
 bool IsOfMtpLayer(const ModelConfig& config, const std::string& name) {
   for (int64_t i = 0; i < config.num_mtp_layers; ++i) {

@@ -24,8 +24,10 @@ struct StoredTensor {
 std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor);
 
-// The router's selection bias is stored in fp32 whatever the dtype of the folder.
-bool IsSelectionBias(const std::string& name);
+// The dtype that a folder written in `folder_dtype` stores a tensor of policy/weights.h in: the
+// router's selection bias is fp32 in any; float8_e4m3fn is for the matrices of attention and
+// experts alone, and embedding, head, gates and norms are then bfloat16, as in DeepSeek-V3's.
+at::ScalarType StoredDtype(const std::string& name, size_t dimensions, at::ScalarType folder_dtype);
 
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);

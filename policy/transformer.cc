@@ -16,7 +16,7 @@ at::Tensor TransformerImpl::forward(const PackedTokens& tokens) {
 }
 
 at::Tensor TransformerImpl::head_weight() const {
-  return lm_head_.is_empty() ? model_->embedding() : lm_head_->weight;
+  return lm_head_.is_empty() ? model_->embedding() : lm_head_->MergedWeight();
 }
 
 void TransformerImpl::LoadWeights(const WeightMap& weights) {
@@ -39,7 +39,11 @@ void TransformerImpl::AdoptWeights(WeightMap weights) {
 
 WeightMap TransformerImpl::Weights() const {
   WeightMap out;
-  for (const auto& item : named_parameters()) out.emplace(item.key(), item.value().detach());
+  for (const auto& item : named_parameters()) {
+    if (item.key().find(".lora_") == std::string::npos) {
+      out.emplace(item.key(), item.value().detach());
+    }
+  }
   for (const auto& item : named_buffers()) out.emplace(item.key(), item.value().detach());
   return out;
 }

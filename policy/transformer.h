@@ -29,7 +29,7 @@ class TransformerImpl : public torch::nn::Module {
   void LoadWeights(const WeightMap& weights);
   // The same without a copy: these fp32 tensors become the parameters, so nobody else may use them.
   void AdoptWeights(WeightMap weights);
-  // Detached views of the live parameters and selection biases.
+  // Detached views of the live parameters and selection biases, adapters (policy/lora.h) left out.
   WeightMap Weights() const;
 
   // How many tokens each expert got in forwards run in training mode since the last call:

@@ -115,17 +115,6 @@ bool EndsWith(const std::string& name, std::string_view ending) {
   return std::string_view(name).ends_with(ending);
 }
 
-at::Tensor InitialTensor(const TensorSpec& spec, double residual_std, uint64_t seed) {
-  if (EndsWith(spec.name, "norm.weight")) return at::ones(spec.shape);
-  if (EndsWith(spec.name, "bias")) return at::zeros(spec.shape);
-  const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
-                               spec.name.find("down_proj") != std::string::npos;
-  // A stream of its own for every tensor: adding a layer leaves the others as they were.
-  const uint64_t key = base::Checksum(spec.name + "#" + std::to_string(seed));
-  at::Generator generator = at::detail::createCPUGenerator(key);
-  return at::empty(spec.shape).normal_(0.0, writes_residual ? residual_std : 0.02, generator);
-}
-
 }  // namespace
 
 std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
@@ -181,11 +170,22 @@ void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std
   CheckShapes(ExpectedTensors(config), found, source);
 }
 
-WeightMap InitialWeights(const ModelConfig& config, uint64_t seed) {
+at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed) {
+  if (EndsWith(spec.name, "norm.weight")) return at::ones(spec.shape);
+  if (EndsWith(spec.name, "bias")) return at::zeros(spec.shape);
+  const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
+                               spec.name.find("down_proj") != std::string::npos;
   const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config.num_layers));
+  // A stream of its own for every tensor: adding a layer leaves the others as they were.
+  const uint64_t key = base::Checksum(spec.name + "#" + std::to_string(seed));
+  at::Generator generator = at::detail::createCPUGenerator(key);
+  return at::empty(spec.shape).normal_(0.0, writes_residual ? residual_std : 0.02, generator);
+}
+
+WeightMap InitialWeights(const ModelConfig& config, uint64_t seed) {
   WeightMap weights;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    weights.emplace(spec.name, InitialTensor(spec, residual_std, seed));
+    weights.emplace(spec.name, InitialTensor(config, spec, seed));
   }
   return weights;
 }

@@ -64,5 +64,7 @@ void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std
 // Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 *
 // layers), norms 1, biases 0. Deterministic in `seed`.
 WeightMap InitialWeights(const ModelConfig& config, uint64_t seed);
+// One of them.
+at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed);
 
 }  // namespace cohort::policy

@@ -1,7 +1,8 @@
 #pragma once
 
 // Training state on disk: whole and checksummed, or not there.
-//   checkpoints/step-N/   state.tensors, state.json, model/ (Hugging Face export), manifest.json
+//   checkpoints/step-N/   state.tensors, state.json, manifest.json,
+//                         model/ (Hugging Face export; PEFT's adapter/ in it where adapters train)
 
 #include <ATen/core/Tensor.h>
 

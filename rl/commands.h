@@ -15,5 +15,6 @@ int RunObjective(int argc, char** argv);
 int RunProblems(int argc, char** argv);
 int RunConvert(int argc, char** argv);
 int RunBench(int argc, char** argv);
+int RunPlan(int argc, char** argv);
 
 }  // namespace cohort::rl

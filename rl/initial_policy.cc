@@ -47,11 +47,9 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
 }
 
 // Refuses what would end in the kernel's killing some process half an hour later.
-void CheckFits(const policy::ModelConfig& config) {
+void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
   const auto parameters = static_cast<double>(policy::CountParameters(config));
-  // fp32: weights, gradients, two moments, two published images, a local worker's copy.
-  constexpr double kBytesPerParameter = 7 * 4;
-  const double needed = parameters * kBytesPerParameter;
+  const double needed = parameters * bytes_per_parameter;
   const int64_t available = base::AvailableMemory();
   if (available < 0 || needed <= static_cast<double>(available)) return;
   const auto gib = [](double bytes) {
@@ -59,20 +57,22 @@ void CheckFits(const policy::ModelConfig& config) {
     std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
     return std::string(text);
   };
-  throw Error(ErrorCode::kEnvironment,
-              "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
-                  " million parameters needs " + gib(needed) +
-                  " before the first activation (weights, gradients, two moments, two "
-                  "published images and a worker's copy in fp32); " +
-                  gib(static_cast<double>(available)) + " are available",
-              "use a smaller model or a larger machine");
+  throw Error(
+      ErrorCode::kEnvironment,
+      "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
+          " million parameters needs " + gib(needed) + " before the first activation (weights" +
+          (bytes_per_parameter < kTrainingBytesPerParameter ? ", the copy with adapters added"
+                                                            : ", gradients, two moments") +
+          ", two published images and a worker's copy in fp32); " +
+          gib(static_cast<double>(available)) + " are available",
+      "use a smaller model or a larger machine");
 }
 
 }  // namespace
 
-policy::Model InitialPolicy(const proto::Model& model, uint64_t seed) {
+policy::Model InitialPolicy(const proto::Model& model, uint64_t seed, int bytes_per_parameter) {
   if (!model.has_scratch()) {
-    CheckFits(policy::LoadModelWithoutWeights(model.path()).config);
+    CheckFits(policy::LoadModelWithoutWeights(model.path()).config, bytes_per_parameter);
     return policy::LoadModel(model.path());
   }
   policy::Model fresh;
@@ -80,7 +80,7 @@ policy::Model InitialPolicy(const proto::Model& model, uint64_t seed) {
   fresh.config = ScratchConfig(model.scratch());
   fresh.config.vocab_size = fresh.tokenizer->vocab_size();
   fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
-  CheckFits(fresh.config);
+  CheckFits(fresh.config, bytes_per_parameter);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;

@@ -53,6 +53,17 @@ Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
   ResetOptimizer();
 }
 
+void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
+  policy::AttachLora(policy_, lora, seed);
+  lora_ = lora;
+  ResetOptimizer();
+}
+
+std::optional<policy::LoraAdapter> Learner::Adapter() const {
+  if (!lora_.has_value()) return std::nullopt;
+  return policy::LoraAdapter{*lora_, policy::LoraWeights(policy_)};
+}
+
 UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
                              double learning_rate, const MicroBatchLoss& loss) {
   UpdateReport report;
@@ -81,7 +92,7 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   report.skipped = step.skipped;
   if (load_LE.defined()) {
     report.busiest_expert = (load_LE / load_LE.mean(1, true)).max().item<double>();
-    if (step.skipped.empty()) {
+    if (step.skipped.empty() && !lora_.has_value()) {
       policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate());
     }
   }
@@ -164,7 +175,7 @@ void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
 
 void Learner::ResetReference() {
   reference_ = policy::Transformer(policy_->config());
-  reference_->LoadWeights(policy_->Weights());
+  reference_->LoadWeights(Weights());
   reference_->eval();
 }
 
@@ -173,14 +184,19 @@ void Learner::DropReference() { reference_ = policy::Transformer(nullptr); }
 void Learner::ResetOptimizer() {
   std::vector<NamedParameter> parameters;
   for (const auto& parameter : policy_->named_parameters()) {
-    parameters.push_back({parameter.key(), parameter.value()});
+    if (parameter.value().requires_grad()) {
+      parameters.push_back({parameter.key(), parameter.value()});
+    }
   }
   optimizer_ = std::make_unique<AdamW>(std::move(parameters), OptimizerOptions(options_));
 }
 
 std::map<std::string, at::Tensor> Learner::SaveState() const {
   std::map<std::string, at::Tensor> state;
-  for (const auto& [name, tensor] : policy_->Weights()) state["policy/" + name] = tensor;
+  for (const auto& [name, tensor] :
+       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
+    state["policy/" + name] = tensor;
+  }
   if (!reference_.is_empty()) {
     for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
   }
@@ -189,7 +205,8 @@ std::map<std::string, at::Tensor> Learner::SaveState() const {
 }
 
 void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
-  policy_->LoadWeights(WithPrefix(state, "policy/"));
+  const policy::WeightMap own = WithPrefix(state, "policy/");
+  lora_.has_value() ? policy::LoadLoraWeights(policy_, own) : policy_->LoadWeights(own);
   const policy::WeightMap reference = WithPrefix(state, "reference/");
   if (!reference.empty()) {
     ResetReference();

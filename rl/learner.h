@@ -7,10 +7,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "policy/lora.h"
 #include "policy/transformer.h"
 #include "rl/batch.h"
 #include "rl/objectives/objective.h"
@@ -40,6 +42,9 @@ class Learner {
   Learner(const policy::ModelConfig& config, policy::WeightMap weights,
           const proto::Optimizer& options, double sampling_temperature);
 
+  // From now on fresh adapters are trained and all else stays as it is, selection biases included.
+  void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
+
   // One optimizer step on the policy loss (rl/objectives). `old_logprobs` of the sequences are used
   // when there are any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
   UpdateReport PolicyUpdate(const Objective& objective,
@@ -57,10 +62,13 @@ class Learner {
   void DropReference();
   void ResetOptimizer();
 
-  // Views of the live weights.
-  policy::WeightMap Weights() const { return policy_->Weights(); }
+  // Views of the live weights; those with an adapter as copies with it added.
+  policy::WeightMap Weights() const { return policy::MergedWeights(policy_); }
+  // Views of the live adapters; nothing without.
+  std::optional<policy::LoraAdapter> Adapter() const;
 
-  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME". Load expects what Save gave.
+  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME"; of the policy only the adapters
+  // where they alone are trained. Load expects what Save gave.
   std::map<std::string, at::Tensor> SaveState() const;
   void LoadState(const std::map<std::string, at::Tensor>& state);
 
@@ -76,6 +84,7 @@ class Learner {
   double temperature_;  // the policy loss sees the distribution that was sampled from
   policy::Transformer policy_;
   policy::Transformer reference_{nullptr};
+  std::optional<policy::LoraConfig> lora_;
   std::unique_ptr<AdamW> optimizer_;
 };
 

@@ -1,15 +1,10 @@
 // The `cohort` program: a table of subcommands, nothing else.
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <filesystem>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -34,8 +29,11 @@ const Command kCommands[] = {
     {"objective", "advantages, loss and gradient of a small case in fp64",
      cohort::rl::RunObjective},
     {"problems", "print problems of a built-in generator", cohort::rl::RunProblems},
-    {"convert", "write a model as a Hugging Face folder", cohort::rl::RunConvert},
+    {"convert", "write a model as a Hugging Face folder: other dtypes, FP8, experts, adapters",
+     cohort::rl::RunConvert},
     {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
+    {"plan", "what a model takes to store, train and serve, with every formula",
+     cohort::rl::RunPlan},
 };
 
 void PrintHelp(std::FILE* out) {
@@ -48,21 +46,9 @@ void PrintHelp(std::FILE* out) {
                "Start here: ./cohort train recipes/quickstart.yaml\n");
 }
 
-// OpenMP's threads spin while they wait, which makes a training step several times slower as soon
-// as another program wants a core; sleeping costs next to nothing. The runtime reads this variable
-// when it is loaded, before main: hence the second start.
-void LetWaitingThreadsSleep(char** argv) {
-  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
-  std::error_code error;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  if (!error) execv(program.c_str(), argv);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  LetWaitingThreadsSleep(argv);
   if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {
     PrintHelp(argc < 2 ? stderr : stdout);
     return argc < 2 ? 2 : 0;

@@ -123,6 +123,17 @@ void CheckData(const proto::Data& data, RecipeReader* reader) {
   }
 }
 
+void CheckLora(const proto::Lora& lora, RecipeReader* reader) {
+  if (lora.rank() > 0 && lora.targets().empty()) {
+    reader->AddFault("lora",
+                     "lora.targets is empty; name linear layers, such as [q_proj, v_proj], or "
+                     "[all-linear]");
+  }
+  if (lora.rank() == 0 && !lora.targets().empty()) {
+    reader->AddFault("lora", "lora.targets needs a lora.rank of 1 or more, such as 16");
+  }
+}
+
 void CheckRewardTerm(const proto::Recipe& recipe, int index, RecipeReader* reader) {
   const proto::RewardTerm& term = recipe.rewards(index);
   const std::string path = "rewards[" + std::to_string(index) + "]";
@@ -195,6 +206,7 @@ void CheckRecipe(const proto::Recipe& recipe, RecipeReader* reader) {
   CheckName(recipe, reader);
   CheckModel(recipe, reader);
   CheckData(recipe.data(), reader);
+  CheckLora(recipe.lora(), reader);
   for (int i = 0; i < recipe.rewards_size(); ++i) CheckRewardTerm(recipe, i, reader);
   if (recipe.rounds().empty()) {
     reader->AddFault("rounds",

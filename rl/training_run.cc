@@ -36,6 +36,10 @@ RowKind TrainingRows(const proto::Recipe& recipe) {
   return RowKind::kTraining;
 }
 
+int BytesPerParameter(const proto::Recipe& recipe) {
+  return recipe.lora().rank() > 0 ? kAdapterTrainingBytesPerParameter : kTrainingBytesPerParameter;
+}
+
 // Finished ones, readable or not; a run killed in its first save has none.
 bool HoldsCheckpoints(const std::filesystem::path& run_folder) {
   for (const auto& entry : std::filesystem::directory_iterator(run_folder / "checkpoints")) {
@@ -50,6 +54,10 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
   return total;
 }
 
+policy::LoraConfig RecipeLora(const proto::Lora& lora) {
+  return {lora.rank(), lora.alpha(), {lora.targets().begin(), lora.targets().end()}};
+}
+
 void PrepareLibTorch(const proto::Recipe& recipe) {
   // A quarter of the machine's memory: about what the activations of one micro-batch take.
   const auto pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
@@ -62,14 +70,17 @@ void PrepareLibTorch(const proto::Recipe& recipe) {
 TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const Programs& programs)
     : recipe_(recipe),
       folder_(folder),
-      model_((PrepareLibTorch(recipe), InitialPolicy(recipe.model(), recipe.seed()))),
+      model_((PrepareLibTorch(recipe),
+              InitialPolicy(recipe.model(), recipe.seed(), BytesPerParameter(recipe)))),
       objective_(RecipeObjective(recipe)),
       learner_(model_.config, std::exchange(model_.weights, {}), recipe.optimizer(),
                recipe.rollout().temperature()),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
                 TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),
-      session_start_(std::chrono::steady_clock::now()) {}
+      session_start_(std::chrono::steady_clock::now()) {
+  if (recipe.lora().rank() > 0) learner_.TrainAdapters(RecipeLora(recipe.lora()), recipe.seed());
+}
 
 void TrainingRun::Run() {
   StartOrResume();
@@ -282,6 +293,9 @@ void TrainingRun::Checkpoint() {
     policy::Model exported = model_;
     exported.weights = learner_.Weights();
     policy::SaveModel(exported, folder);
+    if (const auto adapter = learner_.Adapter()) {
+      policy::WriteLoraAdapter(*adapter, recipe_.model().path(), folder / "adapter");
+    }
   });
   PruneCheckpoints(folder_.path(), recipe_.output().keep());
 }

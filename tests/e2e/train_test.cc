@@ -32,6 +32,34 @@ TEST_F(TrainTest, SixStepsEqualThreeStepsAKillAndThreeMore) {
   }
 }
 
+TEST_F(TrainTest, ARunOfAdaptersGoesOnToTheSameAndExportsThemAddedAndAlone) {
+  always_ = {"lora.rank=2", "lora.targets=[q_proj, o_proj]", "output.keep=10"};
+  ASSERT_EQ(Run("straight"), 0) << Log("straight");
+  {
+    ChildProcess child(Command("killed"), folder_ / "killed.log");
+    ASSERT_TRUE(WaitForRows("killed", 5)) << Log("killed");
+    child.Signal(SIGKILL);
+    EXPECT_EQ(child.Wait(milliseconds(5000)), -SIGKILL);
+  }
+  ASSERT_EQ(Run("killed"), 0) << Log("killed");
+  ExpectSameRun("straight", "killed");
+
+  const fs::path step = folder_ / "straight" / "checkpoints" / "step-6";
+  EXPECT_TRUE(fs::exists(step / "model" / "adapter" / "adapter_config.json"));
+  const std::string state = base::ReadFile(step / "state.tensors");
+  EXPECT_NE(state.find("policy/model.layers.0.self_attn.q_proj.lora_A.weight"), std::string::npos);
+  EXPECT_EQ(state.find("policy/model.layers.0.self_attn.q_proj.weight"), std::string::npos);
+  // The first policy with the last adapters added is the last export, bit for bit.
+  const std::string first = folder_ / "straight" / "checkpoints" / "step-0" / "model";
+  ASSERT_EQ(RunCommand("merge", {"convert", "--from", first, "--adapter",
+                                 step / "model" / "adapter", "--to", folder_ / "merged"}),
+            0)
+      << Log("merge");
+  const std::string last = Weights("straight", 6);
+  EXPECT_TRUE(base::ReadFile(folder_ / "merged" / "model.safetensors") == last);
+  EXPECT_FALSE(Weights("straight", 0) == last);
+}
+
 TEST_F(TrainTest, CtrlCFinishesTheStepSavesAndSaysHowToGoOn) {
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
   ChildProcess child(Command("stopped"), folder_ / "stopped.log");

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "policy/huggingface_weights.h"
+#include "policy/logprobs.h"
+#include "policy/model.h"
 #include "policy/safetensors.h"
 #include "policy/transformer.h"
 
@@ -46,6 +48,14 @@ inline GoldenModel ReadGoldenModel(const std::string& name) {
   return golden;
 }
 
+// Without a tokenizer.
+inline Model ModelOf(const GoldenModel& golden) {
+  Model model;
+  model.config = golden.config;
+  model.weights = golden.weights;
+  return model;
+}
+
 // Row t of the pack predicts the token after it: rows that have one, and those tokens.
 struct NextTokens {
   at::Tensor rows_N;
@@ -65,6 +75,18 @@ inline Transformer MakeTransformer(const ModelConfig& config, const WeightMap& w
   Transformer policy(config);
   policy->LoadWeights(weights);
   return policy;
+}
+
+// Of the golden's sequences at temperature 1, by a model that may be another one.
+inline at::Tensor GoldenLogprobs(const GoldenModel& golden, const ModelConfig& config,
+                                 const WeightMap& weights) {
+  const at::NoGradGuard no_grad;
+  Transformer policy = MakeTransformer(config, weights);
+  const PackedTokens tokens = Pack(golden.sequences);
+  const NextTokens next = FindNextTokens(tokens);
+  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head_weight(),
+                              next.targets_N, 1.0)
+      .logprobs_N;
 }
 
 inline double LargestDifference(const at::Tensor& a, const at::Tensor& b) {

@@ -175,6 +175,13 @@ TEST_F(RecipeTest, ChoicesThatExcludeEachOtherAreChecked) {
             "new one); it has neither");
 }
 
+TEST_F(RecipeTest, AdaptersNeedARankAndTargets) {
+  EXPECT_EQ(Load(kGood).lora().rank(), 0);
+  EXPECT_EQ(Load(kGood, {"lora.rank=8", "lora.targets=[q_proj]"}).lora().targets(0), "q_proj");
+  EXPECT_THAT(FaultOfOverride("lora.rank=8"), HasSubstr("lora.targets is empty"));
+  EXPECT_THAT(FaultOfOverride("lora.targets=[q_proj]"), HasSubstr("needs a lora.rank"));
+}
+
 TEST_F(RecipeTest, RoundsAreCheckedAgainstTheRest) {
   EXPECT_THAT(FaultOfOverride("rounds[1].group_size=1"), HasSubstr("must be at least 2 in a grpo"));
   EXPECT_THAT(FaultOfOverride("rollout.temperature=0"), HasSubstr("rollout.temperature is 0"));
