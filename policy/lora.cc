@@ -68,6 +68,7 @@ void Draw(const NamedLinear& layer, uint64_t seed) {
       base::Checksum(layer.name + ".lora_A#" + std::to_string(seed)));
   const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
   weight.copy_(at::empty(weight.sizes()).uniform_(-bound, bound, generator));
+  layer.linear->lora_B->weight.zero_();
 }
 
 }  // namespace

@@ -147,7 +147,7 @@ const Refusal kOfAllFamilies[] = {
     {"QuantizedWeights",
      "deepseek_v3",
      {{"quantization_config", {{"quant_method", "fp8"}}}},
-     "quantization_config is"},
+     "quantization_config.weight_block_size is null (by default), and only [128,128] is"},
     {"SlidingWindow", "mixtral", {{"sliding_window", 4096}}, "sliding_window is 4096"},
     {"SlidingWindowThatIsSwitchedOn",
      "qwen3_yarn",
