@@ -21,7 +21,8 @@ class LinearImpl : public torch::nn::Module {
     return bias.defined() ? y + bias : y;
   }
 
-  // y += scale x A^T B^T from now on; A [rank, in] and B [out, rank] start at zero.
+  // y += scale x A^T B^T from now on; A [rank, in] and B [out, rank] are not
+  // initialised.
   void AddLora(int64_t rank, double scale) {
     lora_A = register_module("lora_A", std::make_shared<LinearImpl>(weight.size(1), rank));
     lora_B = register_module("lora_B", std::make_shared<LinearImpl>(rank, weight.size(0)));

@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -48,6 +49,11 @@ LoraConfig ParseAdapterConfig(const json& object, const std::string& file) {
   return config;
 }
 
+// PEFT's lora_alpha is a whole number most of the time.
+json Shortest(double alpha) {
+  return alpha == std::floor(alpha) ? json(static_cast<int64_t>(alpha)) : json(alpha);
+}
+
 // "all-linear" as the names that it stood for: other programs may count other layers as linear.
 std::set<std::string> TargetModules(const LoraAdapter& adapter) {
   std::set<std::string> targets;
@@ -82,7 +88,7 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const std::string& base_model,
                        {"base_model_name_or_path", base_model},
                        {"inference_mode", true},
                        {"r", adapter.config.rank},
-                       {"lora_alpha", adapter.config.alpha},
+                       {"lora_alpha", Shortest(adapter.config.alpha)},
                        {"lora_dropout", 0.0},
                        {"target_modules", TargetModules(adapter)},
                        {"modules_to_save", nullptr},

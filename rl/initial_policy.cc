@@ -5,6 +5,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "policy/upcycle.h"
 
 namespace cohort::rl {
 namespace {
@@ -46,6 +47,14 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
   return config;
 }
 
+policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
+  return {.experts = upcycle.experts(),
+          .top_k = upcycle.top_k(),
+          .shared = upcycle.shared(),
+          .noise = upcycle.noise(),
+          .seed = seed};
+}
+
 // Refuses what would end in the kernel's killing some process half an hour later.
 void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
   const auto parameters = static_cast<double>(policy::CountParameters(config));
@@ -72,8 +81,16 @@ void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
 
 policy::Model InitialPolicy(const proto::Model& model, uint64_t seed, int bytes_per_parameter) {
   if (!model.has_scratch()) {
-    CheckFits(policy::LoadModelWithoutWeights(model.path()).config, bytes_per_parameter);
-    return policy::LoadModel(model.path());
+    const policy::ModelConfig config = policy::LoadModelWithoutWeights(model.path()).config;
+    if (!model.has_upcycle()) {
+      CheckFits(config, bytes_per_parameter);
+      return policy::LoadModel(model.path());
+    }
+    const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
+    CheckFits(policy::UpcycledConfig(config, options), bytes_per_parameter);
+    policy::Model experts = policy::Upcycle(policy::LoadModel(model.path()), options);
+    for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
+    return experts;
   }
   policy::Model fresh;
   fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});

@@ -68,7 +68,7 @@ void FillDefaults(Message* message) {
       for (int k = 0; field->is_repeated() && k < reflection->FieldSize(*message, field); ++k) {
         FillDefaults(reflection->MutableRepeatedMessage(message, field, k));
       }
-      const bool optional_choice = field->name() == "scratch";
+      const bool optional_choice = field->name() == "scratch" || field->name() == "upcycle";
       if (!field->is_repeated() && (!optional_choice || reflection->HasField(*message, field))) {
         FillDefaults(reflection->MutableMessage(message, field));
       }

@@ -92,7 +92,17 @@ void CheckModel(const proto::Recipe& recipe, RecipeReader* reader) {
                                           "scratch (the shape of a new one); it has ") +
                                   (has_path ? "both" : "neither"));
   }
+  if (model.has_upcycle() && model.upcycle().top_k() > model.upcycle().experts()) {
+    reader->AddFault("model.upcycle.top_k", "model.upcycle.top_k is " +
+                                                std::to_string(model.upcycle().top_k()) +
+                                                "; must be at most experts (" +
+                                                std::to_string(model.upcycle().experts()) + ")");
+  }
   if (!model.has_scratch()) return;
+  if (model.has_upcycle()) {
+    reader->AddFault("model.upcycle",
+                     "model.upcycle needs model.path, a dense model to start from");
+  }
   CheckScratch(model.scratch(), reader);
   if (recipe.data().chat()) {
     reader->AddFault("data.chat",

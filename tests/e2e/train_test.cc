@@ -117,6 +117,7 @@ TEST_F(TrainTest, ACheckpointThatWasAlteredFallsBackToTheOneBefore) {
 }
 
 TEST_F(TrainTest, TwoRunsInOneFolderAreRefused) {
+  always_ = {"rounds[1].steps=1000"};  // the first must not be done before the second looks
   ChildProcess child(Command("shared"), folder_ / "shared.log");
   ASSERT_TRUE(WaitForRows("shared", 1)) << Log("shared");
   ChildProcess second(Command("shared"), folder_ / "second.log");

@@ -108,9 +108,9 @@ TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_NE(std::string(error.what())
-                  .find("1 missing: model.layers.0.mlp.down_proj.weight_scale_inv"),
-              std::string::npos)
+    EXPECT_NE(
+        std::string(error.what()).find("1 missing: model.layers.0.mlp.down_proj.weight_scale_inv"),
+        std::string::npos)
         << error.what();
   }
 }

@@ -226,6 +226,16 @@ TEST_F(RecipeTest, ARewardThatCannotBeMadeIsNamedWithItsLine) {
       << "it may lie where the service runs";
 }
 
+TEST_F(RecipeTest, UpcyclingNeedsADenseModelAndAsManyExpertsAsATokenMeets) {
+  EXPECT_EQ(FaultOfOverride("model.upcycle.experts=8"), "(no error)");
+  EXPECT_THAT(FaultOfOverride("model.upcycle={experts: 4, top_k: 5}"),
+              HasSubstr("model.upcycle.top_k is 5; must be at most experts (4)"));
+  EXPECT_THAT(Fault(kGood, {"model.path=", "rollout.max_new_tokens=8", "model.scratch.layers=2",
+                            "model.upcycle.experts=4"}),
+              HasSubstr("model.upcycle needs model.path"));
+  EXPECT_FALSE(Load(kGood).model().has_upcycle());
+}
+
 TEST_F(RecipeTest, AnAddressThatCannotBeOneIsNamed) {
   EXPECT_THAT(FaultOfOverride("rollout.addresses=[a:1, nope]"),
               HasSubstr("rollout.addresses has 'nope'; an address is HOST:PORT or unix:PATH"));
