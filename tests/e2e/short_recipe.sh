@@ -14,7 +14,8 @@ done
 if grep -q 'scratch:' "$recipe"; then
   # A new model answers nothing right before it has seen some demonstrations, and a rejection_sft
   # round needs right answers.
-  overrides+=("rounds[0].steps=40" "rounds[0].sequences_per_step=64" "rounds[2].prompts_per_step=256")
+  overrides+=("rounds[0].steps=40" "rounds[0].sequences_per_step=64")
+  if grep -q 'kind: rejection_sft' "$recipe"; then overrides+=("rounds[2].prompts_per_step=256"); fi
 else
   overrides+=("rollout.max_new_tokens=12")
 fi
