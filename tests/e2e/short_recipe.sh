@@ -19,6 +19,9 @@ if grep -q 'scratch:' "$recipe"; then
 else
   overrides+=("rollout.max_new_tokens=12")
 fi
+if grep -q 'upcycle:' "$recipe"; then
+  overrides+=("model.upcycle.experts=2" "rounds[0].sequences_per_step=2")  # 6 GB instead of 10
+fi
 if grep -q 'data.train=' "$recipe"; then
   data=$(dirname "$0")/../../../shared/data
   if [ ! -f "$data/gsm8k_train.jsonl" ]; then
