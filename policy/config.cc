@@ -131,7 +131,7 @@ json ConfigToJson(const ModelConfig& config, const std::string& dtype) {
                                                      : json(config.eos_ids);
   WriteRope(config.rope, out);
   family.write_attention(config, out);
-  if (family.write_moe != nullptr) family.write_moe(config.moe, out);
+  if (family.write_moe != nullptr) family.write_moe(config, out);
   return out;
 }
 

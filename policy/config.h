@@ -92,6 +92,10 @@ struct MoeConfig {
   bool operator==(const MoeConfig&) const = default;
 };
 
+// Whether to load the multi-token-prediction layers that a folder holds: the decoder has no use for
+// them.
+enum class MtpLayers { kLeaveOut, kLoad };
+
 struct ModelConfig {
   std::string family = "llama";  // Hugging Face's model_type
   int64_t vocab_size = 0;        // V
@@ -103,7 +107,8 @@ struct ModelConfig {
   bool tie_embeddings = false;
   int64_t bos_id = -1;  // -1: none
   std::vector<int64_t> eos_ids;
-  // Multi-token-prediction layers that the folder may hold after the others; not loaded.
+  // Multi-token-prediction layers, whose indices follow the others' (policy/mtp_layer.h). A folder
+  // may announce some and hold none.
   int64_t num_mtp_layers = 0;
   AttentionConfig attention;
   RopeConfig rope;

@@ -2,31 +2,6 @@
 
 namespace cohort::policy {
 
-DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer) {
-  input_layernorm_ = register_module("input_layernorm", RmsNorm(config.width, config.norm_eps));
-  if (config.attention.latent()) {
-    latent_attn_ = register_module("self_attn", LatentAttention(config));
-  } else {
-    self_attn_ = register_module("self_attn", Attention(config));
-  }
-  post_attention_layernorm_ =
-      register_module("post_attention_layernorm", RmsNorm(config.width, config.norm_eps));
-  if (config.IsMoeLayer(layer)) {
-    moe_ = register_module("mlp", MixtureOfExperts(config));
-  } else {
-    dense_ = register_module("mlp", FeedForward(config.width, config.ffn_width));
-  }
-}
-
-at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeTable& rope,
-                                     const std::vector<Segment>& segments) {
-  const at::Tensor input = input_layernorm_(x_TD);
-  const at::Tensor attended = x_TD + (self_attn_.is_empty() ? latent_attn_(input, rope, segments)
-                                                            : self_attn_(input, rope, segments));
-  const at::Tensor normal = post_attention_layernorm_(attended);
-  return attended + (moe_.is_empty() ? dense_(normal) : moe_(normal));
-}
-
 DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
     : rope_(ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())) {
   embed_tokens_ = register_module("embed_tokens", EmbeddingTable(config.vocab_size, config.width));
@@ -34,6 +9,10 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config)
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     layers_.push_back(DecoderLayer(config, layer));
     list->push_back(layers_.back());
+  }
+  for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
+    mtp_layers_.push_back(MtpLayer(config, config.num_layers + i));
+    list->push_back(mtp_layers_.back());
   }
   register_module("layers", list);
   norm_ = register_module("norm", RmsNorm(config.width, config.norm_eps));
@@ -47,11 +26,19 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
   return norm_(hidden_TD);
 }
 
+at::Tensor DecoderStackImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
+                                        const PackedTokens& next) {
+  return mtp_layer(k)(at::embedding(embed_tokens_->weight, next.ids_T), hidden_MD,
+                      MakeRopeTable(next.positions_T, rope_), next.segments);
+}
+
 std::vector<MixtureOfExperts> DecoderStackImpl::MoeLayers() {
   std::vector<MixtureOfExperts> out;
-  for (DecoderLayer& layer : layers_) {
-    if (!layer->moe().is_empty()) out.push_back(layer->moe());
-  }
+  const auto add = [&out](DecoderLayerImpl& layer) {
+    if (!layer.moe().is_empty()) out.push_back(layer.moe());
+  };
+  for (DecoderLayer& layer : layers_) add(*layer);
+  for (MtpLayer& layer : mtp_layers_) add(*layer);
   return out;
 }
 

@@ -4,32 +4,10 @@
 
 #include <vector>
 
-#include "policy/attention.h"
-#include "policy/feed_forward.h"
-#include "policy/latent_attention.h"
-#include "policy/moe.h"
-#include "policy/rmsnorm.h"
+#include "policy/decoder_layer.h"
+#include "policy/mtp_layer.h"
 
 namespace cohort::policy {
-
-// x + attention(norm(x)), then x + ffn(norm(x)); the ffn is dense or a mixture of experts.
-class DecoderLayerImpl : public torch::nn::Module {
- public:
-  DecoderLayerImpl(const ModelConfig& config, int64_t layer);
-
-  at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
-                     const std::vector<Segment>& segments);
-  MixtureOfExperts& moe() { return moe_; }  // empty in a dense layer
-
- private:
-  RmsNorm input_layernorm_{nullptr};
-  Attention self_attn_{nullptr};  // this one or the next
-  LatentAttention latent_attn_{nullptr};
-  RmsNorm post_attention_layernorm_{nullptr};
-  FeedForward dense_{nullptr};
-  MixtureOfExperts moe_{nullptr};
-};
-TORCH_MODULE(DecoderLayer);
 
 class EmbeddingTableImpl : public torch::nn::Module {
  public:
@@ -40,7 +18,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
 };
 TORCH_MODULE(EmbeddingTable);
 
-// Embedding, layers, final norm: what Hugging Face files call "model".
+// Embedding, layers, final norm: what Hugging Face files call "model", multi-token-prediction
+// layers among its layers.
 class DecoderStackImpl : public torch::nn::Module {
  public:
   explicit DecoderStackImpl(const ModelConfig& config);
@@ -48,13 +27,18 @@ class DecoderStackImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D].
   at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                      const std::vector<Segment>& segments);
+  // The k-th multi-token-prediction layer, k from 1 (policy/mtp_layer.h). `next` holds token i + k
+  // in the row of i, at position i.
+  at::Tensor ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
+  MtpLayer mtp_layer(int64_t k) const { return mtp_layers_.at(static_cast<size_t>(k - 1)); }
   const at::Tensor& embedding() const { return embed_tokens_->weight; }
-  std::vector<MixtureOfExperts> MoeLayers();
+  std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
 
  private:
   RopeFrequencies rope_;
   EmbeddingTable embed_tokens_{nullptr};
   std::vector<DecoderLayer> layers_;
+  std::vector<MtpLayer> mtp_layers_;
   RmsNorm norm_{nullptr};
 };
 TORCH_MODULE(DecoderStack);

@@ -36,7 +36,7 @@ struct Family {
   void (*write_attention)(const ModelConfig& config, nlohmann::json& out);
   // Sets config.moe; null in a dense family.
   void (*read_moe)(const ConfigFields& fields, ModelConfig& config);
-  void (*write_moe)(const MoeConfig& moe, nlohmann::json& out);
+  void (*write_moe)(const ModelConfig& config, nlohmann::json& out);
 };
 
 // kUsage naming the nearest family and all of them.

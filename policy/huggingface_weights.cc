@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -101,9 +102,19 @@ void ReadPart(const StoredTensor& stored, const Locations& where) {
   DequantizeFp8({values, scale_inv}, stored.part);
 }
 
+void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& announced,
+                      const Locations& where) {
+  const auto left_out = std::count_if(where.begin(), where.end(), [&](const auto& item) {
+    return IsOfMtpLayer(announced, item.first);
+  });
+  if (left_out == 0) return;
+  std::fprintf(stderr, "%s: leaving out %zd tensors of multi-token-prediction layers\n",
+               folder.string().c_str(), left_out);
+}
+
 // Names and shapes first, so that a wrong model is refused before anything is allocated.
 void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
-                 const Locations& where) {
+                 const ModelConfig& announced, const Locations& where) {
   std::vector<TensorSpec> expected;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
@@ -115,15 +126,11 @@ void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
     }
   }
   std::map<std::string, std::vector<int64_t>> found;
-  size_t of_mtp = 0;
   for (const auto& [name, shard] : where) {
-    if (IsOfMtpLayer(config, name)) ++of_mtp;
-    if (!IsIgnored(config, name)) found.emplace(name, shard->entries().at(name).shape);
+    const bool left_out = IsOfMtpLayer(announced, name) && !IsOfMtpLayer(config, name);
+    if (!left_out && !IsIgnored(config, name)) found.emplace(name, shard->entries().at(name).shape);
   }
   CheckShapes(expected, found, folder.string());
-  if (of_mtp == 0) return;
-  std::fprintf(stderr, "%s: leaving out %zu tensors of multi-token-prediction layers\n",
-               folder.string().c_str(), of_mtp);
 }
 
 std::string ShardName(size_t index, size_t count) {
@@ -181,11 +188,21 @@ void RemoveStale(const std::filesystem::path& folder, const std::set<std::string
 
 }  // namespace
 
-WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
-                                 at::ScalarType dtype) {
+bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& config) {
+  if (config.num_mtp_layers == 0) return false;
   const Shards shards = OpenShards(folder);
   const Locations where = Locate(shards);
-  CheckFolder(folder, config, where);
+  return std::any_of(where.begin(), where.end(),
+                     [&](const auto& item) { return IsOfMtpLayer(config, item.first); });
+}
+
+WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& announced,
+                                 at::ScalarType dtype, MtpLayers mtp) {
+  const ModelConfig config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
+  const Shards shards = OpenShards(folder);
+  const Locations where = Locate(shards);
+  CheckFolder(folder, config, announced, where);
+  if (mtp == MtpLayers::kLeaveOut) SayWhatIsLeftOut(folder, announced, where);
   WeightMap weights;
   std::vector<StoredTensor> parts;
   for (const TensorSpec& spec : ExpectedTensors(config)) {

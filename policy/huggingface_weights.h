@@ -11,9 +11,13 @@
 namespace cohort::policy {
 
 // Converted to `dtype`, FP8 matrices with their block scales; selection biases stay fp32. Missing,
-// extra and mis-shaped tensors: kUsage.
+// extra and mis-shaped tensors: kUsage. The multi-token-prediction layers that the config announces
+// are left out or, with kLoad, must be there.
 WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
-                                 at::ScalarType dtype);
+                                 at::ScalarType dtype, MtpLayers mtp = MtpLayers::kLeaveOut);
+
+// False for folders that announce such layers and hold none, as those that transformers writes.
+bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& config);
 
 // `dtype` is that of StoredDtype in policy/stored_tensors.h. Durable; replaces what the folder
 // held. A shard is closed before it would pass max_shard_bytes.

@@ -19,12 +19,13 @@ struct NamedLinear {
   LinearImpl* linear;
 };
 
-// The model's own linear layers, not those that adapters are made of.
+// The linear layers that decoding runs, not those that adapters are made of.
 std::vector<NamedLinear> LinearLayers(const Transformer& policy) {
   std::vector<NamedLinear> found;
   for (const auto& item : policy->named_modules()) {
     auto* linear = item.value()->as<LinearImpl>();
     if (linear == nullptr || item.key().find(".lora_") != std::string::npos) continue;
+    if (IsOfMtpLayer(policy->config(), item.key() + ".weight")) continue;
     found.push_back({item.key(), linear});
   }
   return found;

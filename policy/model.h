@@ -24,8 +24,10 @@ struct Model {
 };
 
 // Loads and checks everything before it returns. Floating-point weights are converted to `dtype`
-// (selection biases stay fp32). Errors name file, offset or tensor and what was expected.
-Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat);
+// (selection biases stay fp32). Errors name file, offset or tensor and what was expected. The
+// config's num_mtp_layers is how many multi-token-prediction layers were loaded.
+Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat,
+                MtpLayers mtp = MtpLayers::kLeaveOut);
 
 // The same without weights: for tokenizing and for workers whose weights come over the network.
 Model LoadModelWithoutWeights(const std::string& name);

@@ -34,7 +34,7 @@ int64_t StoredBytesOf(const ModelConfig& config, const TensorSpec& spec, at::Sca
 
 ModelSize MeasureModel(const ModelConfig& config) {
   ModelSize size;
-  for (const TensorSpec& spec : ExpectedTensors(config)) {
+  for (const TensorSpec& spec : ExpectedTensors(WithoutMtpLayers(config))) {
     const int64_t count = Product(spec.shape);
     size.total += count;
     if (IsRoutedExpert(spec)) size.routed_experts += count;
@@ -45,17 +45,15 @@ ModelSize MeasureModel(const ModelConfig& config) {
     size.active -= size.routed_experts / config.moe.num_experts *
                    (config.moe.num_experts - config.moe.experts_per_token);
   }
-  ModelConfig longer = config;
-  longer.num_layers += config.num_mtp_layers;
-  size.mtp = CountParameters(longer) - size.total +
-             config.num_mtp_layers * (2 * config.width * config.width + 3 * config.width);
+  size.mtp = CountParameters(config) - size.total;
   return size;
 }
 
 StoredSize MeasureFolder(const ModelConfig& config, at::ScalarType dtype) {
   StoredSize size;
-  for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const int64_t bytes = StoredBytesOf(config, spec, dtype);
+  const ModelConfig decoded = WithoutMtpLayers(config);
+  for (const TensorSpec& spec : ExpectedTensors(decoded)) {
+    const int64_t bytes = StoredBytesOf(decoded, spec, dtype);
     size.total += bytes;
     if (IsRoutedExpert(spec)) size.routed_experts += bytes;
     if (spec.name == "model.embed_tokens.weight") size.embedding = bytes;

@@ -1,8 +1,7 @@
 #pragma once
 
-// How large a model of some shape is: parameters, bytes on disk, bytes of cache. Counted over the
-// tensors of policy/weights.h, so the multi-token-prediction layers that a folder may hold beside
-// them are no part of it.
+// How large a model of some shape is: parameters, bytes on disk, bytes of cache; without its
+// multi-token-prediction layers, which decoding does not need.
 
 #include <c10/core/ScalarType.h>
 
@@ -17,7 +16,7 @@ struct ModelSize {
   int64_t routed_experts = 0;  // of all MoE layers together
   int64_t embedding = 0;       // the table that turns tokens into rows, V * D
   int64_t active = 0;          // that one token meets: total - routed_experts * (E - K) / E
-  int64_t mtp = 0;             // of the layers left out: each a decoder layer, 2 D * D and 3 D
+  int64_t mtp = 0;             // left out: each such layer a decoder layer, 2 D * D and 3 D
 
   int64_t dense() const { return total - routed_experts; }
   // Parameters in the matrix products of one token: a table that is only looked up is none.

@@ -39,11 +39,12 @@ void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig& config) {
   ReadExperts(fields, "n_routed_experts", config);
   moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
   fields.Only("moe_layer_freq", 1, 1);
-  config.num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
 }
 
-// The gate of deepseek_v3 and glm4_moe.
-void ReadSigmoidGate(const ConfigFields& fields, MoeConfig& moe) {
+// The gate of deepseek_v3 and glm4_moe, and their multi-token-prediction layers.
+void ReadSigmoidGate(const ConfigFields& fields, ModelConfig& config) {
+  config.num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
+  MoeConfig& moe = config.moe;
   fields.Only("scoring_func", "sigmoid", "sigmoid");
   fields.Only("topk_method", "noaux_tc", "noaux_tc");
   moe.normalize_weights = fields.BoolOr("norm_topk_prob", true);
@@ -93,7 +94,7 @@ void ReadGlm4Moe(const ConfigFields& fields, ModelConfig& config) {
   moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
   moe.num_groups = fields.IntOr("n_group", 1, moe.num_experts, 1);
   moe.groups_per_token = fields.IntOr("topk_group", 1, moe.num_groups, 1);
-  ReadSigmoidGate(fields, moe);
+  ReadSigmoidGate(fields, config);
 }
 
 void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config) {
@@ -104,7 +105,7 @@ void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config) {
   moe.routed_scaling = fields.Positive("routed_scaling_factor");
   moe.num_groups = fields.Int("n_group", 1, moe.num_experts);
   moe.groups_per_token = fields.Int("topk_group", 1, moe.num_groups);
-  ReadSigmoidGate(fields, moe);
+  ReadSigmoidGate(fields, config);
 }
 
 void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig& config) {
@@ -144,20 +145,21 @@ void ReadMixtralMoe(const ConfigFields& fields, ModelConfig& config) {
   fields.Only("router_jitter_noise", 0.0, 0.0);
 }
 
-void WriteDeepSeekV3Moe(const MoeConfig& moe, json& out) {
-  WriteDeepSeekExperts(moe, out);
+void WriteDeepSeekV3Moe(const ModelConfig& config, json& out) {
+  WriteDeepSeekExperts(config.moe, out);
   out["scoring_func"] = "sigmoid";
   out["topk_method"] = "noaux_tc";
-  out["num_nextn_predict_layers"] = 0;
+  out["num_nextn_predict_layers"] = config.num_mtp_layers;
 }
 
-void WriteDeepSeekV2Moe(const MoeConfig& moe, json& out) {
-  WriteDeepSeekExperts(moe, out);
+void WriteDeepSeekV2Moe(const ModelConfig& config, json& out) {
+  WriteDeepSeekExperts(config.moe, out);
   out["scoring_func"] = "softmax";
-  out["topk_method"] = moe.num_groups > 1 ? "group_limited_greedy" : "greedy";
+  out["topk_method"] = config.moe.num_groups > 1 ? "group_limited_greedy" : "greedy";
 }
 
-void WriteQwen3Moe(const MoeConfig& moe, json& out) {
+void WriteQwen3Moe(const ModelConfig& config, json& out) {
+  const MoeConfig& moe = config.moe;
   out["num_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
   out["moe_intermediate_size"] = moe.expert_width;
@@ -166,7 +168,8 @@ void WriteQwen3Moe(const MoeConfig& moe, json& out) {
   out["mlp_only_layers"] = moe.dense_layers;
 }
 
-void WriteMixtralMoe(const MoeConfig& moe, json& out) {
+void WriteMixtralMoe(const ModelConfig& config, json& out) {
+  const MoeConfig& moe = config.moe;
   out["num_local_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
   out["intermediate_size"] = moe.expert_width;

@@ -15,9 +15,9 @@ void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config);
 void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config);
 void ReadMixtralMoe(const ConfigFields& fields, ModelConfig& config);
 
-void WriteDeepSeekV2Moe(const MoeConfig& moe, nlohmann::json& out);
-void WriteDeepSeekV3Moe(const MoeConfig& moe, nlohmann::json& out);  // glm4_moe too
-void WriteQwen3Moe(const MoeConfig& moe, nlohmann::json& out);
-void WriteMixtralMoe(const MoeConfig& moe, nlohmann::json& out);
+void WriteDeepSeekV2Moe(const ModelConfig& config, nlohmann::json& out);
+void WriteDeepSeekV3Moe(const ModelConfig& config, nlohmann::json& out);  // glm4_moe too
+void WriteQwen3Moe(const ModelConfig& config, nlohmann::json& out);
+void WriteMixtralMoe(const ModelConfig& config, nlohmann::json& out);
 
 }  // namespace cohort::policy

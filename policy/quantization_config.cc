@@ -24,9 +24,10 @@ void CheckQuantizationConfig(const ConfigFields& fields) {
 
 json Fp8QuantizationConfig(const ModelConfig& config) {
   json kept = {"lm_head"};
-  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    if (!config.IsMoeLayer(layer)) continue;
-    kept.push_back("model.layers." + std::to_string(layer) + ".mlp.gate");
+  for (int64_t layer = 0; layer < config.num_layers + config.num_mtp_layers; ++layer) {
+    const std::string name = "model.layers." + std::to_string(layer);
+    if (config.IsMoeLayer(layer)) kept.push_back(name + ".mlp.gate");
+    if (layer >= config.num_layers) kept.push_back(name + ".eh_proj");
   }
   return {{"quant_method", "fp8"},
           {"fmt", "e4m3"},

@@ -7,6 +7,31 @@ namespace {
 
 constexpr std::string_view kMlp = ".mlp.";
 constexpr std::string_view kExperts = ".experts.";
+constexpr char kEmbedding[] = "model.embed_tokens.weight";
+constexpr char kHead[] = "lm_head.weight";
+
+// What a multi-token-prediction layer calls its copies of the embedding and the head.
+constexpr std::string_view kEmbeddingCopy = ".embed_tokens.weight";
+constexpr std::string_view kHeadCopy = ".shared_head.head.weight";
+
+bool IsCopy(const ModelConfig& config, const std::string& name) {
+  return IsOfMtpLayer(config, name) &&
+         (name.ends_with(kEmbeddingCopy) || name.ends_with(kHeadCopy));
+}
+
+std::vector<StoredTensor> WithCopies(const ModelConfig& config, const std::string& name,
+                                     const at::Tensor& tensor) {
+  std::vector<StoredTensor> out = {{name, tensor}};
+  const auto add = [&](std::string_view copy) {
+    for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
+      const std::string layer = std::to_string(config.num_layers + i);
+      out.push_back({"model.layers." + layer + std::string(copy), tensor});
+    }
+  };
+  if (name == kEmbedding) add(kEmbeddingCopy);
+  if (name == (config.tie_embeddings ? kEmbedding : kHead)) add(kHeadCopy);
+  return out;
+}
 
 }  // namespace
 
@@ -17,7 +42,7 @@ std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::st
   const size_t mlp = stored.find(kMlp);
   if (mlp != std::string::npos) stored.replace(mlp, kMlp.size(), names.block);
   const size_t experts = stored.find(kExperts);
-  if (experts == std::string::npos) return {{stored, tensor}};
+  if (experts == std::string::npos) return WithCopies(config, stored, tensor);
   const std::string prefix = stored.substr(0, experts + kExperts.size());
   std::vector<StoredTensor> out;
   for (int64_t e = 0; e < tensor.size(0); ++e) {
@@ -37,22 +62,14 @@ at::ScalarType StoredDtype(const std::string& name, size_t dimensions,
                            at::ScalarType folder_dtype) {
   if (name.ends_with("e_score_correction_bias")) return at::kFloat;
   if (folder_dtype != at::kFloat8_e4m3fn) return folder_dtype;
-  const bool kept = dimensions < 2 || name == "model.embed_tokens.weight" ||
-                    name == "lm_head.weight" || name.ends_with(".mlp.gate.weight");
+  const bool kept = dimensions < 2 || name == kEmbedding || name == kHead ||
+                    name.ends_with(".mlp.gate.weight") || name.ends_with(".eh_proj.weight");
   return kept ? at::kBFloat16 : folder_dtype;
 }
 
-bool IsOfMtpLayer(const ModelConfig& config, const std::string& name) {
-  for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
-    if (name.starts_with("model.layers." + std::to_string(config.num_layers + i) + "."))
-      return true;
-  }
-  return false;
-}
-
 bool IsIgnored(const ModelConfig& config, const std::string& name) {
-  return name.ends_with("rotary_emb.inv_freq") ||
-         (config.tie_embeddings && name == "lm_head.weight") || IsOfMtpLayer(config, name);
+  return name.ends_with("rotary_emb.inv_freq") || (config.tie_embeddings && name == kHead) ||
+         IsCopy(config, name);
 }
 
 }  // namespace cohort::policy

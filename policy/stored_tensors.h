@@ -20,7 +20,8 @@ struct StoredTensor {
 
 // The names that transformers' save_pretrained writes: every routed expert on its own, in the
 // family's words. (transformers 5 can also leave the experts fused; then the names are those of
-// policy/weights.h.)
+// policy/weights.h.) Multi-token-prediction layers repeat the embedding and the head, as
+// DeepSeek-V3's folder does.
 std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor);
 
@@ -31,7 +32,5 @@ at::ScalarType StoredDtype(const std::string& name, size_t dimensions, at::Scala
 
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);
-// Of those, the ones of multi-token-prediction layers, which follow the model's own.
-bool IsOfMtpLayer(const ModelConfig& config, const std::string& name);
 
 }  // namespace cohort::policy

@@ -15,6 +15,12 @@ at::Tensor TransformerImpl::forward(const PackedTokens& tokens) {
   return model_(tokens.ids_T, tokens.positions_T, tokens.segments);
 }
 
+TransformerImpl::MtpStates TransformerImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
+                                                       const PackedTokens& next) {
+  const at::Tensor deeper_MD = model_->ForwardMtp(k, hidden_MD, next);
+  return {deeper_MD, model_->mtp_layer(k)->PredictFrom(deeper_MD)};
+}
+
 at::Tensor TransformerImpl::head_weight() const {
   return lm_head_.is_empty() ? model_->embedding() : lm_head_->MergedWeight();
 }

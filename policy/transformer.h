@@ -22,6 +22,13 @@ class TransformerImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
 
+  // Multi-token prediction at depth k, 1 to config().num_mtp_layers (policy/mtp_layer.h).
+  struct MtpStates {
+    at::Tensor hidden_MD;   // for the next depth
+    at::Tensor predict_MD;  // for head_weight(), as forward's rows are
+  };
+  MtpStates ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
+
   // [V, D]: lm_head, or the embedding when tied.
   at::Tensor head_weight() const;
 

@@ -5,6 +5,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <string_view>
@@ -88,6 +89,15 @@ void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>&
   }
 }
 
+void AddMtpLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>& out) {
+  const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+  out.push_back({prefix + "enorm.weight", {config.width}});
+  out.push_back({prefix + "hnorm.weight", {config.width}});
+  out.push_back({prefix + "eh_proj.weight", {config.width, 2 * config.width}});
+  AddLayer(layer, config, out);
+  out.push_back({prefix + "shared_head.norm.weight", {config.width}});
+}
+
 std::string ShapeText(c10::IntArrayRef shape) {
   std::string text = "[";
   for (const int64_t size : shape) {
@@ -125,7 +135,28 @@ std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
   if (!config.tie_embeddings) {
     out.push_back({"lm_head.weight", {config.vocab_size, config.width}});
   }
+  for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
+    AddMtpLayer(config.num_layers + i, config, out);
+  }
   return out;
+}
+
+bool IsOfMtpLayer(const ModelConfig& config, const std::string& name) {
+  constexpr std::string_view kLayers = "model.layers.";
+  if (!name.starts_with(kLayers)) return false;
+  int64_t layer = -1;
+  std::from_chars(name.data() + kLayers.size(), name.data() + name.size(), layer);
+  return layer >= config.num_layers && layer < config.num_layers + config.num_mtp_layers;
+}
+
+ModelConfig WithoutMtpLayers(ModelConfig config) {
+  config.num_mtp_layers = 0;
+  return config;
+}
+
+WeightMap WithoutMtpLayers(const ModelConfig& config, WeightMap weights) {
+  std::erase_if(weights, [&](const auto& item) { return IsOfMtpLayer(config, item.first); });
+  return weights;
 }
 
 int64_t CountParameters(const ModelConfig& config) {

@@ -40,6 +40,10 @@ namespace cohort::policy {
 //   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight
 //   model.norm.weight                                     [D]
 //   lm_head.weight                                        [V, D]     absent when tied
+// Multi-token-prediction layers, L = num_layers on, have a layer's tensors and:
+//   model.layers.L.{enorm,hnorm}.weight                   [D]
+//   model.layers.L.eh_proj.weight                         [D, 2D]    the embedding's half first
+//   model.layers.L.shared_head.norm.weight                [D]
 // clang-format on
 using WeightMap = std::map<std::string, at::Tensor>;
 
@@ -50,6 +54,12 @@ struct TensorSpec {
 
 // Every tensor that a model of this shape has, in layer order.
 std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config);
+
+// True for the tensors of multi-token-prediction layers: those from index num_layers on.
+bool IsOfMtpLayer(const ModelConfig& config, const std::string& name);
+// The model without them: what a decoder runs.
+ModelConfig WithoutMtpLayers(ModelConfig config);
+WeightMap WithoutMtpLayers(const ModelConfig& config, WeightMap weights);
 
 int64_t CountParameters(const ModelConfig& config);
 

@@ -75,6 +75,10 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 
 }  // namespace
 
+bool CountsInLoss(const TrainingSequence& sequence, int64_t i) {
+  return i >= sequence.prompt_length && Counts(sequence, i - sequence.prompt_length);
+}
+
 StepTotals CountTotals(std::span<const TrainingSequence> sequences) {
   StepTotals totals;
   totals.num_samples = static_cast<int64_t>(sequences.size());
@@ -148,6 +152,7 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
   std::vector<double> advantages_B;
   const TrainingSequence* before = nullptr;
   int64_t prompt = 0, prompt_end = 0, offset = 0;  // the prompt's piece, the row after it, rows
+  MicroBatch batch;
   for (const int64_t index : chosen) {
     const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
     CheckSequence(sequence);
@@ -158,9 +163,11 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
       prompt_end = offset += sequence.prompt_length;
     }
     before = &sequence;
+    const RowSpan rows{prompt_end - sequence.prompt_length, offset, sequence.prompt_length};
+    batch.row_spans_B.push_back(rows);
     for (int64_t i = 0; i < sequence.completion_length(); ++i) {
       if (!Counts(sequence, i)) continue;
-      rows_N.push_back(i == 0 ? prompt_end - 1 : offset + i - 1);
+      rows_N.push_back(rows.RowOf(sequence.prompt_length + i - 1));
       targets_N.push_back(sequence.ids[static_cast<size_t>(sequence.prompt_length + i)]);
       sequence_index_N.push_back(static_cast<int64_t>(advantages_B.size()));
     }
@@ -170,7 +177,6 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
     offset += InputTokens(sequence);
     advantages_B.push_back(sequence.advantage);
   }
-  MicroBatch batch;
   batch.tokens = policy::Pack(pieces, device);
   batch.rows_N = at::tensor(rows_N, at::kLong).to(device);
   batch.targets_N = at::tensor(targets_N, at::kLong).to(device);

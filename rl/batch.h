@@ -27,6 +27,20 @@ struct TrainingSequence {
   int64_t completion_length() const { return static_cast<int64_t>(ids.size()) - prompt_length; }
 };
 
+// True when token `i` of the sequence is a completion token that the loss counts.
+bool CountsInLoss(const TrainingSequence& sequence, int64_t i);
+
+// Where a sequence's tokens are in the pack; its last completion token is in no row.
+struct RowSpan {
+  int64_t prompt = 0;         // row of token 0
+  int64_t completion = 0;     // row of the completion's first token
+  int64_t prompt_length = 0;  // tokens
+
+  int64_t RowOf(int64_t i) const {
+    return i < prompt_length ? prompt + i : completion + i - prompt_length;
+  }
+};
+
 // Row n of the N-shaped tensors is a completion token: policy::Transformer's hidden states at
 // rows_N predict targets_N. Logprobs that no sequence has are undefined.
 struct MicroBatch {
@@ -39,6 +53,7 @@ struct MicroBatch {
   at::Tensor ref_logprobs_N;         // fp32
   at::Tensor advantages_B;           // fp32
   std::vector<int64_t> sequences_B;  // which of the step's sequences these are
+  std::vector<RowSpan> row_spans_B;
 };
 
 // Counts of the whole optimizer step.

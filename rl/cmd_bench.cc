@@ -84,9 +84,10 @@ int BenchDecode(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   if (dtype == "bfloat16") benchmark.decoder.dtype = rollout::WeightDtype::kBFloat16;
-  const policy::Model model = policy::LoadModel(model_name);
-  base::Json result =
-      DecodeJson(benchmark, rollout::RunDecodeBenchmark(model.config, model.weights, benchmark));
+  policy::Model model =
+      policy::LoadModel(model_name, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat);
+  base::Json result = DecodeJson(
+      benchmark, rollout::RunDecodeBenchmark(model.config, std::move(model.weights), benchmark));
   result["model"] = model_name;
   result["dtype"] = dtype;
   Print(result, json);

@@ -28,10 +28,13 @@ int RunConvert(int argc, char** argv) {
   app.add_option("--upcycle", upcycle,
                  "a dense model as a mixture of experts that computes the same: "
                  "experts=E,top_k=K[,shared=S][,noise=X][,seed=N]");
+  bool drop_mtp = false;
+  app.add_flag("--drop-mtp", drop_mtp, "leave multi-token-prediction layers out");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   std::optional<policy::UpcycleOptions> experts;
   if (!upcycle.empty()) experts = policy::ParseUpcycleOptions(upcycle);
-  policy::Model model = policy::LoadModel(from);
+  policy::Model model = policy::LoadModel(
+      from, at::kFloat, drop_mtp ? policy::MtpLayers::kLeaveOut : policy::MtpLayers::kLoad);
   if (!adapter.empty()) policy::MergeLora(policy::ReadLoraAdapter(adapter), model.weights);
   if (experts.has_value()) model = policy::Upcycle(model, *experts);
   policy::SaveModel(model, to, dtypes.at(dtype));

@@ -38,10 +38,11 @@ Scorer LearnerScorer(policy::Model model, bool bfloat16) {
   };
 }
 
-Scorer DecoderScorer(const policy::Model& model, bool bfloat16) {
+Scorer DecoderScorer(policy::Model model, bool bfloat16) {
   rollout::DecoderOptions options;
   if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
-  auto decoder = std::make_shared<rollout::Decoder>(model.config, model.weights, options, 0);
+  auto decoder =
+      std::make_shared<rollout::Decoder>(model.config, std::move(model.weights), options, 0);
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
 }
 
@@ -60,12 +61,14 @@ int RunScore(int argc, char** argv) {
   app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
-  const policy::Model model = policy::LoadModel(model_name);
-  const bool bfloat16 = dtype == "bfloat16";
-  const Scorer score =
-      engine == "learner" ? LearnerScorer(model, bfloat16) : DecoderScorer(model, bfloat16);
+  const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
+  policy::Model model =
+      policy::LoadModel(model_name, bfloat16 && !learner ? at::kBFloat16 : at::kFloat);
+  const int64_t vocab_size = model.config.vocab_size;
+  const Scorer score = learner ? LearnerScorer(std::move(model), bfloat16)
+                               : DecoderScorer(std::move(model), bfloat16);
   base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
-    const std::vector<int32_t> ids = ReadTokenIds(row, model.config.vocab_size);
+    const std::vector<int32_t> ids = ReadTokenIds(row, vocab_size);
     if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
     const base::Json out = {
         {"id", row.value("id", base::Json(line))}, {"logprobs", score(ids)}, {"engine", engine}};

@@ -258,7 +258,7 @@ StepOutcome GrpoStep(RoundContext& context, const Objective& objective, const pr
   nlohmann::json& row = outcome.metrics;
   const auto step_start = Clock::now();
   const double publish_s =
-      context.fleet.Publish(context.learner.Weights(), context.progress.policy_version);
+      context.fleet.Publish(context.learner.DecoderWeights(), context.progress.policy_version);
   row["policy_version"] = context.progress.policy_version;
 
   CollectStats stats;

@@ -43,6 +43,7 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
     config.moe.num_groups = scratch.groups();
     config.moe.groups_per_token = scratch.groups_per_token();
     config.moe.routed_scaling = scratch.routed_scaling();
+    config.num_mtp_layers = scratch.mtp_layers();
   }
   return config;
 }
@@ -77,14 +78,26 @@ void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
       "use a smaller model or a larger machine");
 }
 
+policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
+  const bool wanted = mtp.layers() == "load";
+  policy::Model model = policy::LoadModel(
+      path, at::kFloat, wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
+  if (!wanted || model.config.num_mtp_layers > 0) return model;
+  throw Error(ErrorCode::kUsage,
+              "mtp.layers is load, but " + path + " has no multi-token-prediction layers",
+              "leave mtp.layers out");
+}
+
 }  // namespace
 
-policy::Model InitialPolicy(const proto::Model& model, uint64_t seed, int bytes_per_parameter) {
+policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+  const proto::Model& model = recipe.model();
+  const uint64_t seed = recipe.seed();
   if (!model.has_scratch()) {
     const policy::ModelConfig config = policy::LoadModelWithoutWeights(model.path()).config;
     if (!model.has_upcycle()) {
       CheckFits(config, bytes_per_parameter);
-      return policy::LoadModel(model.path());
+      return LoadWithMtp(model.path(), recipe.mtp());
     }
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
     CheckFits(policy::UpcycledConfig(config, options), bytes_per_parameter);

@@ -14,9 +14,10 @@ constexpr int kTrainingBytesPerParameter = 7 * 4;
 constexpr int kAdapterTrainingBytesPerParameter = 5 * 4;
 
 // The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
-// experts. Errors: kUsage for a shape that cannot be built;
-// kEnvironment for one that this machine has no memory to train with `bytes_per_parameter`.
-policy::Model InitialPolicy(const proto::Model& model, uint64_t seed,
+// experts. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that
+// the model does not come with; kEnvironment for one that this machine has no memory to train with
+// `bytes_per_parameter`.
+policy::Model InitialPolicy(const proto::Recipe& recipe,
                             int bytes_per_parameter = kTrainingBytesPerParameter);
 
 }  // namespace cohort::rl

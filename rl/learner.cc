@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "policy/logprobs.h"
+#include "rl/mtp_loss.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/sft_loss.h"
 
@@ -15,9 +16,8 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-policy::TokenLogprobs Forward(policy::Transformer& model, const MicroBatch& batch,
-                              double temperature) {
-  const at::Tensor hidden_TD = model->forward(batch.tokens);
+policy::TokenLogprobs LogprobsOf(policy::Transformer& model, const at::Tensor& hidden_TD,
+                                 const MicroBatch& batch, double temperature) {
   return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head_weight(),
                                       batch.targets_N, temperature);
 }
@@ -44,9 +44,11 @@ policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
 }  // namespace
 
 Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
-                 const proto::Optimizer& options, double sampling_temperature)
+                 const proto::Optimizer& options, double sampling_temperature,
+                 double mtp_loss_weight)
     : options_(options),
       temperature_(sampling_temperature > 0 ? sampling_temperature : 1),
+      mtp_loss_weight_(mtp_loss_weight),
       policy_(config) {
   policy_->AdoptWeights(std::move(weights));
   policy_->train();
@@ -73,11 +75,12 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen);
-    const policy::TokenLogprobs tokens = Forward(policy_, batch, temperature);
+    const at::Tensor hidden_TD = policy_->forward(batch.tokens);
+    const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
     entropy_sum += tokens.entropy_N.sum().item<double>();
     entropy_tokens += tokens.entropy_N.numel();
     report.trained_tokens += batch.tokens.ids_T.numel();
-    const at::Tensor part = loss(batch, tokens.logprobs_N, &report);
+    const at::Tensor part = loss({batch, hidden_TD, tokens.logprobs_N}, &report);
     report.loss += part.item<double>();
     part.backward();
   }
@@ -91,7 +94,8 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   report.grad_norm = step.grad_norm;
   report.skipped = step.skipped;
   if (load_LE.defined()) {
-    report.busiest_expert = (load_LE / load_LE.mean(1, true)).max().item<double>();
+    // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
+    report.busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
     if (step.skipped.empty() && !lora_.has_value()) {
       policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate());
     }
@@ -109,9 +113,10 @@ UpdateReport Learner::PolicyUpdate(const Objective& objective,
     if (HasGradient(objective, sequence)) trained.push_back(sequence);
   }
   return Update(trained, temperature_, learning_rate,
-                [&](const MicroBatch& batch, const at::Tensor& logprobs_N, UpdateReport* report) {
+                [&](const Forwarded& forwarded, UpdateReport* report) {
+                  const MicroBatch& batch = forwarded.batch;
                   PolicyLossInputs inputs;
-                  inputs.policy_logprobs_T = logprobs_N;
+                  inputs.policy_logprobs_T = forwarded.logprobs_N;
                   inputs.old_logprobs_T = batch.old_logprobs_N;
                   inputs.rollout_logprobs_T = batch.rollout_logprobs_N;
                   inputs.ref_logprobs_T = batch.ref_logprobs_N;
@@ -127,10 +132,17 @@ UpdateReport Learner::PolicyUpdate(const Objective& objective,
 UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
                                 double learning_rate) {
   const StepTotals totals = CountTotals(sequences);
-  return Update(sequences, 1.0, learning_rate,
-                [&](const MicroBatch&, const at::Tensor& logprobs_N, UpdateReport*) {
-                  return SftLoss(logprobs_N, totals);
-                });
+  const int64_t depths = policy_->config().num_mtp_layers;
+  return Update(
+      sequences, 1.0, learning_rate, [&](const Forwarded& forwarded, UpdateReport* report) {
+        const at::Tensor loss = SftLoss(forwarded.logprobs_N, totals);
+        if (depths == 0 || mtp_loss_weight_ == 0) return loss;
+        const at::Tensor mtp =
+            mtp_loss_weight_ * MtpLoss(policy_, forwarded.hidden_TD,
+                                       PackMtp(sequences, forwarded.batch, depths), totals);
+        report->mtp_loss = report->mtp_loss.value_or(0) + mtp.item<double>();
+        return loss + mtp;
+      });
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
@@ -142,7 +154,9 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen);
-    auto parts = UnpackTokens(sequences, batch, Forward(model, batch, temperature_).logprobs_N);
+    const at::Tensor logprobs_N =
+        LogprobsOf(model, model->forward(batch.tokens), batch, temperature_).logprobs_N;
+    auto parts = UnpackTokens(sequences, batch, logprobs_N);
     for (size_t i = 0; i < parts.size(); ++i) {
       logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
     }

@@ -33,14 +33,16 @@ struct UpdateReport {
   PolicyLossMetrics policy;    // empty for SFT
   double forward_backward_s = 0;
   double update_s = 0;
+  std::optional<double> mtp_loss;  // SFT of a policy with multi-token-prediction layers, eq. 25
 };
 
 // Owned by one thread.
 class Learner {
  public:
-  // Takes the weights over; nobody else may use them.
+  // Takes the weights over; nobody else may use them. `mtp_loss_weight`: of the policy's
+  // multi-token-prediction layers, if it has any, in SftUpdate (rl/mtp_loss.h).
   Learner(const policy::ModelConfig& config, policy::WeightMap weights,
-          const proto::Optimizer& options, double sampling_temperature);
+          const proto::Optimizer& options, double sampling_temperature, double mtp_loss_weight = 0);
 
   // From now on fresh adapters are trained and all else stays as it is, selection biases included.
   void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
@@ -64,6 +66,10 @@ class Learner {
 
   // Views of the live weights; those with an adapter as copies with it added.
   policy::WeightMap Weights() const { return policy::MergedWeights(policy_); }
+  // The same without multi-token-prediction layers: what workers decode with.
+  policy::WeightMap DecoderWeights() const {
+    return policy::WithoutMtpLayers(policy_->config(), Weights());
+  }
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 
@@ -73,8 +79,12 @@ class Learner {
   void LoadState(const std::map<std::string, at::Tensor>& state);
 
  private:
-  using MicroBatchLoss = std::function<at::Tensor(const MicroBatch&, const at::Tensor& logprobs_N,
-                                                  UpdateReport* report)>;
+  struct Forwarded {
+    const MicroBatch& batch;
+    at::Tensor hidden_TD;
+    at::Tensor logprobs_N;
+  };
+  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateReport* report)>;
   UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
                       double learning_rate, const MicroBatchLoss& loss);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
@@ -82,6 +92,7 @@ class Learner {
 
   proto::Optimizer options_;
   double temperature_;  // the policy loss sees the distribution that was sampled from
+  double mtp_loss_weight_;
   policy::Transformer policy_;
   policy::Transformer reference_{nullptr};
   std::optional<policy::LoraConfig> lora_;

@@ -66,6 +66,7 @@ StepOutcome SftStep(RoundContext& context, const proto::Round& round,
                      {"trained_tokens", report.trained_tokens},
                      {"train_s", train_s},
                      {"train_tokens_per_s", rate}};
+  if (report.mtp_loss.has_value()) outcome.metrics["mtp_loss"] = *report.mtp_loss;
   if (report.busiest_expert > 0) outcome.metrics["busiest_expert"] = report.busiest_expert;
   outcome.shown.loss = report.loss;
   outcome.shown.entropy = report.entropy;

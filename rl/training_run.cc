@@ -70,11 +70,10 @@ void PrepareLibTorch(const proto::Recipe& recipe) {
 TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const Programs& programs)
     : recipe_(recipe),
       folder_(folder),
-      model_((PrepareLibTorch(recipe),
-              InitialPolicy(recipe.model(), recipe.seed(), BytesPerParameter(recipe)))),
+      model_((PrepareLibTorch(recipe), InitialPolicy(recipe, BytesPerParameter(recipe)))),
       objective_(RecipeObjective(recipe)),
       learner_(model_.config, std::exchange(model_.weights, {}), recipe.optimizer(),
-               recipe.rollout().temperature()),
+               recipe.rollout().temperature(), recipe.mtp().loss_weight()),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
                 TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),
@@ -241,7 +240,7 @@ std::vector<Demonstration> TrainingRun::NextVerified(const proto::Round& round) 
 
 void TrainingRun::EvaluatePolicy() {
   if (problems_.test().empty()) return;
-  fleet_.Publish(learner_.Weights(), progress_.policy_version);
+  fleet_.Publish(learner_.DecoderWeights(), progress_.policy_version);
   const Evaluation evaluation = fleet_.Evaluate(problems_.test());
   const std::string after = progress_.round == 0
                                 ? "start"
@@ -291,7 +290,9 @@ void TrainingRun::Checkpoint() {
                    {"files", metrics_->Sync()}};
   SaveCheckpoint(folder_.path(), progress_.step, state, [&](const std::filesystem::path& folder) {
     policy::Model exported = model_;
-    exported.weights = learner_.Weights();
+    const bool keep_mtp = recipe_.mtp().export_() == "keep";
+    exported.weights = keep_mtp ? learner_.Weights() : learner_.DecoderWeights();
+    if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
     policy::SaveModel(exported, folder);
     if (const auto adapter = learner_.Adapter()) {
       policy::WriteLoraAdapter(*adapter, recipe_.model().path(), folder / "adapter");

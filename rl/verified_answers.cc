@@ -15,7 +15,7 @@ std::filesystem::path AnswersPath(const std::filesystem::path& run_folder, int r
 }  // namespace
 
 VerifiedAnswers CollectVerifiedAnswers(RoundContext& context, const proto::Round& round) {
-  context.fleet.Publish(context.learner.Weights(), context.progress.policy_version);
+  context.fleet.Publish(context.learner.DecoderWeights(), context.progress.policy_version);
   CollectStats stats;
   VerifiedAnswers answers;
   for (const Group& group : context.fleet.Collect(NextPromptTasks(context, round), &stats)) {

@@ -20,21 +20,21 @@ struct Loader {
   kernels::ThreadPool& pool;
   AttentionWeights& attention;
   const policy::ModelConfig& config;
-  const policy::WeightMap& weights;
+  policy::WeightMap& weights;
   const std::string& prefix;
   AttentionColumns columns;
 
   const policy::AttentionConfig& shape() const { return config.attention; }
 
   at::Tensor Matrix(const char* name, int64_t rows, int64_t depth) const {
-    return FetchTensor(weights, prefix + name + ".weight", {rows, depth});
+    return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
   }
 
   void LoadHeads(const char* name, int64_t width, int64_t offset) const {
     PackTensor(pool, attention.input, Matrix(name, width, config.width),
                {offset / kPanelColumns, 1});
     if (!shape().qkv_bias) return;
-    const std::vector<float> bias = FetchVector(weights, prefix + name + ".bias", width);
+    const std::vector<float> bias = TakeVector(weights, prefix + name + ".bias", width);
     std::copy(bias.begin(), bias.end(), attention.input_bias.begin() + offset);
   }
 
@@ -43,8 +43,8 @@ struct Loader {
     LoadHeads("k_proj", columns.key_width, columns.key_offset());
     LoadHeads("v_proj", columns.value_width, columns.value_offset());
     if (!shape().qk_norm) return;
-    attention.query_norm = FetchVector(weights, prefix + "q_norm.weight", shape().head_dim);
-    attention.key_norm = FetchVector(weights, prefix + "k_norm.weight", shape().head_dim);
+    attention.query_norm = TakeVector(weights, prefix + "q_norm.weight", shape().head_dim);
+    attention.key_norm = TakeVector(weights, prefix + "k_norm.weight", shape().head_dim);
   }
 
   // Where rotation takes neighbours, rows (2i, 2i + 1) of a head's last p go to (i, i + p / 2):
@@ -69,7 +69,7 @@ struct Loader {
                         PairsApart(Matrix("q_proj", width, config.width), heads));
     }
     PackTensor(pool, attention.input, Matrix("q_a_proj", rank, config.width));
-    attention.query_norm = FetchVector(weights, prefix + "q_a_layernorm.weight", rank);
+    attention.query_norm = TakeVector(weights, prefix + "q_a_layernorm.weight", rank);
     PackTensor(pool, attention.query, PairsApart(Matrix("q_b_proj", width, rank), heads));
   }
 
@@ -94,7 +94,7 @@ struct Loader {
                PairsApart(Matrix("kv_a_proj_with_mqa", columns.key_width, config.width), 1),
                {columns.key_offset() / kPanelColumns, 1});
     attention.key_norm =
-        FetchVector(weights, prefix + "kv_a_layernorm.weight", shape().kv_lora_rank);
+        TakeVector(weights, prefix + "kv_a_layernorm.weight", shape().kv_lora_rank);
     LoadParts();
   }
 
@@ -161,7 +161,7 @@ int64_t AttentionWeightCount(const policy::ModelConfig& config) {
 }
 
 void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, const policy::WeightMap& weights,
+                   const policy::ModelConfig& config, policy::WeightMap& weights,
                    const std::string& prefix) {
   const Loader loader{pool, attention, config, weights, prefix, AttentionColumns(config.attention)};
   config.attention.latent() ? loader.LoadLatent() : loader.LoadGroupedQuery();

@@ -55,9 +55,9 @@ AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::S
 // Numbers that the matrices of a layer hold.
 int64_t AttentionWeightCount(const policy::ModelConfig& config);
 
-// Fills all of a layer's; `prefix` ends in "self_attn.". Errors as FetchTensor's.
+// Fills all of a layer's; `prefix` ends in "self_attn.". Errors as TakeTensor's.
 void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, const policy::WeightMap& weights,
+                   const policy::ModelConfig& config, policy::WeightMap& weights,
                    const std::string& prefix);
 
 }  // namespace cohort::rollout

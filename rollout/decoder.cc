@@ -165,10 +165,10 @@ void Decoder::Impl::CountStep(const std::vector<PlannedTokens>& plan, double sec
   stats.prefill_seconds += seconds * (1 - share);
 }
 
-Decoder::Decoder(const policy::ModelConfig& config, const policy::WeightMap& weights,
+Decoder::Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
                  const DecoderOptions& options, int64_t policy_version)
     : impl_(std::make_unique<Impl>(config, options, policy_version)) {
-  impl_->weights.Load(weights, impl_->pool);
+  impl_->weights.Load(std::move(weights), impl_->pool);
 }
 
 Decoder::~Decoder() = default;
@@ -221,10 +221,10 @@ int32_t Decoder::num_waiting() const {
   return static_cast<int32_t>(impl_->scheduler.num_waiting());
 }
 
-void Decoder::SwapWeights(const policy::WeightMap& weights, int64_t policy_version) {
+void Decoder::SwapWeights(policy::WeightMap weights, int64_t policy_version) {
   if (!Idle())
     Refuse("weights were swapped while samples are running", "wait until the decoder is idle");
-  impl_->weights.Load(weights, impl_->pool);
+  impl_->weights.Load(std::move(weights), impl_->pool);
   impl_->policy_version = policy_version;
 }
 

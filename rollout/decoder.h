@@ -64,9 +64,9 @@ struct DecoderStats {
 // Single-threaded: the owner calls it from one thread; kernels use an internal pool.
 class Decoder {
  public:
-  // Packs its own copy of the weights. Errors: kUsage for a shape it does not support, kEnvironment
-  // when memory does not suffice.
-  Decoder(const policy::ModelConfig& config, const policy::WeightMap& weights,
+  // Packs its own copy of the weights and lets go of those given. Errors: kUsage for a shape it
+  // does not support, kEnvironment when memory does not suffice.
+  Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
           const DecoderOptions& options, int64_t policy_version);
   ~Decoder();
 
@@ -81,7 +81,7 @@ class Decoder {
   int32_t num_waiting() const;
 
   // New weights; only when Idle().
-  void SwapWeights(const policy::WeightMap& weights, int64_t policy_version);
+  void SwapWeights(policy::WeightMap weights, int64_t policy_version);
   int64_t policy_version() const;
 
   // logprobs[i] = logprob of ids[i + 1] given ids[0..i], at temperature 1. Only when Idle().

@@ -1,6 +1,7 @@
 #include "rollout/decoder_weights.h"
 
 #include <ATen/core/Tensor.h>
+#include <malloc.h>
 
 #include <new>
 #include <string>
@@ -36,14 +37,14 @@ void PackFfn(kernels::ThreadPool& pool, FfnWeights& ffn, int64_t copy, FfnShape 
            shape.ffn_width);
 }
 
-void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, const policy::WeightMap& weights,
+void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, policy::WeightMap& weights,
                   const std::string& prefix, FfnShape shape) {
   const at::Tensor gate =
-      FetchTensor(weights, prefix + "gate_proj.weight", {shape.ffn_width, shape.width});
+      TakeTensor(weights, prefix + "gate_proj.weight", {shape.ffn_width, shape.width});
   const at::Tensor up =
-      FetchTensor(weights, prefix + "up_proj.weight", {shape.ffn_width, shape.width});
+      TakeTensor(weights, prefix + "up_proj.weight", {shape.ffn_width, shape.width});
   const at::Tensor down =
-      FetchTensor(weights, prefix + "down_proj.weight", {shape.width, shape.ffn_width});
+      TakeTensor(weights, prefix + "down_proj.weight", {shape.width, shape.ffn_width});
   PackFfn(pool, ffn, 0, shape, gate.data_ptr<float>(), up.data_ptr<float>(),
           down.data_ptr<float>());
 }
@@ -91,27 +92,26 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
   }
 }
 
-void DecoderWeights::Load(const policy::WeightMap& weights, kernels::ThreadPool& pool) {
-  const at::Tensor embedding =
-      FetchTensor(weights, "model.embed_tokens.weight", {config_.vocab_size, config_.width});
-  if (config_.tie_embeddings) {
-    PackTensor(pool, head_, embedding);
-  } else {
-    PackTensor(pool, embedding_, embedding);
-    PackTensor(pool, head_,
-               FetchTensor(weights, "lm_head.weight", {config_.vocab_size, config_.width}));
+void DecoderWeights::Load(policy::WeightMap weights, kernels::ThreadPool& pool) {
+  const auto take = [&](const char* name) {
+    return TakeTensor(weights, name, {config_.vocab_size, config_.width});
+  };
+  PackTensor(pool, config_.tie_embeddings ? head_ : embedding_, take("model.embed_tokens.weight"));
+  if (!config_.tie_embeddings) PackTensor(pool, head_, take("lm_head.weight"));
+  final_norm_ = TakeVector(weights, "model.norm.weight", config_.width);
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    LoadLayer(weights, layer, pool);
+    malloc_trim(0);  // what was let go in the middle of the heap would stay resident
   }
-  final_norm_ = FetchVector(weights, "model.norm.weight", config_.width);
-  for (int64_t layer = 0; layer < config_.num_layers; ++layer) LoadLayer(weights, layer, pool);
 }
 
-void DecoderWeights::LoadLayer(const policy::WeightMap& weights, int64_t index,
+void DecoderWeights::LoadLayer(policy::WeightMap& weights, int64_t index,
                                kernels::ThreadPool& pool) {
   LayerWeights& layer = layers_[static_cast<size_t>(index)];
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
   const int64_t width = config_.width;
-  layer.attention_norm = FetchVector(weights, prefix + "input_layernorm.weight", width);
-  layer.ffn_norm = FetchVector(weights, prefix + "post_attention_layernorm.weight", width);
+  layer.attention_norm = TakeVector(weights, prefix + "input_layernorm.weight", width);
+  layer.ffn_norm = TakeVector(weights, prefix + "post_attention_layernorm.weight", width);
   LoadAttention(pool, layer.attention, config_, weights, prefix + "self_attn.");
   if (!config_.IsMoeLayer(index)) {
     return LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.", {width, config_.ffn_width});
@@ -119,15 +119,15 @@ void DecoderWeights::LoadLayer(const policy::WeightMap& weights, int64_t index,
   const policy::MoeConfig& moe = config_.moe;
   const int64_t m = moe.expert_width;
   PackTensor(pool, layer.router,
-             FetchTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
+             TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
   if (moe.selection_bias) {
     layer.selection_bias =
-        FetchVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
+        TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
   }
   const at::Tensor gate_up =
-      FetchTensor(weights, prefix + "mlp.experts.gate_up_proj", {moe.num_experts, 2 * m, width});
+      TakeTensor(weights, prefix + "mlp.experts.gate_up_proj", {moe.num_experts, 2 * m, width});
   const at::Tensor down =
-      FetchTensor(weights, prefix + "mlp.experts.down_proj", {moe.num_experts, width, m});
+      TakeTensor(weights, prefix + "mlp.experts.down_proj", {moe.num_experts, width, m});
   for (int64_t expert = 0; expert < moe.num_experts; ++expert) {
     const float* gate = gate_up.data_ptr<float>() + expert * 2 * m * width;
     PackFfn(pool, layer.experts, expert, {width, m}, gate, gate + m * width,

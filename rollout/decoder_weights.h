@@ -34,9 +34,10 @@ class DecoderWeights {
   // Allocates for this shape. kEnvironment when memory does not suffice.
   DecoderWeights(const policy::ModelConfig& config, kernels::Storage storage);
 
-  // Fills every tensor; may be called again for new weights. kUsage naming a tensor that is missing
-  // or has another shape. The weights may be of any floating dtype, on any device.
-  void Load(const policy::WeightMap& weights, kernels::ThreadPool& pool);
+  // Fills every tensor; may be called again for new weights. Those given are let go one by one, so
+  // that a model moved in here is in memory once. kUsage naming a tensor that is missing or has
+  // another shape. The weights may be of any floating dtype, on any device.
+  void Load(policy::WeightMap weights, kernels::ThreadPool& pool);
 
   int64_t bytes() const;
   const kernels::PackedMatrix& head() const { return head_; }
@@ -48,7 +49,7 @@ class DecoderWeights {
   const std::vector<float>& final_norm() const { return final_norm_; }
 
  private:
-  void LoadLayer(const policy::WeightMap& weights, int64_t index, kernels::ThreadPool& pool);
+  void LoadLayer(policy::WeightMap& weights, int64_t index, kernels::ThreadPool& pool);
 
   policy::ModelConfig config_;
   kernels::Storage storage_;

@@ -216,15 +216,14 @@ void Engine::PerformSwap(std::unique_ptr<PendingSwap> swap) {
   grpc::Status status;
   try {
     if (decoder_ == nullptr) {
-      decoder_ =
-          std::make_unique<Decoder>(config_, swap->weights, options_.decoder, swap->policy_version);
+      decoder_ = std::make_unique<Decoder>(config_, std::move(swap->weights), options_.decoder,
+                                           swap->policy_version);
     } else {
-      decoder_->SwapWeights(swap->weights, swap->policy_version);
+      decoder_->SwapWeights(std::move(swap->weights), swap->policy_version);
     }
   } catch (const std::exception& error) {
     status = StatusOf(error);
   }
-  swap->weights.clear();  // the decoder has packed its own copy
   {
     std::lock_guard lock(mutex_);
     swapping_ = false;

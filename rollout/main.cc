@@ -81,17 +81,18 @@ std::unique_ptr<rollout::Engine> MakeEngine(const Settings& settings,
   options.decoder.dtype =
       bfloat16 ? rollout::WeightDtype::kBFloat16 : rollout::WeightDtype::kFloat32;
   if (!settings.config.empty()) {
-    *config = cohort::policy::ReadConfig(settings.config);
+    *config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(settings.config));
     return std::make_unique<rollout::Engine>(*config, options, nullptr);
   }
   if (settings.model.empty()) {
     throw Error(ErrorCode::kUsage, "neither --model nor --config was given",
                 "cohort-rollout --help has an example");
   }
-  const cohort::policy::Model model =
+  cohort::policy::Model model =
       cohort::policy::LoadModel(settings.model, bfloat16 ? at::kBFloat16 : at::kFloat);
   *config = model.config;
-  auto decoder = std::make_unique<rollout::Decoder>(*config, model.weights, options.decoder, 0);
+  auto decoder =
+      std::make_unique<rollout::Decoder>(*config, std::move(model.weights), options.decoder, 0);
   return std::make_unique<rollout::Engine>(*config, options, std::move(decoder));
 }
 

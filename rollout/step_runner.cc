@@ -121,7 +121,7 @@ void StepRunner::RunLane(Lane& lane, std::span<const PlannedTokens> plan) {
     const float* logits = lane.forward->Logits(part);
     lane.pool->ParallelFor(static_cast<int64_t>(part.size()), [&](int64_t i, int worker) {
       DrawTokens(*drawing[begin + static_cast<size_t>(i)], logits + i * ld,
-           lane.samplers[static_cast<size_t>(worker)]);
+                 lane.samplers[static_cast<size_t>(worker)]);
     });
   }
 }

@@ -9,8 +9,7 @@ namespace cohort::rollout {
 
 using kernels::kPanelColumns;
 
-at::Tensor FetchTensor(const policy::WeightMap& weights, const std::string& name,
-                       at::IntArrayRef shape) {
+at::Tensor TakeTensor(policy::WeightMap& weights, const std::string& name, at::IntArrayRef shape) {
   const auto found = weights.find(name);
   if (found == weights.end()) {
     throw Error(ErrorCode::kUsage, "the decoder was given no tensor '" + name + "'");
@@ -21,12 +20,12 @@ at::Tensor FetchTensor(const policy::WeightMap& weights, const std::string& name
             << ", the model's config asks for " << shape;
     throw Error(ErrorCode::kUsage, message.str());
   }
-  return found->second.detach().to(at::kCPU, at::kFloat).contiguous();
+  const at::Tensor tensor = weights.extract(found).mapped();
+  return tensor.detach().to(at::kCPU, at::kFloat).contiguous();
 }
 
-std::vector<float> FetchVector(const policy::WeightMap& weights, const std::string& name,
-                               int64_t n) {
-  const at::Tensor tensor = FetchTensor(weights, name, {n});
+std::vector<float> TakeVector(policy::WeightMap& weights, const std::string& name, int64_t n) {
+  const at::Tensor tensor = TakeTensor(weights, name, {n});
   return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + n};
 }
 

@@ -14,12 +14,11 @@
 
 namespace cohort::rollout {
 
-// fp32, contiguous, on the CPU; no copy where it already is. kUsage naming a tensor that is missing
-// or has another shape.
-at::Tensor FetchTensor(const policy::WeightMap& weights, const std::string& name,
-                       at::IntArrayRef shape);
-std::vector<float> FetchVector(const policy::WeightMap& weights, const std::string& name,
-                               int64_t n);
+// Takes a tensor out of the map, so that its memory can go once it is packed: fp32, contiguous, on
+// the CPU; no copy where it already is. kUsage naming a tensor that is missing or has another
+// shape.
+at::Tensor TakeTensor(policy::WeightMap& weights, const std::string& name, at::IntArrayRef shape);
+std::vector<float> TakeVector(policy::WeightMap& weights, const std::string& name, int64_t n);
 
 // Which panels of a matrix to fill: from `first` on, every `step`-th.
 struct PanelRun {

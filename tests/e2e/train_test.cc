@@ -60,6 +60,40 @@ TEST_F(TrainTest, ARunOfAdaptersGoesOnToTheSameAndExportsThemAddedAndAlone) {
   EXPECT_FALSE(Weights("straight", 0) == last);
 }
 
+TEST_F(TrainTest, MultiTokenPredictionIsTrainedAndKeptOrDroppedOnExport) {
+  always_ = {"model.scratch.kv_lora_rank=8", "model.scratch.mtp_layers=1", "output.keep=10"};
+  ASSERT_EQ(Run("kept"), 0) << Log("kept");
+  ASSERT_EQ(Run("dropped", {"mtp.export=drop"}), 0) << Log("dropped");
+  ASSERT_EQ(Run("off", {"mtp.loss_weight=0", "mtp.export=drop"}), 0) << Log("off");
+  for (const Json& row : Metrics("kept")) {
+    EXPECT_EQ(row.contains("mtp_loss"), row.at("phase") == "sft") << row;
+  }
+  const fs::path kept = folder_ / "kept" / "checkpoints" / "step-6" / "model";
+  const auto config = Json::parse(base::ReadFile(kept / "config.json"));
+  EXPECT_EQ(config.at("num_nextn_predict_layers"), 1);
+  EXPECT_NE(Weights("kept", 6).find("model.layers.2.eh_proj.weight"), std::string::npos);
+  EXPECT_EQ(Weights("dropped", 6).find("model.layers.2."), std::string::npos);
+  // The rest is the same, and another than without the loss.
+  ASSERT_EQ(RunCommand("convert",
+                       {"convert", "--from", kept, "--to", folder_ / "converted", "--drop-mtp"}),
+            0)
+      << Log("convert");
+  const std::string converted = base::ReadFile(folder_ / "converted" / "model.safetensors");
+  EXPECT_TRUE(converted == Weights("dropped", 6));
+  EXPECT_FALSE(Weights("dropped", 6) == Weights("off", 6));
+  // An exported model goes on with its layers where asked to, and is refused where it has none.
+  std::ofstream(folder_ / "tiny.yaml") << "name: more\ndata: {generator: addition}\n"
+                                       << "model: {path: " << kept.string() << "}\n"
+                                       << "rewards:\n  - {name: exact_answer}\n"
+                                       << "rounds:\n  - {kind: sft, steps: 1}\n"
+                                       << "eval: {problems: 4}\nrollout: {max_new_tokens: 4}\n";
+  always_ = {"mtp.layers=load"};
+  ASSERT_EQ(Run("more"), 0) << Log("more");
+  EXPECT_NE(Weights("more", 1).find("model.layers.2.eh_proj.weight"), std::string::npos);
+  EXPECT_EQ(Run("none", {"model.path=" + (folder_ / "converted").string()}), 2) << Log("none");
+  EXPECT_NE(Log("none").find("has no multi-token-prediction layers"), std::string::npos);
+}
+
 TEST_F(TrainTest, CtrlCFinishesTheStepSavesAndSaysHowToGoOn) {
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
   ChildProcess child(Command("stopped"), folder_ / "stopped.log");

@@ -20,14 +20,19 @@ class FamilyConfig : public ::testing::TestWithParam<std::string> {
 
 TEST_P(FamilyConfig, IsReadAlikeFromTransformers4And5) {
   ModelConfig config_4 = ParseConfig(golden_.config_4, "config.json");
-  config_4.num_mtp_layers = golden_.config.num_mtp_layers;  // only version 5 writes it
+  config_4.num_mtp_layers = 0;  // only version 5 writes it
   EXPECT_EQ(config_4, golden_.config);
 }
 
 TEST_P(FamilyConfig, IsReadAsItWasWritten) {
-  ModelConfig expected = golden_.config;
-  expected.num_mtp_layers = 0;  // not loaded, so not written
-  EXPECT_EQ(ParseConfig(ConfigToJson(expected, "float32"), "config.json"), expected);
+  const json written = ConfigToJson(golden_.config, "float32");
+  EXPECT_EQ(ParseConfig(written, "config.json"), golden_.config);
+}
+
+TEST(Config, AnnouncesMultiTokenPredictionLayers) {
+  ModelConfig config = ReadFamilyGolden("deepseek_v3").config;
+  config.num_mtp_layers = 2;
+  EXPECT_EQ(ParseConfig(ConfigToJson(config, "float32"), "config.json"), config);
 }
 
 TEST_P(FamilyConfig, IsWrittenWithTheValuesOfBothVersions) {

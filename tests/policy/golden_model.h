@@ -26,7 +26,7 @@ struct GoldenModel {
 inline GoldenModel ReadGoldenModel(const std::string& name) {
   GoldenModel golden;
   golden.folder = std::filesystem::path(COHORT_GOLDEN_DIR) / "policy" / name;
-  golden.config = ReadConfig(golden.folder / "config.json");
+  golden.config = WithoutMtpLayers(ReadConfig(golden.folder / "config.json"));
   golden.weights = ReadHuggingFaceWeights(golden.folder, golden.config, at::kFloat);
   const SafetensorsFile file(golden.folder / "expected.safetensors");
   for (const auto& [key, entry] : file.entries()) {

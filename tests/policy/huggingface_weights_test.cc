@@ -127,35 +127,61 @@ TEST_F(DamagedFolder, IsRefusedWithTheShapesThatDiffer) {
 
 class MtpFolder : public ModelFolder {
  protected:
-  void Write(int64_t layer) const {
-    std::vector<NamedTensor> list;
-    for (const auto& [name, tensor] : FamilyGoldenWeights(config_)) {
-      for (const StoredTensor& stored : StoredTensors(config_, name, tensor)) {
-        list.push_back({stored.name, stored.part, at::kFloat});
-      }
-    }
-    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-    for (const char* name : {"eh_proj.weight", "enorm.weight", "shared_head.head.weight"}) {
-      list.push_back({prefix + name, at::ones({3}), at::kFloat});
-    }
-    WriteSafetensors(folder_ / "model.safetensors", list);
+  MtpFolder() { config_.num_mtp_layers = 2; }
+  WeightMap Write() const {
+    const WeightMap weights = FamilyGoldenWeights(config_);
+    WriteHuggingFaceWeights(folder_, config_, weights, at::kFloat, kOneShard);
+    return weights;
   }
 
-  ModelConfig config_ = ReadFamilyGolden("deepseek_v3").config;  // 3 layers and 1 more
+  ModelConfig config_ = ReadFamilyGolden("deepseek_v3").config;  // 3 layers
 };
 
-TEST_F(MtpFolder, IsReadWithoutItsMultiTokenPredictionLayerAndSaysSo) {
-  Write(3);
+// README_WEIGHTS.md of deepseek-ai/DeepSeek-V3.
+TEST_F(MtpFolder, HasTheNamesOfDeepSeeksMultiTokenPredictionModule) {
+  Write();
+  const SafetensorsFile file(folder_ / "model.safetensors");
+  for (const char* name :
+       {"embed_tokens.weight", "enorm.weight", "hnorm.weight", "eh_proj.weight",
+        "self_attn.kv_b_proj.weight", "mlp.experts.7.gate_proj.weight",
+        "mlp.gate.e_score_correction_bias", "shared_head.norm.weight", "shared_head.head.weight"}) {
+    EXPECT_TRUE(file.entries().contains(std::string("model.layers.4.") + name)) << name;
+  }
+  EXPECT_TRUE(at::equal(file.View("model.layers.3.embed_tokens.weight"),
+                        file.View("model.embed_tokens.weight")));
+  EXPECT_TRUE(
+      at::equal(file.View("model.layers.3.shared_head.head.weight"), file.View("lm_head.weight")));
+}
+
+TEST_F(MtpFolder, IsReadAsItWasWritten) {
+  const WeightMap weights = Write();
+  const WeightMap read = ReadHuggingFaceWeights(folder_, config_, at::kFloat, MtpLayers::kLoad);
+  ASSERT_EQ(read.size(), weights.size());
+  for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
+}
+
+TEST_F(MtpFolder, IsReadWithoutItsMultiTokenPredictionLayersAndSaysSo) {
+  Write();
   ::testing::internal::CaptureStderr();
   const WeightMap weights = ReadHuggingFaceWeights(folder_, config_, at::kFloat);
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
-              HasSubstr("leaving out 3 tensors of multi-token-prediction layers"));
-  EXPECT_NO_THROW(CheckWeights(config_, weights, "the folder"));
+              HasSubstr("tensors of multi-token-prediction layers"));
+  EXPECT_NO_THROW(CheckWeights(WithoutMtpLayers(config_), weights, "the folder"));
 }
 
-TEST_F(MtpFolder, IsRefusedWhenTheConfigDoesNotAnnounceTheLayer) {
-  Write(4);
-  EXPECT_THAT(RefusalOf(config_), HasSubstr("3 unexpected: model.layers.4.eh_proj.weight"));
+TEST_F(MtpFolder, IsRefusedWhenTheConfigDoesNotAnnounceItsLayers) {
+  Write();
+  config_.num_mtp_layers = 1;
+  EXPECT_THAT(RefusalOf(config_), HasSubstr("unexpected: model.layers.4.e"));
+}
+
+TEST_F(MtpFolder, MayAnnounceLayersThatItDoesNotHold) {
+  const ModelConfig without = WithoutMtpLayers(config_);
+  WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), at::kFloat, kOneShard);
+  EXPECT_FALSE(HoldsMtpLayers(folder_, config_));
+  EXPECT_NO_THROW(ReadHuggingFaceWeights(folder_, config_, at::kFloat));
+  Write();
+  EXPECT_TRUE(HoldsMtpLayers(folder_, config_));
 }
 
 }  // namespace
