@@ -38,8 +38,9 @@ void CheckOptionNames(const RewardInfo& reward, const std::map<std::string, std:
 
 const std::vector<RewardInfo>& RegisteredRewards() {
   static const std::vector<RewardInfo> rewards = {
-      LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(),
-      FormatReward(),     LengthReward(),      CustomReward(),
+      LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(), FormatReward(),
+      LengthReward(),     FuzzyMatchReward(),  RepetitionReward(),  LanguageReward(),
+      JsonSchemaReward(), ToolCallReward(),    CustomReward(),
   };
   return rewards;
 }

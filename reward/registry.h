@@ -32,6 +32,11 @@ RewardInfo BoxedAnswerReward();
 RewardInfo ExactAnswerReward();
 RewardInfo FormatReward();
 RewardInfo LengthReward();
+RewardInfo FuzzyMatchReward();
+RewardInfo RepetitionReward();
+RewardInfo LanguageReward();
+RewardInfo JsonSchemaReward();
+RewardInfo ToolCallReward();
 RewardInfo CustomReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
