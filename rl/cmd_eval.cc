@@ -1,20 +1,24 @@
 // cohort eval: a model's accuracy on a file of problems, through the same workers and rewards as a
 // run.
 
+#include <chrono>
 #include <cstdio>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/eval_report.h"
 #include "rl/fleet.h"
+#include "rl/grade_completions.h"
 #include "rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
 
 struct EvalOptions {
-  std::string model, data, reward;
+  std::string model, data, reward, completions, samples_out;
+  EvalReportOptions report;
   std::vector<std::string> reward_options;
   std::string prompt_field = "prompt", answer_field = "answer", instruction;
   bool chat = false, json = false;
@@ -29,7 +33,11 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
       "  cohort eval --model runs/quickstart/checkpoints/step-360/model --data problems.jsonl "
       "--reward exact_answer",
       "cohort eval");
-  app.add_option("--model", options->model)->required();
+  CLI::Option* model = app.add_option("--model", options->model);
+  app.add_option("--completions", options->completions,
+                 "instead of a model: JSON lines in the order of the problems, {\"completion\"} or "
+                 "{\"completions\": [...]}")
+      ->excludes(model);
   app.add_option("--data", options->data, "JSON lines")->required();
   app.add_option("--reward", options->reward, "what decides; a score of 1 is correct")->required();
   app.add_option("--option", options->reward_options, "key=value of the reward");
@@ -38,6 +46,12 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
   app.add_option("--instruction", options->instruction,
                  "system message of a chat, or a first line");
   app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
+  app.add_option("--k", options->report.ks, "pass@k for each of these, e.g. 1,4,8")->delimiter(',');
+  app.add_option("--by", options->report.by, "columns to split by, e.g. level,subject")
+      ->delimiter(',');
+  app.add_option("--rating", options->report.rating_column,
+                 "column of the problems' ratings: an Elo estimate");
+  app.add_option("--samples-out", options->samples_out, "file for every graded sample, JSON lines");
   app.add_option("--n", options->samples, "samples a problem; accuracy is their mean")
       ->check(CLI::PositiveNumber);
   app.add_option("--problems", options->problems, "at most so many, from the top")
@@ -72,39 +86,89 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   return recipe;
 }
 
-}  // namespace
+void Print(const nlohmann::ordered_json& report) {
+  std::printf("accuracy %.2f%% (95%%: %.2f to %.2f) over %lld problems\n",
+              100 * report["accuracy"].get<double>(),
+              100 * report["confidence_95"][0].get<double>(),
+              100 * report["confidence_95"][1].get<double>(),
+              static_cast<long long>(report["problems"].get<int64_t>()));
+  if (report.contains("pass_at_k")) {
+    for (const auto& [k, value] : report["pass_at_k"].items()) {
+      std::printf("pass@%s %.2f%%\n", k.c_str(), 100 * value.get<double>());
+    }
+  }
+  if (report.contains("by")) {
+    for (const auto& [column, values] : report["by"].items()) {
+      for (const auto& [value, of] : values.items()) {
+        std::printf("%s %s: %.2f%% of %lld\n", column.c_str(), value.c_str(),
+                    100 * of["accuracy"].get<double>(),
+                    static_cast<long long>(of["problems"].get<int64_t>()));
+      }
+    }
+  }
+  if (report.contains("elo")) std::printf("elo %s\n", report["elo"].dump().c_str());
+  std::printf("%lld samples; %lld failed in the grader; %.1f tokens a completion; %.1f s\n",
+              static_cast<long long>(report["samples"].get<int64_t>()),
+              static_cast<long long>(report["failed"].get<int64_t>()),
+              report["completion_tokens_mean"].get<double>(), report["wall_s"].get<double>());
+}
 
-int RunEval(int argc, char** argv) {
-  EvalOptions options;
-  if (const auto status = Parse(argc, argv, &options)) return *status;
-  const proto::Recipe recipe = EvalRecipe(options);
-  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
-  if (problems.size() > static_cast<size_t>(options.problems)) {
-    problems.resize(static_cast<size_t>(options.problems));
+// Samples from the model and judges them, or judges those of the file.
+Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
+                 const std::vector<Problem>& problems) {
+  if (!options.completions.empty()) {
+    Evaluation result;
+    const auto start = std::chrono::steady_clock::now();
+    const std::chrono::milliseconds limit{
+        static_cast<int64_t>(1000 * recipe.rollout().reward_deadline_s())};
+    result.outcomes =
+        GradeCompletions(problems, ReadCompletions(options.completions, problems.size()),
+                         RewardTerms(recipe).front(), limit);
+    for (const auto& samples : result.outcomes) {
+      for (const JudgedSample& sample : samples)
+        ++(sample.judged ? result.problems : result.failed);
+    }
+    result.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
   }
   const policy::Model model = policy::LoadModel(options.model);
   const TemporaryFolder folder;
   Fleet fleet(recipe, model, folder.path(), FindPrograms());
   fleet.Publish(model.weights, 1);
   const double fallback = options.samples > 1 ? 1.0 : 0.0;
-  const Evaluation result = fleet.Evaluate(
-      problems, options.temperature >= 0 ? options.temperature : fallback, options.samples);
-  if (options.json) {
-    std::printf("%s\n", base::DumpJson({{"accuracy", result.accuracy},
-                                        {"samples", result.problems},
-                                        {"problems", problems.size()},
-                                        {"failed", result.failed},
-                                        {"completion_tokens_mean", result.completion_tokens},
-                                        {"truncated", result.truncated},
-                                        {"wall_s", result.wall_s}})
-                            .c_str());
-    return 0;
+  return fleet.Evaluate(problems, options.temperature >= 0 ? options.temperature : fallback,
+                        options.samples);
+}
+
+}  // namespace
+
+int RunEval(int argc, char** argv) {
+  EvalOptions options;
+  if (const auto status = Parse(argc, argv, &options)) return *status;
+  if (options.model.empty() && options.completions.empty()) {
+    throw Error(ErrorCode::kUsage, "neither --model nor --completions was given",
+                "cohort eval --help has an example");
   }
-  std::printf(
-      "accuracy %.2f%% over %lld samples of %zu problems; %lld failed in the grader; %.1f tokens a "
-      "completion; %.1f s\n",
-      100 * result.accuracy, static_cast<long long>(result.problems), problems.size(),
-      static_cast<long long>(result.failed), result.completion_tokens, result.wall_s);
+  const proto::Recipe recipe = EvalRecipe(options);
+  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
+  if (problems.size() > static_cast<size_t>(options.problems)) {
+    problems.resize(static_cast<size_t>(options.problems));
+  }
+  const Evaluation result = Judge(options, recipe, problems);
+  nlohmann::ordered_json report = ReportEvaluation(problems, result.outcomes, options.report);
+  report["samples"] = result.problems;
+  report["failed"] = result.failed;
+  report["completion_tokens_mean"] = result.completion_tokens;
+  report["truncated"] = result.truncated;
+  report["wall_s"] = result.wall_s;
+  if (!options.samples_out.empty()) {
+    WriteGradedSamples(options.samples_out, problems, result.outcomes);
+  }
+  if (options.json) {
+    std::printf("%s\n", report.dump().c_str());
+  } else {
+    Print(report);
+  }
   return 0;
 }
 

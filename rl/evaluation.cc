@@ -8,8 +8,15 @@
 namespace cohort::rl {
 namespace {
 
-bool IsCorrect(const Sample& sample) {
-  return !sample.components.empty() && sample.components.front().score >= 1.0;
+JudgedSample Judged(const Sample& sample) {
+  JudgedSample judged;
+  judged.completion = sample.text;
+  judged.tokens = static_cast<int64_t>(sample.ids.size());
+  judged.truncated = sample.finish_reason == rollout::FinishReason::kLength;
+  judged.judged = sample.reward_ok && !sample.components.empty();
+  if (judged.judged) judged.score = sample.components.front().score;
+  judged.detail = judged.judged ? sample.components.front().detail : sample.reward_detail;
+  return judged;
 }
 
 }  // namespace
@@ -44,21 +51,18 @@ Evaluation Evaluate(Collector& collector, const EvaluationInputs& inputs) {
   Evaluation result;
   int64_t correct = 0, tokens = 0, truncated = 0, samples = 0;
   for (size_t i = 0; i < groups.size(); ++i) {
+    std::vector<JudgedSample>& outcome = result.outcomes.emplace_back();
     for (const Sample& sample : groups[i].samples) {
+      outcome.push_back(Judged(sample));
       ++samples;
-      tokens += static_cast<int64_t>(sample.ids.size());
-      truncated += sample.finish_reason == rollout::FinishReason::kLength ? 1 : 0;
-      if (!sample.reward_ok) {
-        ++result.failed;
-        continue;
-      }
-      ++result.problems;
-      correct += IsCorrect(sample) ? 1 : 0;
+      tokens += outcome.back().tokens;
+      truncated += outcome.back().truncated ? 1 : 0;
+      ++(outcome.back().judged ? result.problems : result.failed);
+      correct += outcome.back().correct() ? 1 : 0;
     }
-    const Sample& first = groups[i].samples.front();
     if (result.examples.size() < static_cast<size_t>(inputs.num_examples)) {
-      result.examples.push_back({inputs.problems[i].prompt, inputs.problems[i].answer, first.text,
-                                 first.reward_ok && IsCorrect(first)});
+      result.examples.push_back({inputs.problems[i].prompt, inputs.problems[i].answer,
+                                 outcome.front().completion, outcome.front().correct()});
     }
   }
   const auto share = [](int64_t part, int64_t whole) {

@@ -11,6 +11,18 @@
 
 namespace cohort::rl {
 
+// One completion of a problem as it was judged.
+struct JudgedSample {
+  std::string completion;
+  bool judged = false;  // false: the grader failed; neither right nor wrong
+  double score = 0;     // of the first reward term
+  std::string detail;
+  int64_t tokens = 0;  // 0 where it came as text
+  bool truncated = false;
+
+  bool correct() const { return judged && score >= 1.0; }
+};
+
 struct EvaluatedProblem {
   std::string prompt;
   std::string answer;
@@ -26,6 +38,8 @@ struct Evaluation {
   double truncated = 0;          // share that ran into the length limit
   double wall_s = 0;
   std::vector<EvaluatedProblem> examples;  // the first `num_examples`
+  std::vector<std::vector<JudgedSample>>
+      outcomes;  // of every problem, in the order of the problems
 };
 
 struct EvaluationInputs {

@@ -1,0 +1,124 @@
+#include "rl/eval_report.h"
+
+#include <cmath>
+#include <map>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/nearest_name.h"
+#include "rl/elo.h"
+#include "rl/evaluation_statistics.h"
+
+namespace cohort::rl {
+namespace {
+
+using nlohmann::ordered_json;
+
+Verdicts JudgedOf(const std::vector<JudgedSample>& samples) {
+  Verdicts verdicts;
+  for (const JudgedSample& sample : samples) {
+    if (sample.judged) verdicts.push_back(sample.correct());
+  }
+  return verdicts;
+}
+
+const nlohmann::json& Column(const Problem& problem, const std::string& name) {
+  const auto found = problem.columns.find(name);
+  if (found != problem.columns.end()) return *found;
+  std::vector<std::string> names;
+  for (const auto& [key, value] : problem.columns.items()) names.push_back(key);
+  throw Error(ErrorCode::kUsage,
+              "a problem has no column '" + name + "'" + base::DidYouMean(name, names));
+}
+
+ordered_json Describe(const std::vector<Verdicts>& problems) {
+  const Estimate estimate = PassAtOne(problems);
+  return {{"problems", problems.size()},
+          {"accuracy", estimate.mean},
+          {"standard_error", estimate.standard_error},
+          {"confidence_95", {estimate.low, estimate.high}}};
+}
+
+ordered_json DescribeBy(const std::vector<Problem>& problems, const std::vector<Verdicts>& verdicts,
+                        const std::string& column) {
+  std::map<std::string, std::vector<Verdicts>> groups;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    const nlohmann::json& value = Column(problems[i], column);
+    groups[value.is_string() ? value.get<std::string>() : base::DumpJson(value)].push_back(
+        verdicts[i]);
+  }
+  ordered_json out = ordered_json::object();
+  for (const auto& [value, group] : groups) out[value] = Describe(group);
+  return out;
+}
+
+ordered_json DescribeElo(const std::vector<Problem>& problems,
+                         const std::vector<Verdicts>& verdicts, const std::string& column) {
+  std::vector<RatedVerdict> rated;
+  for (size_t i = 0; i < problems.size(); ++i) {
+    const nlohmann::json& rating = Column(problems[i], column);
+    if (!rating.is_number()) {
+      throw Error(ErrorCode::kUsage, "problem " + std::to_string(i + 1) + ": column '" + column +
+                                         "' is " + base::DumpJson(rating) + ", expected a number");
+    }
+    if (!verdicts[i].empty()) rated.push_back({rating.get<double>(), verdicts[i].front()});
+  }
+  const EloEstimate elo = EstimateElo(rated);
+  if (!std::isfinite(elo.rating)) {
+    return {{"rating", nullptr}, {"why", elo.rating > 0 ? "all were solved" : "none was solved"}};
+  }
+  return {{"rating", elo.rating}, {"standard_error", elo.standard_error}};
+}
+
+}  // namespace
+
+ordered_json ReportEvaluation(const std::vector<Problem>& problems,
+                              const std::vector<std::vector<JudgedSample>>& outcomes,
+                              const EvalReportOptions& options) {
+  std::vector<Verdicts> verdicts;
+  size_t most = 0;
+  for (const auto& samples : outcomes) {
+    verdicts.push_back(JudgedOf(samples));
+    most = std::max(most, verdicts.back().size());
+  }
+  ordered_json report = Describe(verdicts);
+  for (const int64_t k : options.ks) {
+    if (k < 1 || k > static_cast<int64_t>(most)) {
+      throw Error(ErrorCode::kUsage, "pass@" + std::to_string(k) + " needs a problem with " +
+                                         std::to_string(k) + " judged samples; the most are " +
+                                         std::to_string(most));
+    }
+    report["pass_at_k"][std::to_string(k)] = MeanPassAtK(verdicts, k);
+  }
+  for (const std::string& column : options.by) {
+    report["by"][column] = DescribeBy(problems, verdicts, column);
+  }
+  if (!options.rating_column.empty()) {
+    report["elo"] = DescribeElo(problems, verdicts, options.rating_column);
+  }
+  return report;
+}
+
+void WriteGradedSamples(const std::string& path, const std::vector<Problem>& problems,
+                        const std::vector<std::vector<JudgedSample>>& outcomes) {
+  std::string lines;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    for (size_t s = 0; s < outcomes[i].size(); ++s) {
+      const JudgedSample& sample = outcomes[i][s];
+      const nlohmann::json row = {
+          {"problem", i},
+          {"sample", s},
+          {"prompt", problems[i].prompt},
+          {"answer", problems[i].answer},
+          {"completion", sample.completion},
+          {"score", sample.judged ? nlohmann::json(sample.score) : nlohmann::json()},
+          {"detail", sample.detail},
+          {"truncated", sample.truncated}};
+      lines += base::DumpJson(row) + "\n";
+    }
+  }
+  base::WriteFileDurably(path, lines);
+}
+
+}  // namespace cohort::rl

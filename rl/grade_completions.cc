@@ -1,0 +1,89 @@
+#include "rl/grade_completions.h"
+
+#include <latch>
+#include <thread>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "reward/registry.h"
+#include "reward/scorer.h"
+
+namespace cohort::rl {
+namespace {
+
+std::vector<std::string> CompletionsOf(const base::Json& row) {
+  const auto text = [](const base::Json& value) {
+    if (!value.is_string()) throw Error(ErrorCode::kUsage, "a completion is not a text");
+    return value.get<std::string>();
+  };
+  std::vector<std::string> completions;
+  if (row.contains("completion")) return {text(row["completion"])};
+  if (row.contains("completions") && row["completions"].is_array()) {
+    for (const base::Json& one : row["completions"]) completions.push_back(text(one));
+  }
+  if (completions.empty()) {
+    throw Error(ErrorCode::kUsage, "neither 'completion' nor a list 'completions' is there");
+  }
+  return completions;
+}
+
+reward::Sample ToSample(const Problem& problem, const std::string& completion) {
+  reward::Sample sample;
+  sample.set_prompt(problem.prompt);
+  sample.set_completion(completion);
+  sample.set_answer(problem.answer);
+  sample.set_columns_json(base::DumpJson(problem.columns));
+  return sample;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::path& path,
+                                                      size_t problems) {
+  std::vector<std::vector<std::string>> completions;
+  base::ForEachJsonLine(
+      path, [&](const base::Json& row, int) { completions.push_back(CompletionsOf(row)); });
+  if (completions.size() == problems) return completions;
+  throw Error(ErrorCode::kUsage,
+              path.string() + " has completions of " + std::to_string(completions.size()) +
+                  " problems, expected one line for each of " + std::to_string(problems));
+}
+
+std::vector<std::vector<JudgedSample>> GradeCompletions(
+    const std::vector<Problem>& problems, const std::vector<std::vector<std::string>>& completions,
+    const reward::RewardTerm& term, std::chrono::milliseconds limit) {
+  std::vector<reward::Sample> samples;
+  std::vector<JudgedSample*> places;
+  std::vector<std::vector<JudgedSample>> outcomes(problems.size());
+  for (size_t i = 0; i < problems.size(); ++i) {
+    outcomes[i].resize(completions[i].size());
+    for (size_t j = 0; j < completions[i].size(); ++j) {
+      outcomes[i][j].completion = completions[i][j];
+      places.push_back(&outcomes[i][j]);
+      samples.push_back(ToSample(problems[i], completions[i][j]));
+      samples.back().set_sample_id(samples.size());
+    }
+  }
+  auto terms = std::make_shared<reward::Terms>();
+  terms->push_back(
+      {term.name(), 1.0,
+       reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()})});
+  const auto done = std::make_shared<std::latch>(1);
+  auto batch = std::make_shared<reward::ScoreBatch>();
+  batch->terms = std::move(terms);
+  batch->term_limit = limit;
+  for (const reward::Sample& sample : samples) batch->samples.push_back(&sample);
+  batch->on_verdict = [&](size_t i, const reward::Verdict& verdict) {
+    places[i]->judged = verdict.status() == reward::STATUS_OK;
+    places[i]->score = places[i]->judged ? verdict.score() : 0;
+    places[i]->detail = verdict.components_size() > 0 ? verdict.components(0).detail() : "";
+  };
+  batch->on_done = [done] { done->count_down(); };
+  reward::Scorer scorer(
+      {.workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()))});
+  scorer.Submit(batch);
+  done->wait();
+  return outcomes;
+}
+
+}  // namespace cohort::rl
