@@ -38,9 +38,9 @@ void CheckOptionNames(const RewardInfo& reward, const std::map<std::string, std:
 
 const std::vector<RewardInfo>& RegisteredRewards() {
   static const std::vector<RewardInfo> rewards = {
-      LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(), FormatReward(),
-      LengthReward(),     FuzzyMatchReward(),  RepetitionReward(),  LanguageReward(),
-      JsonSchemaReward(), ToolCallReward(),    CustomReward(),
+      LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(), FuzzyMatchReward(),
+      FormatReward(),     LengthReward(),      RepetitionReward(),  LanguageReward(),
+      JsonSchemaReward(), ToolCallReward(),    LlmJudgeReward(),    CustomReward(),
   };
   return rewards;
 }

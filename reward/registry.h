@@ -37,6 +37,7 @@ RewardInfo RepetitionReward();
 RewardInfo LanguageReward();
 RewardInfo JsonSchemaReward();
 RewardInfo ToolCallReward();
+RewardInfo LlmJudgeReward();
 RewardInfo CustomReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
