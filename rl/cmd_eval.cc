@@ -3,11 +3,13 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/endpoint_completions.h"
 #include "rl/eval_report.h"
 #include "rl/fleet.h"
 #include "rl/grade_completions.h"
@@ -18,6 +20,7 @@ namespace {
 
 struct EvalOptions {
   std::string model, data, reward, completions, samples_out;
+  std::string endpoint, endpoint_model, api_key_env;
   EvalReportOptions report;
   std::vector<std::string> reward_options;
   std::string prompt_field = "prompt", answer_field = "answer", instruction;
@@ -38,6 +41,11 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
                  "instead of a model: JSON lines in the order of the problems, {\"completion\"} or "
                  "{\"completions\": [...]}")
       ->excludes(model);
+  app.add_option("--endpoint", options->endpoint,
+                 "instead of a model: an OpenAI-compatible endpoint, e.g. http://127.0.0.1:8000/v1")
+      ->excludes(model);
+  app.add_option("--endpoint-model", options->endpoint_model, "the model to ask for there");
+  app.add_option("--api-key-env", options->api_key_env, "environment variable with its key");
   app.add_option("--data", options->data, "JSON lines")->required();
   app.add_option("--reward", options->reward, "what decides; a score of 1 is correct")->required();
   app.add_option("--option", options->reward_options, "key=value of the reward");
@@ -113,17 +121,39 @@ void Print(const nlohmann::ordered_json& report) {
               report["completion_tokens_mean"].get<double>(), report["wall_s"].get<double>());
 }
 
-// Samples from the model and judges them, or judges those of the file.
+std::vector<std::vector<std::string>> FromEndpoint(const EvalOptions& options,
+                                                   const std::vector<Problem>& problems,
+                                                   double temperature) {
+  ChatEndpoint endpoint{base::ParseUrl(options.endpoint), options.endpoint_model, {}};
+  if (!options.api_key_env.empty()) {
+    const char* key = std::getenv(options.api_key_env.c_str());
+    if (key == nullptr) {
+      throw Error(ErrorCode::kUsage, "the environment has no " + options.api_key_env);
+    }
+    endpoint.headers["Authorization"] = std::string("Bearer ") + key;
+  }
+  EndpointSampling sampling;
+  sampling.samples = options.samples;
+  sampling.temperature = temperature;
+  sampling.max_tokens = options.max_tokens;
+  sampling.seed = options.seed;
+  return AskEndpoint(endpoint, problems, sampling);
+}
+
+// Samples from the model or the endpoint and judges them, or judges those of the file.
 Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
                  const std::vector<Problem>& problems) {
-  if (!options.completions.empty()) {
+  const double fallback = options.samples > 1 ? 1.0 : 0.0;
+  const double temperature = options.temperature >= 0 ? options.temperature : fallback;
+  if (options.model.empty()) {
     Evaluation result;
     const auto start = std::chrono::steady_clock::now();
     const std::chrono::milliseconds limit{
         static_cast<int64_t>(1000 * recipe.rollout().reward_deadline_s())};
-    result.outcomes =
-        GradeCompletions(problems, ReadCompletions(options.completions, problems.size()),
-                         RewardTerms(recipe).front(), limit);
+    const auto completions = options.endpoint.empty()
+                                 ? ReadCompletions(options.completions, problems.size())
+                                 : FromEndpoint(options, problems, temperature);
+    result.outcomes = GradeCompletions(problems, completions, RewardTerms(recipe).front(), limit);
     for (const auto& samples : result.outcomes) {
       for (const JudgedSample& sample : samples)
         ++(sample.judged ? result.problems : result.failed);
@@ -135,9 +165,7 @@ Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
   const TemporaryFolder folder;
   Fleet fleet(recipe, model, folder.path(), FindPrograms());
   fleet.Publish(model.weights, 1);
-  const double fallback = options.samples > 1 ? 1.0 : 0.0;
-  return fleet.Evaluate(problems, options.temperature >= 0 ? options.temperature : fallback,
-                        options.samples);
+  return fleet.Evaluate(problems, temperature, options.samples);
 }
 
 }  // namespace
@@ -145,8 +173,8 @@ Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
 int RunEval(int argc, char** argv) {
   EvalOptions options;
   if (const auto status = Parse(argc, argv, &options)) return *status;
-  if (options.model.empty() && options.completions.empty()) {
-    throw Error(ErrorCode::kUsage, "neither --model nor --completions was given",
+  if (options.model.empty() && options.completions.empty() && options.endpoint.empty()) {
+    throw Error(ErrorCode::kUsage, "none of --model, --completions and --endpoint was given",
                 "cohort eval --help has an example");
   }
   const proto::Recipe recipe = EvalRecipe(options);

@@ -1,67 +1,19 @@
 #include <gmock/gmock.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
-#include <thread>
-
 #include "base/error.h"
 #include "base/http_client.h"
 #include "base/json_lines.h"
+#include "tests/base/fake_endpoint.h"
 #include "tests/reward/grade.h"
 
 namespace cohort::reward {
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
+using base::FakeEndpoint;
+using base::Says;
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-// Answers one connection after the other on loopback with the replies it is given, then closes.
-class FakeEndpoint {
- public:
-  explicit FakeEndpoint(std::vector<std::pair<int, std::string>> replies)
-      : acceptor_(context_, {asio::ip::address_v4::loopback(), 0}),
-        thread_([this, replies] { Serve(replies); }) {}
-  ~FakeEndpoint() {
-    boost::system::error_code ignored;
-    asio::ip::tcp::socket wake(context_);  // where accept() still waits
-    wake.connect(acceptor_.local_endpoint(), ignored);
-    wake.close();
-    thread_.join();
-  }
-  std::string url() const {
-    return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/v1";
-  }
-  const std::vector<http::request<http::string_body>>& requests() const { return requests_; }
-
- private:
-  void Serve(const std::vector<std::pair<int, std::string>>& replies) {
-    for (const auto& [status, body] : replies) {
-      boost::system::error_code failed;
-      asio::ip::tcp::socket socket = acceptor_.accept(failed);
-      boost::beast::flat_buffer buffer;
-      http::request<http::string_body> request;
-      http::read(socket, buffer, request, failed);
-      if (failed) return;
-      requests_.push_back(std::move(request));
-      http::response<http::string_body> reply(static_cast<http::status>(status), 11, body);
-      reply.prepare_payload();
-      http::write(socket, reply, failed);
-    }
-  }
-
-  asio::io_context context_;
-  asio::ip::tcp::acceptor acceptor_;
-  std::vector<http::request<http::string_body>> requests_;
-  std::thread thread_;
-};
-
-std::pair<int, std::string> Says(const std::string& content) {
-  const json message = {{"role", "assistant"}, {"content", content}};
-  return {200, json{{"choices", {{{"message", message}}}}}.dump()};
-}
 
 Grade Ask(const FakeEndpoint& endpoint, const std::string& completion, int limit_ms = 10'000) {
   return GradeOf("llm_judge", completion, "42",
