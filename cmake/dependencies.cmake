@@ -13,6 +13,7 @@ find_package(GTest REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_library(SECCOMP_LIBRARY seccomp REQUIRED)
 find_program(PROTOC protoc REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)
 

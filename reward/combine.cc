@@ -44,6 +44,7 @@ Verdict Combine(uint64_t sample_id, const Terms& terms, std::vector<Grade> grade
     component->set_name(terms[i].name);
     component->set_status(grade.status);
     component->set_detail(BoundedDetail(std::move(grade.detail)));
+    if (grade.tests) *component->mutable_tests() = *grade.tests;
     if (grade.status == STATUS_OK) {
       component->set_score(grade.score);
       sum += terms[i].weight * grade.score;

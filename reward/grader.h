@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,7 @@ struct Grade {
   double score = 0;
   Status status = STATUS_OK;
   std::string detail;
+  std::optional<TestTally> tests = std::nullopt;  // of graders that run tests
 };
 
 Grade Failed(Status status, std::string detail);

@@ -40,7 +40,8 @@ const std::vector<RewardInfo>& RegisteredRewards() {
   static const std::vector<RewardInfo> rewards = {
       LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(), FuzzyMatchReward(),
       FormatReward(),     LengthReward(),      RepetitionReward(),  LanguageReward(),
-      JsonSchemaReward(), ToolCallReward(),    LlmJudgeReward(),    CustomReward(),
+      JsonSchemaReward(), ToolCallReward(),    LlmJudgeReward(),    CodeReward(),
+      CustomReward(),
   };
   return rewards;
 }

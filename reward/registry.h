@@ -39,6 +39,7 @@ RewardInfo JsonSchemaReward();
 RewardInfo ToolCallReward();
 RewardInfo LlmJudgeReward();
 RewardInfo CustomReward();
+RewardInfo CodeReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
 

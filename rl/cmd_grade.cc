@@ -45,9 +45,20 @@ std::string TextOf(const Json& value) {
   return value.is_string() ? value.get<std::string>() : base::DumpJson(value);
 }
 
-// "pred" is a whole response, "answer" an extracted one; both are what gets graded.
+// Bare code as a response that holds nothing else, behind a fence longer than any in it.
+std::string Fenced(const std::string& code) {
+  size_t longest = 2;
+  for (size_t i = 0, run = 0; i < code.size(); ++i) {
+    run = code[i] == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(longest + 1, '`');
+  return fence + "\n" + code + "\n" + fence + "\n";
+}
+
+// "pred" is a whole response, "answer" an extracted one, "code" a bare program: what gets graded.
 reward::Sample ToSample(const Json& row) {
-  static const std::vector<std::string> kCompletions = {"pred", "answer"};
+  static const std::vector<std::string> kCompletions = {"pred", "answer", "code"};
   if (!row.contains("id")) throw Error(ErrorCode::kUsage, "the field 'id' is missing");
   reward::Sample sample;
   Json columns = Json::object();
@@ -56,11 +67,12 @@ reward::Sample ToSample(const Json& row) {
     if (completion_field.empty() && row.contains(field)) completion_field = field;
   }
   if (completion_field.empty()) {
-    throw Error(ErrorCode::kUsage, "neither 'pred' nor 'answer' is there: nothing to grade");
+    throw Error(ErrorCode::kUsage,
+                "none of 'pred', 'answer' and 'code' is there: nothing to grade");
   }
   for (const auto& [name, value] : row.items()) {
     if (name == completion_field) {
-      sample.set_completion(TextOf(value));
+      sample.set_completion(name == "code" ? Fenced(TextOf(value)) : TextOf(value));
     } else if (name == "gold") {
       sample.set_answer(TextOf(value));
     } else if (name == "prompt") {
@@ -121,6 +133,12 @@ class Grading {
     out["id"] = id;
     out["score"] = ok ? nlohmann::ordered_json(verdict.score()) : nlohmann::ordered_json(nullptr);
     out["status"] = reward::StatusName(verdict.status());
+    if (verdict.components(0).has_tests()) {
+      const reward::TestTally& tests = verdict.components(0).tests();
+      out["passed"] = tests.passed();
+      out["total"] = tests.total();
+      out["verdict"] = tests.verdict();
+    }
     out["detail"] = ok ? verdict.detail() : verdict.components(0).detail();
     const std::string line =
         out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

@@ -1,0 +1,112 @@
+// code: runs the completion's program against the sample's tests, in a sandbox (judge/).
+
+#include "base/error.h"
+#include "reward/answer_text.h"
+#include "reward/judge/code_judge.h"
+#include "reward/judge/fenced_code.h"
+#include "reward/registry.h"
+
+namespace cohort::reward {
+namespace {
+
+TestTally Tally(size_t passed, size_t total, judge::TestVerdict verdict) {
+  TestTally tally;
+  tally.set_passed(static_cast<uint32_t>(passed));
+  tally.set_total(static_cast<uint32_t>(total));
+  tally.set_verdict(judge::VerdictName(verdict));
+  return tally;
+}
+
+class CodeGrader final : public Grader {
+ public:
+  explicit CodeGrader(const Options& options)
+      : defaults_(DefaultsOf(options)),
+        fraction_(options.OneOf("score", "all", {"all", "fraction"}) == "fraction"),
+        judge_(judge::Languages(options.Text("commands", ""))) {
+    judge_.FindLanguage(defaults_.language);
+  }
+
+  Grade Score(const Sample& sample, const Budget& budget) const override {
+    try {
+      const judge::CodeTask task = judge::ReadTask(sample.columns_json(), defaults_);
+      return Judge(task, sample, budget);
+    } catch (const judge::OutOfBudget&) {
+      return Failed(STATUS_TIMEOUT, "the judge did not get to it within " +
+                                        std::to_string(budget.limit().count()) + " ms");
+    } catch (const Error& error) {
+      const bool bad_data = error.code() == ErrorCode::kUsage;
+      return Failed(bad_data ? STATUS_UNPARSEABLE : STATUS_ERROR, error.what());
+    }
+  }
+
+ private:
+  static judge::TaskDefaults DefaultsOf(const Options& options) {
+    judge::TaskDefaults defaults;
+    defaults.language = options.Text("language", defaults.language);
+    defaults.limits = judge::LimitsOf(options);
+    defaults.compare = judge::ParseCompare(options.Text("compare", ""));
+    return defaults;
+  }
+
+  Grade Judge(const judge::CodeTask& task, const Sample& sample, const Budget& budget) const {
+    const judge::Language& language = judge_.FindLanguage(task.language);
+    const auto text = AfterReasoning(sample.completion());
+    if (!text) return NoCode(task, "the reasoning was never closed");
+    const auto code = judge::FencedCode(*text, language.tags);
+    if (!code) return NoCode(task, "no fenced block in the completion");
+    return ToGrade(task, judge_.Run(task, *code, budget));
+  }
+
+  static Grade NoCode(const judge::CodeTask& task, const std::string& why) {
+    Grade grade = {0, STATUS_OK, why};
+    grade.tests = Tally(0, task.total(), judge::TestVerdict::kCompileError);
+    return grade;
+  }
+
+  Grade ToGrade(const judge::CodeTask& task, const judge::Judgement& judgement) const {
+    const size_t passed = judgement.passed();
+    const size_t total = task.total();
+    const judge::TestResult* const failure = judgement.FirstFailure();
+    Grade grade;
+    grade.score = fraction_ ? static_cast<double>(passed) / static_cast<double>(total)
+                            : (passed == total ? 1 : 0);
+    const judge::TestVerdict verdict = failure ? failure->verdict : judge::TestVerdict::kAccepted;
+    grade.tests = Tally(passed, total, verdict);
+    grade.detail = std::string(judge::VerdictName(verdict)) + ", " + std::to_string(passed) +
+                   " of " + std::to_string(total) + " tests";
+    if (failure && !failure->detail.empty()) grade.detail += ": " + failure->detail;
+    return grade;
+  }
+
+  const judge::TaskDefaults defaults_;
+  const bool fraction_;
+  const judge::CodeJudge judge_;
+};
+
+std::vector<OptionInfo> CodeOptions() {
+  std::vector<OptionInfo> options = {
+      {"language", "of samples without a column `language` (default python; cpp is known too)"},
+      {"commands", "more languages: NAME=FILE:RUN or NAME=FILE:COMPILE:RUN, separated by ';'"},
+      {"score", "all (1 when every test passes, else 0; default) or fraction (of tests passed)"},
+      {"compare",
+       "of samples without a column `compare`: lines (default), exact, tokens, float:EPS, "
+       "sequence_lenient (calls), checker"}};
+  for (const judge::LimitField& field : judge::LimitFields()) {
+    options.push_back({field.name, std::string(field.meaning) + " (default " +
+                                       std::to_string(judge::Limits().*field.member) + ")"});
+  }
+  return options;
+}
+
+}  // namespace
+
+RewardInfo CodeReward() {
+  return {"code",
+          "runs the last fenced block against the sample's tests (columns mode, tests, ...) in a "
+          "sandbox; a program that fails a test scores 0",
+          CodeOptions(),
+          [](const Options& options) { return std::make_unique<CodeGrader>(options); },
+          /*starts_process=*/true};
+}
+
+}  // namespace cohort::reward

@@ -1,0 +1,58 @@
+#pragma once
+
+// One sandbox: bubblewrap's namespaces with cohort-box as the first process.
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "reward/judge/box_protocol.h"
+#include "reward/judge/limits.h"
+#include "reward/judge/sandbox.h"
+
+namespace cohort::reward::judge {
+
+// Owned by one thread at a time. It sees /usr read-only, a /proc of its own processes, a few
+// devices and a private work folder with a quota; no network, no other file. Everything in it is
+// dead and reaped when Close() returns.
+class Box {
+ public:
+  // Starts it and returns while it still boots. Errors: kEnvironment.
+  Box(Sandbox* sandbox, const Limits& limits);
+  ~Box();
+  Box(const Box&) = delete;
+  Box& operator=(const Box&) = delete;
+
+  // Limits of the control group, where there is one: of the compiler or of a run.
+  void LimitGroup(int64_t memory_mb, int64_t pids);
+  bool has_group() const { return slot_.cgroup != nullptr; }
+  uint64_t OutOfMemoryKills() const;
+
+  int control() const { return control_; }  // non-blocking, SOCK_SEQPACKET
+  int64_t file_mb() const { return file_mb_; }
+  // False when the box is gone.
+  bool Send(std::string_view packet, const std::vector<int>& fds = {}) const;
+  bool PutFile(const std::string& name, std::string_view content) const;
+  void Stop() const;  // the running program; BoxReply follows
+
+  void Close();  // idempotent; at most ~5 s, of which a healthy kernel needs milliseconds
+  std::string StartError() const;  // what bubblewrap said on stderr, after Close()
+
+ private:
+  void Start(const std::vector<std::string>& arguments, int control);
+
+  Sandbox* const sandbox_;
+  Slot slot_;
+  const int64_t file_mb_;
+  pid_t pid_ = -1;  // bubblewrap: ends after the whole box
+  int pidfd_ = -1;
+  int control_ = -1;
+  int errors_ = -1;  // memory file that bubblewrap's stderr goes to
+};
+
+// A sealed memory file that holds `content`, open for reading. Errors: kEnvironment.
+int MemoryFile(std::string_view content);
+
+}  // namespace cohort::reward::judge

@@ -1,0 +1,82 @@
+#pragma once
+
+// What the judge (box.cc) and the first process of a box (box_init.cc) say to each other: one
+// message a packet on a SOCK_SEQPACKET socket that no other process of the box holds. Both ends are
+// the same build on the same machine, so that structs travel as they are.
+
+#include <cstdint>
+
+namespace cohort::reward::judge {
+
+inline constexpr int kControlFd = 3;  // the init's end of the socket
+inline constexpr uint32_t kMaxPacket = 96 * 1024;
+inline constexpr int kMaxPassedFds = 4;
+inline constexpr char kWorkFolder[] = "/tmp";  // in the box: writable, with a quota
+
+enum class BoxMessage : uint32_t { kSetUp, kPutFile, kRun, kMark, kStop };
+
+// First message. Followed by the seccomp program (struct sock_filter[]), which may be empty where
+// the kernel has no seccomp. Answered by BoxReply with number 0.
+struct BoxSetUp {
+  BoxMessage message = BoxMessage::kSetUp;
+  uint32_t filter_bytes = 0;
+  uint64_t folder_bytes = 0;   // quota of the work folder and /dev/shm together
+  uint64_t folder_inodes = 0;  // files and folders in them
+};
+
+// Followed by the file's name; its content is the passed descriptor's. No answer.
+struct BoxPutFile {
+  BoxMessage message = BoxMessage::kPutFile;
+  uint32_t mode = 0644;
+};
+
+// Limits of one run. 0 = none.
+struct RunLimits {
+  uint64_t cpu_us = 0;         // of all processes together
+  uint64_t memory_bytes = 0;   // resident, of all processes together; and private data of each
+  uint64_t file_bytes = 0;     // of one file
+  uint64_t open_files = 0;     // of each process
+  uint64_t processes = 0;      // and threads, of all together
+  uint32_t limit_address = 0;  // 1: limit each process's private data to memory_bytes
+};
+
+// Followed by argc and envc texts, each with its terminating NUL. The passed descriptors become
+// 0, 1, 2 and 3. Answered by BoxReply when the program and everything it started is gone.
+struct BoxRun {
+  BoxMessage message = BoxMessage::kRun;
+  uint32_t number = 0;
+  RunLimits limits;
+  uint32_t argc = 0;
+  uint32_t envc = 0;
+};
+
+// Starts a new measure of the running program's CPU time, under the same limits. No answer.
+struct BoxMark {
+  BoxMessage message = BoxMessage::kMark;
+};
+
+// Kills the running program; its BoxReply follows. Without one running: no answer.
+struct BoxStop {
+  BoxMessage message = BoxMessage::kStop;
+};
+
+enum class BoxEnd : uint32_t {
+  kReady,    // answer to kSetUp
+  kFailed,   // answer to kSetUp or kRun: `what` says which step, `status` its errno
+  kExited,   // status: exit status
+  kSignal,   // status: signal
+  kCpu,      // over cpu_us: killed
+  kMemory,   // over memory_bytes: killed
+  kStopped,  // by kStop
+};
+
+struct BoxReply {
+  uint32_t number = 0;  // of the run
+  BoxEnd end = BoxEnd::kReady;
+  int32_t status = 0;
+  uint64_t cpu_us = 0;
+  uint64_t peak_bytes = 0;  // resident, as last seen
+  char what[32] = {};
+};
+
+}  // namespace cohort::reward::judge

@@ -1,0 +1,101 @@
+#include "reward/judge/code_judge.h"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "base/error.h"
+#include "base/nearest_name.h"
+#include "reward/judge/submission.h"
+
+namespace cohort::reward::judge {
+namespace {
+
+namespace asio = boost::asio;
+using asio::experimental::awaitable_operators::operator||;
+
+// Returns when the budget is used up or the call was cancelled.
+asio::awaitable<void> WatchBudget(const Budget& budget) {
+  constexpr std::chrono::milliseconds kLook(50);
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  while (!budget.Exhausted()) {
+    timer.expires_after(std::min(kLook, budget.Left()));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+asio::awaitable<void> Judge(const CodeTask& task, Submission* submission, BoxPool* boxes,
+                            Judgement* judgement) {
+  switch (task.mode) {
+    case Mode::kStdin:
+      co_return co_await JudgeStdin(task, submission, boxes, judgement);
+    default:
+      throw Error(ErrorCode::kUsage, "this mode is not there yet");
+  }
+}
+
+}  // namespace
+
+size_t Judgement::passed() const {
+  return static_cast<size_t>(std::count_if(results.begin(), results.end(), [](const auto& result) {
+    return result.verdict == TestVerdict::kAccepted;
+  }));
+}
+
+const TestResult* Judgement::FirstFailure() const {
+  for (const TestResult& result : results) {
+    if (result.verdict != TestVerdict::kAccepted) return &result;
+  }
+  return nullptr;
+}
+
+CodeJudge::CodeJudge(std::map<std::string, Language> languages) : languages_(std::move(languages)) {
+  Sandbox& sandbox = Sandbox::OfThisProcess();
+  sandbox.RequireProtections();
+  boxes_ = std::make_unique<BoxPool>(&sandbox);
+}
+
+CodeJudge::~CodeJudge() {
+  boxes_.reset();
+  Sandbox::OfThisProcess().DropIdleSlots();
+}
+
+const Language& CodeJudge::FindLanguage(const std::string& name) const {
+  const auto found = languages_.find(name);
+  if (found != languages_.end()) return found->second;
+  std::vector<std::string> names;
+  for (const auto& [known, language] : languages_) names.push_back(known);
+  throw Error(ErrorCode::kUsage, "language '" + name.substr(0, 40) + "' is not configured" +
+                                     base::DidYouMean(name.substr(0, 40), names));
+}
+
+Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
+                         const Budget& budget) const {
+  const BoxPool::Caller caller(boxes_.get());
+  Submission submission(boxes_.get(), FindLanguage(task.language), task.limits, code);
+  Judgement judgement;
+  bool finished = false;
+  std::exception_ptr failure;
+  asio::io_context io(1);
+  const auto judge = [&]() -> asio::awaitable<void> {
+    co_await Judge(task, &submission, boxes_.get(), &judgement);
+    finished = true;
+  };
+  asio::co_spawn(io, judge() || WatchBudget(budget),
+                 [&](std::exception_ptr error, const auto&...) { failure = error; });
+  io.run();
+  const bool used_by_submission = submission.ran() * 2 >= budget.limit();
+  submission.DropBox();
+  if (finished) return judgement;
+  if (failure != nullptr) std::rethrow_exception(failure);
+  if (budget.Cancelled()) throw Error(ErrorCode::kUnavailable, "the call was cancelled");
+  if (!used_by_submission) throw OutOfBudget();
+  while (judgement.results.size() < task.total()) {
+    judgement.results.push_back({TestVerdict::kTimeLimit, "the sample's time is over"});
+  }
+  return judgement;
+}
+
+}  // namespace cohort::reward::judge

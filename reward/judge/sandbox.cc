@@ -1,0 +1,130 @@
+#include "reward/judge/sandbox.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "base/error.h"
+#include "reward/judge/box.h"
+#include "reward/judge/seccomp_filter.h"
+
+namespace cohort::reward::judge {
+namespace {
+
+std::atomic<bool> allow_weak = false;
+
+// Above every range that systemd, containers and people use (systemd's UIDS-GIDS.md).
+constexpr int64_t kFirstUid = 2'130'706'432;
+
+constexpr char kNamespaceHint[] =
+    "the kernel must allow user namespaces (sysctl user.max_user_namespaces, "
+    "kernel.unprivileged_userns_clone) and a container must allow unshare and mount";
+
+std::string AnswerOf(Box* box) {
+  pollfd ready = {box->control(), POLLIN, 0};
+  BoxReply reply;
+  const bool answered =
+      poll(&ready, 1, 5000) == 1 && recv(box->control(), &reply, sizeof(reply), 0) == sizeof(reply);
+  if (answered && reply.end == BoxEnd::kReady) return "";
+  box->Close();
+  if (answered) return std::string(reply.what) + ": " + strerror(reply.status);
+  return box->StartError().empty() ? "it never answered" : box->StartError();
+}
+
+}  // namespace
+
+Sandbox& Sandbox::OfThisProcess() {
+  static Sandbox sandbox;
+  return sandbox;
+}
+
+void Sandbox::AllowWeak(bool allow) { allow_weak = allow; }
+
+Sandbox::Sandbox() { Look(); }
+
+void Sandbox::Look() {
+  const auto beside = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  program_path_ = (beside / "cohort-box").string();
+  program_ = open(program_path_.c_str(), O_RDONLY | O_CLOEXEC);
+  try {
+    filter_ = SeccompFilter();
+  } catch (const Error& error) {
+    filter_.clear();
+  }
+  cgroups_ = FindCgroupTree();
+  drops_user_ = geteuid() == 0;
+
+  Protection box = {"namespaces", false, true,
+                    "user, mount, process, network, IPC and host name namespaces by bubblewrap"};
+  if (program_ < 0) {
+    box.detail = program_path_ + " is missing; build the target cohort-box";
+  } else if (access("/usr/bin/bwrap", X_OK) != 0) {
+    box.detail = "/usr/bin/bwrap is missing; install bubblewrap";
+  } else {
+    std::string why;
+    try {
+      Box probe(this, Limits());
+      why = AnswerOf(&probe);
+    } catch (const Error& error) {
+      why = error.what();
+    }
+    box.works = why.empty();
+    if (!box.works) box.detail = why + "; " + kNamespaceHint;
+  }
+  protections_.push_back(box);
+  protections_.push_back({"system call filter", !filter_.empty(), true,
+                          filter_.empty() ? "this kernel has no seccomp filters" : "seccomp"});
+  protections_.push_back(
+      {"control groups", cgroups_.version != 0, false,
+       cgroups_.version != 0
+           ? "version " + std::to_string(cgroups_.version) + " under " + cgroups_.memory.string()
+           : cgroups_.missing + "; memory and CPU time are measured every 10 ms instead"});
+  protections_.push_back({"user of its own", drops_user_, false,
+                          drops_user_ ? "each box runs as a user that owns nothing"
+                                      : "not root: boxes run as this user, in a user namespace"});
+}
+
+void Sandbox::RequireProtections() const {
+  std::string missing;
+  for (const Protection& protection : protections_) {
+    if (protection.works || !protection.needed) continue;
+    missing += (missing.empty() ? "" : "; ") + protection.name + " (" + protection.detail + ")";
+  }
+  if (missing.empty() || allow_weak) return;
+  throw Error(ErrorCode::kEnvironment, "untrusted code cannot be confined here: " + missing,
+              "see cohort doctor; --allow-weak-sandbox runs it all the same");
+}
+
+Slot Sandbox::TakeSlot() {
+  const std::lock_guard lock(mutex_);
+  if (!idle_.empty()) {
+    Slot slot = std::move(idle_.back());
+    idle_.pop_back();
+    return slot;
+  }
+  Slot slot;
+  slot.index = slots_made_++;
+  if (drops_user_) slot.uid = std::to_string(kFirstUid + slot.index);
+  if (cgroups_.version != 0) {
+    slot.cgroup = std::make_unique<Cgroup>(cgroups_, std::to_string(slot.index));
+  }
+  return slot;
+}
+
+void Sandbox::GiveBack(Slot slot) {
+  if (slot.spoiled) return;
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(slot));
+}
+
+void Sandbox::DropIdleSlots() {
+  std::vector<Slot> idle;  // removed after the lock is gone
+  const std::lock_guard lock(mutex_);
+  idle.swap(idle_);
+}
+
+}  // namespace cohort::reward::judge

@@ -1,0 +1,64 @@
+#include "reward/judge/submission.h"
+
+#include "base/error.h"
+
+namespace cohort::reward::judge {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+milliseconds Submission::ran() const {
+  const auto now = running_since_ ? std::chrono::steady_clock::now() - *running_since_
+                                  : std::chrono::steady_clock::duration(0);
+  return std::chrono::duration_cast<milliseconds>(ran_ + now);
+}
+
+asio::awaitable<RunResult> Submission::Run(const Program& program) {
+  running_since_ = std::chrono::steady_clock::now();
+  RunResult result = co_await RunProgram(box_.get(), program);
+  ran_ += std::chrono::steady_clock::now() - *running_since_;
+  running_since_.reset();
+  // After an out-of-memory kill nobody knows who else was hit.
+  if (result.lost || result.out_of_memory) DropBox();
+  co_return result;
+}
+
+asio::awaitable<Box*> Submission::Prepare() {
+  if (box_ != nullptr) co_return box_.get();
+  if (compile_error_.verdict != TestVerdict::kAccepted) co_return nullptr;
+  box_ = boxes_->Take(limits_);
+  co_await AwaitReady(box_.get());
+  if (!box_->PutFile(language_.file, code_)) {
+    throw Error(ErrorCode::kEnvironment, "a sandbox ended before it was used");
+  }
+  bool ready = true;  // g++ 12 miscompiles co_await within && and ||
+  if (!language_.compile.empty()) ready = co_await Compile();
+  if (!ready) DropBox();
+  co_return box_.get();
+}
+
+asio::awaitable<bool> Submission::Compile() {
+  constexpr int64_t kCompilerProcesses = 64;
+  Limits limits = limits_;
+  limits.memory_mb = limits_.compile_memory_mb;
+  limits.cpu_ms = limits_.compile_wall_ms;
+  limits.pids = kCompilerProcesses;
+  box_->LimitGroup(limits.memory_mb, limits.pids);
+  Program compiler;
+  compiler.argv = language_.compile;
+  compiler.limits = RunLimitsOf(limits, box_->has_group());
+  compiler.wall = milliseconds(limits_.compile_wall_ms);
+  compiler.stdout_bytes = 1 << 16;
+  const RunResult result = co_await Run(compiler);
+  compile_error_ = VerdictOf(result);
+  if (compile_error_.verdict == TestVerdict::kAccepted) {
+    box_->LimitGroup(limits_.memory_mb, limits_.pids);
+    co_return true;
+  }
+  compile_error_.detail = result.errors.empty() ? "the compiler: " + compile_error_.detail
+                                                : result.errors.substr(0, 200);
+  compile_error_.verdict = TestVerdict::kCompileError;
+  co_return false;
+}
+
+}  // namespace cohort::reward::judge
