@@ -115,6 +115,28 @@ int MemoryFile(std::string_view content) {
   return fd;
 }
 
+bool SendPacket(int socket, std::string_view packet, const std::vector<int>& fds) {
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPassedFds)] = {};
+  iovec data = {const_cast<char*>(packet.data()), packet.size()};
+  msghdr message = {};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
+    std::memcpy(CMSG_DATA(header), fds.data(), sizeof(int) * fds.size());
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == static_cast<ssize_t>(packet.size());
+}
+
 Box::Box(Sandbox* sandbox, const Limits& limits)
     : sandbox_(sandbox), slot_(sandbox->TakeSlot()), file_mb_(limits.file_mb) {
   int ends[2];
@@ -196,25 +218,7 @@ uint64_t Box::OutOfMemoryKills() const {
 }
 
 bool Box::Send(std::string_view packet, const std::vector<int>& fds) const {
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * kMaxPassedFds)] = {};
-  iovec data = {const_cast<char*>(packet.data()), packet.size()};
-  msghdr message = {};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  if (!fds.empty()) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
-    std::memcpy(CMSG_DATA(header), fds.data(), sizeof(int) * fds.size());
-  }
-  ssize_t sent;
-  do {
-    sent = sendmsg(control_, &message, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  return sent == static_cast<ssize_t>(packet.size());
+  return SendPacket(control_, packet, fds);
 }
 
 bool Box::PutFile(const std::string& name, std::string_view content) const {
@@ -229,6 +233,11 @@ bool Box::PutFile(const std::string& name, std::string_view content) const {
 void Box::Stop() const {
   const BoxStop stop;
   Send({reinterpret_cast<const char*>(&stop), sizeof(stop)});
+}
+
+void Box::Mark() const {
+  const BoxMark mark;
+  Send({reinterpret_cast<const char*>(&mark), sizeof(mark)});
 }
 
 void Box::Close() {

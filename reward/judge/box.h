@@ -36,6 +36,7 @@ class Box {
   bool Send(std::string_view packet, const std::vector<int>& fds = {}) const;
   bool PutFile(const std::string& name, std::string_view content) const;
   void Stop() const;  // the running program; BoxReply follows
+  void Mark() const;  // starts a new measure of its CPU time
 
   void Close();  // idempotent; at most ~5 s, of which a healthy kernel needs milliseconds
   std::string StartError() const;  // what bubblewrap said on stderr, after Close()
@@ -51,6 +52,9 @@ class Box {
   int control_ = -1;
   int errors_ = -1;  // memory file that bubblewrap's stderr goes to
 };
+
+// One message with descriptors on a SOCK_SEQPACKET socket. False when it was not taken whole.
+bool SendPacket(int socket, std::string_view packet, const std::vector<int>& fds);
 
 // A sealed memory file that holds `content`, open for reading. Errors: kEnvironment.
 int MemoryFile(std::string_view content);

@@ -109,7 +109,9 @@ std::string Packet(const Program& program, uint32_t number) {
   return packet;
 }
 
-bool SendProgram(Box* box, const Program& program, uint32_t number, int output, int errors) {
+}  // namespace
+
+bool StartProgram(Box* box, const Program& program, uint32_t number, int output, int errors) {
   const int input = MemoryFile(program.input);
   std::vector<int> fds = {input, output, errors};
   if (program.channel >= 0) fds.push_back(program.channel);
@@ -117,8 +119,6 @@ bool SendProgram(Box* box, const Program& program, uint32_t number, int output, 
   close(input);
   return sent;
 }
-
-}  // namespace
 
 asio::awaitable<void> AwaitReady(Box* box) {
   auto first = co_await (NextReply(box) || Sleep(kBootLimit));
@@ -141,7 +141,7 @@ asio::awaitable<RunResult> RunProgram(Box* box, const Program& program) {
   const auto executor = co_await asio::this_coro::executor;
   Pipe out, err;
   stream_descriptor output(executor, out.read_end), errors(executor, err.read_end);
-  if (!SendProgram(box, program, number, out.write_end, err.write_end)) {
+  if (!StartProgram(box, program, number, out.write_end, err.write_end)) {
     result.lost = true;
     co_return result;
   }

@@ -36,6 +36,9 @@ struct RunResult {
 // that a protection failed.
 boost::asio::awaitable<void> AwaitReady(Box* box);
 
+// Starts it and waits for nothing; its BoxReply will have `number`. False when the box is gone.
+bool StartProgram(Box* box, const Program& program, uint32_t number, int output, int errors);
+
 // Runs it to its end; every process it started is dead then, unless `lost`. The caller keeps both
 // until then.
 boost::asio::awaitable<RunResult> RunProgram(Box* box, const Program& program);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -26,16 +27,6 @@ asio::awaitable<void> WatchBudget(const Budget& budget) {
   }
 }
 
-asio::awaitable<void> Judge(const CodeTask& task, Submission* submission, BoxPool* boxes,
-                            Judgement* judgement) {
-  switch (task.mode) {
-    case Mode::kStdin:
-      co_return co_await JudgeStdin(task, submission, boxes, judgement);
-    default:
-      throw Error(ErrorCode::kUsage, "this mode is not there yet");
-  }
-}
-
 }  // namespace
 
 size_t Judgement::passed() const {
@@ -55,9 +46,11 @@ CodeJudge::CodeJudge(std::map<std::string, Language> languages) : languages_(std
   Sandbox& sandbox = Sandbox::OfThisProcess();
   sandbox.RequireProtections();
   boxes_ = std::make_unique<BoxPool>(&sandbox);
+  examiner_ = std::make_unique<Examiner>(&sandbox);
 }
 
 CodeJudge::~CodeJudge() {
+  examiner_.reset();
   boxes_.reset();
   Sandbox::OfThisProcess().DropIdleSlots();
 }
@@ -80,16 +73,28 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   std::exception_ptr failure;
   asio::io_context io(1);
   const auto judge = [&]() -> asio::awaitable<void> {
-    co_await Judge(task, &submission, boxes_.get(), &judgement);
-    finished = true;
+    try {  // || below waits for one that succeeds: a failure must not wait for the budget's end
+      if (task.mode == Mode::kStdin) {
+        co_await JudgeStdin(task, &submission, &judgement);
+      } else {
+        co_await JudgeCalls(task, &submission, examiner_.get(), &judgement);
+      }
+      finished = true;
+    } catch (...) {
+      failure = std::current_exception();
+    }
   };
-  asio::co_spawn(io, judge() || WatchBudget(budget),
-                 [&](std::exception_ptr error, const auto&...) { failure = error; });
+  bool exhausted = false;
+  const auto watch = [&]() -> asio::awaitable<void> {
+    co_await WatchBudget(budget);
+    exhausted = true;
+  };
+  asio::co_spawn(io, judge() || watch(), asio::detached);
   io.run();
   const bool used_by_submission = submission.ran() * 2 >= budget.limit();
   submission.DropBox();
   if (finished) return judgement;
-  if (failure != nullptr) std::rethrow_exception(failure);
+  if (failure != nullptr && !exhausted) std::rethrow_exception(failure);
   if (budget.Cancelled()) throw Error(ErrorCode::kUnavailable, "the call was cancelled");
   if (!used_by_submission) throw OutOfBudget();
   while (judgement.results.size() < task.total()) {

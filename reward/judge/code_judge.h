@@ -38,6 +38,7 @@ class CodeJudge {
  private:
   std::map<std::string, Language> languages_;
   std::unique_ptr<class BoxPool> boxes_;
+  std::unique_ptr<class Examiner> examiner_;
 };
 
 }  // namespace cohort::reward::judge

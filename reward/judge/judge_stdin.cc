@@ -27,7 +27,7 @@ bool IsSyntaxError(const Submission& submission, const RunResult& result) {
 
 }  // namespace
 
-asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission, BoxPool*,
+asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
                                  Judgement* judgement) {
   for (const StdinTest& test : task.stdin_tests) {
     Box* const box = co_await submission->Prepare();

@@ -6,6 +6,7 @@
 #include "reward/judge/box_pool.h"
 #include "reward/judge/box_run.h"
 #include "reward/judge/code_judge.h"
+#include "reward/judge/examiner.h"
 
 namespace cohort::reward::judge {
 
@@ -47,6 +48,8 @@ class Submission {
 
 // The modes. Each fills `judgement` test by test, so that what is there counts when time runs out.
 boost::asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
-                                        BoxPool* boxes, Judgement* judgement);
+                                        Judgement* judgement);
+boost::asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission,
+                                        Examiner* examiner, Judgement* judgement);
 
 }  // namespace cohort::reward::judge
