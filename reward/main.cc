@@ -9,6 +9,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "reward/judge/sandbox.h"
 #include "reward/server.h"
 
 namespace {
@@ -34,6 +35,9 @@ void AddFlags(CLI::App* app, cohort::reward::ServerSettings* settings, std::stri
                 "allow an address that other machines can reach, without a password");
   app->add_flag("--allow-plugins", settings->allow_plugins,
                 "load `custom` rewards even then: whoever connects may run code here");
+  app->add_flag_callback(
+      "--allow-weak-sandbox", [] { cohort::reward::judge::Sandbox::AllowWeak(true); },
+      "run code even where cohort doctor finds a protection missing");
   app->footer(
       "Example:\n  cohort-reward --listen 127.0.0.1:7070 --workers 4\n"
       "SIGTERM finishes the running calls and exits; a second one exits at once.");

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "reward/judge/sandbox.h"
 #include "reward/registry.h"
 #include "reward/scorer.h"
 #include "rl/command_line.h"
@@ -96,10 +97,11 @@ class Grading {
     terms_ = std::move(terms);
   }
 
-  void Add(const Json& row) {
+  void Add(const Json& row, int line) {
     samples_.push_back(ToSample(row));
     samples_.back().set_sample_id(samples_.size());
     ids_.push_back(row.at("id"));
+    lines_.push_back(line);
     bytes_ += samples_.back().completion().size();
     if (samples_.size() >= kChunkLines || bytes_ >= kChunkBytes) Flush();
   }
@@ -116,10 +118,11 @@ class Grading {
     batch->on_done = [done] { done->count_down(); };
     scorer_.Submit(batch);
     done->wait();
-    for (size_t i = 0; i < verdicts.size(); ++i) Print(ids_[i], verdicts[i]);
+    for (size_t i = 0; i < verdicts.size(); ++i) Print(ids_[i], lines_[i], &verdicts[i]);
     std::fflush(stdout);
     samples_.clear();
     ids_.clear();
+    lines_.clear();
     bytes_ = 0;
   }
 
@@ -127,7 +130,17 @@ class Grading {
   static constexpr size_t kChunkLines = 4096;
   static constexpr size_t kChunkBytes = size_t{16} << 20;
 
-  static void Print(const Json& id, const reward::Verdict& verdict) {
+  // What a reward cannot read is the input's fault: the detail says on which line, stderr too.
+  static void NameLine(int line, reward::Verdict* verdict) {
+    if (verdict->status() != reward::STATUS_UNPARSEABLE) return;
+    std::string* const detail = verdict->mutable_components(0)->mutable_detail();
+    *detail = "line " + std::to_string(line) + ": " + *detail;
+    std::fprintf(stderr, "%s\n", detail->c_str());
+  }
+
+  static void Print(const Json& id, int line, reward::Verdict* graded) {
+    NameLine(line, graded);
+    const reward::Verdict& verdict = *graded;
     const bool ok = verdict.status() == reward::STATUS_OK;
     nlohmann::ordered_json out;
     out["id"] = id;
@@ -140,15 +153,16 @@ class Grading {
       out["verdict"] = tests.verdict();
     }
     out["detail"] = ok ? verdict.detail() : verdict.components(0).detail();
-    const std::string line =
+    const std::string text =
         out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-    std::fwrite(line.data(), 1, line.size(), stdout);
+    std::fwrite(text.data(), 1, text.size(), stdout);
   }
 
   const std::chrono::milliseconds limit_;
   std::shared_ptr<const reward::Terms> terms_;
   std::vector<reward::Sample> samples_;
   std::vector<Json> ids_;
+  std::vector<int> lines_;
   size_t bytes_ = 0;
   reward::Scorer scorer_;
 };
@@ -181,13 +195,17 @@ int RunGrade(int argc, char** argv) {
   app.add_option("--input", settings.input, "JSON lines; - reads stdin (default)");
   app.add_option("--deadline-ms", settings.limit_ms, "longest time for one answer")
       ->check(CLI::Range(1, 3'600'000));
+  bool weak = false;
+  app.add_flag("--allow-weak-sandbox", weak,
+               "run code even where cohort doctor finds a protection missing");
   bool json = true;
   app.add_flag("--json", json, "output is JSON lines with and without it");
   app.footer(RewardList());
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  reward::judge::Sandbox::AllowWeak(weak);
   Grading grading(settings);
   try {
-    base::ForEachJsonLine(settings.input, [&](const Json& row, int) { grading.Add(row); });
+    base::ForEachJsonLine(settings.input, [&](const Json& row, int line) { grading.Add(row, line); });
   } catch (const Error&) {
     grading.Flush();  // the lines before the fault are graded
     throw;

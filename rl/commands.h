@@ -16,5 +16,6 @@ int RunProblems(int argc, char** argv);
 int RunConvert(int argc, char** argv);
 int RunBench(int argc, char** argv);
 int RunPlan(int argc, char** argv);
+int RunDoctor(int argc, char** argv);
 
 }  // namespace cohort::rl

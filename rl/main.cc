@@ -34,6 +34,7 @@ const Command kCommands[] = {
     {"bench", "measure decoding and a training step on this machine", cohort::rl::RunBench},
     {"plan", "what a model takes to store, train and serve, with every formula",
      cohort::rl::RunPlan},
+    {"doctor", "check this machine: what the code sandbox is missing", cohort::rl::RunDoctor},
 };
 
 void PrintHelp(std::FILE* out) {

@@ -19,8 +19,6 @@
 namespace cohort::reward::judge {
 namespace {
 
-constexpr int kProgramFd = 9;  // cohort-box, for bubblewrap to start by /proc/self/fd
-
 [[noreturn]] void FailToStart(const std::string& what, int error) {
   throw Error(ErrorCode::kEnvironment, "cannot start a sandbox: " + what + ": " + strerror(error));
 }
@@ -149,7 +147,7 @@ Box::Box(Sandbox* sandbox, const Limits& limits)
   fcntl(control_, F_SETFL, O_NONBLOCK);
   errors_ = memfd_create("cohort-errors", MFD_CLOEXEC);
   try {
-    LimitGroup(limits.memory_mb, limits.pids);
+    if (!LimitGroup(limits.memory_mb, limits.pids)) FailToStart("control group", errno);
     Start(Arguments(sandbox->program_path(), slot_), ends[1]);
   } catch (...) {
     close(ends[1]);
@@ -203,14 +201,10 @@ void Box::Start(const std::vector<std::string>& arguments, int control) {
   pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
 }
 
-void Box::LimitGroup(int64_t memory_mb, int64_t pids) {
-  if (slot_.cgroup == nullptr) return;
+bool Box::LimitGroup(int64_t memory_mb, int64_t pids) {
+  if (slot_.cgroup == nullptr) return true;
   constexpr int kOwn = 3;  // the launcher, bubblewrap and the init are in the group too
-  const bool limited =
-      slot_.cgroup->SetMemory(memory_mb << 20) && slot_.cgroup->SetProcesses(pids + kOwn);
-  if (!limited) {
-    throw Error(ErrorCode::kEnvironment, "cannot set the limits of a sandbox's control group");
-  }
+  return slot_.cgroup->SetMemory(memory_mb << 20) && slot_.cgroup->SetProcesses(pids + kOwn);
 }
 
 uint64_t Box::OutOfMemoryKills() const {

@@ -25,8 +25,9 @@ class Box {
   Box(const Box&) = delete;
   Box& operator=(const Box&) = delete;
 
-  // Limits of the control group, where there is one: of the compiler or of a run.
-  void LimitGroup(int64_t memory_mb, int64_t pids);
+  // Limits of the control group, where there is one: of the compiler or of a run. False where the
+  // kernel refuses, since more is in use.
+  bool LimitGroup(int64_t memory_mb, int64_t pids);
   bool has_group() const { return slot_.cgroup != nullptr; }
   uint64_t OutOfMemoryKills() const;
 

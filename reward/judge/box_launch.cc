@@ -12,6 +12,8 @@
 #include <cstring>
 #include <string>
 
+#include "reward/judge/box_protocol.h"
+
 namespace cohort::reward::judge {
 namespace {
 
@@ -52,6 +54,9 @@ int LaunchBox(int argc, char** argv) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
+  // What the service has open is no business of a box's outer process either.
+  close_range(kControlFd + 1, kProgramFd - 1, 0);
+  close_range(kProgramFd + 1, ~0u, 0);
   char* const no_environment[] = {nullptr};
   execve(argv[4], argv + 4, no_environment);
   return Fail(argv[4]);

@@ -29,10 +29,8 @@ std::unique_ptr<Box> BoxPool::Take(const Limits& limits) {
     }
     start_spare = spare_.size() < std::min(callers_, kMaxSpare);
   }
-  if (box == nullptr) {
+  if (box == nullptr || !box->LimitGroup(limits.memory_mb, limits.pids)) {
     box = std::make_unique<Box>(sandbox_, limits);
-  } else {
-    box->LimitGroup(limits.memory_mb, limits.pids);
   }
   if (start_spare) {
     auto spare = std::make_unique<Box>(sandbox_, limits);

@@ -9,6 +9,7 @@
 namespace cohort::reward::judge {
 
 inline constexpr int kControlFd = 3;  // the init's end of the socket
+inline constexpr int kProgramFd = 9;  // cohort-box, which bubblewrap starts by /proc/self/fd
 inline constexpr uint32_t kMaxPacket = 96 * 1024;
 inline constexpr int kMaxPassedFds = 4;
 inline constexpr char kWorkFolder[] = "/tmp";  // in the box: writable, with a quota

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "reward/judge/checker.h"
 #include "reward/judge/submission.h"
 
 namespace cohort::reward::judge {
@@ -68,6 +69,10 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
                          const Budget& budget) const {
   const BoxPool::Caller caller(boxes_.get());
   Submission submission(boxes_.get(), FindLanguage(task.language), task.limits, code);
+  std::optional<Checker> checker;
+  if (task.compare.kind == Compare::Kind::kChecker) {
+    checker.emplace(boxes_.get(), FindLanguage(task.checker_language), task.limits, task.checker);
+  }
   Judgement judgement;
   bool finished = false;
   std::exception_ptr failure;
@@ -75,7 +80,7 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   const auto judge = [&]() -> asio::awaitable<void> {
     try {  // || below waits for one that succeeds: a failure must not wait for the budget's end
       if (task.mode == Mode::kStdin) {
-        co_await JudgeStdin(task, &submission, &judgement);
+        co_await JudgeStdin(task, &submission, checker ? &*checker : nullptr, &judgement);
       } else {
         co_await JudgeCalls(task, &submission, examiner_.get(), &judgement);
       }
@@ -93,6 +98,7 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   io.run();
   const bool used_by_submission = submission.ran() * 2 >= budget.limit();
   submission.DropBox();
+  checker.reset();
   if (finished) return judgement;
   if (failure != nullptr && !exhausted) std::rethrow_exception(failure);
   if (budget.Cancelled()) throw Error(ErrorCode::kUnavailable, "the call was cancelled");

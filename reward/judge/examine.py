@@ -21,7 +21,7 @@ import sys
 # What test code may find under a name that the submission bound to a module.
 PURE_MODULES = frozenset(
     "array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math "
-    "numbers operator random re statistics string typing".split()
+    "numbers operator random re statistics string sys typing".split()
 )
 
 

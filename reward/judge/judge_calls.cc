@@ -113,6 +113,13 @@ struct Channels {
   }
 };
 
+// However a round ends, no child of the examiner is left in test code that never ends.
+struct ChildGuard {
+  Examiner* const examiner;
+  const uint64_t child;
+  ~ChildGuard() { examiner->Kill(child); }
+};
+
 // Follows the report to its end; the submission's process is told to stop then.
 asio::awaitable<void> Follow(stream_descriptor* report, Submission* submission, Examiner* examiner,
                              uint64_t child, Round* round) {
@@ -191,6 +198,7 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
     const Program server = ServerProgram(*submission, channels.solution[1], box->has_group());
     const uint64_t child =
         examiner->Begin(TaskText(task, round.first), channels.solution[0], channels.report[1]);
+    const ChildGuard guard{examiner, child};
     Channels::Close(&channels.solution[0]);
     Channels::Close(&channels.report[1]);
     stream_descriptor report(co_await asio::this_coro::executor,

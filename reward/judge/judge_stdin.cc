@@ -1,5 +1,6 @@
 // Tests that give a program its input and compare what it prints.
 
+#include "reward/judge/checker.h"
 #include "reward/judge/submission.h"
 
 namespace cohort::reward::judge {
@@ -27,7 +28,7 @@ bool IsSyntaxError(const Submission& submission, const RunResult& result) {
 
 }  // namespace
 
-asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
+asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission, Checker* checker,
                                  Judgement* judgement) {
   for (const StdinTest& test : task.stdin_tests) {
     Box* const box = co_await submission->Prepare();
@@ -40,9 +41,14 @@ asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
     TestResult result = VerdictOf(run);
     if (IsSyntaxError(*submission, run)) {
       result.verdict = TestVerdict::kCompileError;
-    } else if (result.verdict == TestVerdict::kAccepted &&
-               !SameOutput(task.compare, run.output, test.expected)) {
-      result = {TestVerdict::kWrongAnswer, ""};
+    } else if (result.verdict == TestVerdict::kAccepted) {
+      bool right = false;
+      if (checker == nullptr) {
+        right = SameOutput(task.compare, run.output, test.expected);
+      } else {
+        right = co_await checker->Accepts(test, run.output);
+      }
+      if (!right) result.verdict = TestVerdict::kWrongAnswer;
     }
     judgement->results.push_back(std::move(result));
   }

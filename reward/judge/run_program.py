@@ -10,7 +10,7 @@ def main():
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
     path = sys.argv[1]
-    sys.argv = [path]
+    sys.argv = sys.argv[1:]
     sys.path[:0] = [os.getcwd()]
     sys.path.append("/usr/lib/python3/dist-packages")
     with open(path, "rb") as source:

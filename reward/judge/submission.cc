@@ -43,7 +43,9 @@ asio::awaitable<bool> Submission::Compile() {
   limits.memory_mb = limits_.compile_memory_mb;
   limits.cpu_ms = limits_.compile_wall_ms;
   limits.pids = kCompilerProcesses;
-  box_->LimitGroup(limits.memory_mb, limits.pids);
+  if (!box_->LimitGroup(limits.memory_mb, limits.pids)) {
+    throw Error(ErrorCode::kEnvironment, "cannot set the compiler's limits");
+  }
   Program compiler;
   compiler.argv = language_.compile;
   compiler.limits = RunLimitsOf(limits, box_->has_group());
@@ -52,8 +54,9 @@ asio::awaitable<bool> Submission::Compile() {
   const RunResult result = co_await Run(compiler);
   compile_error_ = VerdictOf(result);
   if (compile_error_.verdict == TestVerdict::kAccepted) {
-    box_->LimitGroup(limits_.memory_mb, limits_.pids);
-    co_return true;
+    if (box_->LimitGroup(limits_.memory_mb, limits_.pids)) co_return true;
+    compile_error_ = {TestVerdict::kCompileError, "the program fills the memory limit"};
+    co_return false;
   }
   compile_error_.detail = result.errors.empty() ? "the compiler: " + compile_error_.detail
                                                 : result.errors.substr(0, 200);

@@ -47,8 +47,9 @@ class Submission {
 };
 
 // The modes. Each fills `judgement` test by test, so that what is there counts when time runs out.
+// `checker` is null unless the task compares with one.
 boost::asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
-                                        Judgement* judgement);
+                                        class Checker* checker, Judgement* judgement);
 boost::asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission,
                                         Examiner* examiner, Judgement* judgement);
 
