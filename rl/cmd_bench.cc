@@ -9,6 +9,7 @@
 #include "policy/model.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/grade_benchmark.h"
 #include "rl/step_benchmark.h"
 #include "rollout/decode_benchmark.h"
 
@@ -94,21 +95,41 @@ int BenchDecode(int argc, char** argv) {
   return 0;
 }
 
+int BenchGrade(int argc, char** argv) {
+  GradeBenchmark benchmark;
+  bool json = false;
+  CLI::App app(
+      "Samples graded a second by a reward. Example:\n"
+      "  cohort bench grade --reward code --mode assert --workers 2",
+      "cohort bench grade");
+  app.add_option("--reward", benchmark.reward)->capture_default_str();
+  app.add_option("--input", benchmark.input, "lines as cohort grade takes them");
+  app.add_option("--mode", benchmark.mode, "of the built-in samples of the reward `code`")
+      ->check(CLI::IsMember({"stdin", "call", "assert"}));
+  app.add_option("--samples", benchmark.samples)->check(CLI::PositiveNumber);
+  app.add_option("--workers", benchmark.workers, "threads")->check(CLI::Range(1, 1024));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Print(RunGradeBenchmark(benchmark), json);
+  return 0;
+}
+
 }  // namespace
 
 int RunBench(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
   if (what == "decode") return BenchDecode(argc - 1, argv + 1);
   if (what == "step") return BenchStep(argc - 1, argv + 1);
+  if (what == "grade") return BenchGrade(argc - 1, argv + 1);
   if (what == "--help" || what == "-h") {
-    std::printf("usage: cohort bench decode|step [options]; each has --help\n");
+    std::printf("usage: cohort bench decode|grade|step [options]; each has --help\n");
     return 0;
   }
   throw Error(ErrorCode::kUsage,
-              what.empty()
-                  ? "bench needs to know what to measure"
-                  : "unknown benchmark '" + what + "'" + base::DidYouMean(what, {"decode", "step"}),
-              "cohort bench decode --help, cohort bench step --help");
+              what.empty() ? "bench needs to know what to measure"
+                           : "unknown benchmark '" + what + "'" +
+                                 base::DidYouMean(what, {"decode", "grade", "step"}),
+              "cohort bench decode --help, cohort bench grade --help, cohort bench step --help");
 }
 
 }  // namespace cohort::rl

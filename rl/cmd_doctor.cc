@@ -38,8 +38,8 @@ void Print(const std::vector<Finding>& findings, bool json) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const Finding& finding : findings) {
     if (!json) {
-      std::printf("%-8s %s: %s: %s\n", StateOf(finding), finding.area.c_str(),
-                  finding.name.c_str(), finding.detail.c_str());
+      std::printf("%-8s %s: %s: %s\n", StateOf(finding), finding.area.c_str(), finding.name.c_str(),
+                  finding.detail.c_str());
     }
     all.push_back({{"area", finding.area},
                    {"name", finding.name},

@@ -12,6 +12,7 @@
 #include "reward/scorer.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/grade_sample.h"
 
 namespace cohort::rl {
 namespace {
@@ -40,52 +41,6 @@ std::map<std::string, std::string> SplitOptions(const std::vector<std::string>& 
   return options;
 }
 
-// A text, or the number or list that a dataset wrote in place of one.
-std::string TextOf(const Json& value) {
-  if (value.is_null()) return "";
-  return value.is_string() ? value.get<std::string>() : base::DumpJson(value);
-}
-
-// Bare code as a response that holds nothing else, behind a fence longer than any in it.
-std::string Fenced(const std::string& code) {
-  size_t longest = 2;
-  for (size_t i = 0, run = 0; i < code.size(); ++i) {
-    run = code[i] == '`' ? run + 1 : 0;
-    longest = std::max(longest, run);
-  }
-  const std::string fence(longest + 1, '`');
-  return fence + "\n" + code + "\n" + fence + "\n";
-}
-
-// "pred" is a whole response, "answer" an extracted one, "code" a bare program: what gets graded.
-reward::Sample ToSample(const Json& row) {
-  static const std::vector<std::string> kCompletions = {"pred", "answer", "code"};
-  if (!row.contains("id")) throw Error(ErrorCode::kUsage, "the field 'id' is missing");
-  reward::Sample sample;
-  Json columns = Json::object();
-  std::string completion_field;
-  for (const std::string& field : kCompletions) {
-    if (completion_field.empty() && row.contains(field)) completion_field = field;
-  }
-  if (completion_field.empty()) {
-    throw Error(ErrorCode::kUsage,
-                "none of 'pred', 'answer' and 'code' is there: nothing to grade");
-  }
-  for (const auto& [name, value] : row.items()) {
-    if (name == completion_field) {
-      sample.set_completion(name == "code" ? Fenced(TextOf(value)) : TextOf(value));
-    } else if (name == "gold") {
-      sample.set_answer(TextOf(value));
-    } else if (name == "prompt") {
-      sample.set_prompt(TextOf(value));
-    } else if (name != "id") {
-      columns[name] = value;
-    }
-  }
-  sample.set_columns_json(base::DumpJson(columns));
-  return sample;
-}
-
 // Scores lines in chunks, so that a long input neither waits in memory nor loses its order.
 class Grading {
  public:
@@ -98,6 +53,7 @@ class Grading {
   }
 
   void Add(const Json& row, int line) {
+    if (!row.contains("id")) throw Error(ErrorCode::kUsage, "the field 'id' is missing");
     samples_.push_back(ToSample(row));
     samples_.back().set_sample_id(samples_.size());
     ids_.push_back(row.at("id"));
@@ -183,7 +139,8 @@ std::string RewardList() {
 int RunGrade(int argc, char** argv) {
   GradeSettings settings;
   CLI::App app(
-      "Grades answers: {\"id\",\"gold\",\"pred\"} a line in (or \"answer\" for \"pred\"),\n"
+      "Grades answers: {\"id\",\"gold\",\"pred\"} a line in (or \"answer\" or \"code\" for "
+      "\"pred\"),\n"
       "{\"id\",\"score\",\"status\",\"detail\"} a line out, in the same order. Example:\n"
       "  echo '{\"id\":1,\"gold\":\"18\",\"pred\":\"So she makes $18.\"}' | cohort grade --reward "
       "last_number",
@@ -205,7 +162,8 @@ int RunGrade(int argc, char** argv) {
   reward::judge::Sandbox::AllowWeak(weak);
   Grading grading(settings);
   try {
-    base::ForEachJsonLine(settings.input, [&](const Json& row, int line) { grading.Add(row, line); });
+    base::ForEachJsonLine(settings.input,
+                          [&](const Json& row, int line) { grading.Add(row, line); });
   } catch (const Error&) {
     grading.Flush();  // the lines before the fault are graded
     throw;

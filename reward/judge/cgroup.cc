@@ -70,10 +70,11 @@ std::map<std::string, std::string> MountPoints(const fs::path& proc) {
 }
 
 fs::path OwnFolder(const fs::path& root, const std::string& mount, const std::string& path) {
-  const fs::path whole = root / fs::path(mount + path).relative_path();
+  const fs::path top = root / fs::path(mount).relative_path();
+  const fs::path whole = path.size() <= 1 ? top : top / fs::path(path).relative_path();
   std::error_code ignored;
   // A container may show only the hierarchy's top under the mount point.
-  return fs::is_directory(whole, ignored) ? whole : root / fs::path(mount).relative_path();
+  return fs::is_directory(whole, ignored) ? whole : top;
 }
 
 void RemoveGroupsOfTheDead(const fs::path& parent) {

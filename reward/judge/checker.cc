@@ -31,7 +31,8 @@ Checker::Checker(BoxPool* boxes, const Language& language, const Limits& limits,
 boost::asio::awaitable<bool> Checker::Accepts(const StdinTest& test, const std::string& output) {
   Box* const box = co_await program_.Prepare();
   if (box == nullptr) {
-    throw Error(ErrorCode::kUsage, "the checker does not compile: " + program_.compile_error().detail);
+    throw Error(ErrorCode::kUsage,
+                "the checker does not compile: " + program_.compile_error().detail);
   }
   if (!box->PutFile(kInput, test.input) || !box->PutFile(kOutput, output) ||
       !box->PutFile(kAnswer, test.expected)) {

@@ -96,7 +96,9 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   };
   asio::co_spawn(io, judge() || watch(), asio::detached);
   io.run();
-  const bool used_by_submission = submission.ran() * 2 >= budget.limit();
+  // Less than this is no more than starting a program on a busy machine.
+  constexpr std::chrono::milliseconds kNoticeable(500);
+  const bool used_by_submission = submission.ran() >= std::max(budget.limit() / 2, kNoticeable);
   submission.DropBox();
   checker.reset();
   if (finished) return judgement;

@@ -23,8 +23,8 @@ Mode ModeOf(const JsonPlace& columns) {
 
 void CheckCount(const JsonPlace& tests) {
   const size_t count = tests.ListSize();
-  if (count == 0) tests.Fail("it is empty: nothing to test with");
-  if (count > kMaxTests) tests.Fail("it has more than " + std::to_string(kMaxTests) + " tests");
+  if (count == 0) tests.Fail("is empty: nothing to test with");
+  if (count > kMaxTests) tests.Fail("has more than " + std::to_string(kMaxTests) + " tests");
 }
 
 void ReadTests(const JsonPlace& tests, CodeTask* task) {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 #include "reward/judge/box.h"
@@ -23,6 +24,15 @@ constexpr int64_t kFirstUid = 2'130'706'432;
 constexpr char kNamespaceHint[] =
     "the kernel must allow user namespaces (sysctl user.max_user_namespaces, "
     "kernel.unprivileged_userns_clone) and a container must allow unshare and mount";
+
+// A container's root may have no user ids to give away.
+bool HasUsersOfItsOwn() {
+  std::ifstream map("/proc/self/uid_map");
+  for (int64_t inside, outside, count; map >> inside >> outside >> count;) {
+    if (inside <= kFirstUid && kFirstUid + 1'000'000 <= inside + count) return true;
+  }
+  return false;
+}
 
 std::string AnswerOf(Box* box) {
   pollfd ready = {box->control(), POLLIN, 0};
@@ -56,7 +66,7 @@ void Sandbox::Look() {
     filter_.clear();
   }
   cgroups_ = FindCgroupTree();
-  drops_user_ = geteuid() == 0;
+  drops_user_ = geteuid() == 0 && HasUsersOfItsOwn();
 
   Protection box = {"namespaces", false, true,
                     "user, mount, process, network, IPC and host name namespaces by bubblewrap"};
@@ -84,8 +94,9 @@ void Sandbox::Look() {
            ? "version " + std::to_string(cgroups_.version) + " under " + cgroups_.memory.string()
            : cgroups_.missing + "; memory and CPU time are measured every 10 ms instead"});
   protections_.push_back({"user of its own", drops_user_, false,
-                          drops_user_ ? "each box runs as a user that owns nothing"
-                                      : "not root: boxes run as this user, in a user namespace"});
+                          drops_user_
+                              ? "each box runs as a user that owns nothing"
+                              : "boxes run as this user, in a user namespace of their own"});
 }
 
 void Sandbox::RequireProtections() const {

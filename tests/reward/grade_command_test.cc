@@ -7,6 +7,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "reward/judge/sandbox.h"
 #include "rl/commands.h"
 #include "tests/reward/grade.h"
 
@@ -123,6 +124,52 @@ TEST(GradeCommand, RefusesBadUsageWithTheNearestName) {
   EXPECT_EQ(Grade("", {"--reward", "boxd_answer"}).exit_status, 2);
   EXPECT_THAT(Grade("", {"--reward", "format", "--option", "pattern"}).error,
               HasSubstr("expected key=value"));
+}
+
+bool CanConfine() {
+  for (const auto& protection : reward::judge::Sandbox::OfThisProcess().protections()) {
+    if (protection.needed && !protection.works) return false;
+  }
+  return true;
+}
+
+TEST(GradeCommand, CountsTheTestsOfPrograms) {
+  if (!CanConfine()) GTEST_SKIP() << "this machine cannot confine programs";
+  const json tests = {{{"stdin", "1 2\n"}, {"stdout", "3\n"}},
+                      {{"stdin", "2 2\n"}, {"stdout", "4\n"}}};
+  const json bare = {{"id", "a"},
+                     {"mode", "stdin"},
+                     {"language", "python"},
+                     {"tests", tests},
+                     {"code", "# ``` stays\nprint(sum(map(int, input().split())))"}};
+  const json response = {
+      {"id", "b"}, {"mode", "stdin"}, {"tests", tests}, {"pred", "So:\n```python\nprint(3)\n```"}};
+  const Outcome outcome = Grade(bare.dump() + "\n" + response.dump() + "\n", {"--reward", "code"});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[0]["verdict"], "accepted");
+  EXPECT_EQ(outcome.rows[0]["passed"], 2);
+  EXPECT_EQ(outcome.rows[1]["score"], 0);
+  EXPECT_EQ(outcome.rows[1]["status"], "ok");
+  EXPECT_EQ(outcome.rows[1]["verdict"], "wrong_answer");
+  EXPECT_EQ(outcome.rows[1]["passed"], 1);
+  EXPECT_EQ(outcome.rows[1]["total"], 2);
+}
+
+TEST(GradeCommand, NamesTheLineOfUnreadableTests) {
+  if (!CanConfine()) GTEST_SKIP() << "this machine cannot confine programs";
+  json row = {{"id", 1}, {"mode", "stdin"}, {"code", "print(1)"}};
+  row["tests"] = json::array({{{"stdin", ""}, {"stdout", "1"}}});
+  std::string input = "\n" + row.dump() + "\n";
+  row["tests"] = json::array({{{"stdin", ""}}});
+  input += row.dump() + "\n";
+  const Outcome outcome = Grade(input, {"--reward", "code"});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[1]["score"], nullptr);
+  EXPECT_EQ(outcome.rows[1]["status"], "unparseable");
+  EXPECT_THAT(outcome.rows[1]["detail"].get<std::string>(),
+              HasSubstr("line 3: tests[0].stdout is missing"));
 }
 
 }  // namespace

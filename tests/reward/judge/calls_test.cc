@@ -20,8 +20,19 @@ class CodeCalls : public testing::Test {
 
 TEST_F(CodeCalls, PlainValuesComeBackAsTheyAre) {
   const std::string identity = "def f(x): return x";
-  for (const Json& value : Json::array({nullptr, true, 0, -5, 9007199254740993, 1.5, 1e300, "", "h\u00e9\n\u0000x", Json::array(),
-                                        Json::object(), {1, {2, {3, "x"}}}, {{"a", {1, nullptr}}, {"", false}}})) {
+  for (const Json& value : Json::array({nullptr,
+                                        true,
+                                        0,
+                                        -5,
+                                        9007199254740993,
+                                        1.5,
+                                        1e300,
+                                        "",
+                                        "h\u00e9\n\u0000x",
+                                        Json::array(),
+                                        Json::object(),
+                                        {1, {2, {3, "x"}}},
+                                        {{"a", {1, nullptr}}, {"", false}}})) {
     EXPECT_EQ(Call(identity, Json::array({value}), value), "accepted") << value.dump();
   }
   EXPECT_EQ(Call("def f(): return '\\ud800'", Json::array(), "x"), "wrong_answer");
@@ -40,31 +51,43 @@ TEST_F(CodeCalls, EqualityIsPythons) {
 }
 
 TEST_F(CodeCalls, KeysAreComparedAsJsonHasThem) {
-  EXPECT_EQ(Call("def f(): return {1: 'a', None: 'b', True: 'c'}", Json::array(), {{"null", "b"}, {"1", "c"}}), "accepted")
+  EXPECT_EQ(Call("def f(): return {1: 'a', None: 'b', True: 'c'}", Json::array(),
+                 {{"null", "b"}, {"1", "c"}}),
+            "accepted")
       << "in Python True is the key 1";
   EXPECT_EQ(Call("def f(): return {1: 2, '1': 2}", Json::array(), {{"1", 2}}), "wrong_answer");
   EXPECT_EQ(Call("def f(): return {(1,): 2}", Json::array(), {{"(1,)", 2}}), "wrong_answer");
 }
 
 TEST_F(CodeCalls, ComparisonsOfTheDataset) {
-  EXPECT_EQ(Call("def f(): return ((1, 2), [3])", Json::array(), {{1, 2}, {3}}, "sequence_lenient"), "accepted");
-  EXPECT_EQ(Call("def f(): return {1, 2}", Json::array(), {1, 2}, "sequence_lenient"), "wrong_answer");
-  EXPECT_EQ(Call("def f(): return [0.1 + 0.2, 1]", Json::array(), {0.3, 1.0000001}, "float:1e-6"), "accepted");
+  EXPECT_EQ(Call("def f(): return ((1, 2), [3])", Json::array(), {{1, 2}, {3}}, "sequence_lenient"),
+            "accepted");
+  EXPECT_EQ(Call("def f(): return {1, 2}", Json::array(), {1, 2}, "sequence_lenient"),
+            "wrong_answer");
+  EXPECT_EQ(Call("def f(): return [0.1 + 0.2, 1]", Json::array(), {0.3, 1.0000001}, "float:1e-6"),
+            "accepted");
   EXPECT_EQ(Call("def f(): return float('nan')", Json::array(), 0.3, "float:1e6"), "wrong_answer");
   EXPECT_EQ(Call("def f(): return 10 ** 400", Json::array(), 0.3, "float:1e-6"), "wrong_answer");
 }
 
 TEST_F(CodeCalls, SubclassesOfPlainTypesAreTheirContent) {
-  EXPECT_EQ(Call("import collections\ndef f(): return collections.Counter('aab')", Json::array(), {{"a", 2}, {"b", 1}}),
+  EXPECT_EQ(Call("import collections\ndef f(): return collections.Counter('aab')", Json::array(),
+                 {{"a", 2}, {"b", 1}}),
             "accepted");
-  EXPECT_EQ(Call("import collections\ndef f(): return collections.OrderedDict(a=1)", Json::array(), {{"a", 1}}), "accepted");
-  EXPECT_EQ(Call("import enum\nclass C(enum.IntEnum): A = 3\ndef f(): return C.A", Json::array(), 3), "accepted");
+  EXPECT_EQ(Call("import collections\ndef f(): return collections.OrderedDict(a=1)", Json::array(),
+                 {{"a", 1}}),
+            "accepted");
+  EXPECT_EQ(
+      Call("import enum\nclass C(enum.IntEnum): A = 3\ndef f(): return C.A", Json::array(), 3),
+      "accepted");
 }
 
 TEST_F(CodeCalls, AnEntryMayBeAMethod) {
-  Json columns = {{"mode", "call"}, {"entry", "Solution.f"}, {"tests", {{{"args", {2}}, {"expected", 4}}}}};
+  Json columns = {
+      {"mode", "call"}, {"entry", "Solution.f"}, {"tests", {{{"args", {2}}, {"expected", 4}}}}};
   EXPECT_EQ(VerdictOf("class Solution:\n    def f(self, x): return x * x", columns), "accepted");
-  EXPECT_EQ(VerdictOf("class Solution:\n    def g(self, x): return x * x", columns), "runtime_error");
+  EXPECT_EQ(VerdictOf("class Solution:\n    def g(self, x): return x * x", columns),
+            "runtime_error");
   EXPECT_EQ(VerdictOf("f = 4", columns), "runtime_error");
 }
 
@@ -100,30 +123,38 @@ if __name__ == "__main__": input()
        {"s = Stack()\ns.push(1).push(2)\nassert len(s) == 2 and s.pop() == 2 and s.items == [1]",
         "try:\n    Stack().pop()\n    assert False\nexcept IndexError: pass",
         "try:\n    fail()\n    assert False\nexcept Empty as e: assert str(e) == 'nothing'",
-        "try:\n    fail()\n    assert False\nexcept ValueError: pass", "assert each(lambda x: x + 1, [1, 2]) == [2, 3]",
-        "assert list(numbers()) == [1, 2]", "assert [n for n in numbers()] == [1, 2]", "x = [2, 1]\nsort(x)\nassert x == [1, 2]",
+        "try:\n    fail()\n    assert False\nexcept ValueError: pass",
+        "assert each(lambda x: x + 1, [1, 2]) == [2, 3]", "assert list(numbers()) == [1, 2]",
+        "assert [n for n in numbers()] == [1, 2]", "x = [2, 1]\nsort(x)\nassert x == [1, 2]",
         "assert RATE == 3", "assert math.isclose(RATE, 3)", "assert numbers"}) {
     EXPECT_EQ(VerdictOf(code, AssertTests({test})), "accepted") << test;
   }
-  for (const char* const test : {"assert each(lambda x: x + 1, [1, 2]) == [2, 4]", "assert list(numbers()) == [1]",
-                                 "assert RATE == 4", "assert missing(1) == 1", "assert Stack() == Stack()",
-                                 "assert len(Stack()) == 1", "fail()"}) {
+  for (const char* const test :
+       {"assert each(lambda x: x + 1, [1, 2]) == [2, 4]", "assert list(numbers()) == [1]",
+        "assert RATE == 4", "assert missing(1) == 1", "assert Stack() == Stack()",
+        "assert len(Stack()) == 1", "fail()"}) {
     EXPECT_NE(VerdictOf(code, AssertTests({test})), "accepted") << test;
   }
 }
 
 TEST_F(CodeCalls, ASolutionMayBearABuiltinsNameWhenThatIsTested) {
-  EXPECT_EQ(VerdictOf("def sum(a, b): return a + b", AssertTests({"assert sum(2, 3) == 5"})), "accepted");
+  EXPECT_EQ(VerdictOf("def sum(a, b): return a + b", AssertTests({"assert sum(2, 3) == 5"})),
+            "accepted");
   Json named = AssertTests({"assert set(sorted([1, 2])) == {3}"});
   named["entry"] = "sorted";
   EXPECT_EQ(VerdictOf("def sorted(x): return [3]\ndef set(x): return 0", named), "accepted");
-  EXPECT_EQ(VerdictOf("def sorted(x): return [3]", AssertTests({"assert set(sorted([1, 2])) == {3}"})), "wrong_answer")
+  EXPECT_EQ(
+      VerdictOf("def sorted(x): return [3]", AssertTests({"assert set(sorted([1, 2])) == {3}"})),
+      "wrong_answer")
       << "nobody says which of the two is tested";
 }
 
 TEST_F(CodeCalls, TestsAfterABrokenOneStillRun) {
-  const Grade grade = GradeCode("import os\ndef f(x):\n    if x == 1: os._exit(0)\n    if x == 2: raise SystemExit\n    return x",
-                                AssertTests({"assert f(0) == 0", "assert f(1) == 1", "assert f(2) == 2", "assert f(3) == 3"}));
+  const Grade grade = GradeCode(
+      "import os\ndef f(x):\n    if x == 1: os._exit(0)\n    if x == 2: raise SystemExit\n    "
+      "return x",
+      AssertTests(
+          {"assert f(0) == 0", "assert f(1) == 1", "assert f(2) == 2", "assert f(3) == 3"}));
   EXPECT_EQ(grade.tests->passed(), 2u);
   EXPECT_EQ(grade.tests->verdict(), "runtime_error");
 }

@@ -24,8 +24,11 @@ TEST_F(CodeReward, PythonAndCppProgramsAreJudgedByTheirOutput) {
   EXPECT_EQ(VerdictOf(kOnceRight, kSum), "wrong_answer");
   Json cpp = kSum;
   cpp["language"] = "cpp";
-  EXPECT_EQ(VerdictOf("#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }", cpp),
-            "accepted");
+  EXPECT_EQ(
+      VerdictOf(
+          "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }",
+          cpp),
+      "accepted");
   EXPECT_EQ(VerdictOf("int main() { return 1; }", cpp), "runtime_error");
   EXPECT_EQ(VerdictOf("int main() { oops }", cpp), "compile_error");
   EXPECT_EQ(VerdictOf("#include <cstdlib>\nint main() { abort(); }", cpp), "runtime_error");
@@ -42,13 +45,15 @@ TEST_F(CodeReward, AScoreIsAllOrTheFraction) {
 }
 
 TEST_F(CodeReward, ALanguageIsACommand) {
-  const OptionMap options = {{"commands", "sh=sum.sh:sh sum.sh;c=main.c:gcc -O1 -o main main.c:./main"}};
+  const OptionMap options = {
+      {"commands", "sh=sum.sh:sh sum.sh;c=main.c:gcc -O1 -o main main.c:./main"}};
   Json columns = kSum;
   columns["language"] = "sh";
   EXPECT_EQ(VerdictOf("read a b; echo $((a + b))", columns, options), "accepted");
   EXPECT_EQ(VerdictOf("read a b; echo $((a - b))", columns, options), "wrong_answer");
   columns["language"] = "c";
-  EXPECT_EQ(VerdictOf("#include <stdio.h>\nint main() { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\", a + b); }",
+  EXPECT_EQ(VerdictOf("#include <stdio.h>\nint main() { int a, b; scanf(\"%d %d\", &a, &b); "
+                      "printf(\"%d\", a + b); }",
                       columns, options),
             "accepted");
   EXPECT_EQ(VerdictOf("int main() {", columns, options), "compile_error");
@@ -63,11 +68,13 @@ TEST_F(CodeReward, CppIsCompiledOnce) {
   columns["language"] = "cpp";
   // Twenty compilations of this header would not fit the sample's time.
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(VerdictOf("#include <bits/stdc++.h>\nint main() { std::cout << 1; }", columns), "accepted");
+  EXPECT_EQ(VerdictOf("#include <bits/stdc++.h>\nint main() { std::cout << 1; }", columns),
+            "accepted");
   const auto all = std::chrono::steady_clock::now() - begin;
   columns["tests"] = {{{"stdin", ""}, {"stdout", "1\n"}}};
   const auto again = std::chrono::steady_clock::now();
-  EXPECT_EQ(VerdictOf("#include <bits/stdc++.h>\nint main() { std::cout << 1; }", columns), "accepted");
+  EXPECT_EQ(VerdictOf("#include <bits/stdc++.h>\nint main() { std::cout << 1; }", columns),
+            "accepted");
   EXPECT_LT(all, 8 * (std::chrono::steady_clock::now() - again));
 }
 
@@ -75,16 +82,20 @@ TEST_F(CodeReward, ACheckerDecidesWhereManyAnswersAreRight) {
   Json columns = {{"mode", "stdin"},
                   {"compare", "checker"},
                   {"tests", {{{"stdin", "10\n"}}, {{"stdin", "7\n"}}}},
-                  {"checker", "import sys\nn = int(open(sys.argv[1]).read())\ntry: a, b = map(int, open(sys.argv[2]).read()."
-                              "split())\nexcept ValueError: sys.exit(2)\nsys.exit(0 if a + b == n else 1)"}};
+                  {"checker",
+                   "import sys\nn = int(open(sys.argv[1]).read())\ntry: a, b = map(int, "
+                   "open(sys.argv[2]).read()."
+                   "split())\nexcept ValueError: sys.exit(2)\nsys.exit(0 if a + b == n else 1)"}};
   EXPECT_EQ(VerdictOf("n = int(input())\nprint(n - 1, 1)", columns), "accepted");
   EXPECT_EQ(VerdictOf("n = int(input())\nprint(0, n)", columns), "accepted");
   EXPECT_EQ(VerdictOf("print(5, 5)", columns), "wrong_answer");
   EXPECT_EQ(VerdictOf("print('x')", columns), "wrong_answer");
   columns["checker"] = "import sys\nsys.exit(3)";
-  EXPECT_EQ(GradeCode("print(1)", columns).status, STATUS_ERROR) << "a checker that fails judges nobody";
-  columns["checker"] = "#include <fstream>\nint main(int, char** v) { int n, x; std::ifstream(v[1]) >> n;\n"
-                       "std::ifstream(v[2]) >> x; return x == 2 * n ? 0 : 1; }";
+  EXPECT_EQ(GradeCode("print(1)", columns).status, STATUS_ERROR)
+      << "a checker that fails judges nobody";
+  columns["checker"] =
+      "#include <fstream>\nint main(int, char** v) { int n, x; std::ifstream(v[1]) >> n;\n"
+      "std::ifstream(v[2]) >> x; return x == 2 * n ? 0 : 1; }";
   columns["checker_language"] = "cpp";
   EXPECT_EQ(VerdictOf("print(2 * int(input()))", columns), "accepted");
   EXPECT_EQ(VerdictOf("print(3 * int(input()))", columns), "wrong_answer");
@@ -125,17 +136,23 @@ TEST_F(CodeReward, MalformedTestsAreNobodysZero) {
     return grade.detail;
   };
   EXPECT_THAT(detail(Json::object()), HasSubstr("mode is missing"));
-  EXPECT_THAT(detail({{"mode", "stdio"}, {"tests", Json::array()}}), HasSubstr("did you mean 'stdin'"));
+  EXPECT_THAT(detail({{"mode", "stdio"}, {"tests", Json::array()}}),
+              HasSubstr("did you mean 'stdin'"));
   EXPECT_THAT(detail({{"mode", "stdin"}}), HasSubstr("tests is missing"));
-  EXPECT_THAT(detail({{"mode", "stdin"}, {"tests", Json::array()}}), HasSubstr("tests: it is empty"));
-  EXPECT_THAT(detail({{"mode", "stdin"}, {"tests", {{{"stdin", "1"}, {"stdout", 3}}}}}), HasSubstr("tests[0].stdout"));
-  EXPECT_THAT(detail({{"mode", "call"}, {"entry", "f"}, {"tests", {{{"args", 1}, {"expected", 3}}}}}),
-              HasSubstr("tests[0].args"));
-  EXPECT_THAT(detail({{"mode", "call"}, {"tests", {{{"args", {1}}, {"expected", 3}}}}}), HasSubstr("entry is missing"));
-  EXPECT_THAT(detail({{"mode", "call"}, {"entry", "f"}, {"tests", {{{"args", {1}}}}}}), HasSubstr("tests[0].expected"));
+  EXPECT_THAT(detail({{"mode", "stdin"}, {"tests", Json::array()}}), HasSubstr("tests is empty"));
+  EXPECT_THAT(detail({{"mode", "stdin"}, {"tests", {{{"stdin", "1"}, {"stdout", 3}}}}}),
+              HasSubstr("tests[0].stdout"));
+  EXPECT_THAT(
+      detail({{"mode", "call"}, {"entry", "f"}, {"tests", {{{"args", 1}, {"expected", 3}}}}}),
+      HasSubstr("tests[0].args"));
+  EXPECT_THAT(detail({{"mode", "call"}, {"tests", {{{"args", {1}}, {"expected", 3}}}}}),
+              HasSubstr("entry is missing"));
+  EXPECT_THAT(detail({{"mode", "call"}, {"entry", "f"}, {"tests", {{{"args", {1}}}}}}),
+              HasSubstr("tests[0].expected"));
   EXPECT_THAT(detail(AssertTests({"assert f( == 1"})), HasSubstr("test code"));
-  EXPECT_THAT(detail(AssertTests({"assert f() == 1"}, "import no_such_module")), HasSubstr("no_such_module"));
-  EXPECT_THAT(detail(WithLimits(kSum, {{"wall", 3}})), HasSubstr("did you mean 'wall_ms'"));
+  EXPECT_THAT(detail(AssertTests({"assert f() == 1"}, "import no_such_module")),
+              HasSubstr("no_such_module"));
+  EXPECT_THAT(detail(WithLimits(kSum, {{"wal_ms", 3}})), HasSubstr("did you mean 'wall_ms'"));
   EXPECT_THAT(detail(WithLimits(kSum, {{"wall_ms", "long"}})), HasSubstr("limits.wall_ms"));
   Json columns = kSum;
   columns["compare"] = "floats:1";
@@ -158,7 +175,9 @@ TEST_F(CodeReward, AJudgeWithoutTimeJudgesNobody) {
   const std::atomic<bool> cancelled = true;
   Sample sample = MakeSample(Fenced(kPythonSum));
   sample.set_columns_json(kSum.dump());
-  EXPECT_EQ(CodeGraderOf({})->Score(sample, Budget(std::chrono::milliseconds(9'000), &cancelled)).status, STATUS_ERROR);
+  EXPECT_EQ(
+      CodeGraderOf({})->Score(sample, Budget(std::chrono::milliseconds(9'000), &cancelled)).status,
+      STATUS_ERROR);
 }
 
 }  // namespace

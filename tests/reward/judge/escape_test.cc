@@ -157,8 +157,9 @@ TEST_F(CodeEscape, ACompilerLeaksNoFileAndNoName) {
 }
 
 TEST_F(CodeEscape, NothingOfOneSubmissionIsThereForTheNext) {
-  GradeCode("open('/tmp/left', 'w').write('x')\nopen('/dev/shm/left', 'w').write('x')\nprint('held')",
-            StdinTests({{"", "held\n"}}));
+  GradeCode(
+      "open('/tmp/left', 'w').write('x')\nopen('/dev/shm/left', 'w').write('x')\nprint('held')",
+      StdinTests({{"", "held\n"}}));
   Holds(R"(
 import os
 left = set(os.listdir("/tmp") + os.listdir("/dev/shm")) - {"solution.py"}

@@ -17,7 +17,8 @@ TEST(FencedCode, TheLastBlockCounts) {
 }
 
 TEST(FencedCode, BlocksOfOtherLanguagesDoNotCount) {
-  EXPECT_EQ(CodeOf("```python\na\n```\nRun it:\n```bash\npython a.py\n```\n```text\n3\n```"), "a\n");
+  EXPECT_EQ(CodeOf("```python\na\n```\nRun it:\n```bash\npython a.py\n```\n```text\n3\n```"),
+            "a\n");
   EXPECT_EQ(CodeOf("```ruby\na\n```"), "a\n") << "unless there are only such";
 }
 
@@ -36,13 +37,16 @@ TEST(FencedCode, TheFencesIndentationIsTakenOff) {
 }
 
 TEST(FencedCode, KnowsTheWaysToNameALanguage) {
-  for (const char* const info : {"python", "Python", " py ", "{.python}", "python title=x", "py,run"}) {
-    EXPECT_EQ(CodeOf("```ruby\nb\n```\n```" + std::string(info) + "\na\n```\n```c\nc\n```"), "a\n") << info;
+  for (const char* const info :
+       {"python", "Python", " py ", "{.python}", "python title=x", "py,run"}) {
+    EXPECT_EQ(CodeOf("```ruby\nb\n```\n```" + std::string(info) + "\na\n```\n```c\nc\n```"), "a\n")
+        << info;
   }
 }
 
 TEST(FencedCode, KeepsBytesAndCarriageReturns) {
-  EXPECT_EQ(CodeOf(std::string("```python\r\na\0\xff\r\n```\r\n", 23)), std::string("a\0\xff\r\n", 5));
+  EXPECT_EQ(CodeOf(std::string("```python\r\na\0\xff\r\n```\r\n", 23)),
+            std::string("a\0\xff\r\n", 5));
 }
 
 TEST(FencedCode, TakesLinearTime) {

@@ -18,15 +18,17 @@ class CodeForging : public testing::Test {
 };
 
 const Json kSum = StdinTests({{"2 3\n", "5\n"}, {"10 -4\n", "6\n"}});
-const Json kCalls = {{"mode", "call"},
-                     {"entry", "add"},
-                     {"tests", {{{"args", {2, 3}}, {"expected", 5}}, {{"args", {1, 1}}, {"expected", 2}}}}};
-const Json kAsserts =
-    AssertTests({"assert add(2, 3) == 5", "assert set(pair(3)) == {3, 4}", "assert abs(half(3) - 1.5) < 1e-9"});
+const Json kCalls = {
+    {"mode", "call"},
+    {"entry", "add"},
+    {"tests", {{{"args", {2, 3}}, {"expected", 5}}, {{"args", {1, 1}}, {"expected", 2}}}}};
+const Json kAsserts = AssertTests(
+    {"assert add(2, 3) == 5", "assert set(pair(3)) == {3, 4}", "assert abs(half(3) - 1.5) < 1e-9"});
 const Json kCheck = {
     {"mode", "assert"},
     {"entry", "add"},
-    {"setup", "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(1, 1) == 2\n"},
+    {"setup",
+     "def check(candidate):\n    assert candidate(2, 3) == 5\n    assert candidate(1, 1) == 2\n"},
     {"tests", {"check(add)"}}};
 
 TEST_F(CodeForging, PrintedVerdictsAreOutput) {
@@ -57,9 +59,10 @@ for pid in os.listdir("/proc"):
 
 TEST_F(CodeForging, EarlyExitsPassNothing) {
   for (const char* const exit :
-       {"import os; os._exit(0)", "import sys; sys.exit(0)", "raise SystemExit", "exit()", "quit(0)",
-        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "import os; os.kill(-1, 9)",
-        "import os\nif os.fork(): os._exit(0)", "import atexit, os; atexit.register(os._exit, 0)",
+       {"import os; os._exit(0)", "import sys; sys.exit(0)", "raise SystemExit", "exit()",
+        "quit(0)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "import os; os.kill(-1, 9)", "import os\nif os.fork(): os._exit(0)",
+        "import atexit, os; atexit.register(os._exit, 0)",
         "import os; os.execv('/usr/bin/true', ['true'])", "import os; os.close(3)",
         "import os; os.closerange(0, 100)"}) {
     for (const Json& columns : {kSum, kCalls, kAsserts, kCheck}) EarnsNothing(exit, columns);
@@ -100,26 +103,32 @@ TEST_F(CodeForging, ObjectsThatEqualEverythingAreWrong) {
     code.replace(code.find("BASE"), 4, base);
     for (const Json& columns : {kCalls, kAsserts, kCheck}) EarnsNothing(code, columns);
   }
-  EarnsNothing("from unittest.mock import ANY\ndef add(a, b): return ANY\npair = half = lambda x: ANY",
-               kAsserts);
-  EarnsNothing("def add(a, b): return [E]\nclass M(type):\n    def __eq__(c, o): return True\n"
-               "class E(metaclass=M): pass\npair = half = lambda x: E",
-               kCalls);
+  EarnsNothing(
+      "from unittest.mock import ANY\ndef add(a, b): return ANY\npair = half = lambda x: ANY",
+      kAsserts);
+  EarnsNothing(
+      "def add(a, b): return [E]\nclass M(type):\n    def __eq__(c, o): return True\n"
+      "class E(metaclass=M): pass\npair = half = lambda x: E",
+      kCalls);
 }
 
 TEST_F(CodeForging, PatchedBuiltinsStayInTheBox) {
-  for (const char* const code : {
-           "import builtins\nbuiltins.set = builtins.abs = lambda *a: 0\nbuiltins.AssertionError = Exception\n"
-           "def add(a, b): return 0\npair = half = lambda x: 0",
-           "def set(x): return {3, 4}\ndef abs(x): return 0\ndef add(a, b): return 0\npair = half = lambda x: 0",
-           "class AssertionError(Exception): pass\nclass set:\n    def __eq__(s, o): return True\n"
-           "def add(a, b): return 0\npair = half = lambda x: 0",
-           "import sys\nsys.excepthook = lambda *a: None\ndef add(a, b): raise ValueError\npair = half = add",
-           "__builtins__ = {}\ndef add(a, b): return None\npair = half = lambda x: None",
-           "def check(candidate): return None\ndef add(a, b): return 0\npair = half = lambda x: 0",
-           "import sys\nsys.settrace(lambda *a: None)\ndef add(a, b): return 0\npair = half = lambda x: 0",
-           "def eq(*a): return True\nint = float = bool = len = sorted = eq\ndef add(a, b): return 0\n"
-           "pair = half = lambda x: 0"}) {
+  for (const char* const code :
+       {"import builtins\nbuiltins.set = builtins.abs = lambda *a: 0\nbuiltins.AssertionError = "
+        "Exception\n"
+        "def add(a, b): return 0\npair = half = lambda x: 0",
+        "def set(x): return {3, 4}\ndef abs(x): return 0\ndef add(a, b): return 0\npair = half = "
+        "lambda x: 0",
+        "class AssertionError(Exception): pass\nclass set:\n    def __eq__(s, o): return True\n"
+        "def add(a, b): return 0\npair = half = lambda x: 0",
+        "import sys\nsys.excepthook = lambda *a: None\ndef add(a, b): raise ValueError\npair = "
+        "half = add",
+        "__builtins__ = {}\ndef add(a, b): return None\npair = half = lambda x: None",
+        "def check(candidate): return None\ndef add(a, b): return 0\npair = half = lambda x: 0",
+        "import sys\nsys.settrace(lambda *a: None)\ndef add(a, b): return 0\npair = half = lambda "
+        "x: 0",
+        "def eq(*a): return True\nint = float = bool = len = sorted = eq\ndef add(a, b): return 0\n"
+        "pair = half = lambda x: 0"}) {
     for (const Json& columns : {kAsserts, kCheck}) EarnsNothing(code, columns);
   }
 }
@@ -138,7 +147,8 @@ while frame: found += repr(frame.f_locals) + repr(frame.f_globals); frame = fram
 print("72013" if "72013" in found.replace(__file__, "") .replace('"72013"', "") else "nothing")
 )",
                StdinTests({{"", "72014\n"}}));
-  EarnsNothing(R"(
+  EarnsNothing(
+      R"(
 import gc, sys
 def add(a, b):
     found = set()
@@ -150,7 +160,7 @@ def add(a, b):
         found |= {x for x in frame.f_locals.values() if type(x) is int}; frame = frame.f_back
     return 918273 if 918273 in found - {918273 * 1} else -1
 )",
-               {{"mode", "call"}, {"entry", "add"}, {"tests", {{{"args", {1, 2}}, {"expected", 918273}}}}});
+      {{"mode", "call"}, {"entry", "add"}, {"tests", {{{"args", {1, 2}}, {"expected", 918273}}}}});
 }
 
 TEST_F(CodeForging, AnswersOutOfTurnFailTheTest) {
@@ -158,7 +168,8 @@ TEST_F(CodeForging, AnswersOutOfTurnFailTheTest) {
        {"os.write(3, b'\\x05\\x00\\x00\\x00\\x02\\x00\\x00\\x00vtN')", "os.write(3, b'\\xff' * 64)",
         "os.write(3, bytes(1 << 16))", "os.read(3, 1 << 16)",
         // a forged reply, numbered right, with one byte too many behind it
-        "os.write(3, (13).to_bytes(4, 'little') + (3).to_bytes(4, 'little') + b'vt\\x02\\0\\0\\0i\\1\\0\\0\\0' + b'9N!')"}) {
+        "os.write(3, (13).to_bytes(4, 'little') + (3).to_bytes(4, 'little') + "
+        "b'vt\\x02\\0\\0\\0i\\1\\0\\0\\0' + b'9N!')"}) {
     const std::string code = "import os\ndef add(a, b):\n    " + std::string(body) +
                              "\n    return 0\npair = half = lambda x: add(x, x)\n";
     EarnsNothing(code, WithLimits(kCalls, {{"wall_ms", 500}}));
@@ -167,19 +178,22 @@ TEST_F(CodeForging, AnswersOutOfTurnFailTheTest) {
 }
 
 TEST_F(CodeForging, ArgumentsAreCopies) {
-  const Json columns = AssertTests({"x = [3, 1, 2]\nassert f(x) == sorted(x)",
-                                    "x = [3, 1]\ny = list(x)\nf(x)\nassert x == y"});
+  const Json columns = AssertTests(
+      {"x = [3, 1, 2]\nassert f(x) == sorted(x)", "x = [3, 1]\ny = list(x)\nf(x)\nassert x == y"});
   EXPECT_EQ(GradeCode("def f(x):\n    x.clear()\n    return []", columns).tests->passed(), 1u);
 }
 
 TEST_F(CodeForging, ValuesWithoutBoundsAreRefused) {
   for (const char* const value :
-       {"'9' * (300 << 20)", "[0] * (1 << 26)", "1 << (1 << 30)", "deep()", "loop()", "range(10 ** 12)",
-        "float('nan')", "b'5'", "{frozenset([5]): 5}", "lambda: 5", "type", "object()", "(i for i in [5])",
-        "[[5]] * 9999999"}) {
-    const std::string code = std::string("def deep():\n    x = 5\n    for _ in range(100000): x = [x]\n    return x\n"
-                                         "def loop():\n    x = []\n    x.append(x)\n    return x\n"
-                                         "def add(a, b): return ") + value;
+       {"'9' * (300 << 20)", "[0] * (1 << 26)", "1 << (1 << 30)", "deep()", "loop()",
+        "range(10 ** 12)", "float('nan')", "b'5'", "{frozenset([5]): 5}", "lambda: 5", "type",
+        "object()", "(i for i in [5])", "[[5]] * 9999999"}) {
+    const std::string code =
+        std::string(
+            "def deep():\n    x = 5\n    for _ in range(100000): x = [x]\n    return x\n"
+            "def loop():\n    x = []\n    x.append(x)\n    return x\n"
+            "def add(a, b): return ") +
+        value;
     EarnsNothing(code, kCalls);
   }
 }

@@ -15,11 +15,14 @@ namespace fs = std::filesystem;
 
 const char* const kHostile[] = {
     "import os\nwhile True:\n    try: os.fork()\n    except OSError: break",
-    "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\nimport time\ntime.sleep(600)",
+    "import os\nif os.fork(): os._exit(0)\nos.setsid()\nif os.fork(): os._exit(0)\nimport "
+    "time\ntime.sleep(600)",
     "import os, time\nfor _ in range(5):\n    if os.fork() == 0: time.sleep(600)",
-    "import os\nfor _ in range(100):\n    try: os.mkdir('d'); os.chdir('d')\n    except OSError: break",
+    "import os\nfor _ in range(100):\n    try: os.mkdir('d'); os.chdir('d')\n    except OSError: "
+    "break",
     "import os\nos.mkdir('a'); open('a/f', 'w').write('x'); os.chmod('a', 0); os.mkfifo('p')",
-    "import socket\nk = [socket.socketpair() for _ in range(50)]\nfor a, b in k: a.send(b'x' * 1000)",
+    "import socket\nk = [socket.socketpair() for _ in range(50)]\nfor a, b in k: a.send(b'x' * "
+    "1000)",
     "open('f', 'wb').write(b'x' * (4 << 20))\nprint('ok')",
     "import os, signal\nos.kill(os.getppid(), signal.SIGKILL); os.kill(0, signal.SIGKILL)",
     "import os\nos.abort()",
@@ -79,10 +82,12 @@ void JudgeMany(const Grader& grader, int samples) {
     threads.emplace_back([&, t] {
       for (int i = t; i < samples; i += kThreads) {
         Sample sample = MakeSample(Fenced(kHostile[i % std::size(kHostile)]));
-        const Json columns = i % 2 == 0 ? StdinTests({{"1\n", "never\n"}})
-                                        : AssertTests({"assert f(1) == 1"});
+        const Json columns =
+            i % 2 == 0 ? StdinTests({{"1\n", "never\n"}}) : AssertTests({"assert f(1) == 1"});
         sample.set_columns_json(
-            WithLimits(columns, {{"wall_ms", 400}, {"cpu_ms", 300}, {"memory_mb", 64}, {"pids", 16}}).dump());
+            WithLimits(columns,
+                       {{"wall_ms", 400}, {"cpu_ms", 300}, {"memory_mb", 64}, {"pids", 16}})
+                .dump());
         const Grade grade = grader.Score(sample, Budget(std::chrono::milliseconds(60'000)));
         EXPECT_EQ(grade.status, STATUS_OK) << grade.detail;
         EXPECT_EQ(grade.score, 0);

@@ -62,7 +62,8 @@ TEST(OutputCompare, NanAndInfinityNeverComeClose) {
 }
 
 TEST(OutputCompare, UnknownNamesAreRefused) {
-  for (const char* const text : {"line", "float", "float:", "float:x", "float:-1", "float:nan", "float:1e-6 "}) {
+  for (const char* const text :
+       {"line", "float", "float:", "float:x", "float:-1", "float:nan", "float:1e-6 "}) {
     EXPECT_THROW(ParseCompare(text), Error) << text;
   }
 }

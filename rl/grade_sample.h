@@ -1,0 +1,14 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "reward/grader.h"
+
+namespace cohort::rl {
+
+// A line of `cohort grade` as a sample: "pred" is a whole response, "answer" an extracted one,
+// "code" a bare program; "gold" is the reference; every other field is a column. The id is not set.
+// Errors: kUsage when there is nothing to grade.
+reward::Sample ToSample(const nlohmann::json& row);
+
+}  // namespace cohort::rl

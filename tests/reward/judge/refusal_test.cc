@@ -1,0 +1,68 @@
+// Where the kernel forbids a protection, no untrusted code runs unless that was asked for.
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "tests/reward/judge/judge_case.h"
+
+namespace cohort::reward::judge {
+namespace {
+
+using testing::HasSubstr;
+
+std::string OutputOf(const std::string& command) {
+  FILE* const pipe = popen((command + " 2>&1").c_str(), "r");
+  std::string output;
+  char buffer[4096];
+  for (size_t got; (got = fread(buffer, 1, sizeof(buffer), pipe)) > 0;) output.append(buffer, got);
+  pclose(pipe);
+  return output;
+}
+
+// This program again, where no user namespace may be made.
+std::string InsideForbidden(const std::string& test) {
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  return OutputOf(
+      "unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces && exec " +
+      self + " --gtest_also_run_disabled_tests --gtest_filter=*DISABLED_" + test + "'");
+}
+
+class SandboxRefusal : public testing::Test {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
+};
+
+TEST(SandboxInside, DISABLED_Refuses) {
+  try {
+    MakeGrader("code", {});
+    printf("it accepts\n");
+  } catch (const Error& error) {
+    printf("refused: %s\nhint: %s\n", error.what(), error.hint().c_str());
+  }
+}
+
+TEST(SandboxInside, DISABLED_Describes) {
+  for (const Protection& p : Sandbox::OfThisProcess().protections()) {
+    printf("%s works=%d needed=%d: %s\n", p.name.c_str(), p.works, p.needed, p.detail.c_str());
+  }
+}
+
+TEST_F(SandboxRefusal, ItNamesWhatIsMissingAndHowToGoOn) {
+  const std::string output = InsideForbidden("Refuses");
+  EXPECT_THAT(output, HasSubstr("refused: untrusted code cannot be confined here: namespaces ("));
+  EXPECT_THAT(output, HasSubstr("cohort doctor"));
+  EXPECT_THAT(output, HasSubstr("--allow-weak-sandbox"));
+}
+
+TEST_F(SandboxRefusal, TheProtectionsThatAreLeftAreListed) {
+  const std::string output = InsideForbidden("Describes");
+  EXPECT_THAT(output, HasSubstr("namespaces works=0 needed=1"));
+  EXPECT_THAT(output, HasSubstr("system call filter works=1 needed=1"));
+  EXPECT_THAT(output, HasSubstr("user.max_user_namespaces"));
+}
+
+}  // namespace
+}  // namespace cohort::reward::judge
