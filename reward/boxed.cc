@@ -54,12 +54,31 @@ std::vector<Box> ClosedBoxes(std::string_view text) {
   return closed;
 }
 
+// Width of "x =" or "x_1 =" at the beginning; 0 where there is none.
+size_t NameWidth(std::string_view text) {
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  if (text.empty() || !letter(text[0])) return 0;
+  size_t end = 1;
+  if (text.substr(end).starts_with("_{")) {
+    end = std::min(text.find('}', end), text.size() - 1) + 1;
+  } else if (text.substr(end).starts_with("_")) {
+    end = std::min(end + 2, text.size());
+  }
+  while (end < text.size() && text[end] == ' ') ++end;
+  return end < text.size() && text[end] == '=' ? end + 1 : 0;
+}
+
 bool JoinsAList(std::string_view between) {
   static constexpr std::array<std::string_view, 11> kJoiners = {
       ",", "$", "and", "or", "\\text{", "}", "\\(", "\\)", "\\quad", "\\ ", "{"};
+  if (between.empty()) return true;
   between = Trim(between);
   bool separated = false;
   while (!between.empty()) {
+    if (const size_t name = NameWidth(between); name > 0 && separated) {  // "and x ="
+      between = Trim(between.substr(name));
+      continue;
+    }
     const auto joiner = std::find_if(kJoiners.begin(), kJoiners.end(),
                                      [&](std::string_view j) { return between.starts_with(j); });
     if (joiner == kJoiners.end()) return false;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/nearest_name.h"
@@ -36,6 +37,19 @@ int64_t Options::Integer(const std::string& name, int64_t fallback, int64_t min,
   if (error != std::errc() || end != text.data() + text.size() || value < min || value > max) {
     Fail("option '" + name + "' is '" + text + "', expected a whole number from " +
          std::to_string(min) + " to " + std::to_string(max));
+  }
+  return value;
+}
+
+double Options::Real(const std::string& name, double fallback, double min, double max) const {
+  if (!Has(name)) return fallback;
+  const std::string text = Text(name, "");
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value >= min && value <= max)) {
+    std::ostringstream range;
+    range << min << " to " << max;
+    Fail("option '" + name + "' is '" + text + "', expected a number from " + range.str());
   }
   return value;
 }

@@ -21,6 +21,7 @@ class Options {
   std::string RequiredText(const std::string& name) const;
   bool Flag(const std::string& name, bool fallback) const;  // true / false
   int64_t Integer(const std::string& name, int64_t fallback, int64_t min, int64_t max) const;
+  double Real(const std::string& name, double fallback, double min, double max) const;
   std::string OneOf(const std::string& name, const std::string& fallback,
                     const std::vector<std::string>& choices) const;
 

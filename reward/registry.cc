@@ -38,10 +38,10 @@ void CheckOptionNames(const RewardInfo& reward, const std::map<std::string, std:
 
 const std::vector<RewardInfo>& RegisteredRewards() {
   static const std::vector<RewardInfo> rewards = {
-      LastNumberReward(), BoxedAnswerReward(), ExactAnswerReward(), FuzzyMatchReward(),
-      FormatReward(),     LengthReward(),      RepetitionReward(),  LanguageReward(),
-      JsonSchemaReward(), ToolCallReward(),    LlmJudgeReward(),    CodeReward(),
-      CustomReward(),
+      LastNumberReward(), BoxedAnswerReward(), MathReward(),     ExactAnswerReward(),
+      FuzzyMatchReward(), FormatReward(),      LengthReward(),   RepetitionReward(),
+      LanguageReward(),   JsonSchemaReward(),  ToolCallReward(), LlmJudgeReward(),
+      CodeReward(),       CustomReward(),
   };
   return rewards;
 }

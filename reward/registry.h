@@ -32,6 +32,7 @@ RewardInfo BoxedAnswerReward();
 RewardInfo ExactAnswerReward();
 RewardInfo FormatReward();
 RewardInfo LengthReward();
+RewardInfo MathReward();
 RewardInfo FuzzyMatchReward();
 RewardInfo RepetitionReward();
 RewardInfo LanguageReward();

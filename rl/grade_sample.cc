@@ -44,6 +44,7 @@ reward::Sample ToSample(const Json& row) {
   for (const auto& [name, value] : row.items()) {
     if (name == completion_field) {
       sample.set_completion(name == "code" ? Fenced(TextOf(value)) : TextOf(value));
+      sample.set_extracted(name == "answer");
     } else if (name == "gold") {
       sample.set_answer(TextOf(value));
     } else if (name == "prompt") {

@@ -1,0 +1,195 @@
+#include "reward/math/answer_extraction.h"
+
+#include <algorithm>
+#include <array>
+
+#include "reward/answer_text.h"
+#include "reward/boxed.h"
+#include "reward/math/characters.h"
+#include "reward/math/limits.h"
+#include "reward/math/plain_text.h"
+#include "reward/math/sentence_answer.h"
+#include "reward/math/verifier.h"
+
+namespace cohort::reward::math {
+namespace {
+
+using Extracted = std::optional<ExtractedAnswer>;
+
+std::string LowerCase(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(), Lower);
+  return lower;
+}
+
+// A last \boxed{ that never closes: up to the dollar that ends its formula, or cut off.
+Extracted OpenBox(std::string_view text) {
+  constexpr std::string_view kMacro = "\\boxed{";
+  const size_t at = text.rfind(kMacro);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view rest = text.substr(at + kMacro.size());
+  int open = 1;
+  for (const char c : rest) {
+    open += c == '{' ? 1 : c == '}' ? -1 : 0;
+    if (open == 0) return std::nullopt;  // closed, and empty
+  }
+  const size_t dollar = rest.find('$');
+  const std::string content(Trim(rest.substr(0, dollar)));
+  if (content.empty()) return std::nullopt;
+  return ExtractedAnswer{content, "open box", dollar == std::string_view::npos};
+}
+
+Extracted Boxed(std::string_view text) {
+  if (text.find("box") == std::string_view::npos) return std::nullopt;
+  if (auto boxed = LastBoxed(text)) return ExtractedAnswer{std::move(*boxed), "boxed"};
+  return OpenBox(text);
+}
+
+Extracted AnswerTag(std::string_view text) {
+  const auto behind = AfterLast(text, "<answer>");
+  if (!behind) return std::nullopt;
+  const std::string_view inside = Trim(behind->substr(0, behind->find("</answer>")));
+  if (inside.empty()) return std::nullopt;
+  return ExtractedAnswer{std::string(inside), "answer tag"};
+}
+
+Extracted Hashes(std::string_view text) {
+  const auto behind = AfterLast(text, "####");
+  if (!behind) return std::nullopt;
+  const std::string_view line = Trim(Trim(*behind).substr(0, Trim(*behind).find('\n')));
+  if (line.empty()) return std::nullopt;
+  return ExtractedAnswer{std::string(line), "####"};
+}
+
+// Where the text behind the last answer phrase begins; npos without one.
+size_t BehindPhrase(std::string_view text) {
+  static constexpr std::array<std::string_view, 17> kPhrases = {
+      "answer is",      "answer:",     "answers are", "answer would be", "answer should be",
+      "answer must be", "answer =",    "answer**:",   "answer**",        "answer $",
+      "answer \\(",     "answer \\[",  "答案是",      "答案：",          "答案:",
+      "ponse est",      "respuesta es"};
+  const std::string lower = LowerCase(text);
+  size_t behind = std::string::npos;
+  for (const std::string_view phrase : kPhrases) {
+    const size_t at = lower.rfind(phrase);
+    if (at == std::string::npos) continue;
+    const bool opens = phrase.back() == '$' || phrase.back() == '(' || phrase.back() == '[';
+    const size_t end = opens ? at + 7 : at + phrase.size();
+    if (behind == std::string::npos || end > behind) behind = end;
+  }
+  for (size_t at = lower.rfind("a:"); at != std::string::npos && at < lower.size();
+       at = at == 0 ? std::string::npos : lower.rfind("a:", at - 1)) {
+    const bool starts_line = at == 0 || lower[at - 1] == '\n';
+    if (!starts_line) continue;
+    if (behind == std::string::npos || at + 2 > behind) behind = at + 2;
+    break;
+  }
+  return behind;
+}
+
+// The first sentence of a text: up to a full stop before a blank, or the end of the line.
+std::string_view Sentence(std::string_view text) {
+  const auto opens = [&](std::string_view mark) { return text.starts_with(mark); };
+  const std::vector<Formula> formulas = opens("$") || opens("\\[") || opens("\\(")
+                                            ? FormulasIn(text.substr(0, 4096))
+                                            : std::vector<Formula>();
+  size_t from = 0;
+  if (!formulas.empty() && formulas[0].begin == 0) from = formulas[0].end;
+  for (size_t i = from; i < text.size(); ++i) {
+    const bool stop = text[i] == '.' && (i + 1 == text.size() || IsSpace(text[i + 1])) && i > 0;
+    if (stop || text[i] == '\n' || text.substr(i).starts_with("<|")) return text.substr(0, i);
+  }
+  return text;
+}
+
+std::string_view WithoutMarks(std::string_view text) {
+  constexpr std::string_view kMarks = " \t\r\n:*\"";
+  const size_t first = text.find_first_not_of(kMarks);
+  if (first == std::string_view::npos) return {};
+  text = text.substr(first);
+  const size_t last = text.find_last_not_of(" \t\r\n*\"");
+  return text.substr(0, last + 1);
+}
+
+// "D, it doesn't make sense for it to be A": the letter in front.
+bool LeadsWithOption(std::string_view text) {
+  if (text.size() < 3 || text[0] < 'A' || text[0] > 'J') return false;
+  return (text[1] == ',' || text[1] == '.' || text[1] == ':' || text[1] == ')') &&
+         IsSpace(text[2]) && !IsFormulaText(text);
+}
+
+Extracted AnswerPhrase(std::string_view text) {
+  const size_t behind = BehindPhrase(text);
+  if (behind == std::string::npos) return std::nullopt;
+  const std::string_view sentence = WithoutMarks(Sentence(WithoutMarks(text.substr(behind))));
+  if (sentence.empty() || sentence.starts_with("\\boxed{}")) return std::nullopt;
+  constexpr const char* kSource = "answer phrase";
+  if (IsFormulaText(sentence)) return ExtractedAnswer{std::string(sentence), kSource};
+  if (LeadsWithOption(sentence)) return ExtractedAnswer{std::string(1, sentence[0]), kSource};
+  if (auto found = LastFormulaOrNumber(sentence)) {
+    return ExtractedAnswer{std::move(*found), kSource};
+  }
+  if (sentence.size() > 200) return std::nullopt;
+  return ExtractedAnswer{std::string(sentence), kSource};
+}
+
+}  // namespace
+
+std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
+  auto text = AfterReasoning(response);
+  if (!text) return std::nullopt;
+  if (text->size() > kMaxResponseTail) text = text->substr(text->size() - kMaxResponseTail);
+  text = Trim(*text);
+  if (auto boxed = Boxed(*text)) {
+    // "The final answer is X. I hope it is correct." behind the last box is the last word.
+    const std::string_view behind = text->substr(text->rfind("box"));
+    if (LowerCase(behind).find("final answer is") == std::string::npos) return boxed;
+    auto last = AnswerPhrase(behind);
+    return last ? last : boxed;
+  }
+  if (auto tagged = AnswerTag(*text)) return tagged;
+  if (auto hashes = Hashes(*text)) return hashes;
+  if (auto phrase = AnswerPhrase(*text)) return phrase;
+  if (text->empty()) return std::nullopt;
+  if (text->size() < 400 && (IsFormulaText(*text) || text->size() == 1)) {
+    return ExtractedAnswer{std::string(*text), "whole response"};
+  }
+  if (auto last = LastFormulaOrNumber(*text)) {
+    return ExtractedAnswer{std::move(*last), "last formula"};
+  }
+  if (auto option = LastOption(*text)) return ExtractedAnswer{std::move(*option), "last option"};
+  // A few words are the answer themselves.
+  if (text->size() <= 60 && text->find('\n') == std::string_view::npos) {
+    return ExtractedAnswer{std::string(*text), "whole response"};
+  }
+  return std::nullopt;
+}
+
+ExtractedAnswer ExtractFromAnswer(std::string_view text) {
+  text = Trim(text);
+  if (text.size() > kMaxAnswerBytes) return {std::string(text.substr(0, kMaxTextBytes + 1)), "all"};
+  if (auto boxed = Boxed(text)) return *boxed;
+  if (text.find("####") != std::string_view::npos) return {std::string(GoldText(text)), "####"};
+  const bool words = text.find(' ') != std::string_view::npos;
+  if (!words || IsFormulaText(text)) return {std::string(text), "all"};
+  const std::vector<Formula> formulas = FormulasIn(text);
+  const size_t phrase = BehindPhrase(text);
+  if (formulas.size() == 1 || (formulas.empty() && phrase != std::string::npos)) {
+    if (formulas.empty()) {
+      const std::string_view rest = WithoutMarks(text.substr(phrase));
+      if (!rest.empty()) return {std::string(rest), "answer phrase"};
+    } else if (formulas[0].begin > 0 || formulas[0].end < text.size()) {
+      const std::string_view before = text.substr(0, formulas[0].begin);
+      const std::string_view behind = text.substr(formulas[0].end);
+      const bool prose = IsProse(before) || IsProse(behind);
+      const bool numbers = before.find_first_of("0123456789") != std::string_view::npos ||
+                           behind.find_first_of("0123456789") != std::string_view::npos;
+      if (prose && !numbers && IsFormulaText(formulas[0].body)) {
+        return {std::string(formulas[0].body), "the formula"};
+      }
+    }
+  }
+  return {std::string(text), "all"};
+}
+
+}  // namespace cohort::reward::math

@@ -1,0 +1,52 @@
+#include "reward/math/choice.h"
+
+#include "reward/answer_text.h"
+#include "reward/math/characters.h"
+#include "reward/math/plain_text.h"
+
+namespace cohort::reward::math {
+namespace {
+
+bool IsOption(char c) { return c >= 'A' && c <= 'J'; }
+
+// "(X)" anywhere: more than one option is none.
+bool HasOption(std::string_view text) {
+  for (size_t i = 0; i + 2 < text.size(); ++i) {
+    if (text[i] == '(' && IsOption(text[i + 1]) && text[i + 2] == ')') return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<Choice> ParseChoice(std::string_view text) {
+  if (text.size() > 400) return std::nullopt;
+  const std::string plain = Unwrap(text);
+  std::string_view rest = plain;
+  const bool bracket = rest.starts_with('(');
+  if (bracket) rest.remove_prefix(1);
+  if (rest.empty()) return std::nullopt;
+  Choice choice{rest[0], "", false};
+  if (!IsOption(choice.letter)) {
+    if (!IsOption(static_cast<char>(rest[0] & ~0x20)) || !IsLetter(rest[0])) return std::nullopt;
+    choice.letter = static_cast<char>(rest[0] & ~0x20);
+    choice.lower = true;
+  }
+  rest.remove_prefix(1);
+  const bool closed = rest.starts_with(')');
+  if (bracket && !closed) return std::nullopt;
+  const bool marked =
+      closed || rest.starts_with(". ") || rest.starts_with(": ") || rest == "." || rest == ":";
+  if (marked) rest.remove_prefix(1);
+  const bool spaced = rest.starts_with(' ');
+  rest = Trim(rest);
+  if (rest.empty()) return choice;
+  if (choice.lower || HasOption(rest)) return std::nullopt;
+  const bool name =
+      spaced && rest.size() > 1 && IsUpper(rest[0]) && IsLetter(rest[1]) && !IsUpper(rest[1]);
+  if (!marked && !name) return std::nullopt;
+  choice.value = rest;
+  return choice;
+}
+
+}  // namespace cohort::reward::math

@@ -1,0 +1,151 @@
+// Lists, tuples, sets, intervals and matrices.
+
+#include <algorithm>
+
+#include "reward/math/compare.h"
+#include "reward/math/rewrite.h"
+
+namespace cohort::reward::math {
+namespace {
+
+bool IsVector(const Arena& arena, NodeId id) {
+  return arena.Is(id, Kind::kMatrix) && (arena[id].op == 1 || arena[id].op == arena[id].count);
+}
+
+bool IsCollection(Kind kind) { return kind >= Kind::kList && kind <= Kind::kSetBuilder; }
+
+}  // namespace
+
+// Whether the answer stands for several values at once.
+bool Comparer::AsList(NodeId id) const {
+  return arena_.Is(id, Kind::kList) || arena_.Is(id, Kind::kSet) ||
+         Contains(arena_, id, Kind::kPlusMinus);
+}
+
+std::optional<Verdict> Comparer::Collections(NodeId gold, NodeId pred) {
+  const Kind a = arena_[gold].kind;
+  const Kind b = arena_[pred].kind;
+  const auto either = [&](Kind kind) { return a == kind || b == kind; };
+  if (either(Kind::kSetBuilder)) return Families(gold, pred);
+  if (AsList(gold) || AsList(pred)) {
+    const bool families =
+        Contains(arena_, gold, Kind::kMember) || Contains(arena_, pred, Kind::kMember);
+    if (families) return Families(gold, pred);
+    return Unordered(gold, pred);
+  }
+  if (a == Kind::kMatrix && b == Kind::kMatrix) return Matrices(gold, pred);
+  if (conventions_.vectors && a == Kind::kMatrix && b == Kind::kTuple && IsVector(arena_, gold)) {
+    return Ordered(gold, pred);
+  }
+  if (conventions_.vectors && b == Kind::kMatrix && a == Kind::kTuple && IsVector(arena_, pred)) {
+    return Ordered(gold, pred);
+  }
+  if (a == Kind::kTuple && b == Kind::kTuple) return Ordered(gold, pred);
+  if (a == Kind::kInterval && b == Kind::kInterval) {
+    if (arena_[gold].op != arena_[pred].op) return Decided(Verdict::kUnequal, "interval");
+    return Ordered(gold, pred);
+  }
+  if ((a == Kind::kInterval && b == Kind::kTuple) || (a == Kind::kTuple && b == Kind::kInterval)) {
+    const NodeId interval = a == Kind::kInterval ? gold : pred;
+    const NodeId tuple = a == Kind::kInterval ? pred : gold;
+    const bool open = arena_[interval].op == 0 && arena_[tuple].op == 0;
+    return open ? Ordered(gold, pred) : Decided(Verdict::kUnequal, "interval");
+  }
+  if (either(Kind::kUnion) && a == b) return Ordered(gold, pred);
+  if (IsCollection(a) || IsCollection(b)) return Decided(Verdict::kUnequal, "kind");
+  return std::nullopt;
+}
+
+// The values a list, a set or a plus-minus stands for; a scalar is a list of one.
+std::vector<NodeId> Comparer::Items(NodeId id) {
+  std::vector<NodeId> items;
+  const bool list = arena_.Is(id, Kind::kList) || arena_.Is(id, Kind::kSet);
+  const size_t count = list ? arena_[id].count : 1;
+  for (size_t i = 0; i < count; ++i) {
+    const NodeId item = list ? arena_.Child(id, i) : id;
+    const std::vector<NodeId> variants = SignVariants(&arena_, item);
+    if (variants.empty()) return {};
+    items.insert(items.end(), variants.begin(), variants.end());
+  }
+  return items;
+}
+
+// The same values in any order; each item of either side is an item of the other. An ellipsis
+// makes the order matter.
+Verdict Comparer::Unordered(NodeId gold, NodeId pred) {
+  const bool sequence = Contains(arena_, gold, Kind::kEllipsis) ||
+                        Contains(arena_, pred, Kind::kEllipsis) ||
+                        (!conventions_.unordered_lists && arena_.Is(gold, Kind::kList) &&
+                         arena_.Is(pred, Kind::kList));
+  if (sequence) return Ordered(gold, pred);
+  // A bare list against a tuple is the tuple without its brackets.
+  for (const auto& [list, tuple] : {std::pair(gold, pred), std::pair(pred, gold)}) {
+    if (arena_.Is(list, Kind::kList) && arena_.Is(tuple, Kind::kTuple)) return Ordered(gold, pred);
+    if (arena_.Is(list, Kind::kSet) && arena_.Is(tuple, Kind::kTuple)) return Verdict::kUnequal;
+  }
+  const std::vector<NodeId> a = Items(gold);
+  const std::vector<NodeId> b = Items(pred);
+  if (a.empty() || b.empty()) return Decided(Verdict::kUndecided, "signs");
+  std::vector<bool> met(b.size(), false);
+  for (const NodeId wanted : a) {
+    bool found = false;
+    for (size_t i = 0; i < b.size(); ++i) {
+      if (found && met[i]) continue;
+      const Verdict verdict = Compare(wanted, b[i]);
+      if (verdict == Verdict::kUndecided) return verdict;
+      if (verdict == Verdict::kEqual) found = met[i] = true;
+    }
+    if (!found) return Decided(Verdict::kUnequal, "items");
+  }
+  const bool all = std::find(met.begin(), met.end(), false) == met.end();
+  return all ? Verdict::kEqual : Decided(Verdict::kUnequal, "items");
+}
+
+Verdict Comparer::Ordered(NodeId gold, NodeId pred) {
+  if (arena_[gold].count != arena_[pred].count) return Decided(Verdict::kUnequal, "length");
+  for (size_t i = 0; i < arena_[gold].count; ++i) {
+    const Verdict verdict = Compare(arena_.Child(gold, i), arena_.Child(pred, i));
+    if (verdict != Verdict::kEqual) return verdict;
+  }
+  return Verdict::kEqual;
+}
+
+Verdict Comparer::Matrices(NodeId gold, NodeId pred) {
+  if (arena_[gold].op != arena_[pred].op) return Decided(Verdict::kUnequal, "shape");
+  return Ordered(gold, pred);
+}
+
+// {2n | n in Z} against "2n, n in Z": the element and each condition.
+Verdict Comparer::Families(NodeId gold, NodeId pred) {
+  const auto parts = [&](NodeId id) {
+    std::vector<NodeId> all;
+    if (!arena_.Is(id, Kind::kSetBuilder) && !arena_.Is(id, Kind::kList)) return all;
+    for (const NodeId child : arena_.Children(id)) {
+      if (!arena_.Is(child, Kind::kList)) {
+        all.push_back(child);
+        continue;
+      }
+      for (const NodeId inner : arena_.Children(child)) all.push_back(inner);
+    }
+    return all;
+  };
+  std::vector<NodeId> a = parts(gold);
+  std::vector<NodeId> b = parts(pred);
+  if (a.size() != b.size() || a.empty()) return Decided(Verdict::kUnequal, "kind");
+  for (size_t i = 0; i < a.size(); ++i) {
+    const Verdict verdict = Compare(a[i], b[i]);
+    if (verdict != Verdict::kEqual) return verdict;
+  }
+  return Verdict::kEqual;
+}
+
+std::optional<Verdict> Comparer::RealSets(NodeId gold, NodeId pred) {
+  if (!IsRealSet(arena_, gold) && !IsRealSet(arena_, pred)) return std::nullopt;
+  RealLine line(&arena_, [&](NodeId a, NodeId b) { return Order(a, b); });
+  const auto equal = line.Equal(gold, pred);
+  if (work_.Exhausted()) return Decided(Verdict::kUndecided, "work");
+  if (!equal) return std::nullopt;
+  return Decided(*equal ? Verdict::kEqual : Verdict::kUnequal, "sets of reals");
+}
+
+}  // namespace cohort::reward::math

@@ -1,0 +1,79 @@
+// math: the final answer of the completion is the answer, as mathematics.
+
+#include "reward/answer_text.h"
+#include "reward/math/answer_extraction.h"
+#include "reward/math/verifier.h"
+#include "reward/registry.h"
+
+namespace cohort::reward {
+namespace {
+
+using math::ExtractedAnswer;
+using math::Verdict;
+
+class MathGrader final : public Grader {
+ public:
+  explicit MathGrader(const Options& options) {
+    conventions_.rel_tol = options.Real("rel_tol", conventions_.rel_tol, 0, 0.1);
+    conventions_.percent = options.Flag("percent", conventions_.percent);
+    conventions_.units = options.Flag("units", conventions_.units);
+    conventions_.unordered_lists = options.Flag("unordered_lists", conventions_.unordered_lists);
+    conventions_.assignments = options.Flag("assignments", conventions_.assignments);
+    conventions_.relation_sets = options.Flag("relation_sets", conventions_.relation_sets);
+    conventions_.vectors = options.Flag("vectors", conventions_.vectors);
+    conventions_.decimal_comma = options.Flag("decimal_comma", conventions_.decimal_comma);
+    conventions_.number_words = options.Flag("number_words", conventions_.number_words);
+  }
+
+  Grade Score(const Sample& sample, const Budget&) const override {
+    if (Trim(sample.answer()).empty()) return Failed(STATUS_UNPARSEABLE, "the answer is empty");
+    const ExtractedAnswer gold = math::ExtractFromAnswer(sample.answer());
+    std::optional<ExtractedAnswer> found;
+    if (sample.extracted()) {
+      found = math::ExtractFromAnswer(sample.completion());
+    } else {
+      found = math::ExtractFromResponse(sample.completion());
+    }
+    if (!found.has_value() || found->text.empty()) {
+      return {0, STATUS_OK, "no answer in the completion"};
+    }
+    const std::string where = Quote(found->text) + " (" + found->source + ")";
+    if (found->cut_off) return {0, STATUS_OK, where + " is cut off"};
+    const math::Judgement judged = math::Judge(gold.text, found->text, conventions_);
+    if (judged.verdict == Verdict::kEqual) {
+      return {1, STATUS_OK, where + " equals " + Quote(gold.text) + ": " + judged.method};
+    }
+    if (judged.verdict == Verdict::kUndecided) {
+      return Failed(STATUS_TIMEOUT, where + " against " + Quote(gold.text) +
+                                        " was not decided within its budget: " + judged.method);
+    }
+    if (!judged.gold_understood) {
+      return Failed(STATUS_UNPARSEABLE,
+                    "the answer " + Quote(gold.text) + " is neither a formula nor words");
+    }
+    const char* as_text = judged.pred_understood ? "" : ", which is no formula";
+    return {0, STATUS_OK, where + as_text + " is not " + Quote(gold.text) + ": " + judged.method};
+  }
+
+ private:
+  math::Conventions conventions_;
+};
+
+}  // namespace
+
+RewardInfo MathReward() {
+  return {"math",
+          "1 when the final answer of the completion equals the answer as mathematics, else 0",
+          {{"rel_tol", "largest relative difference where a decimal is written (default 1.5e-6)"},
+           {"percent", "true: 50% equals 0.5 and 50 (default true)"},
+           {"units", "true: a unit on one side only is ignored (default true)"},
+           {"unordered_lists", "true: bare comma lists have no order (default true)"},
+           {"assignments", "true: x = 5 equals 5 (default true)"},
+           {"relation_sets", "true: x > 3 equals (3, inf) (default true)"},
+           {"vectors", "true: a column equals the tuple of its entries (default true)"},
+           {"decimal_comma", "true: 1,5 equals 1.5 (default true)"},
+           {"number_words", "true: forty-two equals 42 (default true)"}},
+          [](const Options& options) { return std::make_unique<MathGrader>(options); }};
+}
+
+}  // namespace cohort::reward

@@ -1,0 +1,186 @@
+#include "reward/math/sentence_answer.h"
+
+#include <algorithm>
+
+#include "reward/answer_text.h"
+#include "reward/math/characters.h"
+#include "reward/math/plain_text.h"
+#include "reward/math/verifier.h"
+
+namespace cohort::reward::math {
+namespace {
+
+// The delimiter that closes the one at i, and its width; empty where none opens.
+std::string_view Closing(std::string_view text, size_t i, size_t* width) {
+  *width = 2;
+  if (text.substr(i).starts_with("$$")) return "$$";
+  if (text.substr(i).starts_with("\\(")) return "\\)";
+  if (text.substr(i).starts_with("\\[")) return "\\]";
+  *width = 1;
+  return text[i] == '$' ? "$" : "";
+}
+
+bool OnlyJoins(std::string_view between) {
+  between = Trim(between);
+  if (between.size() > 8) return false;
+  std::string letters;
+  for (const char c : between) {
+    if (IsLetter(c)) {
+      letters += Lower(c);
+    } else if (c != ',' && c != ' ' && c != ';') {
+      return false;
+    }
+  }
+  return !between.empty() && (letters.empty() || letters == "and" || letters == "or");
+}
+
+bool BareSymbol(std::string_view formula) {
+  formula = Trim(formula);
+  return formula.size() == 1 && IsLetter(formula[0]);
+}
+
+// "1. First" counts and answers nothing.
+bool IsEnumeration(std::string_view text, size_t begin, size_t end) {
+  if (end >= text.size() || text[end] != '.' || end + 2 >= text.size() || text[end + 1] != ' ' ||
+      !IsLetter(text[end + 2])) {
+    return false;
+  }
+  const std::string_view before = text.substr(0, begin);
+  const size_t last = before.find_last_not_of(' ');
+  return last == std::string_view::npos || before[last] == '\n' || before[last] == ':' ||
+         (before[last] == '.' && begin - last > 1);
+}
+
+// The last number with what belongs to it: sign, fraction, percent, currency.
+std::optional<std::string_view> LastNumberRun(std::string_view text) {
+  constexpr std::string_view kInside = "0123456789.,/%$:^-*()!";
+  while (true) {
+    const size_t digit = text.find_last_of("0123456789");
+    if (digit == std::string_view::npos) return std::nullopt;
+    size_t begin = digit;
+    while (begin > 0 && kInside.find(text[begin - 1]) != std::string_view::npos) --begin;
+    size_t end = digit + 1;
+    while (end < text.size() && kInside.find(text[end]) != std::string_view::npos) ++end;
+    if (text.substr(end).starts_with("\\%")) end += 2;
+    const std::string_view whole = text.substr(begin, std::min<size_t>(end - begin, 300));
+    std::string_view run = whole;
+    while (!run.empty() &&
+           std::string_view(".,:*/-^!").find(run.back()) != std::string_view::npos) {
+      run.remove_suffix(1);
+    }
+    while (!run.empty() &&
+           std::string_view(",:*/^.)!").find(run.front()) != std::string_view::npos &&
+           !(run.front() == '.' && run.size() > 1 && IsDigit(run[1]))) {
+      run.remove_prefix(1);
+    }
+    const bool enumeration =
+        IsEnumeration(text, begin, begin + whole.find_last_of("0123456789") + 1);
+    if (!enumeration && IsFormulaText(run)) return run;
+    if (!enumeration) {  // "(35" of "(35 + 70": the digits alone
+      const size_t stop = run.find_last_of("0123456789");
+      size_t start = stop;
+      while (start > 0 &&
+             (IsDigit(run[start - 1]) || run[start - 1] == '.' || run[start - 1] == ',')) {
+        --start;
+      }
+      const bool part =
+          start > 0 && std::string_view("/^:").find(run[start - 1]) != std::string_view::npos;
+      const std::string_view digits = run.substr(start, stop - start + 1);
+      if (!part && IsFormulaText(digits)) return digits;
+    }
+    text = text.substr(0, begin);
+  }
+}
+
+// What stands behind the last "=", ":" or "is" of a sentence, where that is a formula written
+// without delimiters.
+std::optional<std::string> BareFormula(std::string_view text) {
+  text = Trim(text);
+  const size_t line = text.rfind('\n');
+  if (line != std::string_view::npos) text = text.substr(line + 1);
+  if (text.find('\\') == std::string_view::npos || text.size() > 400) return std::nullopt;
+  for (const std::string_view mark : {" = ", "=", " is ", " are ", ": "}) {
+    const auto behind = AfterLast(text, mark);
+    if (behind && IsFormulaText(*behind)) return std::string(Trim(*behind));
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Formula> FormulasIn(std::string_view text) {
+  std::vector<Formula> formulas;
+  size_t i = 0;
+  while (i < text.size()) {
+    if (text[i] != '$' && text[i] != '\\') {
+      ++i;
+      continue;
+    }
+    size_t width = 0;
+    const std::string_view closing = Closing(text, i, &width);
+    if (closing.empty()) {
+      i += 2;
+      continue;
+    }
+    size_t close = i + width;
+    while (close < text.size() && !text.substr(close).starts_with(closing)) {
+      close += text[close] == '\\' && closing[0] == '$' ? 2 : 1;
+    }
+    if (close >= text.size()) {
+      // An opening without an end: what follows may still hold others.
+      if (closing != "$" && closing != "$$") return formulas;
+      i += width;
+      continue;
+    }
+    formulas.push_back({i, close + closing.size(), text.substr(i + width, close - i - width)});
+    i = close + closing.size();
+    if (formulas.size() > 10'000) formulas.erase(formulas.begin(), formulas.begin() + 5'000);
+  }
+  return formulas;
+}
+
+std::optional<std::string> LastFormulaOrNumber(std::string_view text) {
+  std::vector<Formula> formulas = FormulasIn(text);
+  // "how many $? just about 1$": dollars around prose are money.
+  while (!formulas.empty() && IsProse(formulas.back().body) &&
+         formulas.back().body.find('\\') == std::string_view::npos &&
+         formulas.back().body.find(' ') != std::string_view::npos &&
+         !IsFormulaText(formulas.back().body)) {
+    formulas.pop_back();
+  }
+  std::string_view behind = text;
+  std::optional<std::string> formula;
+  if (!formulas.empty()) {
+    size_t first = formulas.size() - 1;
+    behind = text.substr(formulas.back().end);
+    while (first > 0 && OnlyJoins(text.substr(formulas[first - 1].end,
+                                              formulas[first].begin - formulas[first - 1].end))) {
+      --first;
+    }
+    formula = std::string(formulas[first].body);
+    for (size_t i = first + 1; i < formulas.size(); ++i) {
+      *formula += ", " + std::string(formulas[i].body);
+    }
+  }
+  if (const auto number = LastNumberRun(behind)) return std::string(*number);
+  if (formula && !BareSymbol(*formula)) return formula;
+  if (!formulas.empty()) {
+    const auto before = LastFormulaOrNumber(text.substr(0, formulas.back().begin));
+    return before ? before : formula;
+  }
+  return BareFormula(text);
+}
+
+std::optional<std::string> LastOption(std::string_view text) {
+  for (size_t i = text.size(); i-- > 0;) {
+    if (text[i] < 'A' || text[i] > 'J' || text[i] == 'I') continue;
+    const bool before = i == 0 || (!IsLetter(text[i - 1]) && !IsDigit(text[i - 1]));
+    const bool after = i + 1 == text.size() || (!IsLetter(text[i + 1]) && text[i + 1] != '\'');
+    const bool article =
+        text[i] == 'A' && i + 2 < text.size() && text[i + 1] == ' ' && IsLetter(text[i + 2]);
+    if (before && after && !article) return std::string(1, text[i]);
+  }
+  return std::nullopt;
+}
+
+}  // namespace cohort::reward::math
