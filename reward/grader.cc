@@ -14,6 +14,13 @@ std::chrono::milliseconds Budget::Left() const {
 
 Grade Failed(Status status, std::string detail) { return {0, status, std::move(detail)}; }
 
+std::vector<Grade> Grader::ScoreBatch(std::span<const Sample* const> samples,
+                                      const Budget& budget) const {
+  std::vector<Grade> grades;
+  for (const Sample* sample : samples) grades.push_back(Score(*sample, budget.StartedAgain()));
+  return grades;
+}
+
 const char* StatusName(Status status) {
   switch (status) {
     case STATUS_OK:
@@ -26,6 +33,8 @@ const char* StatusName(Status status) {
       return "memory";
     case STATUS_CRASH:
       return "crash";
+    case STATUS_NOT_APPLICABLE:
+      return "not_applicable";
     default:
       return "error";
   }

@@ -6,8 +6,10 @@
 #include <atomic>
 #include <chrono>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "reward/reward.pb.h"
 
@@ -19,6 +21,7 @@ class Budget {
   explicit Budget(std::chrono::milliseconds limit, const std::atomic<bool>* cancelled = nullptr)
       : limit_(limit), deadline_(std::chrono::steady_clock::now() + limit), cancelled_(cancelled) {}
 
+  Budget StartedAgain() const { return Budget(limit_, cancelled_); }  // the whole limit, from now
   std::chrono::milliseconds limit() const { return limit_; }
   std::chrono::milliseconds Left() const;  // never negative
   bool Cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
@@ -30,13 +33,21 @@ class Budget {
   const std::atomic<bool>* cancelled_;
 };
 
-// A wrong completion is score 0 with STATUS_OK. Any other status means that the grader could not
-// judge (an answer column it cannot read, a crash): the score is then meaningless.
+// A named piece of a grade, reported beside it; without a score it does not apply to the sample.
+struct GradePart {
+  std::string name;
+  std::optional<double> score;
+};
+
+// A wrong completion is score 0 with STATUS_OK. STATUS_NOT_APPLICABLE leaves the reward out of this
+// sample's sum and is no failure. Any other status means that the grader could not judge (an answer
+// column it cannot read, a crash). The score means something with STATUS_OK only.
 struct Grade {
   double score = 0;
   Status status = STATUS_OK;
   std::string detail;
   std::optional<TestTally> tests = std::nullopt;  // of graders that run tests
+  std::vector<GradePart> parts = {};  // of graders whose score is a sum
 };
 
 Grade Failed(Status status, std::string detail);
@@ -47,6 +58,12 @@ class Grader {
  public:
   virtual ~Grader() = default;
   virtual Grade Score(const Sample& sample, const Budget& budget) const = 0;
+
+  // Whether ScoreBatch() is more than a loop. Its budget is that of one sample: a grader that
+  // exceeds it with many samples may start again with each alone.
+  virtual bool takes_batches() const { return false; }
+  virtual std::vector<Grade> ScoreBatch(std::span<const Sample* const> samples,
+                                        const Budget& budget) const;
 };
 
 const char* StatusName(Status status);  // "ok", "unparseable", "timeout", ...

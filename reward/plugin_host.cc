@@ -1,5 +1,6 @@
-// cohort-plugin-host PATH MEMORY_MIB: loads one plug-in and scores the samples that arrive on fd 3.
-// Started by plugin_process.cc. It ends when its parent does, even while the plug-in hangs.
+// cohort-plugin-host MEMORY_MIB load PATH: loads a shared object and scores the samples that arrive
+// on fd 3. cohort-plugin-host MEMORY_MIB run PROGRAM ARGUMENTS: runs a program that does. Started
+// by plugin_child.cc. It ends when its parent does, even while the plug-in hangs.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -14,16 +15,18 @@
 #include <exception>
 #include <new>
 #include <string>
-#include <thread>
+#include <string_view>
 
 #include "reward/plugin.h"
+#include "reward/plugin_keeper.h"
 #include "reward/plugin_protocol.h"
 
 namespace {
 
 using cohort::reward::kHostOutOfMemory;
 using cohort::reward::kMaxPluginText;
-using cohort::reward::kPluginHostFd;
+using cohort::reward::kPluginChannelFd;
+using cohort::reward::kPluginLifelineFd;
 using cohort::reward::PluginOutcome;
 using cohort::reward::PluginReply;
 using cohort::reward::PluginRequest;
@@ -33,7 +36,7 @@ constexpr int kGoodbye = 0;  // the parent closed the socket: nothing is wrong
 void ReadExactly(void* into, size_t size) {
   char* next = static_cast<char*>(into);
   while (size > 0) {
-    const ssize_t got = read(kPluginHostFd, next, size);
+    const ssize_t got = read(kPluginChannelFd, next, size);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) _exit(kGoodbye);
     next += got;
@@ -44,7 +47,7 @@ void ReadExactly(void* into, size_t size) {
 void WriteReply(const PluginReply& reply) {
   const char* next = reinterpret_cast<const char*>(&reply);
   for (size_t size = sizeof(reply); size > 0;) {
-    const ssize_t sent = write(kPluginHostFd, next, size);
+    const ssize_t sent = write(kPluginChannelFd, next, size);
     if (sent < 0 && errno == EINTR) continue;
     if (sent <= 0) _exit(kGoodbye);
     next += sent;
@@ -58,16 +61,6 @@ PluginReply Reply(uint64_t number, PluginOutcome outcome, const char* detail) {
   reply.outcome = outcome;
   std::snprintf(reply.detail, sizeof(reply.detail), "%s", detail);
   return reply;
-}
-
-// A hanging plug-in never reads the socket, so a thread watches for the parent's end.
-void DieWithTheParent() {
-  pollfd parent = {kPluginHostFd, POLLRDHUP, 0};
-  while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
-  }
-  // A plug-in that closed the channel before this thread looked: the parent lives and will see it.
-  if ((parent.revents & POLLNVAL) != 0) _exit(kGoodbye);
-  kill(0, SIGKILL);  // our own process group: what the plug-in started goes too
 }
 
 void LimitMemory(const char* mebibytes) {
@@ -125,7 +118,7 @@ PluginReply Score(ScoreFunction score, uint64_t number, const cohort_reward_samp
   }
 }
 
-void Serve(ScoreFunction score) {
+[[noreturn]] void Serve(ScoreFunction score) {
   std::string buffer;
   while (true) {
     PluginRequest request;
@@ -153,26 +146,37 @@ void Serve(ScoreFunction score) {
   }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  pollfd socket = {kPluginHostFd, 0, 0};
-  if (argc != 3 || poll(&socket, 1, 0) < 0 || (socket.revents & POLLNVAL) != 0) {
-    std::fprintf(stderr, "cohort-plugin-host is started by cohort; see reward/plugin.h\n");
-    return 2;
-  }
-  close_range(kPluginHostFd + 1, ~0u, 0);
-  signal(SIGPIPE, SIG_IGN);
-  // Never joined: from here on the process ends by _exit, by exit in the plug-in or by a signal.
-  static std::thread* const watcher = new std::thread(DieWithTheParent);
-  static_cast<void>(watcher);
-  LimitMemory(argv[2]);
+[[noreturn]] void LoadAndServe(const char* path) {
   std::string why;
-  const ScoreFunction score = Load(argv[1], &why);
+  const ScoreFunction score = Load(path, &why);
   if (score == nullptr) {
     WriteReply(Reply(0, PluginOutcome::kError, why.c_str()));
     _exit(1);
   }
   WriteReply(Reply(0, PluginOutcome::kOk, ""));
   Serve(score);
+}
+
+bool IsOpen(int fd) {
+  pollfd end = {fd, 0, 0};
+  return poll(&end, 1, 0) >= 0 && (end.revents & POLLNVAL) == 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view mode = argc > 3 ? argv[2] : "";
+  if ((mode != "load" && mode != "run") || !IsOpen(kPluginChannelFd) ||
+      !IsOpen(kPluginLifelineFd)) {
+    std::fprintf(stderr, "cohort-plugin-host is started by cohort; see reward/plugin.h\n");
+    return 2;
+  }
+  close_range(kPluginLifelineFd + 1, ~0u, 0);
+  cohort::reward::ForkUnderKeeper();
+  LimitMemory(argv[1]);
+  signal(SIGPIPE, SIG_IGN);
+  if (mode == "load") LoadAndServe(argv[3]);
+  execvp(argv[3], argv + 3);
+  std::fprintf(stderr, "cannot start %s: %s\n", argv[3], std::strerror(errno));
+  _exit(127);
 }

@@ -1,15 +1,17 @@
 #pragma once
 
-// What the service and cohort-plugin-host say to each other over a socket pair. Both come from one
-// build, so plain structs will do. After its start the host sends one PluginReply (number 0:
-// loaded, or why not); then each request is a PluginRequest and its five texts, each followed by a
-// NUL.
+// What the service and a shared object's process (cohort-plugin-host) say to each other over a
+// socket pair. Both come from one build, so plain structs will do. After its start the host sends
+// one PluginReply (number 0: loaded, or why not); then each request is a PluginRequest and its five
+// texts, each followed by a NUL.
 
 #include <cstdint>
 
 namespace cohort::reward {
 
-inline constexpr int kPluginHostFd = 3;      // the host's end of the socket pair
+inline constexpr int kPluginChannelFd = 3;  // the child's end of the socket pair
+inline constexpr int kPluginLifelineFd =
+    4;  // the keeper's end of a pipe that the service holds open
 inline constexpr int kHostOutOfMemory = 71;  // exit status: a sample's texts did not fit
 inline constexpr uint64_t kMaxPluginText = uint64_t{256} << 20;
 

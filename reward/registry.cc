@@ -12,16 +12,6 @@ std::string Joined(const std::vector<std::string>& names) {
   return list;
 }
 
-const RewardInfo& FindReward(const std::string& name) {
-  std::vector<std::string> known;
-  for (const RewardInfo& reward : RegisteredRewards()) {
-    if (reward.name == name) return reward;
-    known.push_back(reward.name);
-  }
-  throw Error(ErrorCode::kUsage, "unknown reward '" + name + "'" + base::DidYouMean(name, known),
-              "the rewards are: " + Joined(known));
-}
-
 void CheckOptionNames(const RewardInfo& reward, const std::map<std::string, std::string>& options) {
   std::vector<std::string> known;
   for (const OptionInfo& option : reward.options) known.push_back(option.name);
@@ -41,9 +31,19 @@ const std::vector<RewardInfo>& RegisteredRewards() {
       LastNumberReward(), BoxedAnswerReward(), MathReward(),     ExactAnswerReward(),
       FuzzyMatchReward(), FormatReward(),      LengthReward(),   RepetitionReward(),
       LanguageReward(),   JsonSchemaReward(),  ToolCallReward(), LlmJudgeReward(),
-      CodeReward(),       CustomReward(),
+      CodeReward(),       CustomReward(),      PythonReward(),
   };
   return rewards;
+}
+
+const RewardInfo& FindReward(const std::string& name) {
+  std::vector<std::string> known;
+  for (const RewardInfo& reward : RegisteredRewards()) {
+    if (reward.name == name) return reward;
+    known.push_back(reward.name);
+  }
+  throw Error(ErrorCode::kUsage, "unknown reward '" + name + "'" + base::DidYouMean(name, known),
+              "the rewards are: " + Joined(known));
 }
 
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options) {

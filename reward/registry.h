@@ -24,6 +24,7 @@ struct RewardInfo {
   std::vector<OptionInfo> options;
   std::function<std::unique_ptr<Grader>(const Options&)> make;
   bool starts_process = false;  // made, it has a process running
+  bool trusted_only = false;    // runs code, or dials an address, that its options name
 };
 
 // Each is defined in the file of its name.
@@ -41,8 +42,12 @@ RewardInfo ToolCallReward();
 RewardInfo LlmJudgeReward();
 RewardInfo CustomReward();
 RewardInfo CodeReward();
+RewardInfo PythonReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
+
+// Errors: kUsage with the nearest name.
+const RewardInfo& FindReward(const std::string& name);
 
 // Throws what MakeGrader would about the name and the options, and starts no process to find out.
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options);

@@ -44,6 +44,8 @@ void Scorer::Submit(const std::shared_ptr<ScoreBatch>& batch) {
                   "the queue is full: " + std::to_string(queued_samples_) + " samples wait",
                   "send fewer samples at a time, or start more reward services");
     }
+    // An idle scorer's silence is no lack of progress.
+    if (queued_samples_ + running_samples_ == 0) last_progress_ = std::chrono::steady_clock::now();
     batch->left = batch->samples.size();
     queued_samples_ += batch->samples.size();
     queue_.push_back(batch);
@@ -75,25 +77,52 @@ Scorer::Slice Scorer::NextSlice() {
   const Slice slice = {batch, batch->next, batch->next + count};
   batch->next += count;
   queued_samples_ -= count;
+  running_samples_ += count;
   if (count < waiting) queue_.push_back(std::move(batch));
   return slice;
 }
 
+void Scorer::NoteVerdict(const Verdict& verdict) {
+  ++samples_scored_;
+  const bool judged = verdict.status() == STATUS_OK || verdict.status() == STATUS_NOT_APPLICABLE;
+  if (!judged) ++samples_failed_;
+  last_progress_ = std::chrono::steady_clock::now();
+}
+
+Scorer::Progress Scorer::progress() {
+  Progress progress;
+  progress.scored = samples_scored_;
+  progress.failed = samples_failed_;
+  const std::lock_guard lock(mutex_);
+  progress.waiting = queued_samples_;
+  progress.running = running_samples_;
+  if (progress.waiting + progress.running > 0) {
+    const auto silence = std::chrono::steady_clock::now() - last_progress_.load();
+    progress.since_verdict = std::chrono::duration_cast<std::chrono::milliseconds>(silence);
+  }
+  return progress;
+}
+
 void Scorer::ScoreSlice(const Slice& slice) {
   ScoreBatch& batch = *slice.batch;
-  for (size_t i = slice.begin; i < slice.end && !batch.cancelled; ++i) {
-    Verdict verdict =
-        ScoreSample(*batch.terms, *batch.samples[i], batch.term_limit, &batch.cancelled);
-    if (batch.cancelled) break;
-    ++samples_scored_;
-    batch.on_verdict(i, std::move(verdict));
+  const std::span<const Sample* const> samples(batch.samples.data() + slice.begin,
+                                               slice.end - slice.begin);
+  if (!batch.cancelled) {
+    ScoreSamples(*batch.terms, samples, batch.term_limit, &batch.cancelled,
+                 [&](size_t i, Verdict verdict) {
+                   if (batch.cancelled) return;
+                   NoteVerdict(verdict);
+                   batch.on_verdict(slice.begin + i, std::move(verdict));
+                 });
   }
   const size_t count = slice.end - slice.begin;
-  if (batch.left.fetch_sub(count) != count) return;
+  const bool last = batch.left.fetch_sub(count) == count;
   {
     const std::lock_guard lock(mutex_);
-    std::erase(active_, slice.batch);
+    running_samples_ -= count;
+    if (last) std::erase(active_, slice.batch);
   }
+  if (!last) return;
   Finish(&batch);
 }
 

@@ -46,6 +46,15 @@ class Scorer {
 
   uint64_t samples_scored() const { return samples_scored_.load(); }
 
+  struct Progress {
+    uint64_t scored = 0;
+    uint64_t failed = 0;   // of these: neither OK nor NOT_APPLICABLE
+    uint64_t waiting = 0;  // not yet taken by a worker
+    uint64_t running = 0;
+    std::chrono::milliseconds since_verdict{0};  // or since the work came; 0 when idle
+  };
+  Progress progress();
+
  private:
   struct Slice {
     std::shared_ptr<ScoreBatch> batch;
@@ -56,6 +65,7 @@ class Scorer {
   void Work();
   Slice NextSlice();  // empty batch: stopping
   void ScoreSlice(const Slice& slice);
+  void NoteVerdict(const Verdict& verdict);
 
   const Limits limits_;
   std::mutex mutex_;
@@ -64,8 +74,11 @@ class Scorer {
       queue_;  // guarded; batches with samples not yet handed out
   std::vector<std::shared_ptr<ScoreBatch>> active_;  // guarded; batches that are not done
   size_t queued_samples_ = 0;                        // guarded
+  size_t running_samples_ = 0;                       // guarded; of slices that are not done
   bool stopping_ = false;                            // guarded
   std::atomic<uint64_t> samples_scored_{0};
+  std::atomic<uint64_t> samples_failed_{0};
+  std::atomic<std::chrono::steady_clock::time_point> last_progress_{};
   std::vector<std::jthread> workers_;
 };
 

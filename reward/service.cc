@@ -26,7 +26,7 @@ std::string CacheKey(const RewardTerm& term) {
 }  // namespace
 
 std::shared_ptr<const Grader> RewardService::CachedGrader(const RewardTerm& term) {
-  if (term.name() == "custom" && !settings_.allow_plugins) {
+  if (!settings_.allow_plugins && FindReward(term.name()).trusted_only) {
     throw Error(ErrorCode::kUsage, "this service loads no plug-ins: it listens beyond loopback",
                 "start it with --allow-plugins if everyone who can connect may run code here");
   }
@@ -59,6 +59,7 @@ std::shared_ptr<ScoreBatch> RewardService::MakeBatch(const ScoreRequest& request
   for (const RewardTerm& term : request.terms()) {
     terms->push_back({term.name(), term.weight(), CachedGrader(term)});
   }
+  NumberRepeatedNames(terms.get());
   auto batch = std::make_shared<ScoreBatch>();
   batch->terms = std::move(terms);
   batch->term_limit = request.sample_deadline_ms() == 0
@@ -99,7 +100,12 @@ grpc::ServerUnaryReactor* RewardService::Describe(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* RewardService::Health(grpc::CallbackServerContext* context,
                                                 const HealthRequest*, HealthReply* reply) {
   reply->set_serving(!draining_);
-  reply->set_samples_scored(scorer_->samples_scored());
+  const Scorer::Progress progress = scorer_->progress();
+  reply->set_samples_scored(progress.scored);
+  reply->set_samples_failed(progress.failed);
+  reply->set_samples_waiting(progress.waiting);
+  reply->set_samples_running(progress.running);
+  reply->set_since_progress_ms(static_cast<uint64_t>(progress.since_verdict.count()));
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(grpc::Status::OK);
   return reactor;

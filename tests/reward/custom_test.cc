@@ -97,7 +97,7 @@ TEST(CustomReward, AHangIsKilledAtTheDeadlineWithWhatItStarted) {
   std::filesystem::copy_file(TestPlugin("misbehaves"), copy);
   {
     const auto grader = MakeGrader("custom", {{"path", copy.string()}});
-    EXPECT_EQ(CountProcesses(copy.filename()).in_plugin_hosts, 1);
+    EXPECT_EQ(CountProcesses(copy.filename()).in_plugin_hosts, 2) << "the plug-in and its keeper";
     const auto start = steady_clock::now();
     const Grade grade = Act(*grader, "hang", 200);
     const auto took = steady_clock::now() - start;
