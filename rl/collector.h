@@ -29,6 +29,7 @@ struct RewardComponent {
   std::string name;
   double score = 0;  // before the weight; meaningless unless ok
   bool ok = false;
+  bool applies = true;  // false: it has nothing to say about this sample, which is no failure
   std::string detail;
 };
 
@@ -39,8 +40,9 @@ struct Sample {
   rollout::FinishReason finish_reason = rollout::FinishReason::kStop;
   int64_t policy_version = 0;
   std::string text;
-  bool reward_ok = false;  // false: the grader failed; never to be read as a reward of 0
-  double reward = 0;       // weighted sum; meaningless unless reward_ok
+  bool reward_ok = false;      // false: never to be read as a reward of 0; the sample is left out
+  bool reward_applies = true;  // false: no reward has anything to say about it; else it failed
+  double reward = 0;           // weighted sum; meaningless unless reward_ok
   std::string reward_detail;
   std::vector<RewardComponent> components;
 };

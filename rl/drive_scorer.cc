@@ -112,7 +112,15 @@ void CollectRun::AcceptVerdict(const reward::Verdict& verdict) {
   Sample& sample = SampleOf(found->second);
   for (const reward::Component& component : verdict.components()) {
     const bool ok = component.status() == reward::STATUS_OK && std::isfinite(component.score());
-    sample.components.push_back({component.name(), component.score(), ok, component.detail()});
+    const bool applies = component.status() != reward::STATUS_NOT_APPLICABLE;
+    sample.components.push_back(
+        {component.name(), component.score(), ok, applies, component.detail()});
+  }
+  if (verdict.status() == reward::STATUS_NOT_APPLICABLE) {
+    sample.reward_applies = false;
+    sample.reward_detail = "NOT_APPLICABLE: " + verdict.detail();
+    FinishSample(found->second);
+    return;
   }
   if (verdict.status() != reward::STATUS_OK) {
     FailReward(verdict.sample_id(), StatusName(verdict.status()) + ": " + verdict.detail());

@@ -13,7 +13,8 @@ JudgedSample Judged(const Sample& sample) {
   judged.completion = sample.text;
   judged.tokens = static_cast<int64_t>(sample.ids.size());
   judged.truncated = sample.finish_reason == rollout::FinishReason::kLength;
-  judged.judged = sample.reward_ok && !sample.components.empty();
+  // The first reward is the one that says right or wrong.
+  judged.judged = sample.reward_ok && !sample.components.empty() && sample.components.front().ok;
   if (judged.judged) judged.score = sample.components.front().score;
   judged.detail = judged.judged ? sample.components.front().detail : sample.reward_detail;
   return judged;
@@ -57,7 +58,8 @@ Evaluation Evaluate(Collector& collector, const EvaluationInputs& inputs) {
       ++samples;
       tokens += outcome.back().tokens;
       truncated += outcome.back().truncated ? 1 : 0;
-      ++(outcome.back().judged ? result.problems : result.failed);
+      result.problems += outcome.back().judged ? 1 : 0;
+      result.failed += !sample.reward_ok && sample.reward_applies ? 1 : 0;
       correct += outcome.back().correct() ? 1 : 0;
     }
     if (result.examples.size() < static_cast<size_t>(inputs.num_examples)) {

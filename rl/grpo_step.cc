@@ -73,6 +73,7 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
   StepSymptoms& symptoms = outcome->symptoms;
   double lowest = std::numeric_limits<double>::infinity(), highest = -lowest;
   std::vector<double> flat_rewards;
+  int64_t without_reward = 0;
   for (const Group& group : groups) {
     double group_low = std::numeric_limits<double>::infinity(), group_high = -group_low;
     for (const Sample& sample : group.samples) {
@@ -83,7 +84,7 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
         if (component.ok) components[component.name].Add(component.score);
       }
       if (!sample.reward_ok) {
-        ++symptoms.failed_rewards;
+        ++(sample.reward_applies ? symptoms.failed_rewards : without_reward);
         continue;
       }
       rewards.Add(sample.reward);
@@ -112,13 +113,15 @@ void DescribeGroups(const std::vector<Group>& groups, const proto::Round& round,
     outcome->shown.reward_std = rewards.deviation();
   }
   for (const auto& [name, moments] : components) {
-    row["rewards"][name] = {{"mean", moments.mean()}, {"std", moments.deviation()}};
+    row["rewards"][name] = {
+        {"mean", moments.mean()}, {"std", moments.deviation()}, {"count", moments.count}};
   }
   row["completion_length_mean"] = lengths.mean();
   row["groups"] = symptoms.groups;
   row["zero_variance_groups"] = symptoms.zero_variance_groups;
   row["truncated_samples"] = symptoms.truncated_samples;
   row["failed_rewards"] = symptoms.failed_rewards;
+  row["not_applicable_rewards"] = without_reward;
   outcome->shown.groups = symptoms.groups;
   outcome->shown.zero_variance_groups = symptoms.zero_variance_groups;
 }
@@ -130,9 +133,12 @@ SampleRow MakeSampleRow(const Group& group, size_t i, const GroupAdvantages& adv
   row.prompt = group.task.prompt_text;
   row.completion = sample.text;
   for (const RewardComponent& component : sample.components) {
+    if (!component.applies) continue;
     row.rewards.emplace_back(component.name, component.ok ? component.score : nan);
   }
-  row.rewards.emplace_back("reward", sample.reward_ok ? sample.reward : nan);
+  if (sample.reward_applies) {
+    row.rewards.emplace_back("reward", sample.reward_ok ? sample.reward : nan);
+  }
   row.advantage = advantages[i].value_or(nan);
   row.tokens = static_cast<int64_t>(sample.ids.size());
   row.finish_reason = sample.finish_reason == rollout::FinishReason::kStop ? "stop" : "length";
@@ -153,6 +159,14 @@ nlohmann::json SampleRecord(const Group& group, size_t i, const GroupAdvantages&
                            {"tokens", row.tokens},
                            {"finish_reason", row.finish_reason},
                            {"policy_version", row.policy_version}};
+  for (const RewardComponent& component : sample.components) {
+    if (component.ok) record["rewards"][component.name] = component.score;
+  }
+  constexpr size_t kMaxColumnBytes = 16 * 1024;  // tests of a program may be megabytes
+  if (group.task.columns_json.size() <= kMaxColumnBytes) {
+    nlohmann::json columns = nlohmann::json::parse(group.task.columns_json, nullptr, false);
+    if (columns.is_object() && !columns.empty()) record["columns"] = std::move(columns);
+  }
   if (sample.reward_ok) {
     record["reward"] = sample.reward;
   } else {
@@ -181,7 +195,7 @@ void KeepSamples(const std::vector<Group>& groups, const std::vector<GroupAdvant
       }
     }
     for (size_t i = 0; i < samples.size() && failures < kFailuresKept; ++i) {
-      if (!samples[i].reward_ok && kept.insert(i).second) ++failures;
+      if (!samples[i].reward_ok && samples[i].reward_applies && kept.insert(i).second) ++failures;
     }
     for (const size_t i : kept) {
       outcome->sample_records.push_back(SampleRecord(groups[g], i, advantages[g]));

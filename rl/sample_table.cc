@@ -87,6 +87,29 @@ std::string Number(double value, const char* format) {
   return buffer;
 }
 
+// Every reward of any row; the weighted sum, the last of each, comes last.
+Cells RewardNames(const std::vector<SampleRow>& rows) {
+  Cells names;
+  for (const bool last : {false, true}) {
+    for (const SampleRow& row : rows) {
+      for (size_t i = 0; i < row.rewards.size(); ++i) {
+        const std::string& name = row.rewards[i].first;
+        if ((i + 1 == row.rewards.size()) != last) continue;
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+      }
+    }
+  }
+  return names;
+}
+
+// Empty where the reward does not apply to the row.
+std::string RewardCell(const SampleRow& row, const std::string& name) {
+  for (const auto& [reward, score] : row.rewards) {
+    if (reward == name) return Number(score, "%.3g");
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Shorten(const std::string& text, int columns) {
@@ -111,16 +134,15 @@ std::string Shorten(const std::string& text, int columns) {
 std::string SampleTable(const std::vector<SampleRow>& rows, int width) {
   if (rows.empty()) return "";
   std::vector<TableColumn> columns = {{"prompt", false, 0, true}, {"completion", false, 0, true}};
-  for (const auto& [name, score] : rows.front().rewards) columns.push_back({name, true});
+  const Cells reward_names = RewardNames(rows);
+  for (const std::string& name : reward_names) columns.push_back({name, true});
   for (const char* title : {"advantage", "tokens", "finish", "version"}) {
     columns.push_back({title, std::strcmp(title, "finish") != 0});
   }
   std::vector<Cells> cells;
   for (const SampleRow& row : rows) {
     Cells line = {row.prompt, row.completion};
-    for (size_t i = 0; i < rows.front().rewards.size(); ++i) {
-      line.push_back(i < row.rewards.size() ? Number(row.rewards[i].second, "%.3g") : "");
-    }
+    for (const std::string& name : reward_names) line.push_back(RewardCell(row, name));
     line.push_back(Number(row.advantage, "%+.2f"));
     line.push_back(std::to_string(row.tokens));
     line.push_back(row.finish_reason);

@@ -13,7 +13,7 @@ struct SampleRow {
   std::string prompt;
   std::string completion;
   std::vector<std::pair<std::string, double>>
-      rewards;  // each term, then the weighted sum; NaN = failed
+      rewards;  // components that apply, then the weighted sum; NaN = failed
   double advantage = 0;
   int64_t tokens = 0;         // of the completion
   std::string finish_reason;  // "stop", "length", ...
