@@ -101,10 +101,13 @@ class RowReader {
     return !problem.completion.empty() || calls;
   }
 
-  // Training rows may have a demonstration instead; held-out ones are graded against the answer.
+  // Training rows may have a demonstration instead; held-out ones are graded against the answer, or
+  // by their tests.
   void ReadAnswer(const Json& row, Problem* problem) const {
     const std::string& column = data_.answer_field();
-    const bool needed = kind_ == RowKind::kHeldOut || !Demonstrates(*problem);
+    const bool tested =
+        row.contains("tests") || row.contains("test_list") || row.contains("entry_point");
+    const bool needed = !tested && (kind_ == RowKind::kHeldOut || !Demonstrates(*problem));
     if (needed || row.contains(column)) {
       problem->answer = TextOf(Column(row, column, "answer_field"), column);
     }

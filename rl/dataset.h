@@ -26,7 +26,8 @@ struct Problem {
   nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
 };
 
-// What a row must have besides its prompt: one of answer and completion; a completion; an answer.
+// What a row must have besides its prompt: one of answer and completion; a completion; an answer. A
+// row with tests (`tests`, MBPP's `test_list`, HumanEval's `entry_point`) needs no answer.
 enum class RowKind { kTraining, kDemonstration, kHeldOut };
 
 // Reads every row of `path`, mapping columns as `data` says:

@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -23,74 +24,36 @@ namespace {
   throw Error(ErrorCode::kEnvironment, "cannot start a sandbox: " + what + ": " + strerror(error));
 }
 
-std::vector<std::string> Arguments(const std::string& launcher, const Slot& slot) {
+// The box's world: /usr, the loader's cache, /proc of its own processes, five devices, and places
+// for the folders that the init mounts.
+constexpr char kBubblewrap[] =
+    "/usr/bin/bwrap --unshare-all --as-pid-1 --uid 1000 --gid 1000 --hostname box --new-session "
+    "--ro-bind /usr /usr --symlink usr/bin /bin --symlink usr/sbin /sbin --symlink usr/lib /lib "
+    "--symlink usr/lib64 /lib64 --ro-bind-try /etc/ld.so.cache /etc/ld.so.cache "
+    "--ro-bind-try /etc/alternatives /etc/alternatives --proc /proc --dir /dev/shm "
+    "--symlink /proc/self/fd /dev/fd --symlink /proc/self/fd/0 /dev/stdin "
+    "--symlink /proc/self/fd/1 /dev/stdout --symlink /proc/self/fd/2 /dev/stderr "
+    "--dev-bind /dev/null /dev/null --dev-bind /dev/zero /dev/zero --dev-bind /dev/full /dev/full "
+    "--dev-bind /dev/random /dev/random --dev-bind /dev/urandom /dev/urandom --dir /tmp --chdir / "
+    // The init mounts the work folder, for which it has this capability in its own namespace, and
+    // drops it.
+    "--remount-ro / --cap-add CAP_SYS_ADMIN";
+
+std::vector<std::string> Arguments(const Sandbox& sandbox, const Slot& slot) {
   std::string groups;
   if (slot.cgroup != nullptr) {
     for (const std::string& procs : slot.cgroup->procs()) {
       groups += (groups.empty() ? "" : ",") + procs;
     }
   }
-  std::vector<std::string> arguments = {launcher, "launch", slot.uid,
+  std::vector<std::string> arguments = {sandbox.program_path(), "launch", slot.uid,
                                         groups.empty() ? "-" : groups};
-  for (const char* const argument : {"/usr/bin/bwrap",
-                                     "--unshare-all",
-                                     "--as-pid-1",
-                                     "--uid",
-                                     "1000",
-                                     "--gid",
-                                     "1000",
-                                     "--hostname",
-                                     "box",
-                                     "--new-session",
-                                     "--ro-bind",
-                                     "/usr",
-                                     "/usr",
-                                     "--symlink",
-                                     "usr/bin",
-                                     "/bin",
-                                     "--symlink",
-                                     "usr/sbin",
-                                     "/sbin",
-                                     "--symlink",
-                                     "usr/lib",
-                                     "/lib",
-                                     "--symlink",
-                                     "usr/lib64",
-                                     "/lib64",
-                                     "--ro-bind-try",
-                                     "/etc/ld.so.cache",
-                                     "/etc/ld.so.cache",
-                                     "--ro-bind-try",
-                                     "/etc/alternatives",
-                                     "/etc/alternatives",
-                                     "--proc",
-                                     "/proc",
-                                     "--dir",
-                                     "/dev/shm",
-                                     "--symlink",
-                                     "/proc/self/fd",
-                                     "/dev/fd",
-                                     "--symlink",
-                                     "/proc/self/fd/0",
-                                     "/dev/stdin",
-                                     "--symlink",
-                                     "/proc/self/fd/1",
-                                     "/dev/stdout",
-                                     "--symlink",
-                                     "/proc/self/fd/2",
-                                     "/dev/stderr"}) {
-    arguments.push_back(argument);
-  }
-  for (const char* const device : {"null", "zero", "full", "random", "urandom"}) {
-    const std::string path = std::string("/dev/") + device;
-    arguments.insert(arguments.end(), {"--dev-bind", path, path});
-  }
-  // The init mounts the work folder, which takes CAP_SYS_ADMIN of its own namespace, then drops it.
-  for (const char* const argument :
-       {"--dir", kWorkFolder, "--chdir", "/", "--remount-ro", "/", "--cap-add", "CAP_SYS_ADMIN"}) {
-    arguments.push_back(argument);
+  if (sandbox.has_namespaces()) {
+    std::istringstream words(kBubblewrap);
+    for (std::string word; words >> word;) arguments.push_back(word);
   }
   arguments.insert(arguments.end(), {"/proc/self/fd/" + std::to_string(kProgramFd), "init"});
+  if (!sandbox.has_namespaces()) arguments.push_back("weak");
   return arguments;
 }
 
@@ -148,7 +111,7 @@ Box::Box(Sandbox* sandbox, const Limits& limits)
   errors_ = memfd_create("cohort-errors", MFD_CLOEXEC);
   try {
     if (!LimitGroup(limits.memory_mb, limits.pids)) FailToStart("control group", errno);
-    Start(Arguments(sandbox->program_path(), slot_), ends[1]);
+    Start(Arguments(*sandbox, slot_), ends[1]);
   } catch (...) {
     close(ends[1]);
     Close();

@@ -57,10 +57,10 @@ void PreferForOutOfMemory() {
 
 }  // namespace
 
-const char* ConfineBox(const BoxSetUp& setup, const void* filter) {
+const char* ConfineBox(const BoxSetUp& setup, const void* filter, bool weak) {
   // Else /proc/1/mem and /proc/1/fd are open to the program, which has the same user id.
   if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) return "PR_SET_DUMPABLE";
-  if (!MountWorkFolder(setup)) return "mounting the work folder";
+  if (!weak && !MountWorkFolder(setup)) return "mounting the work folder";
   if (!DropCapabilities()) return "dropping capabilities";
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return "no new privileges";
   if (!InstallFilter(filter, setup.filter_bytes)) return "installing seccomp";

@@ -10,7 +10,8 @@ namespace cohort::reward::judge {
 
 // Of the box's first process: a work folder with a quota, no capabilities, and the system call
 // filter, which everything it starts inherits.
-const char* ConfineBox(const BoxSetUp& setup, const void* filter);
+// In a weak box the work folder is the current one, as it is.
+const char* ConfineBox(const BoxSetUp& setup, const void* filter, bool weak);
 
 // Of a child before it becomes the judged program.
 const char* ConfineRun(const RunLimits& limits);

@@ -12,7 +12,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -98,7 +100,9 @@ BoxReply FailedReply(uint32_t number, const char* what, int error) {
 
 class Init {
  public:
+  explicit Init(bool weak) : weak_(weak) {}
   int Serve();
+  void KillAll();
 
  private:
   bool SetUp(const Packet& packet);
@@ -109,6 +113,7 @@ class Init {
   void ReapEnded();
   void Finish(BoxEnd end, int status);
 
+  const bool weak_;
   int signals_ = -1;
   pid_t child_ = -1;  // the running program
   BoxRun run_;
@@ -123,7 +128,7 @@ bool Init::SetUp(const Packet& packet) {
   std::memcpy(&setup, packet.bytes.data(), sizeof(setup));
   if (packet.bytes.size() != sizeof(setup) + setup.filter_bytes) return false;
   const std::vector<char> filter(packet.bytes.begin() + sizeof(setup), packet.bytes.end());
-  const char* const failed = ConfineBox(setup, filter.data());
+  const char* const failed = ConfineBox(setup, filter.data(), weak_);
   Send(failed == nullptr ? BoxReply() : FailedReply(0, failed, errno));
   return failed == nullptr;
 }
@@ -176,13 +181,29 @@ void Init::Start(const Packet& packet) {
   close(failure[0]);
 }
 
+// Until there is no child left. Orphans become children of this process.
+void Init::KillAll() {
+  if (!weak_) {
+    kill(-1, SIGKILL);  // everyone in the namespace but this process, at once
+    while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+    }
+    return;
+  }
+  while (true) {
+    for (const pid_t pid : MeasureBox().processes) kill(pid, SIGKILL);
+    pid_t reaped;
+    while ((reaped = waitpid(-1, nullptr, WNOHANG)) > 0) {
+    }
+    if (reaped < 0 && errno == ECHILD) return;
+    usleep(1000);
+  }
+}
+
 // Kills and reaps everything but this process, then reports.
 void Init::Finish(BoxEnd end, int status) {
   if (child_ <= 0) return;
   usage_ = MeasureBox();
-  kill(-1, SIGKILL);
-  while (waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
-  }
+  KillAll();
   BoxReply reply;
   reply.number = run_.number;
   reply.end = end;
@@ -221,7 +242,7 @@ void Init::Watch() {
   if (limits.cpu_us > 0 && usage_.cpu_us > cpu_before_ + limits.cpu_us) {
     Finish(BoxEnd::kCpu, 0);
   } else if (limits.memory_bytes > 0 && usage_.resident_bytes > limits.memory_bytes &&
-             ProportionalBytes() > limits.memory_bytes) {
+             ProportionalBytes(usage_) > limits.memory_bytes) {
     Finish(BoxEnd::kMemory, 0);
   }
 }
@@ -275,14 +296,23 @@ int Init::Serve() {
 
 }  // namespace
 
-int RunBoxInit() {
+int RunBoxInit(bool weak) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   fcntl(kControlFd, F_SETFD, FD_CLOEXEC);
   const int null = open("/dev/null", O_RDWR);
   if (null < 0) return 1;
   for (int fd = 0; fd <= 2; ++fd) dup2(null, fd);
   close_range(kControlFd + 1, ~0u, 0);
-  return Init().Serve();
+  Init init(weak);
+  if (!weak) return init.Serve();
+  char folder[] = "/tmp/cohort-judge-XXXXXX";
+  if (mkdtemp(folder) == nullptr || chdir(folder) != 0) return 1;
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  const int status = init.Serve();
+  init.KillAll();
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  return status;
 }
 
 }  // namespace cohort::reward::judge

@@ -5,6 +5,8 @@
 #include "reward/judge/box_launch.h"
 
 int main(int argc, char** argv) {
-  if (argc == 2 && std::strcmp(argv[1], "init") == 0) return cohort::reward::judge::RunBoxInit();
+  if (argc >= 2 && std::strcmp(argv[1], "init") == 0) {
+    return cohort::reward::judge::RunBoxInit(argc == 3 && std::strcmp(argv[2], "weak") == 0);
+  }
   return cohort::reward::judge::LaunchBox(argc, argv);
 }

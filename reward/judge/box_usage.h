@@ -2,20 +2,24 @@
 
 // What the processes of a box use, as its first process sees it.
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <vector>
 
 namespace cohort::reward::judge {
 
 struct BoxUsage {
-  uint64_t cpu_us = 0;          // of all living processes and of the ended ones they waited for
-  uint64_t resident_bytes = 0;  // of all but the caller; shared pages count for each
-  int processes = 0;            // without the caller
+  uint64_t cpu_us = 0;           // of all living processes and of the ended ones they waited for
+  uint64_t resident_bytes = 0;   // of all but the caller; shared pages count for each
+  std::vector<pid_t> processes;  // without the caller
 };
 
-// Reads /proc of the process namespace. All zero where it is not mounted.
+// Reads /proc for the caller's descendants, which in a box are all that there is. Empty where it is
+// not mounted.
 BoxUsage MeasureBox();
 
 // Resident bytes with each shared page counted once. Slower: for when the sum above is too large.
-uint64_t ProportionalBytes();
+uint64_t ProportionalBytes(const BoxUsage& usage);
 
 }  // namespace cohort::reward::judge

@@ -34,6 +34,14 @@ bool HasUsersOfItsOwn() {
   return false;
 }
 
+std::string FilterOrNothing(bool internet) {
+  try {
+    return SeccompFilter(internet);
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 std::string AnswerOf(Box* box) {
   pollfd ready = {box->control(), POLLIN, 0};
   BoxReply reply;
@@ -60,43 +68,44 @@ void Sandbox::Look() {
   const auto beside = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   program_path_ = (beside / "cohort-box").string();
   program_ = open(program_path_.c_str(), O_RDONLY | O_CLOEXEC);
-  try {
-    filter_ = SeccompFilter();
-  } catch (const Error& error) {
-    filter_.clear();
-  }
+  filter_ = FilterOrNothing(/*internet=*/true);
   cgroups_ = FindCgroupTree();
   drops_user_ = geteuid() == 0 && HasUsersOfItsOwn();
 
-  Protection box = {"namespaces", false, true,
-                    "user, mount, process, network, IPC and host name namespaces by bubblewrap"};
-  if (program_ < 0) {
-    box.detail = program_path_ + " is missing; build the target cohort-box";
-  } else if (access("/usr/bin/bwrap", X_OK) != 0) {
-    box.detail = "/usr/bin/bwrap is missing; install bubblewrap";
-  } else {
-    std::string why;
-    try {
-      Box probe(this, Limits());
-      why = AnswerOf(&probe);
-    } catch (const Error& error) {
-      why = error.what();
-    }
-    box.works = why.empty();
-    if (!box.works) box.detail = why + "; " + kNamespaceHint;
+  const std::string why = WhyNoBox();
+  has_namespaces_ = why.empty();
+  if (!has_namespaces_) filter_ = FilterOrNothing(/*internet=*/false);
+  Describe(why);
+}
+
+// Starts a box to see.
+std::string Sandbox::WhyNoBox() {
+  if (program_ < 0) return program_path_ + " is missing; build the target cohort-box";
+  if (access("/usr/bin/bwrap", X_OK) != 0) return "/usr/bin/bwrap is missing; install bubblewrap";
+  std::string why;
+  try {
+    Box probe(this, Limits());
+    why = AnswerOf(&probe);
+  } catch (const Error& error) {
+    why = error.what();
   }
-  protections_.push_back(box);
-  protections_.push_back({"system call filter", !filter_.empty(), true,
-                          filter_.empty() ? "this kernel has no seccomp filters" : "seccomp"});
-  protections_.push_back(
+  return why.empty() ? "" : why + "; " + kNamespaceHint;
+}
+
+void Sandbox::Describe(const std::string& why_no_box) {
+  protections_ = {
+      {"namespaces", has_namespaces_, true,
+       has_namespaces_ ? "user, mount, process, network, IPC and host name namespaces by bubblewrap"
+                       : why_no_box},
+      {"system call filter", !filter_.empty(), true,
+       filter_.empty() ? "this kernel has no seccomp filters" : "seccomp"},
       {"control groups", cgroups_.version != 0, false,
        cgroups_.version != 0
            ? "version " + std::to_string(cgroups_.version) + " under " + cgroups_.memory.string()
-           : cgroups_.missing + "; memory and CPU time are measured every 10 ms instead"});
-  protections_.push_back({"user of its own", drops_user_, false,
-                          drops_user_
-                              ? "each box runs as a user that owns nothing"
-                              : "boxes run as this user, in a user namespace of their own"});
+           : cgroups_.missing + "; memory and CPU time are measured every 10 ms instead"},
+      {"user of its own", drops_user_, false,
+       drops_user_ ? "each box runs as a user that owns nothing"
+                   : "boxes run as this user, in a user namespace of their own"}};
 }
 
 void Sandbox::RequireProtections() const {

@@ -44,6 +44,7 @@ class Sandbox {
   // Removes the control groups of idle slots.
   void DropIdleSlots();
 
+  bool has_namespaces() const { return has_namespaces_; }
   const std::string& filter() const { return filter_; }  // seccomp program, may be empty
   int program() const { return program_; }               // open cohort-box
   const std::string& program_path() const { return program_path_; }
@@ -51,8 +52,11 @@ class Sandbox {
  private:
   Sandbox();
   void Look();
+  std::string WhyNoBox();
+  void Describe(const std::string& why_no_box);
 
   std::vector<Protection> protections_;
+  bool has_namespaces_ = true;  // until a first box showed that there are none
   std::string filter_;
   std::string program_path_;
   int program_ = -1;

@@ -112,11 +112,12 @@ void Refuse(void* context, int error, const char* name) {
   Check(seccomp_rule_add(context, SCMP_ACT_ERRNO(error), call, 0), name);
 }
 
-void AddSocketRules(void* context) {
+void AddSocketRules(void* context, bool internet) {
   const int call = SCMP_SYS(socket);
   constexpr scmp_datum_t kFamilies = 64;  // above every address family there is
   for (scmp_datum_t family = 0; family < kFamilies; ++family) {
-    if (family == AF_UNIX || family == AF_INET || family == AF_INET6) continue;
+    const bool is_internet = family == AF_INET || family == AF_INET6;
+    if (family == AF_UNIX || (is_internet && internet)) continue;
     Check(seccomp_rule_add(context, SCMP_ACT_ERRNO(EAFNOSUPPORT), call, 1,
                            SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffffffffu, family)),
           "socket");
@@ -126,7 +127,7 @@ void AddSocketRules(void* context) {
         "raw sockets");
 }
 
-void AddRules(void* context) {
+void AddRules(void* context, bool internet) {
   for (const char* const name : kForbidden) Refuse(context, EPERM, name);
   Refuse(context, ENOSYS, "clone3");
   for (int bit = 0; bit < 32; ++bit) {
@@ -142,7 +143,7 @@ void AddRules(void* context) {
                            SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, request)),
           "ioctl");
   }
-  AddSocketRules(context);
+  AddSocketRules(context, internet);
 }
 
 std::string Export(void* context) {
@@ -161,7 +162,7 @@ std::string Export(void* context) {
 
 }  // namespace
 
-std::string SeccompFilter() {
+std::string SeccompFilter(bool internet) {
   // EFAULT: the kernel knows filters and looked at the missing program.
   const bool known =
       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, nullptr, 0, 0) != 0 && errno == EFAULT;
@@ -170,7 +171,7 @@ std::string SeccompFilter() {
   if (context == nullptr) throw Error(ErrorCode::kEnvironment, "libseccomp cannot start a filter");
   Check(seccomp_attr_set(context.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS)),
         "other architectures");
-  AddRules(context.get());
+  AddRules(context.get(), internet);
   return Export(context.get());
 }
 

@@ -100,6 +100,7 @@ TEST_F(DatasetTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
               HasSubstr("d.jsonl:2: no column 'prompt'; did you mean 'promt'? (there are: answer, "
                         "promt)"));
   EXPECT_THAT(Fault("{\"prompt\":\"a\"}"), HasSubstr("d.jsonl:1: no column 'answer'"));
+  EXPECT_EQ(Load(R"({"prompt":"a","tests":[]})")[0].answer, "") << "tests stand in for an answer";
   EXPECT_THAT(Fault("{\"prompt\":\"a\",\"completion\":\"b\"}", RowKind::kHeldOut),
               HasSubstr("d.jsonl:1: no column 'answer'"))
       << "held-out problems are graded";

@@ -44,6 +44,24 @@ TEST(SandboxInside, DISABLED_Refuses) {
   }
 }
 
+TEST(SandboxInside, DISABLED_RunsAllTheSame) {
+  Sandbox::AllowWeak(true);
+  const Json sum =
+      WithLimits(StdinTests({{"1 2\n", "3\n"}}), {{"wall_ms", 700}, {"memory_mb", 64}});
+  printf("right: %s\n", VerdictOf("print(sum(map(int, input().split())))", sum).c_str());
+  printf("wrong: %s\n", VerdictOf("print(4)", sum).c_str());
+  printf("called: %s\n",
+         VerdictOf("def f(x): return x", AssertTests({"assert f(1) == 1"})).c_str());
+  printf("network: %s\n",
+         VerdictOf("import socket\ntry: socket.socket()\nexcept OSError: print(3)", sum).c_str());
+  printf("orphans: %s\n", VerdictOf("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if "
+                                    "os.fork() == 0: time.sleep(6543)\n"
+                                    "time.sleep(6543)",
+                                    sum)
+                              .c_str());
+  printf("left: %s\n", OutputOf("ls -d /tmp/cohort-judge-* 2>/dev/null | wc -l").c_str());
+}
+
 TEST(SandboxInside, DISABLED_Describes) {
   for (const Protection& p : Sandbox::OfThisProcess().protections()) {
     printf("%s works=%d needed=%d: %s\n", p.name.c_str(), p.works, p.needed, p.detail.c_str());
@@ -55,6 +73,15 @@ TEST_F(SandboxRefusal, ItNamesWhatIsMissingAndHowToGoOn) {
   EXPECT_THAT(output, HasSubstr("refused: untrusted code cannot be confined here: namespaces ("));
   EXPECT_THAT(output, HasSubstr("cohort doctor"));
   EXPECT_THAT(output, HasSubstr("--allow-weak-sandbox"));
+}
+
+TEST_F(SandboxRefusal, ToldToItRunsWithWhatIsLeft) {
+  const std::string output = InsideForbidden("RunsAllTheSame");
+  EXPECT_THAT(output, HasSubstr("right: accepted"));
+  EXPECT_THAT(output, HasSubstr("wrong: wrong_answer"));
+  EXPECT_THAT(output, HasSubstr("called: accepted"));
+  EXPECT_THAT(output, HasSubstr("network: accepted")) << "the filter stands in for the namespace";
+  EXPECT_THAT(output, HasSubstr("orphans: time_limit"));
 }
 
 TEST_F(SandboxRefusal, TheProtectionsThatAreLeftAreListed) {
