@@ -45,6 +45,10 @@ class CodeGrader final : public Grader {
     defaults.language = options.Text("language", defaults.language);
     defaults.limits = judge::LimitsOf(options);
     defaults.compare = judge::ParseCompare(options.Text("compare", ""));
+    defaults.stop_early = options.Flag("stop_early", false);
+    if (defaults.stop_early && options.Text("score", "all") == "fraction") {
+      options.Fail("stop_early and score=fraction exclude each other");
+    }
     return defaults;
   }
 
@@ -87,6 +91,7 @@ std::vector<OptionInfo> CodeOptions() {
   std::vector<OptionInfo> options = {
       {"language", "of samples without a column `language` (default python; cpp is known too)"},
       {"commands", "more languages: NAME=FILE:RUN or NAME=FILE:COMPILE:RUN, separated by ';'"},
+      {"stop_early", "true: after a test that failed the others are not run (default false)"},
       {"score", "all (1 when every test passes, else 0; default) or fraction (of tests passed)"},
       {"compare",
        "of samples without a column `compare`: lines (default), exact, tokens, float:EPS, "

@@ -89,7 +89,8 @@ const char* ConfineRun(const RunLimits& limits) {
     return "RLIMIT_DATA";
   }
   if (!Limit(RLIMIT_STACK, kStack, kStack)) return "RLIMIT_STACK";
-  if (!Limit(RLIMIT_CORE, 0, 0)) return "RLIMIT_CORE";
+  // 1 and not 0: where cores go to a program, 0 would not stop them (core(5)); no file is so small.
+  if (!Limit(RLIMIT_CORE, 1, 1)) return "RLIMIT_CORE";
   if (!Limit(RLIMIT_MEMLOCK, 0, 0)) return "RLIMIT_MEMLOCK";
   if (!Limit(RLIMIT_MSGQUEUE, 0, 0)) return "RLIMIT_MSGQUEUE";
   if (!Limit(RLIMIT_RTPRIO, 0, 0)) return "RLIMIT_RTPRIO";

@@ -28,6 +28,10 @@ asio::awaitable<void> WatchBudget(const Budget& budget) {
   }
 }
 
+void FillUp(const CodeTask& task, const TestResult& result, Judgement* judgement) {
+  judgement->results.resize(std::max(judgement->results.size(), task.total()), result);
+}
+
 }  // namespace
 
 size_t Judgement::passed() const {
@@ -59,6 +63,11 @@ CodeJudge::~CodeJudge() {
 const Language& CodeJudge::FindLanguage(const std::string& name) const {
   const auto found = languages_.find(name);
   if (found != languages_.end()) return found->second;
+  for (const auto& [known, language] : languages_) {  // "c++", "python3"
+    for (const std::string& tag : language.tags) {
+      if (tag == name) return language;
+    }
+  }
   std::vector<std::string> names;
   for (const auto& [known, language] : languages_) names.push_back(known);
   throw Error(ErrorCode::kUsage, "language '" + name.substr(0, 40) + "' is not configured" +
@@ -101,13 +110,14 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   const bool used_by_submission = submission.ran() >= std::max(budget.limit() / 2, kNoticeable);
   submission.DropBox();
   checker.reset();
-  if (finished) return judgement;
+  if (finished) {
+    FillUp(task, {TestVerdict::kWrongAnswer, "not run: another test failed before"}, &judgement);
+    return judgement;
+  }
   if (failure != nullptr && !exhausted) std::rethrow_exception(failure);
   if (budget.Cancelled()) throw Error(ErrorCode::kUnavailable, "the call was cancelled");
   if (!used_by_submission) throw OutOfBudget();
-  while (judgement.results.size() < task.total()) {
-    judgement.results.push_back({TestVerdict::kTimeLimit, "the sample's time is over"});
-  }
+  FillUp(task, {TestVerdict::kTimeLimit, "the sample's time is over"}, &judgement);
   return judgement;
 }
 

@@ -39,6 +39,9 @@ void ReadTests(const JsonPlace& tests, CodeTask* task) {
         break;
       case Mode::kCall:
         test.Member("args", "a list of arguments").ListSize();
+        if (const auto kwargs = test.Optional("kwargs"); kwargs && !kwargs->IsObject()) {
+          kwargs->Refuse("an object of named arguments");
+        }
         test.Member("expected", "the value to return");
         break;
       case Mode::kAssert:
@@ -95,6 +98,7 @@ CodeTask ReadTask(std::string_view columns_json, const TaskDefaults& defaults) {
   if (const auto limits = columns.Optional("limits")) ReadLimits(limits->value(), &task.limits);
   const std::string compare = columns.TextOr("compare", "");
   task.compare = compare.empty() ? defaults.compare : ParseCompare(compare);
+  task.stop_early = defaults.stop_early;
   task.checker = columns.TextOr("checker", "");
   task.checker_language = columns.TextOr("checker_language", "python");
   if (!row.contains("tests") && (row.contains("test_list") || row.contains("entry_point"))) {

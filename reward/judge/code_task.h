@@ -29,6 +29,7 @@ struct CodeTask {
   std::string setup;     // kAssert: test code that comes first
   std::string checker;   // source of a program, where compare is kChecker
   std::string checker_language;
+  bool stop_early = false;  // no test is run after one that failed
 
   size_t total() const { return mode == Mode::kStdin ? stdin_tests.size() : tests.size(); }
 };
@@ -38,6 +39,7 @@ struct TaskDefaults {
   std::string language = "python";
   Limits limits;
   Compare compare;
+  bool stop_early = false;
 };
 
 // Reads the columns `mode`, `tests`, `language`, `limits`, `compare`, `entry`, `setup`, `checker`

@@ -48,7 +48,8 @@ std::string TaskText(const CodeTask& task, size_t first) {
                          {"entry", task.entry},
                          {"setup", task.setup},
                          {"compare", is_float ? "float" : (lenient ? "sequence_lenient" : "")},
-                         {"tolerance", task.compare.tolerance}});
+                         {"tolerance", task.compare.tolerance},
+                         {"stop_early", task.stop_early}});
 }
 
 TestVerdict VerdictNamed(const std::string& name) {
@@ -190,7 +191,8 @@ std::optional<TestResult> Unfinished(const Round& round, const RunResult& run) {
 asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, Examiner* examiner,
                                  Judgement* judgement) {
   const size_t total = task.total();
-  while (judgement->results.size() < total) {
+  while (judgement->results.size() < total &&
+         !(task.stop_early && judgement->FirstFailure() != nullptr)) {
     Box* const box = co_await submission->Prepare();
     Round round;
     round.first = judgement->results.size();

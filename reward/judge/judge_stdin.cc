@@ -51,6 +51,7 @@ asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission, C
       if (!right) result.verdict = TestVerdict::kWrongAnswer;
     }
     judgement->results.push_back(std::move(result));
+    if (task.stop_early && judgement->FirstFailure() != nullptr) co_return;
   }
 }
 

@@ -91,6 +91,19 @@ TEST_F(CodeCalls, AnEntryMayBeAMethod) {
   EXPECT_EQ(VerdictOf("f = 4", columns), "runtime_error");
 }
 
+TEST_F(CodeCalls, TheEntryIsFoundAsOnlineJudgesHaveIt) {
+  const Json columns = {{"mode", "call"},
+                        {"entry", "f"},
+                        {"tests", {{{"args", {2}}, {"kwargs", {{"y", 5}}}, {"expected", 7}}}}};
+  EXPECT_EQ(VerdictOf("class Solution:\n    def f(self, x, y): return x + y", columns), "accepted");
+  EXPECT_EQ(VerdictOf("def f(x, y): return x + y", columns), "accepted");
+  Json named = AssertTests({"assert candidate(2) == 4"});
+  named["entry"] = "square";
+  EXPECT_EQ(VerdictOf("def square(x): return x * x", named), "accepted");
+  EXPECT_EQ(VerdictOf("def candidate(x): return 4\ndef square(x): return x", named),
+            "wrong_answer");
+}
+
 TEST_F(CodeCalls, ErrorsAreRuntimeErrors) {
   EXPECT_EQ(Call("def g(): return 1", Json::array(), 1), "runtime_error");
   EXPECT_EQ(Call("f = 1", Json::array(), 1), "runtime_error");

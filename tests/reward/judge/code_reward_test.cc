@@ -23,7 +23,7 @@ TEST_F(CodeReward, PythonAndCppProgramsAreJudgedByTheirOutput) {
   EXPECT_EQ(VerdictOf(kPythonSum, kSum), "accepted");
   EXPECT_EQ(VerdictOf(kOnceRight, kSum), "wrong_answer");
   Json cpp = kSum;
-  cpp["language"] = "cpp";
+  cpp["language"] = "c++";
   EXPECT_EQ(
       VerdictOf(
           "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << a + b; }",
@@ -42,6 +42,21 @@ TEST_F(CodeReward, AScoreIsAllOrTheFraction) {
   EXPECT_EQ(grade.tests->passed(), 1u);
   EXPECT_EQ(grade.tests->total(), 3u);
   EXPECT_EQ(grade.tests->verdict(), "wrong_answer");
+}
+
+TEST_F(CodeReward, TestsAfterAFailureMayBeLeftOut) {
+  const OptionMap early = {{"stop_early", "true"}};
+  const auto begin = std::chrono::steady_clock::now();
+  Json sleepers = StdinTests(std::vector<std::pair<std::string, std::string>>(50, {"", "1\n"}));
+  const Grade grade =
+      GradeCode("import time\ntime.sleep(60)", WithLimits(sleepers, {{"wall_ms", 300}}), early);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
+  EXPECT_EQ(grade.tests->verdict(), "time_limit");
+  EXPECT_EQ(grade.tests->total(), 50u);
+  const Json asserts = AssertTests({"assert f(1) == 1", "assert f(2) == 1", "assert f(3) == 3"});
+  EXPECT_EQ(GradeCode("def f(x): return x", asserts, early).tests->passed(), 1u);
+  EXPECT_EQ(GradeCode("def f(x): return x", asserts).tests->passed(), 2u);
+  EXPECT_THROW(MakeGrader("code", {{"stop_early", "true"}, {"score", "fraction"}}), Error);
 }
 
 TEST_F(CodeReward, ALanguageIsACommand) {
