@@ -28,7 +28,8 @@ class CodeGrader final : public Grader {
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
     try {
-      const judge::CodeTask task = judge::ReadTask(sample.columns_json(), defaults_);
+      const judge::CodeTask task =
+          judge::ReadTask(sample.columns_json(), sample.prompt(), defaults_);
       return Judge(task, sample, budget);
     } catch (const judge::OutOfBudget&) {
       return Failed(STATUS_TIMEOUT, "the judge did not get to it within " +

@@ -53,7 +53,7 @@ void ReadTests(const JsonPlace& tests, CodeTask* task) {
 }
 
 // MBPP's and HumanEval's own columns as `setup` and `tests`.
-void ReadNamedDataset(const JsonPlace& columns, CodeTask* task) {
+void ReadNamedDataset(const JsonPlace& columns, const std::string& prompt, CodeTask* task) {
   task->mode = Mode::kAssert;
   if (const auto asserts = columns.Optional("test_list")) {
     if (const auto imports = columns.Optional("test_imports")) {
@@ -64,6 +64,7 @@ void ReadNamedDataset(const JsonPlace& columns, CodeTask* task) {
     ReadTests(*asserts, task);
     return;
   }
+  task->preamble = prompt;
   task->setup = columns.Text("test");
   task->entry = columns.Text("entry_point");
   task->tests = json::array({"check(" + task->entry + ")"});
@@ -84,7 +85,8 @@ void CheckTogether(const JsonPlace& columns, const CodeTask& task) {
 
 }  // namespace
 
-CodeTask ReadTask(std::string_view columns_json, const TaskDefaults& defaults) {
+CodeTask ReadTask(std::string_view columns_json, const std::string& prompt,
+                  const TaskDefaults& defaults) {
   if (base::JsonDepth(columns_json) > 200) {
     throw Error(ErrorCode::kUsage, "the columns are nested too deeply");
   }
@@ -102,7 +104,7 @@ CodeTask ReadTask(std::string_view columns_json, const TaskDefaults& defaults) {
   task.checker = columns.TextOr("checker", "");
   task.checker_language = columns.TextOr("checker_language", "python");
   if (!row.contains("tests") && (row.contains("test_list") || row.contains("entry_point"))) {
-    ReadNamedDataset(columns, &task);
+    ReadNamedDataset(columns, prompt, &task);
   } else {
     task.mode = ModeOf(columns);
     task.entry = columns.TextOr("entry", "");

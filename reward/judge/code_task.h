@@ -26,6 +26,7 @@ struct CodeTask {
   std::vector<StdinTest> stdin_tests;
   nlohmann::json tests;  // kCall: [{"args", "expected"}]; kAssert: ["assert ..."]
   std::string entry;     // kCall: the function; kAssert: optional
+  std::string preamble;  // kAssert: trusted code under the submission's names, if it is code
   std::string setup;     // kAssert: test code that comes first
   std::string checker;   // source of a program, where compare is kChecker
   std::string checker_language;
@@ -45,7 +46,9 @@ struct TaskDefaults {
 // Reads the columns `mode`, `tests`, `language`, `limits`, `compare`, `entry`, `setup`, `checker`
 // and `checker_language`; without `tests` also MBPP's `test_list` (`test_imports`,
 // `test_setup_code`) and HumanEval's `test` and `entry_point`. Errors: kUsage names the place, e.g.
-// "tests[2].stdin".
-CodeTask ReadTask(std::string_view columns_json, const TaskDefaults& defaults);
+// "tests[2].stdin". HumanEval's prompt is code that its tests may use: `prompt` becomes the
+// preamble there.
+CodeTask ReadTask(std::string_view columns_json, const std::string& prompt,
+                  const TaskDefaults& defaults);
 
 }  // namespace cohort::reward::judge

@@ -18,13 +18,6 @@ import signal
 import socket
 import sys
 
-# What test code may find under a name that the submission bound to a module.
-PURE_MODULES = frozenset(
-    "array bisect cmath collections copy datetime decimal fractions functools heapq itertools json math "
-    "numbers operator random re statistics string sys typing".split()
-)
-
-
 class Died(BaseException):
     """The submission's process is gone, or left by SystemExit: no test may go on."""
 
@@ -167,9 +160,29 @@ def replace(old, new):
 # Test code ------------------------------------------------------------------------------------
 
 
-def names_used(trees):
-    """Global names that test code reads and does not define itself."""
-    used, made = set(), set()
+# Which of the names that test code uses are the submission's --------------------------------------
+#
+# A submission that may bear the name of something the tests rely on can rewrite the tests: `set`,
+# `abs`, `isclose`, `math`. So names of builtins, modules and their functions are the real ones,
+# unless they are all that could be tested.
+
+ALIASES = {"np": "numpy"}
+HELPERS = {
+    "math": "isclose sqrt floor ceil fabs isnan isinf inf nan pi",
+    "copy": "copy deepcopy",
+    "collections": "Counter defaultdict OrderedDict deque namedtuple",
+    "itertools": "permutations combinations product chain groupby",
+    "functools": "reduce partial cmp_to_key",
+    "fractions": "Fraction",
+    "decimal": "Decimal",
+    "datetime": "datetime date timedelta",
+    "typing": "Any Dict List Optional Set Tuple Union",
+}
+
+
+def names_in(trees):
+    """Global names that test code reads, and those that it defines."""
+    used, made, bases = set(), set(), set()
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.Name):
@@ -180,26 +193,41 @@ def names_used(trees):
                 made.add(node.arg)
             elif isinstance(node, ast.alias):
                 made.add((node.asname or node.name).split(".")[0])
-    return used - made
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                bases.add(node.value.id)  # math.sqrt: a module, if a module has that name
+    return used, made, bases
 
 
-def wanted_names(used, entry):
-    """Which names may be the submission's. A builtin's name only where it must be what is tested:
-    a submission that defines `set` or `abs` would else rewrite the tests."""
-    own = {name for name in used if not hasattr(builtins, name)}
-    if own:
-        return own | ({entry} if entry else set())
-    return {entry} if entry else (used if len(used) == 1 else set())
+def real_thing(name, is_base):
+    """What a name means to tests that take its import for granted: a module, or a module's function."""
+    module = ALIASES.get(name, name)
+    if is_base and (module in sys.stdlib_module_names or name in ALIASES):
+        try:
+            return importlib.import_module(module)
+        except ImportError:
+            return None
+    for module, helpers in HELPERS.items():
+        if name in helpers.split():
+            return getattr(importlib.import_module(module), name)
+    return None
+
+
+def divide(used, bases, entry):
+    """The names that may be the submission's, and the real things behind the others."""
+    real = {name: real_thing(name, name in bases) for name in used if not hasattr(builtins, name)}
+    own = {name for name, thing in real.items() if thing is None and name not in ALIASES}
+    if entry:
+        own.add(entry)
+    if not own:  # a function called gcd, or sum
+        own = set(real) or (used if len(used) == 1 else set())
+    return own, {name: real[name] for name in real if name not in own and real[name] is not None}
 
 
 def bind(link, names, wanted):
-    scope = {"__name__": "tests"}
+    scope = {}
     for name in wanted:
         kind, detail = names.get(name, (None, None))
-        if kind == "module":
-            if detail in PURE_MODULES:
-                scope[name] = importlib.import_module(detail)
-        elif kind == "exception":
+        if kind == "exception":
             scope[name] = link.exceptions[name] = local_exception(name, detail)
         elif kind == "value":
             scope[name] = link.ask(b"V", name.encode())
@@ -218,16 +246,30 @@ class AssertTests:
     def __init__(self, task):
         self.setup = compile(task["setup"], "setup", "exec", dont_inherit=True)
         self.tests = [compile(t, "test", "exec", dont_inherit=True) for t in task["tests"]]
-        trees = [ast.parse(text) for text in [task["setup"], *task["tests"]]]
-        used = names_used(trees)
-        self.entry = task["entry"] if "candidate" in used else ""  # HumanEval's name for it
-        self.wanted = wanted_names(used - {"candidate"}, task["entry"])
+        self.preamble, given = self.read_preamble(task["preamble"])
+        used, made, bases = names_in(ast.parse(text) for text in [task["setup"], *task["tests"]])
+        entry = task["entry"]
+        self.candidate = entry if "candidate" in used - made else ""  # HumanEval's name for it
+        used -= made | (given - {entry}) | {"candidate"}
+        self.wanted, self.real = divide(used, bases, entry)
         self.scope = None
 
+    @staticmethod
+    def read_preamble(text):
+        try:
+            code = compile(text, "preamble", "exec", dont_inherit=True)
+            return code, names_in([ast.parse(text)])[1]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return compile("", "preamble", "exec"), set()  # a question in words
+
     def prepare(self, link, names):
-        self.scope = bind(link, names, self.wanted)
-        if self.entry in self.scope:
-            self.scope["candidate"] = self.scope[self.entry]
+        self.scope = {"__name__": "tests", **self.real}
+        exec(self.preamble, self.scope)
+        for name in self.wanted:  # the preamble has a stub of what is to be written
+            self.scope.pop(name, None)
+        self.scope.update(bind(link, names, self.wanted))
+        if self.candidate in self.scope:
+            self.scope["candidate"] = self.scope[self.candidate]
         exec(self.setup, self.scope)
 
     def run(self, index):

@@ -47,6 +47,7 @@ std::string TaskText(const CodeTask& task, size_t first) {
                          {"tests", task.tests},
                          {"entry", task.entry},
                          {"setup", task.setup},
+                         {"preamble", task.preamble},
                          {"compare", is_float ? "float" : (lenient ? "sequence_lenient" : "")},
                          {"tolerance", task.compare.tolerance},
                          {"stop_early", task.stop_early}});

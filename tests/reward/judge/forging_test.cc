@@ -133,6 +133,39 @@ TEST_F(CodeForging, PatchedBuiltinsStayInTheBox) {
   }
 }
 
+TEST_F(CodeForging, HelpersOfTheTestsAreTheRealOnes) {
+  const Json columns =
+      AssertTests({"assert math.isclose(half(3), 1.5)", "assert isclose(half(5), 2.5)",
+                   "assert Counter(half(4)) == Counter([2])", "assert np.allclose(half(1), 0.5)"});
+  EarnsNothing(
+      "class math: isclose = staticmethod(lambda *a, **k: True)\nclass np: allclose = "
+      "math.isclose\n"
+      "isclose = math.isclose\nCounter = lambda x: 0\ndef half(x): return 7",
+      columns);
+  EarnsNothing(
+      "import types\nmath = types.ModuleType('math')\nmath.isclose = lambda *a: True\n"
+      "isclose = Counter = lambda *a: 1\nhalf = lambda x: 0",
+      columns);
+}
+
+TEST_F(CodeForging, HelpersOfThePromptAreThePrompts) {
+  // As in HumanEval, whose prompts define functions that the tests use beside the solution.
+  const Json columns = {
+      {"entry_point", "decode"},
+      {"test", "def check(candidate):\n    assert candidate(encode('ab')) == 'ab'\n"}};
+  Sample sample = MakeSample("", "");
+  sample.set_prompt(
+      "def encode(s):\n    return s[::-1]\n\ndef decode(s):\n    \"\"\" Undo encode. \"\"\"\n");
+  sample.set_columns_json(columns.dump());
+  const auto score = [&](const std::string& code) {
+    sample.set_completion(Fenced(code));
+    return CodeGraderOf({})->Score(sample, Budget(std::chrono::milliseconds(30'000))).score;
+  };
+  EXPECT_EQ(score("def encode(s): return s\ndef decode(s): return s"), 0);
+  EXPECT_EQ(score("def encode(s): return s"), 0) << "the prompt's stub is no solution";
+  EXPECT_EQ(score("def decode(s): return s[::-1]"), 1);
+}
+
 TEST_F(CodeForging, TestsAndExpectedValuesAreNowhereInTheBox) {
   // Whatever of the expected values could be found would be printed or returned.
   EarnsNothing(R"(
