@@ -197,6 +197,16 @@ void Box::Mark() const {
   Send({reinterpret_cast<const char*>(&mark), sizeof(mark)});
 }
 
+void Box::Measure() const {
+  const BoxMeasure measure;
+  Send({reinterpret_cast<const char*>(&measure), sizeof(measure)});
+}
+
+void Box::NoteWaited(uint64_t waited_us) {
+  waited_us_ = waited_us;
+  ++measurements_;
+}
+
 void Box::Close() {
   if (control_ >= 0) close(control_);  // the init ends, and every process of its namespace with it
   control_ = -1;

@@ -37,7 +37,12 @@ class Box {
   bool Send(std::string_view packet, const std::vector<int>& fds = {}) const;
   bool PutFile(const std::string& name, std::string_view content) const;
   void Stop() const;  // the running program; BoxReply follows
-  void Mark() const;  // starts a new measure of its CPU time
+  void Mark() const;  // starts a new measure of its times
+  // Asks for one; RunProgram, which reads the answer, notes it here.
+  void Measure() const;
+  void NoteWaited(uint64_t waited_us);
+  uint64_t waited_us() const { return waited_us_; }  // since Mark, as last measured
+  uint64_t measurements() const { return measurements_; }
 
   void Close();  // idempotent; at most ~5 s, of which a healthy kernel needs milliseconds
   std::string StartError() const;  // what bubblewrap said on stderr, after Close()
@@ -51,6 +56,8 @@ class Box {
   pid_t pid_ = -1;  // bubblewrap: ends after the whole box
   int pidfd_ = -1;
   int control_ = -1;
+  uint64_t waited_us_ = 0;
+  uint64_t measurements_ = 0;
   int errors_ = -1;  // memory file that bubblewrap's stderr goes to
 };
 

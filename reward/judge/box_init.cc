@@ -111,6 +111,8 @@ class Init {
   void Start(const Packet& packet);
   void Watch();
   void ReapEnded();
+  void Mark();
+  BoxReply Measured(BoxEnd end, int status);
   void Finish(BoxEnd end, int status);
 
   const bool weak_;
@@ -118,6 +120,7 @@ class Init {
   pid_t child_ = -1;  // the running program
   BoxRun run_;
   uint64_t cpu_before_ = 0;
+  uint64_t waited_before_ = 0;
   BoxUsage usage_;
   uint64_t peak_ = 0;
 };
@@ -164,7 +167,7 @@ void Init::Start(const Packet& packet) {
     Send(FailedReply(run_.number, "reading the request", EINVAL));
     return;
   }
-  cpu_before_ = MeasureBox().cpu_us;
+  Mark();
   peak_ = 0;
   child_ = fork();
   if (child_ == 0) Become(run_, pointers, packet.fds, failure[1]);
@@ -199,18 +202,31 @@ void Init::KillAll() {
   }
 }
 
-// Kills and reaps everything but this process, then reports.
-void Init::Finish(BoxEnd end, int status) {
-  if (child_ <= 0) return;
+void Init::Mark() {
   usage_ = MeasureBox();
-  KillAll();
+  cpu_before_ = usage_.cpu_us;
+  waited_before_ = LongestWaitUs(usage_);
+}
+
+// What was used since the mark.
+BoxReply Init::Measured(BoxEnd end, int status) {
+  usage_ = MeasureBox();
   BoxReply reply;
   reply.number = run_.number;
   reply.end = end;
   reply.status = status;
-  const uint64_t cpu = MeasureBox().cpu_us;  // the reaped ones' time is ours now
-  reply.cpu_us = std::max(cpu, usage_.cpu_us) - std::min(cpu_before_, cpu);
+  reply.cpu_us = usage_.cpu_us - std::min(cpu_before_, usage_.cpu_us);
+  const uint64_t waited = LongestWaitUs(usage_);
+  reply.waited_us = waited - std::min(waited_before_, waited);
   reply.peak_bytes = peak_;
+  return reply;
+}
+
+// Kills and reaps everything but this process, then reports.
+void Init::Finish(BoxEnd end, int status) {
+  if (child_ <= 0) return;
+  const BoxReply reply = Measured(end, status);
+  KillAll();
   child_ = -1;
   Send(reply);
 }
@@ -259,7 +275,10 @@ bool Init::Handle(const Packet& packet) {
       if (packet.bytes.size() >= sizeof(BoxRun) && child_ < 0) Start(packet);
       break;
     case BoxMessage::kMark:
-      cpu_before_ = MeasureBox().cpu_us;
+      Mark();
+      break;
+    case BoxMessage::kMeasure:
+      if (child_ > 0) Send(Measured(BoxEnd::kMeasured, 0));
       break;
     case BoxMessage::kStop:
       Finish(BoxEnd::kStopped, 0);

@@ -14,7 +14,7 @@ inline constexpr uint32_t kMaxPacket = 96 * 1024;
 inline constexpr int kMaxPassedFds = 4;
 inline constexpr char kWorkFolder[] = "/tmp";  // in the box: writable, with a quota
 
-enum class BoxMessage : uint32_t { kSetUp, kPutFile, kRun, kMark, kStop };
+enum class BoxMessage : uint32_t { kSetUp, kPutFile, kRun, kMark, kMeasure, kStop };
 
 // First message. Followed by the seccomp program (struct sock_filter[]), which may be empty where
 // the kernel has no seccomp. Answered by BoxReply with number 0.
@@ -51,9 +51,14 @@ struct BoxRun {
   uint32_t envc = 0;
 };
 
-// Starts a new measure of the running program's CPU time, under the same limits. No answer.
+// Starts a new measure of the running program's times, under the same limits. No answer.
 struct BoxMark {
   BoxMessage message = BoxMessage::kMark;
+};
+
+// Asks how the running program does: a BoxReply kMeasured of its number. Without one: no answer.
+struct BoxMeasure {
+  BoxMessage message = BoxMessage::kMeasure;
 };
 
 // Kills the running program; its BoxReply follows. Without one running: no answer.
@@ -62,13 +67,14 @@ struct BoxStop {
 };
 
 enum class BoxEnd : uint32_t {
-  kReady,    // answer to kSetUp
-  kFailed,   // answer to kSetUp or kRun: `what` says which step, `status` its errno
-  kExited,   // status: exit status
-  kSignal,   // status: signal
-  kCpu,      // over cpu_us: killed
-  kMemory,   // over memory_bytes: killed
-  kStopped,  // by kStop
+  kReady,     // answer to kSetUp
+  kFailed,    // answer to kSetUp or kRun: `what` says which step, `status` its errno
+  kExited,    // status: exit status
+  kSignal,    // status: signal
+  kCpu,       // over cpu_us: killed
+  kMemory,    // over memory_bytes: killed
+  kStopped,   // by kStop
+  kMeasured,  // it still runs
 };
 
 struct BoxReply {
@@ -76,6 +82,7 @@ struct BoxReply {
   BoxEnd end = BoxEnd::kReady;
   int32_t status = 0;
   uint64_t cpu_us = 0;
+  uint64_t waited_us = 0;   // the longest that one process was ready to run and had no core
   uint64_t peak_bytes = 0;  // resident, as last seen
   char what[32] = {};
 };

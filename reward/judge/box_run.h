@@ -5,6 +5,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,11 @@ bool StartProgram(Box* box, const Program& program, uint32_t number, int output,
 // Runs it to its end; every process it started is dead then, unless `lost`. The caller keeps both
 // until then.
 boost::asio::awaitable<RunResult> RunProgram(Box* box, const Program& program);
+
+// Sleeps for a program's wall time. While others keep the machine's cores from the program its time
+// stands still, up to three times `wall` in all. `box` gives its box, or null when that is gone.
+boost::asio::awaitable<void> SleepWhileItRuns(std::function<Box*()> box,
+                                              std::chrono::milliseconds wall);
 
 // What a test makes of the end of a run: kAccepted when it exited with 0.
 TestResult VerdictOf(const RunResult& result);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -96,6 +97,18 @@ BoxUsage MeasureBox() {
     }
   }
   return usage;
+}
+
+// schedstat: nanoseconds on a core, nanoseconds waiting for one, time slices.
+uint64_t LongestWaitUs(const BoxUsage& usage) {
+  uint64_t longest = 0;
+  for (const pid_t pid : usage.processes) {
+    char text[2048];
+    const char* const second = std::strchr(ReadProc(pid, "schedstat", text), ' ');
+    if (second == nullptr) continue;
+    longest = std::max<uint64_t>(longest, std::strtoull(second, nullptr, 10) / 1000);
+  }
+  return longest;
 }
 
 uint64_t ProportionalBytes(const BoxUsage& usage) {

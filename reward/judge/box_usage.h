@@ -19,6 +19,10 @@ struct BoxUsage {
 // not mounted.
 BoxUsage MeasureBox();
 
+// The longest time that one of them was ready to run and waited for a core. Zero where the kernel
+// does not count it.
+uint64_t LongestWaitUs(const BoxUsage& usage);
+
 // Resident bytes with each shared page counted once. Slower: for when the sum above is too large.
 uint64_t ProportionalBytes(const BoxUsage& usage);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -103,11 +102,13 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
     co_await WatchBudget(budget);
     exhausted = true;
   };
-  asio::co_spawn(io, judge() || watch(), asio::detached);
+  // Sleepers that nobody waits for any more are dropped with the context.
+  asio::co_spawn(io, judge() || watch(), [&](const auto&...) { io.stop(); });
   io.run();
   // Less than this is no more than starting a program on a busy machine.
   constexpr std::chrono::milliseconds kNoticeable(500);
-  const bool used_by_submission = submission.ran() >= std::max(budget.limit() / 2, kNoticeable);
+  const bool used_by_submission =
+      exhausted && submission.ran() >= std::max(budget.limit() / 2, kNoticeable);
   submission.DropBox();
   checker.reset();
   if (finished) {

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -122,45 +124,62 @@ struct ChildGuard {
   ~ChildGuard() { examiner->Kill(child); }
 };
 
-// Follows the report to its end; the submission's process is told to stop then.
-asio::awaitable<void> Follow(stream_descriptor* report, Submission* submission, Examiner* examiner,
-                             uint64_t child, Round* round) {
-  const milliseconds wall(submission->limits().wall_ms);
-  const auto stop = [&] {  // the box may be gone already, with the submission's process
+// The test under way and its time. Shared with the sleepers that wait for the time's end: one that
+// wakes up after its test is over finds another turn.
+struct TestWatch {
+  Submission* submission;
+  Examiner* examiner;
+  uint64_t child;
+  Round* round;
+  uint64_t turn = 0;
+
+  void StopProgram() const {  // the box may be gone already, with the submission's process
     if (submission->box() != nullptr) submission->box()->Stop();
+  }
+};
+
+asio::awaitable<void> EndWhenLate(std::shared_ptr<TestWatch> watch, uint64_t turn) {
+  const auto box = [watch, turn] {
+    return watch->turn == turn ? watch->submission->box() : nullptr;
   };
-  asio::steady_timer limit(co_await asio::this_coro::executor);
+  const milliseconds wall(watch->submission->limits().wall_ms);
+  co_await SleepWhileItRuns(box, wall);
+  if (watch->turn != turn) co_return;
+  watch->round->late = true;
+  watch->examiner->Kill(watch->child);
+  watch->StopProgram();
+}
+
+// Follows the report to its end; the submission's process is told to stop then.
+asio::awaitable<void> Follow(stream_descriptor* report, std::shared_ptr<TestWatch> watch) {
+  const auto executor = co_await asio::this_coro::executor;
   std::string line;
   std::vector<char> buffer(4096);
-  const auto too_late = [&](const boost::system::error_code& error) {
-    if (error) return;
-    round->late = true;
-    examiner->Kill(child);
-    stop();
+  const auto begin = [&] {
+    asio::co_spawn(executor, EndWhenLate(watch, ++watch->turn), asio::detached);
   };
-  limit.expires_after(wall);
-  limit.async_wait(too_late);
+  begin();
   while (true) {
     boost::system::error_code error;
     const size_t got = co_await report->async_read_some(asio::buffer(buffer),
                                                         asio::redirect_error(use_awaitable, error));
     if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
     if (error) break;
-    for (size_t i = 0; i < got && !round->late; ++i) {
+    for (size_t i = 0; i < got && !watch->round->late; ++i) {
       if (buffer[i] != '\n') {
         line += buffer[i];
         continue;
       }
-      Note(line, round);
-      if (line.starts_with("B ") && limit.expires_after(wall) > 0) {
-        limit.async_wait(too_late);
-        if (submission->box() != nullptr) submission->box()->Mark();
+      Note(line, watch->round);
+      if (line.starts_with("B ")) {
+        if (watch->submission->box() != nullptr) watch->submission->box()->Mark();
+        begin();
       }
       line.clear();
     }
   }
-  limit.cancel();
-  stop();
+  ++watch->turn;
+  watch->StopProgram();
 }
 
 Program ServerProgram(const Submission& submission, int channel, bool has_group) {
@@ -211,7 +230,8 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
       run = co_await submission->Run(server);
       Channels::Close(&channels.solution[1]);
     };
-    co_await (serve() && Follow(&report, submission, examiner, child, &round));
+    const auto watch = std::make_shared<TestWatch>(TestWatch{submission, examiner, child, &round});
+    co_await (serve() && Follow(&report, watch));
 
     if (!round.malformed.empty()) throw Error(ErrorCode::kUsage, round.malformed);
     if (!round.begun && round.results.empty()) {

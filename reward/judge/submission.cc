@@ -1,5 +1,8 @@
 #include "reward/judge/submission.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include "base/error.h"
 
 namespace cohort::reward::judge {
@@ -7,16 +10,35 @@ namespace cohort::reward::judge {
 namespace asio = boost::asio;
 using std::chrono::milliseconds;
 
+namespace {
+
+// How long the running program waited for a core, asked for without a coroutine.
+uint64_t MeasureWaitedUs(const Box* box) {
+  constexpr int kAnswerMs = 200;
+  box->Measure();
+  pollfd answer = {box->control(), POLLIN, 0};
+  BoxReply reply;
+  const bool answered = poll(&answer, 1, kAnswerMs) == 1 &&
+                        recv(box->control(), &reply, sizeof(reply), MSG_DONTWAIT) == sizeof(reply);
+  return answered ? reply.waited_us : 0;
+}
+
+}  // namespace
+
 milliseconds Submission::ran() const {
   const auto now = running_since_ ? std::chrono::steady_clock::now() - *running_since_
                                   : std::chrono::steady_clock::duration(0);
-  return std::chrono::duration_cast<milliseconds>(ran_ + now);
+  std::chrono::steady_clock::duration ran = ran_ + now;
+  if (running_since_ && box_ != nullptr)
+    ran -= std::chrono::microseconds(MeasureWaitedUs(box_.get()));
+  return std::chrono::duration_cast<milliseconds>(ran);
 }
 
 asio::awaitable<RunResult> Submission::Run(const Program& program) {
   running_since_ = std::chrono::steady_clock::now();
   RunResult result = co_await RunProgram(box_.get(), program);
   ran_ += std::chrono::steady_clock::now() - *running_since_;
+  ran_ -= std::chrono::microseconds(result.reply.waited_us);
   running_since_.reset();
   // After an out-of-memory kill nobody knows who else was hit.
   if (result.lost || result.out_of_memory) DropBox();

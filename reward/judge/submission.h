@@ -30,7 +30,8 @@ class Submission {
   Box* box() { return box_.get(); }
   const Limits& limits() const { return limits_; }
   const Language& language() const { return language_; }
-  // Time that the compiler and the submission's programs ran, one that runs now included.
+  // Time that the compiler and the submission's programs ran, one that runs now included, without
+  // what they waited for a core.
   std::chrono::milliseconds ran() const;
 
  private:
