@@ -6,6 +6,7 @@
 #include "reward/answer_text.h"
 #include "reward/boxed.h"
 #include "reward/math/characters.h"
+#include "reward/math/choice.h"
 #include "reward/math/limits.h"
 #include "reward/math/plain_text.h"
 #include "reward/math/sentence_answer.h"
@@ -114,8 +115,10 @@ std::string_view WithoutMarks(std::string_view text) {
 // "D, it doesn't make sense for it to be A": the letter in front.
 bool LeadsWithOption(std::string_view text) {
   if (text.size() < 3 || text[0] < 'A' || text[0] > 'J') return false;
-  return (text[1] == ',' || text[1] == '.' || text[1] == ':' || text[1] == ')') &&
-         IsSpace(text[2]) && !IsFormulaText(text);
+  const bool marked = text[1] == ',' || text[1] == '.' || text[1] == ':' || text[1] == ')';
+  const std::string_view rest = Trim(text.substr(2));
+  return marked && IsSpace(text[2]) && rest.size() > 3 && IsLetter(rest[0]) && IsLetter(rest[1]) &&
+         !LowerCase(rest).starts_with("or ") && !LowerCase(rest).starts_with("and ");
 }
 
 Extracted AnswerPhrase(std::string_view text) {
@@ -124,13 +127,42 @@ Extracted AnswerPhrase(std::string_view text) {
   const std::string_view sentence = WithoutMarks(Sentence(WithoutMarks(text.substr(behind))));
   if (sentence.empty() || sentence.starts_with("\\boxed{}")) return std::nullopt;
   constexpr const char* kSource = "answer phrase";
-  if (IsFormulaText(sentence)) return ExtractedAnswer{std::string(sentence), kSource};
+  const std::vector<Formula> formulas = FormulasIn(sentence);
+  if (formulas.size() == 1 && formulas[0].begin == 0 && Trim(formulas[0].body).size() > 1) {
+    return ExtractedAnswer{std::string(Trim(formulas[0].body)), kSource};
+  }
+  if (formulas.size() == 1 && formulas[0].end - formulas[0].begin == sentence.size()) {
+    return ExtractedAnswer{std::string(Trim(formulas[0].body)), kSource};
+  }
   if (LeadsWithOption(sentence)) return ExtractedAnswer{std::string(1, sentence[0]), kSource};
+  if ((!IsSentence(sentence) && IsFormulaText(sentence)) || ParseChoice(sentence)) {
+    return ExtractedAnswer{std::string(sentence), kSource};
+  }
   if (auto found = LastFormulaOrNumber(sentence)) {
     return ExtractedAnswer{std::move(*found), kSource};
   }
   if (sentence.size() > 200) return std::nullopt;
   return ExtractedAnswer{std::string(sentence), kSource};
+}
+
+// The one formula of a sentence that says nothing else: no other number, no "or", no "not".
+Extracted OnlyFormula(std::string_view text, const Formula& formula) {
+  const std::string around = " " +
+                             Words(std::string(text.substr(0, formula.begin)) + " | " +
+                                   std::string(text.substr(formula.end))) +
+                             " ";
+  const bool alone = around.find_first_not_of(" |") == std::string::npos;
+  if (alone || !IsSentence(std::string(text.substr(0, formula.begin)) + " x " +
+                           std::string(text.substr(formula.end)))) {
+    return std::nullopt;
+  }
+  for (const std::string_view word :
+       {" or ", " not ", " and ", " either ", " maybe ", " possibly ", " no ", " perhaps "}) {
+    if (around.find(word) != std::string::npos) return std::nullopt;
+  }
+  if (around.find_first_of("0123456789\\") != std::string::npos) return std::nullopt;
+  if (!IsFormulaText(formula.body)) return std::nullopt;
+  return ExtractedAnswer{std::string(formula.body), "the formula"};
 }
 
 }  // namespace
@@ -151,7 +183,7 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
   if (auto hashes = Hashes(*text)) return hashes;
   if (auto phrase = AnswerPhrase(*text)) return phrase;
   if (text->empty()) return std::nullopt;
-  if (text->size() < 400 && (IsFormulaText(*text) || text->size() == 1)) {
+  if (text->size() < 400 && !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1)) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   if (auto last = LastFormulaOrNumber(*text)) {
@@ -170,24 +202,15 @@ ExtractedAnswer ExtractFromAnswer(std::string_view text) {
   if (text.size() > kMaxAnswerBytes) return {std::string(text.substr(0, kMaxTextBytes + 1)), "all"};
   if (auto boxed = Boxed(text)) return *boxed;
   if (text.find("####") != std::string_view::npos) return {std::string(GoldText(text)), "####"};
-  const bool words = text.find(' ') != std::string_view::npos;
-  if (!words || IsFormulaText(text)) return {std::string(text), "all"};
   const std::vector<Formula> formulas = FormulasIn(text);
+  if (formulas.size() == 1) {
+    if (auto only = OnlyFormula(text, formulas[0])) return *only;
+  }
+  if (text.find(' ') == std::string_view::npos) return {std::string(text), "all"};
   const size_t phrase = BehindPhrase(text);
-  if (formulas.size() == 1 || (formulas.empty() && phrase != std::string::npos)) {
-    if (formulas.empty()) {
-      const std::string_view rest = WithoutMarks(text.substr(phrase));
-      if (!rest.empty()) return {std::string(rest), "answer phrase"};
-    } else if (formulas[0].begin > 0 || formulas[0].end < text.size()) {
-      const std::string_view before = text.substr(0, formulas[0].begin);
-      const std::string_view behind = text.substr(formulas[0].end);
-      const bool prose = IsProse(before) || IsProse(behind);
-      const bool numbers = before.find_first_of("0123456789") != std::string_view::npos ||
-                           behind.find_first_of("0123456789") != std::string_view::npos;
-      if (prose && !numbers && IsFormulaText(formulas[0].body)) {
-        return {std::string(formulas[0].body), "the formula"};
-      }
-    }
+  if (formulas.empty() && phrase != std::string::npos) {
+    const std::string_view rest = WithoutMarks(text.substr(phrase));
+    if (!rest.empty()) return {std::string(rest), "answer phrase"};
   }
   return {std::string(text), "all"};
 }

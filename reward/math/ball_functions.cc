@@ -231,6 +231,14 @@ bool BallEvaluator::Factorial(NodeId id, Ball* value) {
     arb_zero(value->imag());
     return true;
   }
+  const bool small = acb_is_int(x.get()) && arf_cmp_si(arb_midref(x.real()), 2000) < 0 &&
+                     arf_sgn(arb_midref(x.real())) >= 0;
+  if (small) {
+    const slong n = arf_get_si(arb_midref(x.real()), ARF_RND_DOWN);
+    arb_fac_ui(value->real(), static_cast<ulong>(n), precision_);
+    arb_zero(value->imag());
+    return work_.Spend(20 + precision_ / 64);
+  }
   acb_add_ui(x.get(), x.get(), 1, precision_);
   return Gamma(&x, value);
 }

@@ -164,8 +164,8 @@ bool BallEvaluator::Power(NodeId id, Ball* value) {
 bool BallEvaluator::PowerOf(const Ball& base, NodeId exponent, Ball* value) {
   Rational exact;
   ExactEvaluator evaluator(arena_, &work_);
-  if (evaluator.Evaluate(exponent, &exact) == Outcome::kValue && fmpz_bits(exact.den()) <= 10) {
-    if (fmpz_bits(exact.num()) > 40) return false;
+  if (evaluator.Evaluate(exponent, &exact) == Outcome::kValue && fmpz_bits(exact.den()) <= 10 &&
+      fmpz_bits(exact.num()) <= 36) {
     if (exact.IsInteger()) {
       if (acb_is_zero(base.get()) && fmpz_sgn(exact.num()) <= 0) {
         acb_indeterminate(value->get());
@@ -185,13 +185,20 @@ bool BallEvaluator::PowerOf(const Ball& base, NodeId exponent, Ball* value) {
     return true;
   }
   Ball power;
-  if (!Step(exponent, &power) || TooLarge(power)) return false;
+  if (!Step(exponent, &power)) return false;
   if (acb_is_zero(base.get())) {
     const bool zero = power.IsReal() && arb_is_positive(power.real());
     zero ? acb_zero(value->get()) : acb_indeterminate(value->get());
     return true;
   }
-  acb_pow(value->get(), base.get(), power.get(), precision_);
+  if (acb_is_int(power.get()) && !TooLarge(power)) {
+    acb_pow(value->get(), base.get(), power.get(), precision_);
+    return true;
+  }
+  acb_log(value->get(), base.get(), precision_);
+  acb_mul(value->get(), value->get(), power.get(), precision_);
+  if (TooLarge(*value)) return false;
+  acb_exp(value->get(), value->get(), precision_);
   return true;
 }
 
@@ -268,39 +275,6 @@ bool BallEvaluator::Limit(NodeId id, Ball* value) {
   mag_mul_2exp_si(error, error, -kAgreementBits - 60);
   acb_add_error_mag(value->get(), error);
   mag_clear(error);
-  return true;
-}
-
-bool BallEvaluator::Series(NodeId id, Ball* value) {
-  Rational from, to;
-  ExactEvaluator evaluator(arena_, &work_);
-  if (evaluator.Evaluate(arena_.Child(id, 2), &from) != Outcome::kValue ||
-      evaluator.Evaluate(arena_.Child(id, 3), &to) != Outcome::kValue) {
-    return false;
-  }
-  if (!from.IsInteger() || !to.IsInteger() || fmpz_bits(from.num()) > 40 ||
-      fmpz_bits(to.num()) > 40) {
-    return false;
-  }
-  const int64_t first = fmpz_get_si(from.num());
-  const int64_t last = fmpz_get_si(to.num());
-  if (last - first >= kMaxSeriesTerms) return false;
-  const bool product = arena_[id].op == 1;
-  Ball total, term, index;
-  if (product) acb_one(total.get());
-  for (int64_t k = first; k <= last; ++k) {
-    acb_set_si(index.get(), k);
-    Bind(arena_.Text(arena_.Child(id, 1)), index);
-    const bool known = Step(arena_.Child(id, 0), &term);
-    Unbind();
-    if (!known) return false;
-    if (product) {
-      acb_mul(total.get(), total.get(), term.get(), precision_);
-    } else {
-      acb_add(total.get(), total.get(), term.get(), precision_);
-    }
-  }
-  *value = total;
   return true;
 }
 

@@ -40,6 +40,8 @@ class BallEvaluator {
   bool Root(NodeId id, Ball* value);
   bool Factorial(NodeId id, Ball* value);
   bool Series(NodeId id, Ball* value);
+  bool InfiniteSeries(NodeId id, const Rational& from, Ball* value);
+  bool ZetaSeries(NodeId id, Ball* value);
   bool Limit(NodeId id, Ball* value);
   bool Call(NodeId id, Ball* value);
   bool NamedFunction(NodeId id, Ball* value);

@@ -44,7 +44,8 @@ std::optional<Choice> ParseChoice(std::string_view text) {
   if (choice.lower || HasOption(rest)) return std::nullopt;
   const bool name =
       spaced && rest.size() > 1 && IsUpper(rest[0]) && IsLetter(rest[1]) && !IsUpper(rest[1]);
-  if (!marked && !name) return std::nullopt;
+  const bool continues = std::string_view("+-*/^=_<>!'").find(rest[0]) != std::string_view::npos;
+  if ((!marked && !name) || (continues && !spaced)) return std::nullopt;
   choice.value = rest;
   return choice;
 }

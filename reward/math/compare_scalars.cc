@@ -113,7 +113,8 @@ Verdict Comparer::Degrees(NodeId gold, NodeId pred) {
       Kind::kQuotient, {arena_.Make(Kind::kProduct, {degrees, arena_.Make(Kind::kPi, {})}),
                         arena_.MakeInteger(180)});
   const NodeId other = left ? pred : gold;
-  if (!Contains(arena_, other, Kind::kPi) || radians == kNoNode) return bare;
+  const bool angle = Contains(arena_, other, Kind::kPi) || arena_.Is(other, Kind::kFunction);
+  if (!angle || radians == kNoNode) return bare;
   return Values(radians, other);
 }
 

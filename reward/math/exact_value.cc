@@ -213,6 +213,7 @@ Outcome ExactEvaluator::Series(NodeId id, Rational* value) {
   if (fmpz_bits(from.num()) > 40 || fmpz_bits(to.num()) > 40) return Outcome::kNotExact;
   const int64_t first = fmpz_get_si(from.num());
   const int64_t last = fmpz_get_si(to.num());
+  if (last < first - 1) return Outcome::kUndefined;  // no sum runs backwards
   if (last - first >= kMaxSeriesTerms) return Outcome::kNotExact;
   const bool product = arena_[id].op == 1;
   Rational total, term, index;

@@ -54,6 +54,17 @@ void Parser::MarkProse() {
         i > 0 && tokens_[i - 1].kind == Tok::kText && token.space_before && token.text.size() > 1;
     if (IsWord(token.text) || beside || behind) token.kind = Tok::kText;
   }
+  // Between words alone, a short run is a word as well: "red, green".
+  const auto mathematical = [](const Token& t) {
+    return t.kind != Tok::kText && t.kind != Tok::kLetters && t.kind != Tok::kComma &&
+           t.kind != Tok::kJoin && t.kind != Tok::kEnd;
+  };
+  if (std::any_of(tokens_.begin(), tokens_.end(), mathematical)) return;
+  const bool words = std::any_of(tokens_.begin(), tokens_.end(),
+                                 [](const Token& t) { return t.kind == Tok::kText; });
+  for (Token& token : tokens_) {
+    if (words && is_run(token)) token.kind = Tok::kText;
+  }
 }
 
 bool Parser::AtItemEnd(size_t ahead) const {
@@ -218,6 +229,9 @@ bool Parser::UnitAhead() const {
                             before == Tok::kPi || before == Tok::kDegree || before == Tok::kMillion;
   if (!behind_value) return false;
   if (before == Tok::kDegree) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
+  const bool speed = token.text == "m" && token.space_before && Next(1).kind == Tok::kSlash &&
+                     Next(2).text == "s" && (AtItemEnd(3) || Next(3).kind == Tok::kCaret);
+  if (speed) return true;
   if (token.text.size() < 2) return false;
   if (IsKnownUnit(token.text)) return true;
   return token.space_before && token.text.size() >= 3;

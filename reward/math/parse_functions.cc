@@ -1,5 +1,7 @@
 // Named functions, sums, limits and integrals.
 
+#include <utility>
+
 #include "reward/math/limits.h"
 #include "reward/math/parser_state.h"
 
@@ -63,8 +65,10 @@ NodeId Parser::BareArgument() {
   if (depth_ > kMaxDepth) return kNoNode;
   const bool nested = At(Tok::kFunction);
   NodeId argument = Power();
-  while (!nested && argument != kNoNode && FactorAhead() && !At(Tok::kFunction) &&
-         !At(Tok::kOpen) && !UnitAhead() && !At(Tok::kNumber)) {
+  std::string differential;
+  while (!nested && argument != kNoNode && FactorAhead() &&
+         !(integrals_ > 0 && At(Tok::kLetters) && Differential(&differential)) &&
+         !At(Tok::kFunction) && !At(Tok::kOpen) && !UnitAhead() && !At(Tok::kNumber)) {
     argument = Make(Kind::kProduct, {argument, Power()});
   }
   return argument;
@@ -96,7 +100,9 @@ NodeId Parser::Series() {
   NodeId variable = arena_.Child(from, 0);
   if (arena_.Is(variable, Kind::kImaginary)) variable = arena_.MakeText(Kind::kSymbol, "i");
   if (!arena_.Is(variable, Kind::kSymbol)) return kNoNode;
+  const bool outer = std::exchange(i_is_index_, i_is_index_ || arena_.Text(variable) == "i");
   const NodeId body = Product();
+  i_is_index_ = outer;
   return Make(Kind::kSeries, {body, variable, arena_.Child(from, 1), to}, product);
 }
 

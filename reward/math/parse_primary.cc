@@ -152,7 +152,7 @@ NodeId Parser::Letters() {
     ++at_;
   }
   if (name == "e" && !At(Tok::kUnderscore)) return Make(Kind::kEuler, {});
-  if (name == "i" && !At(Tok::kUnderscore)) return Make(Kind::kImaginary, {});
+  if (name == "i" && !i_is_index_ && !At(Tok::kUnderscore)) return Make(Kind::kImaginary, {});
   static const std::string kFunctionNames = "fghFGH";
   if (kFunctionNames.find(name) == std::string::npos) return Symbol(name);
   return CallOf(name);

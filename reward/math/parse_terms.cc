@@ -135,8 +135,9 @@ bool Parser::FactorAhead() const {
     case Tok::kLimit:
     case Tok::kAngle:
       return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo);
-    case Tok::kOpenSquare:
-      return open_sets_ == 0;
+    case Tok::kOpenSquare:  // unless it closes an interval: ]0,1[
+      return open_sets_ == 0 && !AtItemEnd(1) && Next(1).kind != Tok::kUnion &&
+             Next(1).kind != Tok::kIntersection && Next(1).kind != Tok::kSetMinus;
     case Tok::kBar:
       return open_bars_ == 0 && open_sets_ == 0;
     default:

@@ -119,6 +119,7 @@ class Parser {
   int open_bars_ = 0;
   int open_sets_ = 0;  // set braces, in which ":" and "|" mean "such that"
   int integrals_ = 0;
+  bool i_is_index_ = false;   // inside a sum over i, which is then no imaginary unit
   std::string differential_;  // the variable of the innermost integral, once read
   uint8_t join_ = 0;          // the word between the items of the list read last
   bool currency_ = false;     // a currency sign stood before the item's number

@@ -4,6 +4,7 @@
 
 #include "reward/math/calculus.h"
 #include "reward/math/matrix_algebra.h"
+#include "reward/math/monomial.h"
 
 namespace cohort::reward::math {
 namespace {
@@ -112,6 +113,11 @@ NodeId Resolve(Arena* arena, NodeId id) {
     return Differentiate(arena, arena->Child(resolved, 0), arena->Text(arena->Child(resolved, 1)));
   }
   if (node.kind == Kind::kIntegral) return Integrate(arena, resolved);
+  const bool gcd = node.kind == Kind::kFunction && static_cast<Function>(node.op) == Function::kGcd;
+  if (gcd && HasSymbols(*arena, resolved)) {
+    const NodeId divisor = MonomialGcd(arena, resolved);
+    return divisor == kNoNode ? resolved : divisor;
+  }
   if (node.kind == Kind::kLimit) {
     std::set<std::string> names;
     CollectSymbols(*arena, arena->Child(resolved, 0), &names);

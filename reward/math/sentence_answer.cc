@@ -4,6 +4,7 @@
 
 #include "reward/answer_text.h"
 #include "reward/math/characters.h"
+#include "reward/math/macro_table.h"
 #include "reward/math/plain_text.h"
 #include "reward/math/verifier.h"
 
@@ -32,6 +33,18 @@ bool OnlyJoins(std::string_view between) {
     }
   }
   return !between.empty() && (letters.empty() || letters == "and" || letters == "or");
+}
+
+bool MacroIsFont(std::string_view name) {
+  const auto meaning = MacroMeaning(name);
+  return meaning && meaning->kind == Tok::kFont;
+}
+
+// Whether a word stands behind a number, as its unit.
+bool FollowsNumber(std::string_view text, size_t i) {
+  const std::string_view before = Trim(text.substr(0, i));
+  return !before.empty() &&
+         (IsDigit(before.back()) || before.back() == '}' || before.back() == '$');
 }
 
 bool BareSymbol(std::string_view formula) {
@@ -162,13 +175,41 @@ std::optional<std::string> LastFormulaOrNumber(std::string_view text) {
       *formula += ", " + std::string(formulas[i].body);
     }
   }
+  if (formulas.empty()) {
+    if (auto bare = BareFormula(text)) return bare;
+  }
   if (const auto number = LastNumberRun(behind)) return std::string(*number);
   if (formula && !BareSymbol(*formula)) return formula;
   if (!formulas.empty()) {
     const auto before = LastFormulaOrNumber(text.substr(0, formulas.back().begin));
     return before ? before : formula;
   }
-  return BareFormula(text);
+  return std::nullopt;
+}
+
+bool IsSentence(std::string_view text) {
+  size_t i = 0;
+  while (i < text.size()) {
+    if (text[i] == '\\') {  // a macro; the words of \text{...} are part of the formula
+      size_t end = i + 1;
+      while (end < text.size() && IsLetter(text[end])) ++end;
+      if (text.substr(end).starts_with("{") && MacroIsFont(text.substr(i + 1, end - i - 1))) {
+        end = std::min(text.find('}', end), text.size());
+      }
+      i = std::max(end, i + 2);
+      continue;
+    }
+    size_t end = i;
+    while (end < text.size() && IsLetter(text[end])) ++end;
+    const bool apart = (i == 0 || IsSpace(text[i - 1])) &&
+                       (end == text.size() || IsSpace(text[end]) || text[end] == ',');
+    if (apart && end - i >= 2 && !WordMeaning(text.substr(i, end - i)) && i + end > 0 &&
+        (end < text.size() || i > 0) && !FollowsNumber(text, i)) {
+      return true;
+    }
+    i = std::max(end, i + 1);
+  }
+  return false;
 }
 
 std::optional<std::string> LastOption(std::string_view text) {

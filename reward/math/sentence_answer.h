@@ -22,6 +22,9 @@ std::vector<Formula> FormulasIn(std::string_view text);
 // "or" are one list. A formula that is one letter gives way to a number.
 std::optional<std::string> LastFormulaOrNumber(std::string_view text);
 
+// Whether plain words stand around the mathematics: "so x = 5", not "5 cm" or "x = 2 or x = 3".
+bool IsSentence(std::string_view text);
+
 // The last option letter that stands alone.
 std::optional<std::string> LastOption(std::string_view text);
 

@@ -108,12 +108,9 @@ class Judging {
 
   Judgement Formulas() {
     Verdict verdict = WithCommas({true}, {true});
-    const bool separators =
-        pred_.find(',') != std::string_view::npos || gold_.find(',') != std::string_view::npos;
-    if (verdict == Verdict::kUnequal && separators && IsGrouped(gold_) != IsGrouped(pred_)) {
-      // "1,234" beside another list may be a list as well.
-      const bool gold_list = kind_gold_ != Kind::kNumber;
-      const Verdict again = gold_list ? WithCommas({true}, {false}) : WithCommas({false}, {true});
+    if (verdict == Verdict::kUnequal && kind_gold_ >= Kind::kList && IsGrouped(pred_)) {
+      // "1,234" beside a gold list may be a list as well.
+      const Verdict again = WithCommas({true}, {false});
       if (again == Verdict::kEqual) verdict = again;
     }
     if (verdict == Verdict::kUnequal && conventions_.decimal_comma && DecimalComma()) {
@@ -178,7 +175,8 @@ class Judging {
         if (!IsDigit(decimal[i]) && !sign && i != comma) return std::string();
       }
       decimal[comma] = '.';
-      return decimal;
+      const bool thousands = decimal.size() - comma == 4;
+      return thousands ? std::string() : decimal;
     };
     const auto has_point = [](std::string_view text) {
       return text.find('.') != std::string_view::npos && text.find(',') == std::string_view::npos;

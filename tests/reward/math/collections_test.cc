@@ -1,0 +1,93 @@
+#include "tests/reward/math/judge.h"
+
+namespace cohort::reward::math {
+namespace {
+
+TEST(MathCollections, ListsAndSetsHaveNoOrder) {
+  ExpectSame({{"4,9,1", "1,4,9"},
+              {"4, 9 and 1", "\\{1,4,9\\}"},
+              {"\\{4,4,9\\}", "\\{9,4\\}"},
+              {"{4, 9}", "\\{4,9\\}"},
+              {"\\{\\frac24,7\\}", "7,0.5"},
+              {"3\\pm\\sqrt2", "3-\\sqrt2,3+\\sqrt2"},
+              {"\\{5\\}", "5"},
+              {"(1,4),(2,3)", "(2,3),(1,4)"},
+              {"a,b", "b,a"},
+              {"red, green", "green, Red"}});
+  ExpectDifferent({{"4,9,1", "4,9"},
+                   {"4,9", "4,9,1"},
+                   {"4,9", "4"},
+                   {"3\\pm\\sqrt2", "3+\\sqrt2"},
+                   {"(1,4),(2,3)", "(1,3),(2,4)"},
+                   {"2, 4, \\ldots, 2n", "2, 4, \\ldots, 4n"},
+                   {"\\{0,1\\}", "[0,1]"}});
+  Conventions ordered;
+  ordered.unordered_lists = false;
+  EXPECT_FALSE(Same("4,9,1", "1,4,9", ordered));
+}
+
+TEST(MathCollections, TuplesHaveAnOrder) {
+  ExpectSame({{"(4,-\\frac12)", "\\left(4,-0.5\\right)"},
+              {"\\langle1,2\\rangle", "(1,2)"},
+              {"(5,200)", "(5, 200)"}});
+  ExpectDifferent(
+      {{"(4,9)", "(9,4)"}, {"(4,9)", "\\{4,9\\}"}, {"(4,9,1)", "(4,9)"}, {"(5,200)", "5200"}});
+}
+
+TEST(MathCollections, IntervalsAreTheSetsOfTheirPoints) {
+  ExpectSame({{"(4,\\infty)", "x>4"},
+              {"[-1,6)", "-1\\le x<6"},
+              {"(-\\infty,1)\\cup(4,\\infty)", "(4,\\infty)\\cup(-\\infty,1)"},
+              {"x<1\\text{ or }x>4", "(-\\infty,1)\\cup(4,\\infty)"},
+              {"x>1\\text{ and }x<4", "(1,4)"},
+              {"[1,3]\\cup[3,8]", "[1,8]"},
+              {"\\mathbb{R}\\setminus\\{2\\}", "(-\\infty,2)\\cup(2,\\infty)"},
+              {"\\mathbb{R}\\setminus\\{2\\}", "x\\ne2"},
+              {"(0,9)\\setminus\\{4\\}", "(0,4)\\cup(4,9)"},
+              {"[0,5]\\cap(2,9)", "(2,5]"},
+              {"\\mathbb{R}", "(-\\infty,\\infty)"},
+              {"\\text{all real numbers}", "x\\in\\mathbb{R}"},
+              {"]1,2]", "(1,2]"},
+              {"x^2\\le9", "[-3,3]"},
+              {"|x-2|<5", "(-3,7)"},
+              {"y\\in[0,\\pi]", "[0,\\pi]"},
+              {"\\{t:t\\ge1\\}", "[1,\\infty)"},
+              {"\\emptyset", "\\text{No solution}"},
+              {"k\\ge\\sqrt5", "[\\sqrt5,\\infty)"},
+              {"(a,b]", "(a, b]"}});
+  ExpectDifferent({{"[1,4]", "[1,4)"},
+                   {"(1,4)", "[1,4]"},
+                   {"(1,4)", "(4,1)"},
+                   {"[1,3)\\cup(3,8]", "[1,8]"},
+                   {"(4,\\infty)", "x\\ge4"},
+                   {"\\emptyset", "0"},
+                   {"\\mathbb{R}\\setminus\\{2\\}", "\\mathbb{R}"},
+                   {"[4,\\infty)", "[4,\\infty]"},
+                   {"x\\in[0,1]", "y\\in[0,1]"}});
+}
+
+TEST(MathCollections, Matrices) {
+  ExpectSame(
+      {{"\\begin{pmatrix}1&2\\\\0&5\\end{pmatrix}", "\\begin{bmatrix}1&2\\\\0&5\\end{bmatrix}"},
+       {"\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(1,2)"},
+       {"2\\begin{pmatrix}1&3\\end{pmatrix}", "\\begin{pmatrix}2&6\\end{pmatrix}"},
+       {"\\begin{pmatrix}1&1\\\\0&1\\end{pmatrix}^2", "\\begin{pmatrix}1&2\\\\0&1\\end{pmatrix}"},
+       {"\\begin{pmatrix}1&2\\end{pmatrix}^T", "\\begin{pmatrix}1\\\\2\\\\\\end{pmatrix}"},
+       {"\\begin{vmatrix}2&1\\\\4&3\\end{vmatrix}", "2"},
+       {"\\left[\\begin{array}{c|c}1&2\\end{array}\\right]", "\\begin{pmatrix}1&2\\end{pmatrix}"}});
+  ExpectDifferent(
+      {{"\\begin{pmatrix}1&2\\\\0&5\\end{pmatrix}", "\\begin{pmatrix}1&0\\\\2&5\\end{pmatrix}"},
+       {"\\begin{pmatrix}1&2\\\\0&5\\end{pmatrix}", "\\begin{pmatrix}1&2&0&5\\end{pmatrix}"},
+       {"\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(2,1)"},
+       {"\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}\\begin{pmatrix}0&1\\\\1&0\\end{pmatrix}",
+        "\\begin{pmatrix}0&1\\\\1&0\\end{pmatrix}\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}"}});
+}
+
+TEST(MathCollections, FamiliesOfNumbers) {
+  ExpectSame({{"\\{3k\\mid k\\in\\mathbb{Z}\\}", "3k, k\\in\\mathbb{Z}"}});
+  ExpectDifferent({{"\\{3k\\mid k\\in\\mathbb{Z}\\}", "\\{2k\\mid k\\in\\mathbb{Z}\\}"},
+                   {"\\{3k\\mid k\\in\\mathbb{Z}\\}", "\\{3k\\mid k\\in\\mathbb{N}\\}"}});
+}
+
+}  // namespace
+}  // namespace cohort::reward::math

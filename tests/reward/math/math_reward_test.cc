@@ -1,0 +1,72 @@
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "tests/reward/grade.h"
+
+namespace cohort::reward {
+namespace {
+
+using testing::HasSubstr;
+
+Grade MathGrade(const std::string& gold, const std::string& completion, bool extracted = false,
+                const OptionMap& options = {}) {
+  Sample sample = MakeSample(completion, gold);
+  sample.set_extracted(extracted);
+  return MakeGrader("math", options)->Score(sample, Budget(std::chrono::milliseconds(10'000)));
+}
+
+TEST(MathReward, ScoresAWholeResponse) {
+  EXPECT_EQ(ScoreOf("math", "So it is $\\boxed{\\frac{3}{4}}$.", "0.75"), 1);
+  EXPECT_EQ(ScoreOf("math", "So it is $\\boxed{\\frac{4}{3}}$.", "0.75"), 0);
+  EXPECT_EQ(ScoreOf("math", "I give up.", "0.75"), 0);
+  EXPECT_EQ(ScoreOf("math", "<think>\\boxed{0.75}", "0.75"), 0);
+}
+
+TEST(MathReward, TakesAnExtractedAnswerWhole) {
+  EXPECT_EQ(MathGrade("3", "2 \\text{ or } 3", true).score, 0);
+  EXPECT_EQ(MathGrade("2,3", "2 \\text{ or } 3", true).score, 1);
+}
+
+TEST(MathReward, ReadsTheGoldOfASolution) {
+  EXPECT_EQ(ScoreOf("math", "\\boxed{18}", "She has 9 * 2 = 18.\n#### 18"), 1);
+  EXPECT_EQ(ScoreOf("math", "\\boxed{18}", "Hence $9\\cdot2=\\boxed{18}$."), 1);
+}
+
+TEST(MathReward, SaysWhatItFoundAndWhy) {
+  EXPECT_EQ(MathGrade("0.75", "\\boxed{\\frac34}").detail,
+            "'\\frac34' (boxed) equals '0.75': exact");
+  EXPECT_EQ(MathGrade("x+1", "The answer is $x+2$.").detail,
+            "'x+2' (answer phrase) is not 'x+1': points");
+  EXPECT_THAT(MathGrade("5", "\\boxed{\\spadesuit}").detail, HasSubstr("which is no formula"));
+  EXPECT_THAT(MathGrade("5", "\\boxed{\\frac{1}{2}").detail, HasSubstr("cut off"));
+  EXPECT_EQ(MathGrade("5", "").detail, "no answer in the completion");
+}
+
+TEST(MathReward, AnAnswerColumnItCannotReadIsUnparseable) {
+  EXPECT_EQ(MathGrade("", "5").status, STATUS_UNPARSEABLE);
+  EXPECT_EQ(MathGrade("\\spadesuit+1", "\\boxed{5}").status, STATUS_UNPARSEABLE);
+  EXPECT_EQ(MathGrade("\\spadesuit+1", "\\boxed{\\spadesuit + 1}").score, 1);
+  EXPECT_EQ(MathGrade("a long walk home", "\\boxed{5}").status, STATUS_OK);
+}
+
+TEST(MathReward, APredictionItCannotReadIsWrong) {
+  const Grade grade = MathGrade("5", "\\boxed{\\spadesuit}");
+  EXPECT_EQ(grade.status, STATUS_OK);
+  EXPECT_EQ(grade.score, 0);
+}
+
+TEST(MathReward, WhatItCannotDecideInItsBudgetIsATimeout) {
+  EXPECT_EQ(MathGrade("5", "\\boxed{5+e^{-1000000}}").status, STATUS_TIMEOUT);
+}
+
+TEST(MathReward, ConventionsAreOptions) {
+  EXPECT_EQ(MathGrade("5", "\\boxed{x=5}", false, {{"assignments", "false"}}).score, 0);
+  EXPECT_EQ(MathGrade("\\frac{1}{3}", "\\boxed{0.333}", false, {{"rel_tol", "1e-2"}}).score, 1);
+  EXPECT_EQ(MathGrade("\\frac{1}{3}", "\\boxed{0.333}").score, 0);
+  EXPECT_THROW(MakeGrader("math", {{"rel_tol", "much"}}), Error);
+  EXPECT_THROW(MakeGrader("math", {{"rel_tol", "-1"}}), Error);
+  EXPECT_THROW(MakeGrader("math", {{"percents", "true"}}), Error);
+}
+
+}  // namespace
+}  // namespace cohort::reward
