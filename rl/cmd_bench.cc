@@ -10,6 +10,7 @@
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/grade_benchmark.h"
+#include "rl/reward_options.h"
 #include "rl/step_benchmark.h"
 #include "rollout/decode_benchmark.h"
 
@@ -97,19 +98,30 @@ int BenchDecode(int argc, char** argv) {
 
 int BenchGrade(int argc, char** argv) {
   GradeBenchmark benchmark;
+  std::vector<std::string> assignments;
   bool json = false;
   CLI::App app(
-      "Samples graded a second by a reward. Example:\n"
-      "  cohort bench grade --reward code --mode assert --workers 2",
+      "Grades a second, and the slowest grade. Examples:\n"
+      "  cohort bench grade --reward math --data math500.jsonl\n"
+      "  cohort bench grade --reward code --mode assert --repeats 400 --workers 2",
       "cohort bench grade");
   app.add_option("--reward", benchmark.reward)->capture_default_str();
-  app.add_option("--input", benchmark.input, "lines as cohort grade takes them");
-  app.add_option("--mode", benchmark.mode, "of the built-in samples of the reward `code`")
+  app.add_option("--option", assignments, "key=value of the reward, once for each option")
+      ->allow_extra_args(false);
+  app.add_option("--data", benchmark.input,
+                 "lines as cohort grade takes them, or a dataset's with \"answer\"");
+  app.add_option("--mode", benchmark.mode, "without --data: the built-in program for `code`")
       ->check(CLI::IsMember({"stdin", "call", "assert"}));
-  app.add_option("--samples", benchmark.samples)->check(CLI::PositiveNumber);
+  app.add_option("--repeats", benchmark.repeats, "passes over the lines")
+      ->check(CLI::Range(1, 1000000));
   app.add_option("--workers", benchmark.workers, "threads")->check(CLI::Range(1, 1024));
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  benchmark.options = SplitOptions(assignments);
+  if (benchmark.input.empty() && benchmark.reward != "code") {
+    throw Error(ErrorCode::kUsage,
+                "--data is missing: only the reward `code` has a built-in sample");
+  }
   Print(RunGradeBenchmark(benchmark), json);
   return 0;
 }

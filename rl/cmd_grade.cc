@@ -13,6 +13,7 @@
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/grade_sample.h"
+#include "rl/reward_options.h"
 
 namespace cohort::rl {
 namespace {
@@ -26,20 +27,6 @@ struct GradeSettings {
   int workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   int limit_ms = 10'000;
 };
-
-std::map<std::string, std::string> SplitOptions(const std::vector<std::string>& assignments) {
-  std::map<std::string, std::string> options;
-  for (const std::string& assignment : assignments) {
-    const size_t equals = assignment.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw Error(ErrorCode::kUsage, "--option '" + assignment + "': expected key=value");
-    }
-    if (!options.emplace(assignment.substr(0, equals), assignment.substr(equals + 1)).second) {
-      throw Error(ErrorCode::kUsage, "--option '" + assignment + "': given twice");
-    }
-  }
-  return options;
-}
 
 // Scores lines in chunks, so that a long input neither waits in memory nor loses its order.
 class Grading {

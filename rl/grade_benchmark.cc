@@ -2,24 +2,28 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
-#include <latch>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "reward/registry.h"
-#include "reward/scorer.h"
 #include "rl/grade_sample.h"
 
 namespace cohort::rl {
 namespace {
 
 using base::Json;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::minutes kLimit{2};
 
 // The smallest program of each mode: what is measured is the judge.
-Json SmallSample(const std::string& mode) {
+Json SmallProgram(const std::string& mode) {
   if (mode == "stdin") {
     return {{"mode", mode},
             {"code", "a, b = map(int, input().split())\nprint(a + b)"},
@@ -34,20 +38,33 @@ Json SmallSample(const std::string& mode) {
   return row;
 }
 
-std::vector<reward::Sample> Samples(const GradeBenchmark& benchmark) {
-  std::vector<reward::Sample> rows;
-  if (benchmark.input.empty()) {
-    rows.push_back(ToSample(SmallSample(benchmark.mode)));
-  } else {
-    base::ForEachJsonLine(benchmark.input,
-                          [&](const Json& row, int) { rows.push_back(ToSample(row)); });
-  }
-  if (rows.empty()) throw Error(ErrorCode::kUsage, benchmark.input + " has no lines");
+std::string BoxedResponse(const std::string& answer) {
+  return "Let us work it out. First we simplify, then we solve for the unknown.\n\nTherefore, the "
+         "final answer is $\\boxed{" +
+         answer + "}$.";
+}
+
+std::vector<reward::Sample> ReadSamples(const std::string& path) {
   std::vector<reward::Sample> samples;
-  for (int i = 0; i < benchmark.samples; ++i) {
-    samples.push_back(rows[static_cast<size_t>(i) % rows.size()]);
-    samples.back().set_sample_id(static_cast<uint64_t>(i) + 1);
+  std::vector<std::string> answers;
+  base::ForEachJsonLine(path, [&](const Json& row, int) {
+    const bool dataset = !row.contains("gold") && row.contains("answer");
+    if (!dataset) {
+      samples.push_back(ToSample(row));
+    } else {
+      answers.push_back(row["answer"].is_string() ? row["answer"].get<std::string>()
+                                                  : base::DumpJson(row["answer"]));
+    }
+  });
+  for (size_t i = 0; i < answers.size(); ++i) {
+    for (const size_t shown : {i, (i + 1) % answers.size()}) {
+      reward::Sample sample;
+      sample.set_answer(answers[i]);
+      sample.set_completion(BoxedResponse(answers[shown]));
+      samples.push_back(std::move(sample));
+    }
   }
+  if (samples.empty()) throw Error(ErrorCode::kUsage, path + ": no lines to grade");
   return samples;
 }
 
@@ -63,52 +80,73 @@ double CpuSeconds() {
   return seconds;
 }
 
-struct Outcome {
+// What the threads find out together.
+struct Measured {
+  explicit Measured(size_t lines) : best_us(lines, 1e12) {}
+
+  void Add(size_t line, double us, const reward::Grade& grade) {
+    const std::lock_guard lock(mutex);
+    const bool first = best_us[line] == 1e12;
+    best_us[line] = std::min(best_us[line], us);
+    if (!first) return;
+    ++statuses[reward::StatusName(grade.status)];
+    scored_1 += grade.status == reward::STATUS_OK && grade.score == 1 ? 1 : 0;
+  }
+
+  std::mutex mutex;
+  std::vector<double> best_us;  // of each line
   std::map<std::string, int> statuses;
-  int full_scores = 0;
+  int scored_1 = 0;
 };
 
-Outcome Score(reward::Scorer* scorer, const std::shared_ptr<const reward::Terms>& terms,
-              const std::vector<reward::Sample>& samples) {
-  Outcome outcome;
-  std::mutex mutex;
-  const auto done = std::make_shared<std::latch>(1);
-  const auto batch = std::make_shared<reward::ScoreBatch>();
-  batch->terms = terms;
-  batch->term_limit = std::chrono::minutes(2);
-  for (const reward::Sample& sample : samples) batch->samples.push_back(&sample);
-  batch->on_verdict = [&](size_t, const reward::Verdict& verdict) {
-    const std::lock_guard lock(mutex);
-    ++outcome.statuses[reward::StatusName(verdict.status())];
-    outcome.full_scores += verdict.score() == 1;
-  };
-  batch->on_done = [done] { done->count_down(); };
-  scorer->Submit(batch);
-  done->wait();
-  return outcome;
+void GradeAll(const reward::Grader& grader, const std::vector<reward::Sample>& samples,
+              const GradeBenchmark& benchmark, Measured* measured) {
+  const size_t total = samples.size() * static_cast<size_t>(benchmark.repeats);
+  std::atomic<size_t> next = 0;
+  std::vector<std::jthread> threads;
+  for (int worker = 0; worker < benchmark.workers; ++worker) {
+    threads.emplace_back([&] {
+      for (size_t i = next++; i < total; i = next++) {
+        const size_t line = i % samples.size();
+        const Clock::time_point start = Clock::now();
+        const reward::Grade grade = grader.Score(samples[line], reward::Budget(kLimit));
+        const std::chrono::duration<double, std::micro> taken = Clock::now() - start;
+        measured->Add(line, taken.count(), grade);
+      }
+    });
+  }
 }
 
 }  // namespace
 
 nlohmann::json RunGradeBenchmark(const GradeBenchmark& benchmark) {
-  const std::vector<reward::Sample> samples = Samples(benchmark);
-  auto terms = std::make_shared<reward::Terms>();
-  terms->push_back(
-      {benchmark.reward, 1.0, reward::MakeGrader(benchmark.reward, benchmark.options)});
-  reward::Scorer scorer({.workers = benchmark.workers});
-  Score(&scorer, terms, {samples.begin(), samples.begin() + 1});  // what starts once has started
+  const auto grader = reward::MakeGrader(benchmark.reward, benchmark.options);
+  const std::vector<reward::Sample> samples =
+      benchmark.input.empty() ? std::vector<reward::Sample>{ToSample(SmallProgram(benchmark.mode))}
+                              : ReadSamples(benchmark.input);
+  grader->Score(samples.front(), reward::Budget(kLimit));  // what starts once has started
+  Measured measured(samples.size());
   const double cpu_before = CpuSeconds();
-  const auto begin = std::chrono::steady_clock::now();
-  const Outcome outcome = Score(&scorer, terms, samples);
-  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
-  const double count = static_cast<double>(samples.size());
+  const Clock::time_point begin = Clock::now();
+  GradeAll(*grader, samples, benchmark, &measured);
+  const std::chrono::duration<double> wall = Clock::now() - begin;
+  const auto count = static_cast<double>(samples.size()) * benchmark.repeats;
+  const auto slowest =
+      static_cast<size_t>(std::max_element(measured.best_us.begin(), measured.best_us.end()) -
+                          measured.best_us.begin());
+  std::vector<double> sorted = measured.best_us;
+  std::sort(sorted.begin(), sorted.end());
   return {{"reward", benchmark.reward},
-          {"samples", samples.size()},
           {"workers", benchmark.workers},
-          {"samples_per_s", count / wall.count()},
-          {"cpu_ms_per_sample", 1e3 * (CpuSeconds() - cpu_before) / count},
-          {"scored_1", outcome.full_scores},
-          {"statuses", outcome.statuses}};
+          {"grades", samples.size()},
+          {"grades_per_s", count / wall.count()},
+          {"cpu_ms_per_grade", 1e3 * (CpuSeconds() - cpu_before) / count},
+          {"p50_us", sorted[sorted.size() / 2]},
+          {"p99_us", sorted[sorted.size() * 99 / 100]},
+          {"max_us", sorted.back()},
+          {"slowest", reward::Quote(samples[slowest].answer())},
+          {"scored_1", measured.scored_1},
+          {"statuses", measured.statuses}};
 }
 
 }  // namespace cohort::rl

@@ -62,29 +62,42 @@ Extracted Hashes(std::string_view text) {
   return ExtractedAnswer{std::string(line), "####"};
 }
 
+// Where the text behind "answer" begins, given what follows the word; npos where it is no phrase.
+size_t BehindAnswer(std::string_view rest) {
+  static constexpr std::array<std::string_view, 12> kPhrases = {
+      " is", ":",   "s are", " would be", " should be", " must be",
+      " =",  "**:", "**",    " $",        " \\(",       " \\["};
+  for (const std::string_view phrase : kPhrases) {
+    if (!rest.starts_with(phrase)) continue;
+    const bool opens = phrase.back() == '$' || phrase.back() == '(' || phrase.back() == '[';
+    return opens ? 1 : phrase.size();
+  }
+  return std::string_view::npos;
+}
+
 // Where the text behind the last answer phrase begins; npos without one.
 size_t BehindPhrase(std::string_view text) {
-  static constexpr std::array<std::string_view, 17> kPhrases = {
-      "answer is",      "answer:",     "answers are", "answer would be", "answer should be",
-      "answer must be", "answer =",    "answer**:",   "answer**",        "answer $",
-      "answer \\(",     "answer \\[",  "答案是",      "答案：",          "答案:",
-      "ponse est",      "respuesta es"};
+  constexpr std::string_view kAnswer = "answer";
   const std::string lower = LowerCase(text);
   size_t behind = std::string::npos;
-  for (const std::string_view phrase : kPhrases) {
-    const size_t at = lower.rfind(phrase);
-    if (at == std::string::npos) continue;
-    const bool opens = phrase.back() == '$' || phrase.back() == '(' || phrase.back() == '[';
-    const size_t end = opens ? at + 7 : at + phrase.size();
-    if (behind == std::string::npos || end > behind) behind = end;
-  }
-  for (size_t at = lower.rfind("a:"); at != std::string::npos && at < lower.size();
-       at = at == 0 ? std::string::npos : lower.rfind("a:", at - 1)) {
-    const bool starts_line = at == 0 || lower[at - 1] == '\n';
-    if (!starts_line) continue;
-    if (behind == std::string::npos || at + 2 > behind) behind = at + 2;
+  for (size_t at = lower.rfind(kAnswer); at != std::string::npos;
+       at = at == 0 ? std::string::npos : lower.rfind(kAnswer, at - 1)) {
+    const size_t end = at + kAnswer.size();
+    const size_t phrase = BehindAnswer(std::string_view(lower).substr(end));
+    if (phrase == std::string_view::npos) continue;
+    behind = end + phrase;
     break;
   }
+  for (const std::string_view phrase : {"答案是", "答案：", "答案:", "ponse est", "respuesta es"}) {
+    const size_t at = lower.rfind(phrase);
+    if (at == std::string::npos) continue;
+    if (behind == std::string::npos || at + phrase.size() > behind) behind = at + phrase.size();
+  }
+  const size_t line = lower.rfind("\na:");
+  if (line != std::string::npos && (behind == std::string::npos || line + 3 > behind)) {
+    behind = line + 3;
+  }
+  if (behind == std::string::npos && lower.starts_with("a:")) behind = 2;
   return behind;
 }
 

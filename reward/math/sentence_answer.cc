@@ -47,6 +47,12 @@ bool FollowsNumber(std::string_view text, size_t i) {
          (IsDigit(before.back()) || before.back() == '}' || before.back() == '$');
 }
 
+// "how many $? just about 1$": dollars around prose are money.
+bool IsMoney(std::string_view body) {
+  return body.find(' ') != std::string_view::npos && body.find('\\') == std::string_view::npos &&
+         IsProse(body) && !IsFormulaText(body);
+}
+
 bool BareSymbol(std::string_view formula) {
   formula = Trim(formula);
   return formula.size() == 1 && IsLetter(formula[0]);
@@ -70,12 +76,15 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
   while (true) {
     const size_t digit = text.find_last_of("0123456789");
     if (digit == std::string_view::npos) return std::nullopt;
+    constexpr size_t kReach = 200;  // longer runs are no number
     size_t begin = digit;
-    while (begin > 0 && kInside.find(text[begin - 1]) != std::string_view::npos) --begin;
+    const size_t first = digit - std::min(digit, kReach);
+    while (begin > first && kInside.find(text[begin - 1]) != std::string_view::npos) --begin;
     size_t end = digit + 1;
-    while (end < text.size() && kInside.find(text[end]) != std::string_view::npos) ++end;
+    const size_t last = std::min(text.size(), digit + kReach);
+    while (end < last && kInside.find(text[end]) != std::string_view::npos) ++end;
     if (text.substr(end).starts_with("\\%")) end += 2;
-    const std::string_view whole = text.substr(begin, std::min<size_t>(end - begin, 300));
+    const std::string_view whole = text.substr(begin, end - begin);
     std::string_view run = whole;
     while (!run.empty() &&
            std::string_view(".,:*/-^!").find(run.back()) != std::string_view::npos) {
@@ -153,38 +162,32 @@ std::vector<Formula> FormulasIn(std::string_view text) {
 }
 
 std::optional<std::string> LastFormulaOrNumber(std::string_view text) {
-  std::vector<Formula> formulas = FormulasIn(text);
-  // "how many $? just about 1$": dollars around prose are money.
-  while (!formulas.empty() && IsProse(formulas.back().body) &&
-         formulas.back().body.find('\\') == std::string_view::npos &&
-         formulas.back().body.find(' ') != std::string_view::npos &&
-         !IsFormulaText(formulas.back().body)) {
-    formulas.pop_back();
-  }
-  std::string_view behind = text;
-  std::optional<std::string> formula;
-  if (!formulas.empty()) {
-    size_t first = formulas.size() - 1;
-    behind = text.substr(formulas.back().end);
+  const std::vector<Formula> formulas = FormulasIn(text);
+  size_t end = text.size();  // of the text that is not searched yet
+  std::optional<std::string> symbol;
+  for (size_t i = formulas.size(); i-- > 0;) {
+    if (IsMoney(formulas[i].body)) continue;
+    const std::string_view behind = text.substr(formulas[i].end, end - formulas[i].end);
+    if (const auto number = LastNumberRun(behind)) return std::string(*number);
+    size_t first = i;
     while (first > 0 && OnlyJoins(text.substr(formulas[first - 1].end,
                                               formulas[first].begin - formulas[first - 1].end))) {
       --first;
     }
-    formula = std::string(formulas[first].body);
-    for (size_t i = first + 1; i < formulas.size(); ++i) {
-      *formula += ", " + std::string(formulas[i].body);
+    if (first == i && BareSymbol(formulas[i].body)) {
+      if (!symbol) symbol = std::string(formulas[i].body);
+      end = formulas[i].begin;
+      continue;
     }
+    std::string formula(formulas[first].body);
+    for (size_t j = first + 1; j <= i; ++j) formula += ", " + std::string(formulas[j].body);
+    return formula;
   }
-  if (formulas.empty()) {
+  if (end == text.size()) {
     if (auto bare = BareFormula(text)) return bare;
   }
-  if (const auto number = LastNumberRun(behind)) return std::string(*number);
-  if (formula && !BareSymbol(*formula)) return formula;
-  if (!formulas.empty()) {
-    const auto before = LastFormulaOrNumber(text.substr(0, formulas.back().begin));
-    return before ? before : formula;
-  }
-  return std::nullopt;
+  if (const auto number = LastNumberRun(text.substr(0, end))) return std::string(*number);
+  return symbol;
 }
 
 bool IsSentence(std::string_view text) {

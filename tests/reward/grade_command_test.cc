@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "reward/judge/sandbox.h"
 #include "rl/commands.h"
+#include "rl/grade_benchmark.h"
 #include "tests/reward/grade.h"
 
 namespace cohort::rl {
@@ -81,6 +82,34 @@ TEST(GradeCommand, TakesAnswersNumbersAndMissingGolds) {
   EXPECT_EQ(outcome.rows[0]["score"], 1);
   EXPECT_EQ(outcome.rows[1]["score"], 1);
   EXPECT_EQ(outcome.rows[2]["status"], "unparseable");
+}
+
+TEST(GradeCommand, TellsAResponseFromAnExtractedAnswer) {
+  const Outcome outcome = Grade(
+      "{\"id\":1,\"gold\":\"7\",\"pred\":\"Not 6: the answer is 7.\"}\n"
+      "{\"id\":2,\"gold\":\"7\",\"answer\":\"6 or 7\"}\n"
+      "{\"id\":3,\"gold\":\"\\\\clubsuit\",\"answer\":\"7\"}\n",
+      {"--reward", "math"});
+  ASSERT_EQ(outcome.rows.size(), 3u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[0]["detail"], "'7' (answer phrase) equals '7': text");
+  EXPECT_EQ(outcome.rows[1]["score"], 0);
+  EXPECT_EQ(outcome.rows[1]["status"], "ok");
+  EXPECT_TRUE(outcome.rows[2]["score"].is_null());
+  EXPECT_EQ(outcome.rows[2]["status"], "unparseable");
+}
+
+TEST(GradeBenchmark, CountsADatasetsLinesTwiceAndOthersOnce) {
+  const std::string file = testing::TempDir() + "bench_" + std::to_string(getpid()) + ".jsonl";
+  std::ofstream(file) << "{\"answer\":\"5\"}\n{\"answer\":\"x^2\"}\n"
+                         "{\"gold\":\"5\",\"pred\":\"\\\\boxed{5}\"}\n";
+  const json result = RunGradeBenchmark({"math", {}, file, 2});
+  std::filesystem::remove(file);
+  EXPECT_EQ(result["grades"], 5);
+  EXPECT_EQ(result["equal"], 3);
+  EXPECT_EQ(result["failed"], 0);
+  EXPECT_GT(result["grades_per_s"], 0);
+  EXPECT_GE(result["max_us"], result["p50_us"]);
 }
 
 TEST(GradeCommand, PassesOptionsOn) {

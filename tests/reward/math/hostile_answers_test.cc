@@ -110,6 +110,17 @@ TEST(HostileAnswers, AHundredMegabytesAreReadOnceAtMost) {
   EXPECT_LT(ThreadMilliseconds() - start, 5000);
 }
 
+TEST(HostileAnswers, ResponsesFullOfCandidatesAreSearchedOnce) {
+  const auto grader = MakeGrader("math", {});
+  for (const char* piece : {"$x$ ", "1. a ", "the answer is x, ", "$1$, ", "answer answer ", "a:\n",
+                            "\\[ ", "$ 1 ", "<answer>", "#### ", "A B ", "= 1/ "}) {
+    const Sample sample = MakeSample(Repeat(piece, 100'000), "8");
+    const double start = ThreadMilliseconds();
+    EXPECT_EQ(grader->Score(sample, Budget(std::chrono::milliseconds(10'000))).score, 0) << piece;
+    EXPECT_LT(ThreadMilliseconds() - start, 1000) << piece;
+  }
+}
+
 TEST(HostileAnswers, LongAnswersCompareAsTextOnly) {
   const std::string longer = Repeat("1+", kMaxAnswerBytes) + "1";
   EXPECT_TRUE(Same(longer, longer));

@@ -1,0 +1,32 @@
+// Any bytes as two answers, a line each: a verdict within its budget, the same both ways round for
+// formulas, and never a difference between a text and itself.
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "reward/math/answer_extraction.h"
+#include "reward/math/verifier.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using cohort::reward::math::Judge;
+  using cohort::reward::math::Verdict;
+  const std::string input(reinterpret_cast<const char*>(data), size);
+  const std::string first = input.substr(0, input.find('\n'));
+  const std::string second = input.substr(std::min(first.size() + 1, input.size()));
+  const auto there = Judge(first, second, {});
+  const auto back = Judge(second, first, {});
+  if (there.verdict == Verdict::kEqual && back.verdict == Verdict::kUnequal &&
+      there.gold_understood && there.pred_understood && back.gold_understood &&
+      back.pred_understood && std::string(there.method) != "text") {
+    std::abort();
+  }
+  if (first.find_first_not_of(" \t\r\n\f\v$.*,;") != std::string::npos &&
+      Judge(first, first, {}).verdict != Verdict::kEqual) {
+    std::abort();
+  }
+  cohort::reward::math::ExtractFromResponse(input);
+  cohort::reward::math::ExtractFromAnswer(input);
+  return 0;
+}
