@@ -32,6 +32,7 @@ const std::vector<RewardInfo>& RegisteredRewards() {
       FuzzyMatchReward(), FormatReward(),      LengthReward(),   RepetitionReward(),
       LanguageReward(),   JsonSchemaReward(),  ToolCallReward(), LlmJudgeReward(),
       CodeReward(),       CustomReward(),      PythonReward(),
+      RemoteReward(),
   };
   return rewards;
 }
@@ -50,6 +51,10 @@ void CheckReward(const std::string& name, const std::map<std::string, std::strin
   const RewardInfo& reward = FindReward(name);
   CheckOptionNames(reward, options);
   if (!reward.starts_process) reward.make(Options(name, options));
+}
+
+void CheckRewardLoads(const std::string& name, const std::map<std::string, std::string>& options) {
+  if (FindReward(name).starts_process) MakeGrader(name, options);
 }
 
 std::shared_ptr<const Grader> MakeGrader(const std::string& name,

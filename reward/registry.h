@@ -43,6 +43,7 @@ RewardInfo LlmJudgeReward();
 RewardInfo CustomReward();
 RewardInfo CodeReward();
 RewardInfo PythonReward();
+RewardInfo RemoteReward();
 
 const std::vector<RewardInfo>& RegisteredRewards();
 
@@ -51,6 +52,9 @@ const RewardInfo& FindReward(const std::string& name);
 
 // Throws what MakeGrader would about the name and the options, and starts no process to find out.
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options);
+
+// What CheckReward leaves out: starts the process of a reward that has one, and ends it.
+void CheckRewardLoads(const std::string& name, const std::map<std::string, std::string>& options);
 
 // Errors: kUsage for an unknown reward or option (with the nearest name) or a bad option value.
 std::shared_ptr<const Grader> MakeGrader(const std::string& name,

@@ -8,6 +8,7 @@
 #include "reward/server.h"
 #include "tests/reward/client.h"
 #include "tests/reward/process_watch.h"
+#include "tests/reward/python_file.h"
 
 namespace cohort::reward {
 namespace {
@@ -194,6 +195,82 @@ TEST_F(RewardServiceTest, DescribesItsRewardsAndItsHealth) {
   ASSERT_TRUE(client_.stub().Health(&health, {}, &reply).ok());
   EXPECT_TRUE(reply.serving());
   EXPECT_EQ(reply.samples_scored(), 5u);
+}
+
+HealthReply HealthOf(Client& client) {
+  grpc::ClientContext context;
+  HealthReply reply;
+  EXPECT_TRUE(client.stub().Health(&context, {}, &reply).ok());
+  return reply;
+}
+
+TEST_F(RewardServiceTest, HealthTellsProgressFromAStandstill) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
+  request.set_sample_deadline_ms(2'000);
+  AddSample(&request, 1, "hang");
+  AddSample(&request, 2, "fail");
+  AddSample(&request, 3, "unparseable");
+  EXPECT_EQ(HealthOf(client_).since_progress_ms(), 0u);
+  std::jthread caller([&] { Client(server_.address()).Score(request); });
+  HealthReply stuck;
+  for (int i = 0; i < 500 && (stuck.samples_failed() < 2 || stuck.since_progress_ms() == 0); ++i) {
+    std::this_thread::sleep_for(milliseconds(10));
+    stuck = HealthOf(client_);
+  }
+  EXPECT_EQ(stuck.samples_scored(), 2u);
+  EXPECT_EQ(stuck.samples_failed(), 2u);
+  EXPECT_EQ(stuck.samples_running(), 1u);
+  EXPECT_EQ(stuck.samples_waiting(), 0u);
+  EXPECT_GT(stuck.since_progress_ms(), 0u);
+  caller.join();
+  const HealthReply idle = HealthOf(client_);
+  EXPECT_EQ(idle.samples_failed(), 3u);
+  EXPECT_EQ(idle.samples_running(), 0u);
+  EXPECT_EQ(idle.since_progress_ms(), 0u);
+}
+
+TEST_F(RewardServiceTest, ARepeatedRequestIsAnsweredAsBeforeWithoutTheRewardBeingAskedAgain) {
+  const PythonFile file(
+      "calls = 0\n"
+      "def reward(completion, **columns):\n"
+      "  global calls\n"
+      "  calls += 1\n"
+      "  return calls\n");
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("python", 1, {{"path", file.path()}, {"workers", "1"}});
+  for (uint64_t id = 0; id < 20; ++id) AddSample(&request, id, "completion " + std::to_string(id));
+  const auto first = client_.Score(request).verdicts;
+  ASSERT_EQ(first.size(), 20u);
+  const auto second = client_.Score(request).verdicts;
+  for (const auto& [id, verdict] : first) EXPECT_EQ(second.at(id).score(), verdict.score()) << id;
+  (*request.mutable_terms(0)->mutable_options())["cache"] = "false";
+  const auto fresh = client_.Score(request).verdicts;
+  const auto again = client_.Score(request).verdicts;
+  for (const auto& [id, verdict] : fresh) EXPECT_NE(again.at(id).score(), verdict.score()) << id;
+}
+
+TEST_F(RewardServiceTest, AnInputThatBrokeThePluginTwiceIsNotTriedAgain) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
+  AddSample(&request, 1, "abort");
+  AddSample(&request, 2, "fine");
+  for (int i = 0; i < 4; ++i) {
+    const auto verdicts = client_.Score(request).verdicts;
+    EXPECT_EQ(verdicts.at(1).status(), STATUS_CRASH);
+    EXPECT_EQ(verdicts.at(1).detail().find("quarantined") != std::string::npos, i >= 2) << i;
+    EXPECT_EQ(verdicts.at(2).score(), 1);
+  }
+}
+
+TEST_F(RewardServiceTest, RewardsOfOneNameAreComponentsOfTheirOwn) {
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("format", 1, {{"pattern", "a"}});
+  *request.add_terms() = MakeTerm("format", 1, {{"pattern", "b"}});
+  AddSample(&request, 1, "a");
+  const Verdict verdict = client_.Score(request).verdicts.at(1);
+  EXPECT_EQ(verdict.components(0).name(), "format");
+  EXPECT_EQ(verdict.components(1).name(), "format#2");
 }
 
 TEST(RewardServer, RefusesATakenPort) {

@@ -41,6 +41,8 @@ def recurse():
     return recurse()
 
 
+# Its command line names this file, so that a test finds it.
+SLEEPER = [sys.executable, "-c", "import time; time.sleep(3600)", __file__]
 ACTS = {
     "abort": os.abort,
     "close the channel": lambda: os.closerange(3, 64),
@@ -61,7 +63,7 @@ ACTS = {
     "segfault": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "sleep": lambda: time.sleep(3600),
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
-    "subprocess": lambda: subprocess.Popen(["sleep", "3600"]) and 1,
+    "subprocess": lambda: subprocess.Popen(SLEEPER) and 1,
     "text": lambda: "1.0",
     "write": write_to_every_descriptor,
 }
