@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "reward/registry.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/endpoint_completions.h"
@@ -83,13 +84,11 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   data->set_chat(options.chat);
   proto::RewardTerm* reward = recipe.add_rewards();
   reward->set_name(options.reward);
-  for (const std::string& option : options.reward_options) {
-    const size_t equals = option.find('=');
-    if (equals == std::string::npos) {
-      throw Error(ErrorCode::kUsage, "--option '" + option + "' is not key=value");
-    }
-    (*reward->mutable_options())[option.substr(0, equals)] = option.substr(equals + 1);
+  for (const auto& [key, value] : SplitAssignments("--option", options.reward_options)) {
+    (*reward->mutable_options())[key] = value;
   }
+  reward::CheckReward(reward->name(), {reward->options().begin(), reward->options().end()});
+  reward::CheckRewardLoads(reward->name(), {reward->options().begin(), reward->options().end()});
   recipe.mutable_rollout()->set_max_new_tokens(options.max_tokens);
   return recipe;
 }

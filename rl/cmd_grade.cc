@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <latch>
-#include <map>
 #include <thread>
 
 #include "base/error.h"
@@ -34,8 +33,9 @@ class Grading {
   explicit Grading(const GradeSettings& settings)
       : limit_(settings.limit_ms), scorer_({.workers = settings.workers}) {
     auto terms = std::make_shared<reward::Terms>();
-    terms->push_back({settings.reward, 1.0,
-                      reward::MakeGrader(settings.reward, SplitOptions(settings.options))});
+    terms->push_back(
+        {settings.reward, 1.0,
+         reward::MakeGrader(settings.reward, SplitAssignments("--option", settings.options))});
     terms_ = std::move(terms);
   }
 

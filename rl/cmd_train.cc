@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "reward/registry.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/interrupt.h"
@@ -11,6 +12,18 @@
 #include "rl/training_run.h"
 
 namespace cohort::rl {
+namespace {
+
+// A plug-in that does not load is told now and not after the first completions. Services that run
+// elsewhere have files of their own.
+void CheckPluginsLoad(const proto::Recipe& recipe) {
+  if (!recipe.rollout().reward_addresses().empty()) return;
+  for (const proto::RewardTerm& term : recipe.rewards()) {
+    reward::CheckRewardLoads(term.name(), {term.options().begin(), term.options().end()});
+  }
+}
+
+}  // namespace
 
 int RunTrain(int argc, char** argv) {
   std::string recipe_path, out;
@@ -28,6 +41,7 @@ int RunTrain(int argc, char** argv) {
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
+  CheckPluginsLoad(recipe);
   if (dry_run) {
     std::printf("%s", ResolvedYaml(recipe).c_str());
     std::fprintf(stderr, "%s\n", Explain(RecipeObjective(recipe)).c_str());

@@ -1,7 +1,12 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
 
 namespace cohort::rl {
 
@@ -14,6 +19,23 @@ inline std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv)
     return app.exit(error) == 0 ? 0 : 2;
   }
   return std::nullopt;
+}
+
+// key=value of every assignment. Errors: kUsage, naming the flag, where one is not so or comes
+// twice.
+inline std::map<std::string, std::string> SplitAssignments(
+    const std::string& flag, const std::vector<std::string>& assignments) {
+  std::map<std::string, std::string> values;
+  for (const std::string& assignment : assignments) {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw Error(ErrorCode::kUsage, flag + " '" + assignment + "': expected key=value");
+    }
+    if (!values.emplace(assignment.substr(0, equals), assignment.substr(equals + 1)).second) {
+      throw Error(ErrorCode::kUsage, flag + " '" + assignment + "': given twice");
+    }
+  }
+  return values;
 }
 
 }  // namespace cohort::rl

@@ -11,6 +11,7 @@ int RunGenerate(int argc, char** argv);
 int RunScore(int argc, char** argv);
 int RunTokenize(int argc, char** argv);
 int RunGrade(int argc, char** argv);
+int RunReward(int argc, char** argv);
 int RunObjective(int argc, char** argv);
 int RunProblems(int argc, char** argv);
 int RunConvert(int argc, char** argv);

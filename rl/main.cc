@@ -26,6 +26,7 @@ const Command kCommands[] = {
     {"score", "logprobs of given tokens, by the learner or the decoder", cohort::rl::RunScore},
     {"tokenize", "text to ids, ids to text, messages to ids", cohort::rl::RunTokenize},
     {"grade", "run one reward over a file of answers", cohort::rl::RunGrade},
+    {"reward", "try: rewards on a typed answer or on the samples of a run", cohort::rl::RunReward},
     {"objective", "advantages, loss and gradient of a small case in fp64",
      cohort::rl::RunObjective},
     {"problems", "print problems of a built-in generator", cohort::rl::RunProblems},

@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 int HostileSamples() {
   const char* count = std::getenv("COHORT_HOSTILE_SAMPLES");
-  return count != nullptr ? std::max(1, std::atoi(count)) : 300;
+  return count != nullptr ? std::max(2, std::atoi(count)) : 300;
 }
 
 int64_t ResidentMegabytes() {
@@ -87,7 +87,7 @@ TEST(HostilePlugins, LeaveNothingBehind) {
   const RewardTerm terms[] = {MakeTerm("python", 1, {{"path", python.path()}}),
                               MakeTerm("custom", 1, {{"path", shared_object.string()}})};
   const std::span<const char* const> acts[] = {kPythonActs, kCustomActs};
-  const int count = HostileSamples(), warm_up = 24;
+  const int count = HostileSamples() / 2, warm_up = 24;  // of each kind
 
   int files = 0;
   int64_t megabytes = 0;
