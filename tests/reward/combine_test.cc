@@ -71,6 +71,51 @@ TEST(Combine, AScoreThatIsNotFiniteIsAnErrorNotAScore) {
   EXPECT_EQ(overflow.components(0).status(), STATUS_OK);
 }
 
+TEST(Combine, AComponentThatDoesNotApplyIsNeitherAZeroNorAFailure) {
+  const Term none = MakeTerm("none", 5, Failed(STATUS_NOT_APPLICABLE, "no tools here"));
+  const Verdict verdict = Score({none, MakeTerm("right", 2, {-0.5, STATUS_OK, ""})});
+  EXPECT_EQ(verdict.status(), STATUS_OK);
+  EXPECT_EQ(verdict.score(), -1);
+  EXPECT_EQ(verdict.components(0).status(), STATUS_NOT_APPLICABLE);
+  EXPECT_EQ(verdict.components(0).detail(), "no tools here");
+  EXPECT_EQ(Score({none, none}).status(), STATUS_NOT_APPLICABLE);
+  EXPECT_EQ(Score({none, MakeTerm("b", 1, Failed(STATUS_CRASH, ""))}).status(), STATUS_CRASH);
+}
+
+TEST(Combine, PartsAreReportedBehindTheirTermAndNotSummedAgain) {
+  Grade grade = {1.5, STATUS_OK, ""};
+  grade.parts = {{"right", 1.0}, {"style", 0.5}, {"tool", std::nullopt}};
+  const Verdict verdict =
+      Score({MakeTerm("mine", 2, grade), MakeTerm("last", 1, {1, STATUS_OK, ""})});
+  EXPECT_EQ(verdict.score(), 4);
+  ASSERT_EQ(verdict.components_size(), 5);
+  EXPECT_EQ(verdict.components(1).name(), "mine.right");
+  EXPECT_EQ(verdict.components(2).score(), 0.5);
+  EXPECT_EQ(verdict.components(3).status(), STATUS_NOT_APPLICABLE);
+  EXPECT_EQ(verdict.components(4).name(), "last");
+}
+
+// Answers for all samples but one.
+class Forgetful final : public Grader {
+ public:
+  Grade Score(const Sample&, const Budget&) const override { return {1, STATUS_OK, ""}; }
+  bool takes_batches() const override { return true; }
+  std::vector<Grade> ScoreBatch(std::span<const Sample* const> samples,
+                                const Budget&) const override {
+    return std::vector<Grade>(samples.size() - 1, Grade{1, STATUS_OK, ""});
+  }
+};
+
+TEST(Combine, ABatchWithTooFewGradesFailsAsAWhole) {
+  const Sample a, b;
+  const Sample* const samples[] = {&a, &b};
+  std::vector<Status> statuses;
+  ScoreSamples({{"forgetful", 1, std::make_shared<Forgetful>()}}, samples,
+               std::chrono::milliseconds(1000), nullptr,
+               [&](size_t, const Verdict& verdict) { statuses.push_back(verdict.status()); });
+  EXPECT_EQ(statuses, (std::vector<Status>{STATUS_ERROR, STATUS_ERROR}));
+}
+
 TEST(Combine, AnExceptionCostsItsSampleOnly) {
   EXPECT_EQ(Score({{"a", 1, std::make_shared<Throwing<std::bad_cast>>()}}).status(), STATUS_ERROR);
   EXPECT_EQ(Score({{"a", 1, std::make_shared<Throwing<std::bad_alloc>>()}}).status(),

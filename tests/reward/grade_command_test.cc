@@ -130,6 +130,21 @@ TEST(GradeCommand, RunsAPluginOnTheWholeRow) {
   EXPECT_EQ(outcome.rows[1]["status"], "crash");
 }
 
+TEST(GradeCommand, RunsAPythonFileOnTheWholeRow) {
+  const std::string path = COHORT_SOURCE_DIR "/tests/reward/plugins/misbehaves.py";
+  const Outcome outcome = Grade(
+      "{\"id\":1,\"pred\":\"fine\",\"level\":3}\n{\"id\":2,\"pred\":\"none\"}\n"
+      "{\"id\":3,\"pred\":\"raise\"}\n{\"id\":4,\"pred\":\"print\"}",
+      {"--reward", "python", "--option", "path=" + path});
+  ASSERT_EQ(outcome.rows.size(), 4u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_TRUE(outcome.rows[1]["score"].is_null());
+  EXPECT_EQ(outcome.rows[1]["status"], "not_applicable");
+  EXPECT_EQ(outcome.rows[2]["status"], "error");
+  EXPECT_THAT(outcome.rows[2]["detail"], HasSubstr("ValueError: invalid literal"));
+  EXPECT_EQ(outcome.rows[3]["score"], 1);
+}
+
 TEST(GradeCommand, NamesTheLineOfBadInputAndExitsWith2) {
   const std::string good = R"({"id":1,"gold":"5","pred":"5"})";
   const std::pair<const char*, const char*> faults[] = {

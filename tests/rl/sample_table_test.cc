@@ -71,6 +71,17 @@ TEST(SampleTable, ShowsEachTermAndFitsTheWidth) {
   EXPECT_EQ(lines[0].find("completion"), 8u) << "a short prompt leaves its room to the completion";
 }
 
+TEST(SampleTable, ARewardThatDoesNotApplyLeavesItsCellEmpty) {
+  SampleRow first, second;
+  first.rewards = {{"python", 1.0}, {"reward", 1.0}};
+  second.rewards = {{"python", 0.5}, {"python.style", 0.25}, {"reward", 0.5}};
+  const auto lines = Lines(SampleTable({first, second}, 120));
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_THAT(lines[0], testing::ContainsRegex("python +python.style +reward"));
+  EXPECT_THAT(lines[1], testing::ContainsRegex("1 + 1 +\\+0.00"));
+  EXPECT_THAT(lines[2], testing::ContainsRegex("0.5 +0.25 +0.5"));
+}
+
 TEST(BeforeAfterTable, ShowsBothAnswersSideBySide) {
   const auto lines = Lines(BeforeAfterTable({{"3+4=", "7", "5", "7", false, true}}, 80));
   ASSERT_EQ(lines.size(), 2u);
