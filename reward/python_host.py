@@ -13,8 +13,8 @@ import sys
 import traceback
 
 sys.dont_write_bytecode = True  # leaves nothing behind beside the user's file
-CHANNEL = os.dup(3)  # not inheritable: programs that the user's code starts do not get it
-os.close(3)
+OWN_PID = os.getpid()
+channel = -1
 
 
 TRACEBACKS_SHOWN = 20  # of one process: a function that fails on every sample must not fill the log
@@ -31,10 +31,18 @@ def show_traceback(error):
         print("(further tracebacks of this process are not shown)", file=sys.stderr)
 
 
+def open_channel():
+    global channel
+    channel = os.dup(3)  # not inheritable: programs that the user's code starts do not get it
+    os.close(3)
+
+
 def write_line(message):
+    if os.getpid() != OWN_PID:
+        os._exit(0)  # the user's code forked and both came back: one answer is enough
     data = (json.dumps(message, allow_nan=False) + "\n").encode()
     while data:
-        data = data[os.write(CHANNEL, data):]
+        data = data[os.write(channel, data):]
 
 
 class Refused(Exception):
@@ -183,7 +191,7 @@ def score_batch(path, function, samples):
 
 
 def serve(path, function):
-    for line in os.fdopen(os.dup(CHANNEL), "rb"):
+    for line in os.fdopen(os.dup(channel), "rb"):
         request = json.loads(line)
         samples = request["samples"]
         if function.batches:
@@ -194,6 +202,7 @@ def serve(path, function):
 
 
 def main():
+    open_channel()
     path, name = sys.argv[1:3]
     sys.argv = [path]
     try:
@@ -206,4 +215,5 @@ def main():
     serve(path, function)
 
 
-main()
+if __name__ == "__main__":  # multiprocessing imports this file again in its children
+    main()

@@ -89,6 +89,8 @@ TEST(CustomReward, EveryMisbehaviourCostsOneSampleAndHasItsStatus) {
     EXPECT_EQ(Act(*grader, "fine").score, 1) << "after " << act;
   }
   EXPECT_EQ(Act(*grader, "prints").score, 1);
+  EXPECT_EQ(Act(*grader, "fork and return").score, 1);
+  EXPECT_EQ(Act(*grader, "after it").score, 1) << "the other process's answer is not this one's";
 }
 
 TEST(CustomReward, AHangIsKilledAtTheDeadlineWithWhatItStarted) {

@@ -196,6 +196,9 @@ TEST(PythonReward, EveryMisbehaviourCostsOneSampleAndHasItsStatus) {
     EXPECT_THAT(grade.detail, HasSubstr(detail)) << act;
     EXPECT_EQ(Act(*grader, std::string("after ") + act).score, 1) << "after " << act;
   }
+  EXPECT_EQ(Act(*grader, "fork and return").score, 1);
+  EXPECT_EQ(Act(*grader, "after it").score, 1) << "the other process's answer is not this one's";
+  EXPECT_EQ(Act(*grader, "multiprocessing").score, 9);
   EXPECT_EQ(Act(*grader, "print").score, 1) << "prints do not disturb the protocol";
 }
 

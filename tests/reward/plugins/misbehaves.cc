@@ -42,6 +42,7 @@ extern "C" int cohort_reward_score(const cohort_reward_sample* sample, double* s
   const std::string act(sample->completion.data, sample->completion.size);
   *score = 1;
   if (act == "hang") HangWithAGrandchild();
+  if (act == "fork and return") fork();
   if (act == "nan") *score = std::nan("");
   if (act == "infinity") *score = std::numeric_limits<double>::infinity();
   if (act == "abort") abort();

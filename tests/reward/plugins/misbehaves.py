@@ -1,4 +1,5 @@
 """Does to itself whatever the completion says; scores 1 on anything else."""
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -37,6 +38,15 @@ def leave_a_file():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def square(number):
+    return number * number
+
+
+def square_in_a_spawned_process():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.map(square, [3])[0]
+
+
 def recurse():
     return recurse()
 
@@ -49,10 +59,12 @@ ACTS = {
     "daemon": fork_into_a_session_of_its_own,
     "dict": lambda: {"good": 1, "bad": float("nan")},
     "exit": lambda: sys.exit(3),
+    "fork and return": lambda: os.fork() * 0 + 1,
     "hang": hang,
     "leave a file": leave_a_file,
     "list": lambda: [1, 2],
     "memory": lambda: bytearray(1 << 40),
+    "multiprocessing": square_in_a_spawned_process,
     "nan": lambda: float("nan"),
     "none": lambda: None,
     "os exit": lambda: os._exit(4),
