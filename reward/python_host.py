@@ -101,7 +101,12 @@ class Function:
                 raise Refused(f"the sample has no column '{name}'; it has: {', '.join(sorted(arguments))}")
         if not self.takes_all:
             arguments = {k: v for k, v in arguments.items() if k in self.names}
-        return self.function(**arguments)
+        value = self.function(**arguments)
+        if inspect.iscoroutine(value):
+            import asyncio  # only where it is needed: it takes a while to load
+
+            value = asyncio.run(value)
+        return value
 
 
 def columns_of(sample):

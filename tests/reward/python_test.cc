@@ -247,6 +247,16 @@ TEST(PythonReward, RunsTheFunctionThatItIsToldTo) {
   EXPECT_EQ(GradeWith(code, MakeSample("x"), {{"function", "other"}}).score, 2);
 }
 
+TEST(PythonReward, AnAsyncFunctionIsAwaited) {
+  EXPECT_EQ(GradeWith("import asyncio\n"
+                      "async def one(text):\n  await asyncio.sleep(0)\n  return len(text)\n"
+                      "async def reward_batch(completions, **columns):\n"
+                      "  return await asyncio.gather(*map(one, completions))\n",
+                      MakeSample("four"))
+                .score,
+            4);
+}
+
 TEST(PythonReward, StartsNoMoreInterpretersThanItMay) {
   const PythonFile file("import os\ndef reward(completion): return os.getpid()\n");
   const auto grader = Python(file.path(), {{"workers", "1"}});
