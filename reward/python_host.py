@@ -1,8 +1,8 @@
 """Scores samples with one function of a user's file: python_host.py FILE [FUNCTION].
 
-JSON lines on file descriptor 3, spoken with python_process.cc. First a hello, {"ready", "batches"} or
-{"error"}; then for each {"number", "samples": [{"prompt", "completion", "answer", "columns"}]} one
-{"number", "grades": [...]}. stdout and stderr are the user's; they end in the service's log.
+JSON lines on file descriptor 3, spoken with python_process.cc. First a hello, {"ready", "batches"}
+or {"error"}; then for each {"number", "samples": [{"prompt", "completion", "answer", "columns"}]}
+one {"number", "grades": [...]}. stdout and stderr are the user's; they end in the service's log.
 """
 import importlib.util
 import inspect
@@ -77,7 +77,8 @@ def load(path, name):
     found = [getattr(module, n) for n in wanted if callable(getattr(module, n, None))]
     if not found:
         known = [n for n, v in vars(module).items() if inspect.isfunction(v) and n[0] != "_"]
-        raise Refused(f"it defines no function '{wanted[0]}'; its functions are: {', '.join(known) or 'none'}")
+        names = ", ".join(known) or "none"
+        raise Refused(f"it defines no function '{wanted[0]}'; its functions are: {names}")
     return Function(found[0])
 
 
@@ -93,12 +94,15 @@ class Function:
         self.required = [p.name for p in named if p.default is p.empty]
         self.batches = "completions" in self.names
         if "completion" not in self.names and not self.batches and not self.takes_all:
-            raise Refused("its function has no parameter named 'completion', or 'completions' for a batch")
+            raise Refused(
+                "its function has no parameter named 'completion', or 'completions' for a batch"
+            )
 
     def call(self, arguments):
         for name in self.required:
             if name not in arguments:
-                raise Refused(f"the sample has no column '{name}'; it has: {', '.join(sorted(arguments))}")
+                has = ", ".join(sorted(arguments))
+                raise Refused(f"the sample has no column '{name}'; it has: {has}")
         if not self.takes_all:
             arguments = {k: v for k, v in arguments.items() if k in self.names}
         value = self.function(**arguments)
@@ -118,7 +122,8 @@ def columns_of(sample):
 
 def number(value, what):
     if isinstance(value, (str, bytes)) or not hasattr(value, "__float__"):
-        raise Refused(f"{what} is {type(value).__name__} {value!r:.80}, expected a number, None or a dict")
+        found = f"{type(value).__name__} {value!r:.80}"
+        raise Refused(f"{what} is {found}, expected a number, None or a dict")
     value = float(value)
     if not math.isfinite(value):
         raise Refused(f"{what} is {value}")
@@ -136,14 +141,17 @@ def grade_of_dict(values):
         raise Refused(f"'weights' names no component: {unknown[0]!r:.80}")
     parts, total = [], None
     for name in names:
-        score = None if values[name] is None else number(values[name], f"the component {name!r:.80}")
+        score = None
+        if values[name] is not None:
+            score = number(values[name], f"the component {name!r:.80}")
+            weight = number(weights.get(name, 1), f"the weight {name!r:.80}")
+            total = (total or 0.0) + weight * score
         parts.append({"name": str(name), "score": score})
-        if score is not None:
-            total = (total or 0.0) + number(weights.get(name, 1), f"the weight {name!r:.80}") * score
     detail = str(values.get("detail", ""))[:500]
     if total is None:
         return {"status": "not_applicable", "detail": detail, "parts": parts}
-    return {"status": "ok", "score": number(total, "the weighted sum"), "detail": detail, "parts": parts}
+    total = number(total, "the weighted sum")
+    return {"status": "ok", "score": total, "detail": detail, "parts": parts}
 
 
 def grade(value):
@@ -168,7 +176,9 @@ def guarded(path, action, *arguments):
 
 
 def score_one(function, sample):
-    arguments = {**columns_of(sample), "prompt": sample["prompt"], "completion": sample["completion"]}
+    arguments = columns_of(sample)
+    arguments["prompt"] = sample["prompt"]
+    arguments["completion"] = sample["completion"]
     return grade(function.call(arguments))
 
 
@@ -182,7 +192,8 @@ def call_batch(function, samples):
     try:
         values = list(values)
     except TypeError:
-        raise Refused(f"the function answered {type(values).__name__}, expected a list of scores") from None
+        found = type(values).__name__
+        raise Refused(f"the function answered {found}, expected a list of scores") from None
     if len(values) != len(samples):
         raise Refused(f"the function answered {len(values)} scores for {len(samples)} samples")
     return values

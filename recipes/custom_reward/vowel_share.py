@@ -15,5 +15,5 @@ def reward(prompt, completion, max_words=None, **columns):
 
 
 def vowel_batch(completions, **columns):
-    """The same for many samples at once, for rewards that call a model."""
-    return [sum(c in "aeiouAEIOU" for c in text) / max(1, sum(c.isalpha() for c in text)) for text in completions]
+    """Many samples at once, for rewards that call a model."""
+    return [sum(c in "aeiouAEIOU" for c in text) / max(1, len(text)) for text in completions]

@@ -39,7 +39,7 @@ TEST(ExampleReward, ThePythonFileScoresAndNamesItsComponents) {
 TEST(ExampleReward, ThePythonFilesBatchFunctionScoresToo) {
   const Verdict verdict =
       ScoredByAService(MakeTerm("python", 1, {{"path", kVowelShare}, {"function", "vowel_batch"}}));
-  EXPECT_DOUBLE_EQ(verdict.score(), 9.0 / 14.0) << verdict.detail();
+  EXPECT_DOUBLE_EQ(verdict.score(), 9.0 / 17.0) << verdict.detail();
 }
 
 TEST(ExampleReward, TheSharedObjectScores) {
