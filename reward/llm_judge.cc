@@ -146,7 +146,9 @@ RewardInfo LlmJudgeReward() {
            {"max_score", "the judge's scale is 0 to this (default 10)"},
            {"max_tokens", "of the judge's reply (default 512)"},
            {"api_key_env", "environment variable that holds the key"}},
-          [](const Options& options) { return std::make_unique<LlmJudgeGrader>(options); }};
+          [](const Options& options) { return std::make_unique<LlmJudgeGrader>(options); },
+          /*starts_process=*/false,
+          /*trusted_only=*/true};
 }
 
 }  // namespace cohort::reward
