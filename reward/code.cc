@@ -46,8 +46,9 @@ class CodeGrader final : public Grader {
     defaults.language = options.Text("language", defaults.language);
     defaults.limits = judge::LimitsOf(options);
     defaults.compare = judge::ParseCompare(options.Text("compare", ""));
+    defaults.all_or_nothing = options.Text("score", "all") != "fraction";
     defaults.stop_early = options.Flag("stop_early", false);
-    if (defaults.stop_early && options.Text("score", "all") == "fraction") {
+    if (defaults.stop_early && !defaults.all_or_nothing) {
       options.Fail("stop_early and score=fraction exclude each other");
     }
     return defaults;

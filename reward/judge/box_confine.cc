@@ -84,8 +84,7 @@ const char* ConfineRun(const RunLimits& limits) {
   if (limits.processes > 0 && !Limit(RLIMIT_NPROC, limits.processes + 1, limits.processes + 1)) {
     return "RLIMIT_NPROC";  // one more: the init counts too
   }
-  if (limits.limit_address != 0 && limits.memory_bytes > 0 &&
-      !Limit(RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes)) {
+  if (limits.data_bytes > 0 && !Limit(RLIMIT_DATA, limits.data_bytes, limits.data_bytes)) {
     return "RLIMIT_DATA";
   }
   if (!Limit(RLIMIT_STACK, kStack, kStack)) return "RLIMIT_STACK";

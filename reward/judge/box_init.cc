@@ -141,8 +141,9 @@ void Init::PutFile(const Packet& packet) {
   std::memcpy(&put, packet.bytes.data(), sizeof(put));
   const std::string name(packet.bytes.begin() + sizeof(put), packet.bytes.end());
   const int from = packet.fds.at(0);
-  const int to =
-      open(name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, put.mode);
+  // Whatever a program left under that name, a fifo too, is neither followed nor waited for.
+  unlink(name.c_str());
+  const int to = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, put.mode);
   char buffer[1 << 16];
   off_t at = 0;
   for (ssize_t got; to >= 0 && (got = pread(from, buffer, sizeof(buffer), at)) > 0; at += got) {

@@ -33,12 +33,12 @@ struct BoxPutFile {
 
 // Limits of one run. 0 = none.
 struct RunLimits {
-  uint64_t cpu_us = 0;         // of all processes together
-  uint64_t memory_bytes = 0;   // resident, of all processes together; and private data of each
-  uint64_t file_bytes = 0;     // of one file
-  uint64_t open_files = 0;     // of each process
-  uint64_t processes = 0;      // and threads, of all together
-  uint32_t limit_address = 0;  // 1: limit each process's private data to memory_bytes
+  uint64_t cpu_us = 0;        // of all processes together
+  uint64_t memory_bytes = 0;  // resident, of all processes together
+  uint64_t data_bytes = 0;    // private data of each process
+  uint64_t file_bytes = 0;    // of one file
+  uint64_t open_files = 0;    // of each process
+  uint64_t processes = 0;     // and threads, of all together
 };
 
 // Followed by argc and envc texts, each with its terminating NUL. The passed descriptors become

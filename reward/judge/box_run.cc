@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -82,6 +83,7 @@ struct Pipe {
     }
     read_end = ends[0];
     write_end = ends[1];
+    fchmod(write_end, 0666);  // a box's own user may open /dev/stdout
   }
   ~Pipe() { CloseWriteEnd(); }
   void CloseWriteEnd() {
@@ -242,7 +244,9 @@ RunLimits RunLimitsOf(const Limits& limits, bool has_group) {
   run.processes = static_cast<uint64_t>(limits.pids);
   if (!has_group) {
     run.memory_bytes = static_cast<uint64_t>(limits.memory_mb) << 20;
-    run.limit_address = 1;
+    // Between two measures no process grows without any bound; stacks of threads, which are mostly
+    // not used, count here.
+    run.data_bytes = 2 * run.memory_bytes + (uint64_t{512} << 20);
   }
   return run;
 }

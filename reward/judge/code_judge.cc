@@ -76,7 +76,11 @@ const Language& CodeJudge::FindLanguage(const std::string& name) const {
 Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
                          const Budget& budget) const {
   const BoxPool::Caller caller(boxes_.get());
-  Submission submission(boxes_.get(), FindLanguage(task.language), task.limits, code);
+  const Language& language = FindLanguage(task.language);
+  if (task.mode != Mode::kStdin && language.name != "python") {
+    throw Error(ErrorCode::kUsage, "modes call and assert are for python, not " + language.name);
+  }
+  Submission submission(boxes_.get(), language, task.limits, code);
   std::optional<Checker> checker;
   if (task.compare.kind == Compare::Kind::kChecker) {
     checker.emplace(boxes_.get(), FindLanguage(task.checker_language), task.limits, task.checker);
@@ -117,7 +121,8 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   }
   if (failure != nullptr && !exhausted) std::rethrow_exception(failure);
   if (budget.Cancelled()) throw Error(ErrorCode::kUnavailable, "the call was cancelled");
-  if (!used_by_submission) throw OutOfBudget();
+  const bool decided = task.all_or_nothing && judgement.FirstFailure() != nullptr;
+  if (!used_by_submission && !decided) throw OutOfBudget();
   FillUp(task, {TestVerdict::kTimeLimit, "the sample's time is over"}, &judgement);
   return judgement;
 }

@@ -101,6 +101,7 @@ CodeTask ReadTask(std::string_view columns_json, const std::string& prompt,
   const std::string compare = columns.TextOr("compare", "");
   task.compare = compare.empty() ? defaults.compare : ParseCompare(compare);
   task.stop_early = defaults.stop_early;
+  task.all_or_nothing = defaults.all_or_nothing;
   task.checker = columns.TextOr("checker", "");
   task.checker_language = columns.TextOr("checker_language", "python");
   if (!row.contains("tests") && (row.contains("test_list") || row.contains("entry_point"))) {

@@ -30,7 +30,8 @@ struct CodeTask {
   std::string setup;     // kAssert: test code that comes first
   std::string checker;   // source of a program, where compare is kChecker
   std::string checker_language;
-  bool stop_early = false;  // no test is run after one that failed
+  bool all_or_nothing = true;  // a test that failed decides the score
+  bool stop_early = false;     // no test is run after one that failed
 
   size_t total() const { return mode == Mode::kStdin ? stdin_tests.size() : tests.size(); }
 };
@@ -40,6 +41,7 @@ struct TaskDefaults {
   std::string language = "python";
   Limits limits;
   Compare compare;
+  bool all_or_nothing = true;
   bool stop_early = false;
 };
 

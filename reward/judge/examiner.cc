@@ -46,6 +46,7 @@ Examiner::~Examiner() {
 }
 
 void Examiner::Start() {
+  ++starts_;
   if (tasks_ >= 0) close(tasks_);
   tasks_ = -1;
   box_ = std::make_unique<Box>(sandbox_, ExaminerLimits());
@@ -72,14 +73,20 @@ bool Examiner::Send(const std::string& message, const std::vector<int>& fds) {
   return tasks_ >= 0 && poll(&room, 1, kSendMs) == 1 && SendPacket(tasks_, message, fds);
 }
 
-uint64_t Examiner::Begin(const std::string& task, int solution, int report) {
+// Its box says something, or nothing ever again, only once its process has ended.
+bool Examiner::Runs() const {
+  pollfd ended = {box_ == nullptr ? -1 : box_->control(), POLLIN, 0};
+  return box_ != nullptr && poll(&ended, 1, 0) == 0;
+}
+
+Examiner::Child Examiner::Begin(const std::string& task, int solution, int report) {
   const int file = MemoryFile(task);
   const std::lock_guard lock(mutex_);
   const uint64_t number = ++begun_;
   const std::string message = "run " + std::to_string(number);
   const std::vector<int> fds = {file, solution, report};
   try {
-    bool sent = box_ != nullptr && Send(message, fds);
+    bool sent = Runs() && Send(message, fds);
     if (!sent) {
       Start();
       sent = Send(message, fds);
@@ -90,12 +97,17 @@ uint64_t Examiner::Begin(const std::string& task, int solution, int report) {
     throw;
   }
   close(file);
-  return number;
+  return {number, starts_};
 }
 
-void Examiner::Kill(uint64_t number) {
+void Examiner::Kill(const Child& child) {
   const std::lock_guard lock(mutex_);
-  Send("kill " + std::to_string(number), {});
+  if (child.start == starts_) Send("kill " + std::to_string(child.number), {});
+}
+
+bool Examiner::Survives(const Child& child) {
+  const std::lock_guard lock(mutex_);
+  return child.start == starts_ && Runs();
 }
 
 }  // namespace cohort::reward::judge

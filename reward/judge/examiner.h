@@ -16,13 +16,20 @@ class Examiner {
   explicit Examiner(Sandbox* sandbox);
   ~Examiner();
 
+  struct Child {
+    uint64_t number = 0;
+    uint64_t start = 0;  // which start of the examiner it belongs to
+  };
   // A child begins with `task` (JSON), talks to the submission through `solution` and reports on
-  // `report`, both of which stay the caller's. Its number, for Kill. Errors: kEnvironment.
-  uint64_t Begin(const std::string& task, int solution, int report);
-  void Kill(uint64_t number);
+  // `report`, both of which stay the caller's. Errors: kEnvironment.
+  Child Begin(const std::string& task, int solution, int report);
+  void Kill(const Child& child);
+  // Whether the examiner itself still runs: a child that ended before its time did so alone.
+  bool Survives(const Child& child);
 
  private:
-  void Start();  // under mutex_
+  void Start();       // under mutex_
+  bool Runs() const;  // under mutex_
   bool Send(const std::string& message, const std::vector<int>& fds);
 
   Sandbox* const sandbox_;
@@ -31,6 +38,7 @@ class Examiner {
   std::unique_ptr<Box> box_;  // guarded by mutex_
   int tasks_ = -1;            // guarded by mutex_
   uint64_t begun_ = 0;        // guarded by mutex_
+  uint64_t starts_ = 0;       // guarded by mutex_
 };
 
 }  // namespace cohort::reward::judge

@@ -120,7 +120,7 @@ struct Channels {
 // However a round ends, no child of the examiner is left in test code that never ends.
 struct ChildGuard {
   Examiner* const examiner;
-  const uint64_t child;
+  const Examiner::Child child;
   ~ChildGuard() { examiner->Kill(child); }
 };
 
@@ -129,7 +129,7 @@ struct ChildGuard {
 struct TestWatch {
   Submission* submission;
   Examiner* examiner;
-  uint64_t child;
+  Examiner::Child child;
   Round* round;
   uint64_t turn = 0;
 
@@ -214,11 +214,15 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
   while (judgement->results.size() < total &&
          !(task.stop_early && judgement->FirstFailure() != nullptr)) {
     Box* const box = co_await submission->Prepare();
+    if (box == nullptr) {
+      judgement->results.resize(total, submission->compile_error());
+      co_return;
+    }
     Round round;
     round.first = judgement->results.size();
     Channels channels;
     const Program server = ServerProgram(*submission, channels.solution[1], box->has_group());
-    const uint64_t child =
+    const Examiner::Child child =
         examiner->Begin(TaskText(task, round.first), channels.solution[0], channels.report[1]);
     const ChildGuard guard{examiner, child};
     Channels::Close(&channels.solution[0]);
@@ -234,6 +238,10 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
     co_await (serve() && Follow(&report, watch));
 
     if (!round.malformed.empty()) throw Error(ErrorCode::kUsage, round.malformed);
+    const bool broke_off = round.begun && !round.rest && !round.late && !round.died;
+    if (broke_off && !examiner->Survives(child)) {
+      throw Error(ErrorCode::kEnvironment, "the examiner ended");
+    }
     if (!round.begun && round.results.empty()) {
       throw Error(ErrorCode::kEnvironment, "the examiner ended without a word");
     }

@@ -36,6 +36,10 @@ asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission, C
       judgement->results.push_back(submission->compile_error());
       continue;
     }
+    // A program may have removed its own source in the test before.
+    if (!judgement->results.empty() && submission->language().compile.empty()) {
+      submission->PutSource();
+    }
     const Program program = ProgramOf(*submission, test, box->has_group());
     const RunResult run = co_await submission->Run(program);
     TestResult result = VerdictOf(run);

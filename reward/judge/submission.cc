@@ -50,7 +50,7 @@ asio::awaitable<Box*> Submission::Prepare() {
   if (compile_error_.verdict != TestVerdict::kAccepted) co_return nullptr;
   box_ = boxes_->Take(limits_);
   co_await AwaitReady(box_.get());
-  if (!box_->PutFile(language_.file, code_)) {
+  if (!PutSource()) {
     throw Error(ErrorCode::kEnvironment, "a sandbox ended before it was used");
   }
   bool ready = true;  // g++ 12 miscompiles co_await within && and ||

@@ -26,6 +26,7 @@ class Submission {
   // took it down.
   boost::asio::awaitable<RunResult> Run(const Program& program);
 
+  bool PutSource() const { return box_->PutFile(language_.file, code_); }
   void DropBox() { box_.reset(); }
   Box* box() { return box_.get(); }
   const Limits& limits() const { return limits_; }

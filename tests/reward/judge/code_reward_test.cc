@@ -59,6 +59,26 @@ TEST_F(CodeReward, TestsAfterAFailureMayBeLeftOut) {
   EXPECT_THROW(MakeGrader("code", {{"stop_early", "true"}, {"score", "fraction"}}), Error);
 }
 
+TEST_F(CodeReward, ProgramsDoWhatProgramsDo) {
+  for (const char* const code :
+       {"print(open('/dev/stdin').read() or 'ok')", "open('/dev/stdout', 'w').write('ok')",
+        "import subprocess\nprint(subprocess.run(['echo', 'ok'], capture_output=True, "
+        "text=True).stdout)",
+        "import multiprocessing\nif __name__ == '__main__':\n    with multiprocessing.Pool(2) as "
+        "p: print(['ok'][sum(p.map(len, ['']))])",
+        "import tempfile\nwith tempfile.TemporaryFile() as f: f.write(b'x')\nprint('ok')",
+        "import os\nos.remove('solution.py')\nprint('ok')",
+        "import os\nprint('ok', flush=True)\nif os.fork() == 0:\n    import time\n    "
+        "time.sleep(60)",
+        "print('ok'); exit()",
+        "import sys\nfor _ in range(3000): sys.stderr.write('x' * 1000)\nprint('ok')",
+        "import sys\nsys.setrecursionlimit(10 ** 6)\ndef f(n): return n and f(n - 1)\nprint('ok' "
+        "if f(30000) == 0 else 1)",
+        "import os\nos.remove('solution.py')\nos.mkfifo('solution.py')\nprint('ok')"}) {
+    EXPECT_EQ(VerdictOf(code, StdinTests({{"", "ok\n"}, {"", "ok\n"}})), "accepted") << code;
+  }
+}
+
 TEST_F(CodeReward, ALanguageIsACommand) {
   const OptionMap options = {
       {"commands", "sh=sum.sh:sh sum.sh;c=main.c:gcc -O1 -o main main.c:./main"}};
@@ -172,6 +192,9 @@ TEST_F(CodeReward, MalformedTestsAreNobodysZero) {
   Json columns = kSum;
   columns["compare"] = "floats:1";
   EXPECT_THAT(detail(columns), HasSubstr("compare is 'floats:1'"));
+  columns = AssertTests({"assert f() == 1"});
+  columns["language"] = "cpp";
+  EXPECT_THAT(detail(columns), HasSubstr("are for python"));
   columns = kSum;
   columns["language"] = "pyhton";
   EXPECT_THAT(detail(columns), HasSubstr("did you mean 'python'"));
