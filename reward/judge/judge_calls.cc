@@ -150,9 +150,16 @@ asio::awaitable<void> EndWhenLate(std::shared_ptr<TestWatch> watch, uint64_t tur
   watch->StopProgram();
 }
 
+// However the following ends, no sleeper finds its turn afterwards.
+struct LastTurn {
+  const std::shared_ptr<TestWatch> watch;
+  ~LastTurn() { ++watch->turn; }
+};
+
 // Follows the report to its end; the submission's process is told to stop then.
 asio::awaitable<void> Follow(stream_descriptor* report, std::shared_ptr<TestWatch> watch) {
   const auto executor = co_await asio::this_coro::executor;
+  const LastTurn last{watch};
   std::string line;
   std::vector<char> buffer(4096);
   const auto begin = [&] {
@@ -178,7 +185,6 @@ asio::awaitable<void> Follow(stream_descriptor* report, std::shared_ptr<TestWatc
       line.clear();
     }
   }
-  ++watch->turn;
   watch->StopProgram();
 }
 
