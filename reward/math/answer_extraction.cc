@@ -46,14 +46,6 @@ Extracted Boxed(std::string_view text) {
   return OpenBox(text);
 }
 
-Extracted AnswerTag(std::string_view text) {
-  const auto behind = AfterLast(text, "<answer>");
-  if (!behind) return std::nullopt;
-  const std::string_view inside = Trim(behind->substr(0, behind->find("</answer>")));
-  if (inside.empty()) return std::nullopt;
-  return ExtractedAnswer{std::string(inside), "answer tag"};
-}
-
 Extracted Hashes(std::string_view text) {
   const auto behind = AfterLast(text, "####");
   if (!behind) return std::nullopt;
@@ -88,7 +80,8 @@ size_t BehindPhrase(std::string_view text) {
     behind = end + phrase;
     break;
   }
-  for (const std::string_view phrase : {"答案是", "答案：", "答案:", "ponse est", "respuesta es"}) {
+  for (const std::string_view phrase : {"答案是", "答案：", "答案:", "ponse est", "respuesta es",
+                                        "choice is", "option is", "\nans:"}) {
     const size_t at = lower.rfind(phrase);
     if (at == std::string::npos) continue;
     if (behind == std::string::npos || at + phrase.size() > behind) behind = at + phrase.size();
@@ -98,6 +91,7 @@ size_t BehindPhrase(std::string_view text) {
     behind = line + 3;
   }
   if (behind == std::string::npos && lower.starts_with("a:")) behind = 2;
+  if (behind == std::string::npos && lower.starts_with("ans:")) behind = 4;
   return behind;
 }
 
@@ -130,6 +124,9 @@ bool LeadsWithOption(std::string_view text) {
   if (text.size() < 3 || text[0] < 'A' || text[0] > 'J') return false;
   const bool marked = text[1] == ',' || text[1] == '.' || text[1] == ':' || text[1] == ')';
   const std::string_view rest = Trim(text.substr(2));
+  for (const std::string_view word : {"because ", "since ", "as "}) {
+    if (text[1] == ' ' && rest.starts_with(word)) return true;
+  }
   return marked && IsSpace(text[2]) && rest.size() > 3 && IsLetter(rest[0]) && IsLetter(rest[1]) &&
          !LowerCase(rest).starts_with("or ") && !LowerCase(rest).starts_with("and ");
 }
@@ -137,9 +134,15 @@ bool LeadsWithOption(std::string_view text) {
 Extracted AnswerPhrase(std::string_view text) {
   const size_t behind = BehindPhrase(text);
   if (behind == std::string::npos) return std::nullopt;
-  const std::string_view sentence = WithoutMarks(Sentence(WithoutMarks(text.substr(behind))));
+  std::string_view sentence = WithoutMarks(Sentence(WithoutMarks(text.substr(behind))));
+  const bool exclaims =
+      sentence.ends_with('!') && sentence.find_first_of("$\\") == std::string_view::npos;
+  if (exclaims) sentence = Trim(sentence.substr(0, sentence.size() - 1));
   if (sentence.empty() || sentence.starts_with("\\boxed{}")) return std::nullopt;
   constexpr const char* kSource = "answer phrase";
+  if (LowerCase(sentence.substr(0, 4)) == "not ") {
+    return ExtractedAnswer{std::string(sentence), kSource};
+  }
   const std::vector<Formula> formulas = FormulasIn(sentence);
   if (formulas.size() == 1 && formulas[0].begin == 0 && Trim(formulas[0].body).size() > 1) {
     return ExtractedAnswer{std::string(Trim(formulas[0].body)), kSource};
@@ -156,6 +159,18 @@ Extracted AnswerPhrase(std::string_view text) {
   }
   if (sentence.size() > 200) return std::nullopt;
   return ExtractedAnswer{std::string(sentence), kSource};
+}
+
+Extracted AnswerTag(std::string_view text) {
+  const auto behind = AfterLast(text, "<answer>");
+  if (!behind) return std::nullopt;
+  const std::string_view inside = Trim(behind->substr(0, behind->find("</answer>")));
+  if (inside.empty()) return std::nullopt;
+  if (IsSentence(inside)) {
+    if (auto phrase = AnswerPhrase(inside)) return ExtractedAnswer{phrase->text, "answer tag"};
+    if (auto last = LastFormulaOrNumber(inside)) return ExtractedAnswer{*last, "answer tag"};
+  }
+  return ExtractedAnswer{std::string(inside), "answer tag"};
 }
 
 // The one formula of a sentence that says nothing else: no other number, no "or", no "not".
@@ -196,13 +211,18 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
   if (auto hashes = Hashes(*text)) return hashes;
   if (auto phrase = AnswerPhrase(*text)) return phrase;
   if (text->empty()) return std::nullopt;
+  const auto option = ParseChoice(*text);
+  if (option && !option->lower && (*text)[0] != 'I' &&
+      (text->starts_with('(') || text->substr(1).find_first_of(".):") == 0)) {
+    return ExtractedAnswer{std::string(*text), "whole response"};
+  }
   if (text->size() < 400 && !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1)) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   if (auto last = LastFormulaOrNumber(*text)) {
     return ExtractedAnswer{std::move(*last), "last formula"};
   }
-  if (auto option = LastOption(*text)) return ExtractedAnswer{std::move(*option), "last option"};
+  if (auto letter = LastOption(*text)) return ExtractedAnswer{std::move(*letter), "last option"};
   // A few words are the answer themselves.
   if (text->size() <= 60 && text->find('\n') == std::string_view::npos) {
     return ExtractedAnswer{std::string(*text), "whole response"};

@@ -23,6 +23,9 @@ std::optional<Choice> ParseChoice(std::string_view text) {
   if (text.size() > 400) return std::nullopt;
   const std::string plain = Unwrap(text);
   std::string_view rest = plain;
+  for (const std::string_view word : {"Option ", "option ", "Choice ", "choice "}) {
+    if (rest.starts_with(word)) rest.remove_prefix(word.size());
+  }
   const bool bracket = rest.starts_with('(');
   if (bracket) rest.remove_prefix(1);
   if (rest.empty()) return std::nullopt;

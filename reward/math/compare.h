@@ -42,6 +42,7 @@ class Comparer {
   Verdict SameZeros(NodeId gold, NodeId pred, bool signed_ratio);
   Verdict Congruences(NodeId gold, NodeId pred);
   NodeId Difference(NodeId relation);
+  NodeId WithoutSigns(NodeId id);
 
   // compare_solutions.cc: lists of equations
   struct Assignment {

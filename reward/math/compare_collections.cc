@@ -80,6 +80,7 @@ Verdict Comparer::Unordered(NodeId gold, NodeId pred) {
   if (sequence) return Ordered(gold, pred);
   // A bare list against a tuple is the tuple without its brackets.
   for (const auto& [list, tuple] : {std::pair(gold, pred), std::pair(pred, gold)}) {
+    if (Contains(arena_, tuple, Kind::kPlusMinus)) continue;
     if (arena_.Is(list, Kind::kList) && arena_.Is(tuple, Kind::kTuple)) return Ordered(gold, pred);
     if (arena_.Is(list, Kind::kSet) && arena_.Is(tuple, Kind::kTuple)) return Verdict::kUnequal;
   }
@@ -141,6 +142,10 @@ Verdict Comparer::Families(NodeId gold, NodeId pred) {
 
 std::optional<Verdict> Comparer::RealSets(NodeId gold, NodeId pred) {
   if (!IsRealSet(arena_, gold) && !IsRealSet(arena_, pred)) return std::nullopt;
+  for (const NodeId side : {gold, pred}) {
+    const Kind kind = arena_[side].kind;
+    if (kind < Kind::kList && !IsRealSet(arena_, side)) return std::nullopt;  // one number
+  }
   RealLine line(&arena_, [&](NodeId a, NodeId b) { return Order(a, b); });
   const auto equal = line.Equal(gold, pred);
   if (work_.Exhausted()) return Decided(Verdict::kUndecided, "work");

@@ -51,6 +51,7 @@ bool Comparer::IsName(NodeId id) const {
     case Kind::kTuple:
     case Kind::kRatio:
     case Kind::kSet:
+    case Kind::kMatrix:
       return all([&](NodeId child) { return IsName(child); });
     case Kind::kProduct: {
       const bool capitals = all([&](NodeId child) { return IsCapital(arena_, child); });
@@ -125,6 +126,9 @@ std::optional<Verdict> Comparer::Statements(NodeId gold, NodeId pred) {
   if (either(Kind::kModulus)) return Congruences(gold, pred);
   const bool relation_set = arena_.Is(gold, Kind::kRelation) != arena_.Is(pred, Kind::kRelation);
   if (relation_set && !conventions_.relation_sets) return Verdict::kUnequal;
+  gold = WithoutSigns(gold);
+  pred = WithoutSigns(pred);
+  if (gold == kNoNode || pred == kNoNode) return Verdict::kUndecided;
   if (const auto sets = RealSets(gold, pred)) return *sets;
   if (!either(Kind::kRelation) && !either(Kind::kMember)) return std::nullopt;
   if (arena_.Is(gold, Kind::kRelation) && arena_.Is(pred, Kind::kRelation)) {
@@ -136,6 +140,14 @@ std::optional<Verdict> Comparer::Statements(NodeId gold, NodeId pred) {
   }
   if (arena_.Is(gold, Kind::kList) || arena_.Is(pred, Kind::kList)) return std::nullopt;
   return Decided(Verdict::kUnequal, "kind");
+}
+
+// x != +-1 as x != 1 and x != -1.
+NodeId Comparer::WithoutSigns(NodeId id) {
+  const bool unequal = arena_.Is(id, Kind::kRelation) && arena_.Text(id) == "!";
+  if (!unequal || !Contains(arena_, id, Kind::kPlusMinus)) return id;
+  const std::vector<NodeId> variants = SignVariants(&arena_, id);
+  return variants.empty() ? kNoNode : arena_.Make(Kind::kList, variants, 2);
 }
 
 NodeId Comparer::Difference(NodeId relation) {

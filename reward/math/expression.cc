@@ -111,6 +111,7 @@ NodeId Arena::MakeNumber(std::string_view literal) {
   for (size_t i = 0; i < exponent && fits; ++i) {
     if (literal[i] == '.') continue;
     fits = value < INT64_MAX / 20 && den < INT64_MAX / 20;
+    if (!fits) break;
     value = value * 10 + (literal[i] - '0');
     if (point < i) den *= 10;
   }

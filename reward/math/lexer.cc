@@ -129,7 +129,7 @@ class Lexer {
 
   void Layout(std::string_view name) {
     space_ |= name.ends_with("quad") || name == "space";
-    if (name == "hspace" || name == "phantom") Argument();
+    if (name == "hspace" || name == "phantom" || name.ends_with("color")) Argument();
     const bool delimiter = name == "left" || name == "right" || name == "middle";
     if (delimiter && Peek() == '.') ++i_;
   }
@@ -178,7 +178,10 @@ class Lexer {
       }
     }
     if (trimmed == "," || trimmed == ", and" || trimmed == ", or") return Push(Tok::kComma);
-    if (depth_ > 4 || !IsFormula(trimmed) || IsLetterUnit(name, trimmed))
+    // "\\text{7 cm}" is a number with a unit.
+    const bool quantity = IsDigit(trimmed[0]) && trimmed.find(' ') != std::string_view::npos &&
+                          trimmed.find('\\') == std::string_view::npos;
+    if (depth_ > 4 || (!IsFormula(trimmed) && !quantity) || IsLetterUnit(name, trimmed))
       return Push(Tok::kText, 0, 0, trimmed);
     Push(Tok::kOpenGroup);
     Lexer inner(trimmed, options_, &tokens_, depth_ + 1);

@@ -43,15 +43,16 @@ void AddFunctions(Table* table) {
 
 void AddLayout(Table* table) {
   for (const std::string_view name :
-       {"left",       "right",     "middle",   "big",          "Big",         "bigg",
-        "Bigg",       "bigl",      "bigr",     "Bigl",         "Bigr",        "biggl",
-        "biggr",      "Biggl",     "Biggr",    "displaystyle", "textstyle",   "scriptstyle",
-        "limits",     "nolimits",  "quad",     "qquad",        "rm",          "bf",
-        "it",         "sf",        "tt",       "cal",          "hspace",      "phantom",
-        "hfill",      "thinspace", "enspace",  "small",        "large",       "Large",
-        "normalsize", "strut",     "nobreak",  "allowbreak",   "ensuremath",  "mathstrut",
-        "mathopen",   "mathclose", "relax",    "space",        "boxed",       "fbox",
-        "hline",      "notag",     "nonumber", "bold",         "negthinspace"}) {
+       {"left",        "right",     "middle",     "big",          "Big",       "bigg",
+        "Bigg",        "bigl",      "bigr",       "Bigl",         "Bigr",      "biggl",
+        "biggr",       "Biggl",     "Biggr",      "displaystyle", "textstyle", "scriptstyle",
+        "limits",      "nolimits",  "quad",       "qquad",        "rm",        "bf",
+        "it",          "sf",        "tt",         "cal",          "hspace",    "color",
+        "textcolor",   "phantom",   "hfill",      "thinspace",    "enspace",   "small",
+        "large",       "Large",     "normalsize", "strut",        "nobreak",   "allowbreak",
+        "ensuremath",  "mathstrut", "mathopen",   "mathclose",    "relax",     "space",
+        "boxed",       "fbox",      "hline",      "notag",        "nonumber",  "bold",
+        "negthinspace"}) {
     table->emplace(name, Meaning{Tok::kDrop});
   }
   for (const std::string_view name :
@@ -176,8 +177,8 @@ void AddOperators(Table* table) {
       {"pi", {Tok::kPi}},
       {"partial", {Tok::kPartial}},
       {"percent", {Tok::kPercent}},
-      {"pounds", {Tok::kCurrency}},
-      {"euro", {Tok::kCurrency}},
+      {"pounds", {Tok::kCurrency, 0, "pound"}},
+      {"euro", {Tok::kCurrency, 0, "euro"}},
       {"cr", {Tok::kNewRow}},
       {"ell", {Tok::kName, 0, "ell"}},
       {"hbar", {Tok::kName, 0, "hbar"}},

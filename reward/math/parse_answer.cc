@@ -1,6 +1,7 @@
 // The parser's upper levels: lists, statements, words and units.
 
 #include <algorithm>
+#include <utility>
 
 #include "reward/math/characters.h"
 #include "reward/math/limits.h"
@@ -116,7 +117,7 @@ bool Parser::Items(std::initializer_list<Tok> ends, std::vector<NodeId>* items) 
 NodeId Parser::Item() {
   const Nesting nesting(&depth_);
   if (depth_ > kMaxDepth) return kNoNode;
-  currency_ = false;
+  currency_.clear();
   const NodeId words = Words();
   return words != kNoNode ? words : Statement();
 }
@@ -209,26 +210,30 @@ NodeId Parser::Sets() {
 // A value with the unit or the currency that stands beside it.
 NodeId Parser::Quantity(NodeId value) {
   if (value == kNoNode) return kNoNode;
-  const bool prefix = currency_;
-  currency_ = false;
+  const std::string prefix = std::exchange(currency_, "");
   if (At(Tok::kCurrency)) {
-    if (prefix) return kNoNode;
+    if (!prefix.empty()) return kNoNode;
+    const std::string unit = CurrencyUnit(Next().text);
     ++at_;
-    return Make(Kind::kQuantity, {value}, 0, "dollar");
+    return Make(Kind::kQuantity, {value}, 0, unit);
   }
   if (At(Tok::kText) || UnitAhead()) return UnitBehind(value);
-  return prefix ? Make(Kind::kQuantity, {value}, 0, "dollar") : value;
+  return prefix.empty() ? value : Make(Kind::kQuantity, {value}, 0, prefix);
 }
 
 // Letters behind a number that are a unit and not a product of variables.
 bool Parser::UnitAhead() const {
   const Token& token = Next();
-  if (token.kind != Tok::kLetters || at_ == 0) return false;
+  if (at_ == 0) return false;
+  if (MinutesAt(0)) return tokens_[at_ - 1].kind == Tok::kNumber && AtItemEnd(1);
+  if (token.kind != Tok::kLetters) return false;
   const Tok before = tokens_[at_ - 1].kind;
+  const bool degrees = before == Tok::kDegree || (before == Tok::kCloseGroup && at_ > 1 &&
+                                                  tokens_[at_ - 2].kind == Tok::kDegree);
+  if (degrees) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
   const bool behind_value = before == Tok::kNumber || before == Tok::kCloseGroup ||
-                            before == Tok::kPi || before == Tok::kDegree || before == Tok::kMillion;
+                            before == Tok::kPi || before == Tok::kMillion;
   if (!behind_value) return false;
-  if (before == Tok::kDegree) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
   const bool speed = token.text == "m" && token.space_before && Next(1).kind == Tok::kSlash &&
                      Next(2).text == "s" && (AtItemEnd(3) || Next(3).kind == Tok::kCaret);
   if (speed) return true;
@@ -248,6 +253,10 @@ NodeId Parser::UnitBehind(NodeId value) {
       case Tok::kText:
       case Tok::kLetters:
         unit += (unit.empty() || unit.ends_with('/') ? "" : " ") + token.text;
+        break;
+      case Tok::kFunction:
+        if (!MinutesAt(end - at_)) return kNoNode;
+        unit += unit.empty() ? "min" : " min";
         break;
       case Tok::kSlash:
         unit += '/';

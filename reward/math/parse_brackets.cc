@@ -31,7 +31,7 @@ NodeId Parser::Bracket() {
   ++at_;
   const int bars = open_bars_;
   const int sets = open_sets_;
-  const bool currency = currency_;
+  const std::string currency = currency_;
   open_bars_ = open_sets_ = 0;
   std::vector<NodeId> items;
   if (!Items({Tok::kClose, Tok::kCloseSquare, Tok::kOpenSquare, Tok::kCloseAngle}, &items)) {
@@ -129,6 +129,11 @@ NodeId Parser::Matrix() {
   if (environment == "array" && Accept(Tok::kOpenGroup)) {
     while (!At(Tok::kCloseGroup) && !At(Tok::kEnd)) ++at_;
     ++at_;
+  } else if (environment == "cases") {
+    const NodeId system = ListUntil({Tok::kEndEnvironment});
+    return system != kNoNode && Next().text == environment && Accept(Tok::kEndEnvironment)
+               ? system
+               : kNoNode;
   } else if (!environment.ends_with("matrix")) {
     return kNoNode;
   }

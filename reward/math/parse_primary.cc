@@ -37,8 +37,8 @@ NodeId Parser::Primary() {
       return arena_.MakeText(Kind::kNumberSet, name);
     }
     case Tok::kCurrency:
-      if (currency_) return kNoNode;
-      currency_ = true;
+      if (!currency_.empty()) return kNoNode;
+      currency_ = CurrencyUnit(Next().text);
       ++at_;
       return Primary();
     case Tok::kFraction:
@@ -161,18 +161,32 @@ NodeId Parser::Letters() {
 // A symbol with its subscript and primes.
 NodeId Parser::Symbol(std::string name) {
   if (Accept(Tok::kUnderscore) && !Subscript(&name)) return kNoNode;
-  while (Accept(Tok::kPrime)) {
+  while (AcceptPrime()) {
     name += '\'';
     if (At(Tok::kOpen)) return CallOf(name);
   }
   return arena_.MakeText(Kind::kSymbol, name);
 }
 
+// ' or ^{\\prime}
+bool Parser::AcceptPrime() {
+  if (Accept(Tok::kPrime)) return true;
+  if (!At(Tok::kCaret)) return false;
+  if (Next(1).kind == Tok::kPrime) {
+    at_ += 2;
+    return true;
+  }
+  const bool group = Next(1).kind == Tok::kOpenGroup && Next(2).kind == Tok::kPrime &&
+                     Next(3).kind == Tok::kCloseGroup;
+  if (group) at_ += 4;
+  return group;
+}
+
 // f, f(x), f'(x), f^{-1}(x), f_1(x).
 NodeId Parser::CallOf(const std::string& letter) {
   std::string name = letter;
   if (Accept(Tok::kUnderscore) && !Subscript(&name)) return kNoNode;
-  while (Accept(Tok::kPrime)) name += '\'';
+  while (AcceptPrime()) name += '\'';
   const bool inverse = At(Tok::kCaret) && Next(1).kind == Tok::kOpenGroup &&
                        Next(2).kind == Tok::kMinus && Next(3).text == "1" &&
                        Next(4).kind == Tok::kCloseGroup && Next(5).kind == Tok::kOpen;

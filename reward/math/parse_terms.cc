@@ -91,7 +91,7 @@ NodeId Parser::MixedNumber(NodeId product) {
     ++at_;
     fraction = Make(Kind::kQuotient, {numerator, Number()});
   } else {
-    fraction = Power();
+    fraction = Fraction();
   }
   if (fraction == kNoNode) return kNoNode;
   const auto whole = [&](NodeId id) {
@@ -104,8 +104,8 @@ NodeId Parser::MixedNumber(NodeId product) {
   const bool proper = arena_.Is(fraction, Kind::kQuotient) && whole(last) &&
                       whole(arena_.Child(fraction, 0)) && whole(arena_.Child(fraction, 1)) &&
                       arena_[arena_.Child(fraction, 0)].num < arena_[arena_.Child(fraction, 1)].num;
-  if (!proper) return Make(Kind::kProduct, {product, fraction});
-  const NodeId mixed = Make(Kind::kSum, {last, fraction});
+  if (!proper) return Make(Kind::kProduct, {product, Postfix(fraction)});
+  const NodeId mixed = Postfix(Make(Kind::kSum, {last, fraction}));
   if (last == product) return mixed;
   const auto children = arena_.Children(product);
   std::vector<NodeId> factors(children.begin(), children.end());

@@ -39,6 +39,10 @@ class Parser {
   NodeId Sets();
   NodeId Quantity(NodeId value);
   bool UnitAhead() const;
+  bool MinutesAt(size_t ahead) const {  // "min" is a unit as well as a function
+    return Next(ahead).kind == Tok::kFunction &&
+           Next(ahead).id == static_cast<uint8_t>(Function::kMin);
+  }
   NodeId UnitBehind(NodeId value);
   void MarkProse();
 
@@ -60,6 +64,7 @@ class Parser {
   NodeId BaseNumeral(const Token& digits, NodeId value);
   NodeId Letters();
   NodeId Symbol(std::string name);
+  bool AcceptPrime();
   NodeId CallOf(const std::string& name);
   bool Subscript(std::string* name);
   NodeId Fraction();
@@ -87,6 +92,9 @@ class Parser {
   NodeId Enclosed(Tok close, Function f);
   NodeId Matrix();
 
+  static std::string CurrencyUnit(const std::string& sign) {
+    return sign.empty() ? "dollar" : sign;
+  }
   const Token& Next(size_t ahead = 0) const {
     return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
   }
@@ -122,7 +130,7 @@ class Parser {
   bool i_is_index_ = false;   // inside a sum over i, which is then no imaginary unit
   std::string differential_;  // the variable of the innermost integral, once read
   uint8_t join_ = 0;          // the word between the items of the list read last
-  bool currency_ = false;     // a currency sign stood before the item's number
+  std::string currency_;      // of the sign before the item's number
 };
 
 }  // namespace cohort::reward::math

@@ -130,8 +130,12 @@ bool IsProse(std::string_view text) {
 
 std::optional<int64_t> LetterNumeral(std::string_view text) {
   if (text.size() > 80 || text.find('_') == std::string_view::npos) return std::nullopt;
-  const std::string plain = Unwrap(text);
-  const size_t mark = plain.find('_');
+  std::string plain = Unwrap(text);
+  size_t mark = plain.find('_');
+  if (mark != std::string::npos && mark > 2 && plain[0] == '(' && plain[mark - 1] == ')') {
+    plain = plain.substr(1, mark - 2) + plain.substr(mark);
+    mark -= 2;
+  }
   if (mark == std::string::npos || mark == 0 || mark > 12) return std::nullopt;
   const std::string_view base_text = std::string_view(plain).substr(mark + 1);
   if (base_text.empty() || base_text.size() > 2) return std::nullopt;

@@ -70,6 +70,37 @@ bool IsEnumeration(std::string_view text, size_t begin, size_t end) {
          (before[last] == '.' && begin - last > 1);
 }
 
+// Moves over mathematical characters outside ASCII that stand before a number, and what they stand
+// beside: "√2", "−7", "π/2".
+size_t WithSymbolsBefore(std::string_view text, size_t begin) {
+  const auto before = [&](std::string_view symbol) {
+    return text.substr(0, begin).ends_with(symbol) ? symbol.size() : size_t{0};
+  };
+  for (int moved = 0; moved < 8; ++moved) {
+    size_t width = 0;
+    for (const std::string_view symbol : {"−", "√", "π", "±", "×", "·", "∞"}) {
+      width = std::max(width, before(symbol));
+    }
+    if (width == 0) break;
+    begin -= width;
+    while (begin > 0 && (IsDigit(text[begin - 1]) || text[begin - 1] == '-')) --begin;
+  }
+  return begin;
+}
+
+size_t WithSymbolsBehind(std::string_view text, size_t end) {
+  for (int moved = 0; moved < 8; ++moved) {
+    size_t width = 0;
+    for (const std::string_view symbol : {"\\%", "°", "²", "³", "π", "√", "½", "¼", "¾"}) {
+      if (text.substr(end).starts_with(symbol)) width = symbol.size();
+    }
+    if (width == 0) break;
+    end += width;
+    while (end < text.size() && (IsDigit(text[end]) || text[end] == '/')) ++end;
+  }
+  return end;
+}
+
 // The last number with what belongs to it: sign, fraction, percent, currency.
 std::optional<std::string_view> LastNumberRun(std::string_view text) {
   constexpr std::string_view kInside = "0123456789.,/%$:^-*()!";
@@ -83,7 +114,8 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
     size_t end = digit + 1;
     const size_t last = std::min(text.size(), digit + kReach);
     while (end < last && kInside.find(text[end]) != std::string_view::npos) ++end;
-    if (text.substr(end).starts_with("\\%")) end += 2;
+    begin = WithSymbolsBefore(text, begin);
+    end = WithSymbolsBehind(text, end);
     const std::string_view whole = text.substr(begin, end - begin);
     std::string_view run = whole;
     while (!run.empty() &&

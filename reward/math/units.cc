@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <unordered_map>
 #include <vector>
 
@@ -79,8 +80,8 @@ const std::unordered_map<std::string_view, Size>& KnownUnits() {
       {"quart", {"quart", 1, 1}},
       {"pint", {"pint", 1, 1}},
       {"cup", {"cup", 1, 1}},
-      {"mph", {"mile/hour", 1, 1}},
-      {"kph", {"km/hour", 1, 1}},
+      {"mph", {"length/time", 1609344, 3600000}},
+      {"kph", {"length/time", 1000, 3600}},
       {"radian", {"radian", 1, 1}},
       {"rad", {"radian", 1, 1}},
       {"newton", {"newton", 1, 1}},
@@ -126,13 +127,26 @@ std::vector<std::string> WordsOf(std::string_view text) {
   return words;
 }
 
-int64_t Power(int64_t base, int exponent) {
-  int64_t power = 1;
-  for (; exponent > 0; --exponent) power *= base;
-  return power;
+// Multiplies the unit's size; false where it would outgrow what is compared exactly.
+bool Scale(Unit* unit, const Size& by, int exponent, bool divides) {
+  constexpr int64_t kMaxSize = int64_t{1} << 50;
+  Unit scaled = *unit;
+  for (int i = 0; i < exponent; ++i) {
+    const int64_t num = divides ? by.den : by.num;
+    const int64_t den = divides ? by.num : by.den;
+    if (scaled.num > kMaxSize / num || scaled.den > kMaxSize / den) return false;
+    scaled.num *= num;
+    scaled.den *= den;
+    const int64_t common = std::gcd(scaled.num, scaled.den);
+    scaled.num /= common;
+    scaled.den /= common;
+  }
+  unit->num = scaled.num;
+  unit->den = scaled.den;
+  return true;
 }
 
-// One unit word with its exponent; 0 exponent for what has no place in a unit.
+// One unit word with its exponent: "cm^2".
 void AddFactor(std::string word, int modifier, bool divides, Unit* unit) {
   int exponent = modifier;
   if (const size_t caret = word.find('^'); caret != std::string::npos) {
@@ -146,14 +160,10 @@ void AddFactor(std::string word, int modifier, bool divides, Unit* unit) {
     std::transform(word.begin(), word.end(), word.begin(), Lower);
     found = KnownUnits().find(Singular(word));
   }
-  const bool known = found != KnownUnits().end() && exponent >= 1 && exponent <= 3;
-  const std::string name(known ? found->second.dimension : Singular(word));
-  if (known && found->second.num <= 1'609'344 && found->second.den <= 10'000 && !divides) {
-    unit->num = Power(found->second.num, exponent);
-    unit->den = Power(found->second.den, exponent);
-  }
-  if (!unit->dimension.empty()) unit->dimension += divides ? "/" : " ";
-  unit->dimension += known && !divides ? name : std::string(Singular(word));
+  const bool known = found != KnownUnits().end() && exponent >= 1 && exponent <= 3 &&
+                     Scale(unit, found->second, exponent, divides);
+  if (!unit->dimension.empty() || divides) unit->dimension += divides ? "/" : " ";
+  unit->dimension += known ? found->second.dimension : Singular(word);
   if (exponent != 1) unit->dimension += "^" + std::to_string(exponent);
 }
 
@@ -199,9 +209,10 @@ std::optional<Unit> ParseUnit(std::string_view text) {
     } else if (word == "per" || word == "a" || word == "an" || word == "each") {
       divides = true;
     } else if (word == "squared" || word == "cubed") {
-      unit.dimension += word == "squared" ? "^2" : "^3";
-      unit.num = Power(unit.num > 100'000 ? 1 : unit.num, word == "squared" ? 2 : 3);
-      unit.den = Power(unit.den, word == "squared" ? 2 : 3);
+      const int exponent = word == "squared" ? 2 : 3;
+      const Size size{"", unit.num, unit.den};
+      unit.dimension += "^" + std::to_string(exponent);
+      if (!Scale(&unit, size, exponent - 1, false)) unit.dimension += "?";
     } else if (word != "of" && word != "the") {
       AddFactor(word, modifier, divides, &unit);
       modifier = 1;

@@ -54,7 +54,7 @@ std::vector<std::string> HugeTexts() {
 TEST(HostileInput, EveryTextRewardTakesAMegabyteInItsStride) {
   const std::pair<std::string, OptionMap> rewards[] = {
       {"last_number", {}}, {"boxed_answer", {}},         {"exact_answer", {{"after", "="}}},
-      {"format", {}},      {"length", {{"max", "100"}}},
+      {"format", {}},      {"length", {{"max", "100"}}}, {"math", {}},
   };
   for (const auto& [name, options] : rewards) {
     const auto grader = MakeGrader(name, options);
