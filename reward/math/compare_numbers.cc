@@ -156,7 +156,7 @@ Verdict Comparer::BallNumbers(NodeId gold, NodeId pred) {
     }
     precision = precision <= bits ? std::min(bits + 128, 4 * precision) : 2 * precision;
   }
-  return Decided(Verdict::kUndecided, "precision");
+  return Towers(gold, pred, Verdict::kUndecided);
 }
 
 // Integers too large to write out: residues differ, or agree modulo three primes of 61 bits.

@@ -119,6 +119,15 @@ Verdict Comparer::Degrees(NodeId gold, NodeId pred) {
 }
 
 Verdict Comparer::Values(NodeId gold, NodeId pred) {
+  // "3 mod 7" is a residue class beside another one, and a number beside a number.
+  const auto is_modulo = [&](NodeId id) {
+    return arena_.Is(id, Kind::kFunction) &&
+           static_cast<Function>(arena_[id].op) == Function::kModulo;
+  };
+  if (is_modulo(gold) && is_modulo(pred)) {
+    const Verdict modulus = Compare(arena_.Child(gold, 1), arena_.Child(pred, 1));
+    if (modulus != Verdict::kEqual) return modulus;
+  }
   if (!HasSymbols(arena_, gold) && !HasSymbols(arena_, pred)) return Numbers(gold, pred);
   return Expressions(gold, pred);
 }

@@ -122,14 +122,21 @@ NodeId Parser::BaseNumeral(const Token& digits, NodeId value) {
   if (base_text.size() > 2 || value == kNoNode) return kNoNode;
   const int base = std::stoi(base_text);
   if (base < 2 || base > 36) return kNoNode;
-  NodeId sum = arena_.MakeInteger(0);
   __int128 total = 0;
+  int64_t scale = 1;
+  bool fraction = false;
   for (const char c : digits.text) {
-    const int digit = IsDigit(c) ? c - '0' : IsUpper(c) ? c - 'A' + 10 : base;
-    if (digit >= base || total > INT64_MAX / 64) return kNoNode;
+    if (c == '.') {
+      fraction = true;
+      continue;
+    }
+    const int digit = IsDigit(c) ? c - '0' : base;
+    if (digit >= base || total > INT64_MAX / 64 || scale > INT64_MAX / 64) return kNoNode;
     total = total * base + digit;
+    if (fraction) scale *= base;
   }
-  sum = arena_.MakeInteger(static_cast<int64_t>(total));
+  const NodeId sum = Make(Kind::kQuotient, {arena_.MakeInteger(static_cast<int64_t>(total)),
+                                            arena_.MakeInteger(scale)});
   return Make(Kind::kBaseNumeral, {sum}, 0, digits.text + "_" + base_text);
 }
 

@@ -115,7 +115,7 @@ class ResidueEvaluator {
   std::optional<uint64_t> Factorial(NodeId argument, uint64_t m) {
     Rational n;
     if (ExactEvaluator(arena_, &work_).Evaluate(argument, &n) != Outcome::kValue ||
-        !n.IsInteger() || fmpz_sgn(n.num()) < 0 || fmpz_cmp_ui(n.num(), 2'000'000) > 0) {
+        !n.IsInteger() || fmpz_sgn(n.num()) < 0 || fmpz_cmp_ui(n.num(), 1'200'000) > 0) {
       return std::nullopt;
     }
     if (!work_.Spend(4000)) return std::nullopt;

@@ -154,8 +154,8 @@ class Judging {
   // "d,ddd" without a blank.
   static bool IsGrouped(std::string_view text) {
     for (size_t i = 1; i + 3 < text.size(); ++i) {
-      if (text[i] == ',' && IsDigit(text[i - 1]) && IsDigit(text[i + 1]) && IsDigit(text[i + 2]) &&
-          IsDigit(text[i + 3])) {
+      if (text[i] == ',' && IsDigit(text[i - 1]) && IsDigit(text[i + 1]) && text[i + 1] != '0' &&
+          IsDigit(text[i + 2]) && IsDigit(text[i + 3])) {
         return true;
       }
     }
