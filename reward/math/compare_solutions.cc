@@ -36,6 +36,7 @@ size_t Period(const Assignments& assignments) {
 
 std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id) {
   std::vector<Assignment> assignments;
+  NodeId tuple_names = kNoNode;
   const auto is_equation = [&](NodeId item) {
     const Node& node = arena_[item];
     if (node.kind != Kind::kRelation ||
@@ -57,9 +58,21 @@ std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id
       return true;
     }
     if (!arena_.Is(right, Kind::kTuple) || arena_[left].count != arena_[right].count) return false;
+    tuple_names = left;
     for (size_t i = 0; i < arena_[left].count; ++i) {
       if (!arena_.Is(arena_.Child(left, i), Kind::kSymbol)) return false;
       assignments.push_back({arena_.Text(arena_.Child(left, i)), arena_.Child(right, i)});
+    }
+    return true;
+  };
+  // (x, y) = (1, 2), (3, 4)
+  const auto add_tuple = [&](NodeId item) {
+    if (tuple_names == kNoNode || !arena_.Is(item, Kind::kTuple) ||
+        arena_[item].count != arena_[tuple_names].count) {
+      return false;
+    }
+    for (size_t i = 0; i < arena_[item].count; ++i) {
+      assignments.push_back({arena_.Text(arena_.Child(tuple_names, i)), arena_.Child(item, i)});
     }
     return true;
   };
@@ -73,6 +86,8 @@ std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id
     const NodeId item = arena_.Child(id, i);
     if (is_equation(item)) {
       if (!add(item)) return std::nullopt;
+    } else if (tuple_names != kNoNode) {
+      if (!add_tuple(item)) return std::nullopt;
     } else if (i == 0 || arena_.Is(item, Kind::kRelation) || arena_.Is(item, Kind::kMember) ||
                arena_.Is(item, Kind::kText)) {
       return std::nullopt;

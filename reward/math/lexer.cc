@@ -71,7 +71,8 @@ class Lexer {
   }
 
   void Number() {
-    const bool thousands = options_.comma_thousands && brackets_ == 0;
+    const bool in_run = i_ > 1 && text_[i_ - 1] == ',' && IsDigit(text_[i_ - 2]);
+    const bool thousands = options_.comma_thousands && brackets_ == 0 && !in_run;
     const NumberShape number = ReadNumber(text_.substr(i_), thousands);
     Push(Tok::kNumber, number.width, 0, number.plain);
     tokens_.back().grouped = number.grouped;

@@ -42,7 +42,7 @@ size_t SeparatorWidth(std::string_view text, size_t i, bool comma_thousands, boo
   if (width == 0 && text.substr(i).starts_with(",\\,")) width = 3;
   if (width == 0 && text[i] == ',' && comma_thousands) {
     width = 1;
-    *comma = ThreeDigitsAt(text, i + 1);
+    *comma |= ThreeDigitsAt(text, i + 1);
   }
   if (width == 0 && (text[i] == ' ' || text[i] == '~')) width = 1;
   return width > 0 && ThreeDigitsAt(text, i + width) ? width : 0;
@@ -71,6 +71,10 @@ NumberShape ReadNumber(std::string_view text, bool comma_thousands) {
     while (const size_t width = SeparatorWidth(text, i, comma_thousands, &number.grouped)) {
       number.plain += text.substr(i + width, 3);
       i += width + 3;
+    }
+    // "9,100,101,7" is a list: all of a run of digits and commas is one number, or none of it.
+    if (number.grouped && i < text.size() && text[i] == ',' && DigitAt(text, i + 1)) {
+      return ReadNumber(text, false);
     }
   }
   const size_t braced = BracedComma(text, i);

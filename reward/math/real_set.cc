@@ -115,6 +115,9 @@ bool RealLine::Collect(NodeId id, std::string* variable) {
     case Kind::kSet:
     case Kind::kList:
       for (size_t i = 0; i < node.count; ++i) {
+        const Kind item = arena_[arena_.Child(id, i)].kind;  // a list of pairs is no union
+        const bool condition = item == Kind::kRelation || item == Kind::kMember;
+        if (node.kind == Kind::kList && !condition) return false;
         if (!Collect(arena_.Child(id, i), variable)) return false;
       }
       return true;

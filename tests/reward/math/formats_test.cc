@@ -38,7 +38,7 @@ TEST(MathFormats, WhatDoesNotParseComparesAsTextAndNeverInPart) {
 }
 
 TEST(MathFormats, CommasBetweenDigits) {
-  ExpectSame({{"4,096", "4096"}, {"12,5", "12.5"}});
+  ExpectSame({{"4,096", "4096"}, {"12,5", "12.5"}, {"9,100,101,7", "7,9,101,100"}});
   ExpectDifferent({{"4096", "4, 096"}, {"4,09", "409"}, {"4,096", "4.096"}, {"4", "4,096"}});
   Conventions strict;
   strict.decimal_comma = false;
