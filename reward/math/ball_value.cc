@@ -23,6 +23,7 @@ bool BallEvaluator::Evaluate(NodeId id, int64_t precision, Ball* value) {
 
 // Magnitudes far from 1 need that many more bits before two sums may count as equal.
 void BallEvaluator::Note(const Ball& value) {
+  if (!value.IsReal()) left_reals_ = true;
   if (acb_is_zero(value.get()) || !value.IsFinite()) return;
   mag_t bound;
   mag_init(bound);

@@ -30,6 +30,9 @@ class BallEvaluator {
   // than this many bits below 1 may be different.
   int64_t TakeSpread() { return std::exchange(spread_, 0); }
 
+  // Whether any part was not real since the last call.
+  bool TakeLeftReals() { return std::exchange(left_reals_, false); }
+
  private:
   bool Step(NodeId id, Ball* value);
   bool Literal(NodeId id, Ball* value);
@@ -59,6 +62,7 @@ class BallEvaluator {
   std::vector<Binding<Ball>> bindings_;
   int64_t precision_ = 64;
   int64_t spread_ = 0;
+  bool left_reals_ = false;
   int nested_limits_ = 0;
 };
 

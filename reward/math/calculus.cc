@@ -36,6 +36,7 @@ class Calculus {
       case Kind::kQuotient: {
         const NodeId a = arena_.Child(id, 0);
         const NodeId b = arena_.Child(id, 1);
+        if (!DependsOn(arena_, b, variable_)) return Over(Derivative(a), b);
         const NodeId top = Sum(Times(Derivative(a), b), Negative(Times(a, Derivative(b))));
         return Over(top, Times(b, b));
       }
@@ -110,6 +111,7 @@ class Calculus {
     const std::vector<NodeId> factors(children.begin(), children.end());
     std::vector<NodeId> terms;
     for (size_t i = 0; i < factors.size(); ++i) {
+      if (!DependsOn(arena_, factors[i], variable_)) continue;
       std::vector<NodeId> term = factors;
       term[i] = Derivative(factors[i]);
       terms.push_back(arena_.Make(Kind::kProduct, term));

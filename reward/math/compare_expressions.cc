@@ -148,7 +148,8 @@ Verdict Comparer::BallPoints(NodeId gold, NodeId pred, const std::vector<std::st
       continue;
     }
     if (!a.IsFinite() || !b.IsFinite()) continue;
-    if (!complex && !(a.IsReal() && b.IsReal())) continue;
+    // Without an imaginary unit every part must be real: sqrt(x) sqrt(y) has no value below zero.
+    if (!complex && (evaluator.TakeLeftReals() || !a.IsReal() || !b.IsReal())) continue;
     if (decimal && !acb_contains_zero(a.get())) {
       acb_div(b.get(), b.get(), a.get(), 128);
       acb_sub_ui(b.get(), b.get(), 1, 128);

@@ -19,7 +19,7 @@ constexpr size_t kMaxTextBytes = size_t{1} << 20;  // texts compared as texts
 constexpr int64_t kMaxExactBits = int64_t{1} << 17;  // of an exact integer or rational
 constexpr int64_t kMaxPrecision = 8192;              // bits of a ball
 constexpr int64_t kMaxSeriesTerms = 2000;            // of a written-out sum or product
-constexpr int64_t kMaxSteps = 250'000;                // work of one comparison, see Work
+constexpr int64_t kMaxSteps = 250'000;               // work of one comparison, see Work
 
 // Bits of agreement that make two values equal where no proof of equality is at hand.
 constexpr int64_t kAgreementBits = 1000;
