@@ -103,11 +103,15 @@ TEST(GradeBenchmark, CountsADatasetsLinesTwiceAndOthersOnce) {
   const std::string file = testing::TempDir() + "bench_" + std::to_string(getpid()) + ".jsonl";
   std::ofstream(file) << "{\"answer\":\"5\"}\n{\"answer\":\"x^2\"}\n"
                          "{\"gold\":\"5\",\"pred\":\"\\\\boxed{5}\"}\n";
-  const json result = RunGradeBenchmark({"math", {}, file, 2});
+  GradeBenchmark benchmark;
+  benchmark.input = file;
+  benchmark.repeats = 2;
+  benchmark.workers = 2;
+  const json result = RunGradeBenchmark(benchmark);
   std::filesystem::remove(file);
   EXPECT_EQ(result["grades"], 5);
-  EXPECT_EQ(result["equal"], 3);
-  EXPECT_EQ(result["failed"], 0);
+  EXPECT_EQ(result["scored_1"], 3);
+  EXPECT_EQ(result["statuses"], json({{"ok", 5}}));
   EXPECT_GT(result["grades_per_s"], 0);
   EXPECT_GE(result["max_us"], result["p50_us"]);
 }
