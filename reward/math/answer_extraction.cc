@@ -224,7 +224,8 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
   }
   if (auto letter = LastOption(*text)) return ExtractedAnswer{std::move(*letter), "last option"};
   // A few words are the answer themselves.
-  if (text->size() <= 60 && text->find('\n') == std::string_view::npos) {
+  const auto words = std::count(text->begin(), text->end(), ' ') + 1;
+  if (text->size() <= 60 && words <= 4 && text->find_first_of("\n\\") == std::string_view::npos) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   return std::nullopt;

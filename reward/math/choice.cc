@@ -9,10 +9,23 @@ namespace {
 
 bool IsOption(char c) { return c >= 'A' && c <= 'J'; }
 
-// "(X)" anywhere: more than one option is none.
+// Whether another option is named: "(B)", "B)", "B." or a letter behind "and" or "or".
 bool HasOption(std::string_view text) {
-  for (size_t i = 0; i + 2 < text.size(); ++i) {
-    if (text[i] == '(' && IsOption(text[i + 1]) && text[i + 2] == ')') return true;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool alone = IsOption(text[i]) &&
+                       (i == 0 || !(IsLetter(text[i - 1]) || IsDigit(text[i - 1]))) &&
+                       (i + 1 == text.size() || !(IsLetter(text[i + 1]) || IsDigit(text[i + 1])));
+    if (!alone) continue;
+    const std::string_view before = Trim(text.substr(0, i));
+    const auto follows = [&](std::string_view word) {
+      if (!before.ends_with(word)) return false;
+      const size_t at = before.size() - word.size();
+      return at == 0 || before[at - 1] == ' ';
+    };
+    const bool listed = follows("or") || follows("and") || follows("Or") || follows("And");
+    const bool marked = i + 1 == text.size() ||
+                        std::string_view(").:,;").find(text[i + 1]) != std::string_view::npos;
+    if (listed || marked) return true;
   }
   return false;
 }

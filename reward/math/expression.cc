@@ -56,7 +56,7 @@ Hash Arena::HashOf(const Node& node) const {
   const auto may_be_matrix = [&](NodeId c) {
     return nodes_[c].kind != Kind::kNumber && nodes_[c].kind != Kind::kSymbol;
   };
-  const std::span<const NodeId> children(children_.data() + node.first, node.count);
+  const std::span<const NodeId> children = Span(node);
   bool commutes = Commutes(node);
   if (node.kind == Kind::kProduct) {
     commutes = std::count_if(children.begin(), children.end(), may_be_matrix) <= 1;
@@ -88,6 +88,10 @@ NodeId Arena::Make(Kind kind, std::span<const NodeId> children, uint8_t op, std:
     for (uint32_t i = 0; i < nodes_[child].count; ++i) children_.push_back(Child(child, i));
   }
   node.count = static_cast<uint32_t>(children_.size()) - node.first;
+  for (const NodeId child : Span(node)) {
+    node.depth = std::max<uint16_t>(node.depth, nodes_[child].depth + 1);
+  }
+  if (node.depth > kMaxTreeDepth) return kNoNode;
   if (!text.empty()) {
     if (num_texts_ == texts_.size()) texts_.emplace_back();
     texts_[num_texts_] = text;

@@ -26,19 +26,21 @@ class MathGrader final : public Grader {
   }
 
   Grade Score(const Sample& sample, const Budget&) const override {
-    if (Trim(sample.answer()).empty()) return Failed(STATUS_UNPARSEABLE, "the answer is empty");
-    const ExtractedAnswer gold = math::ExtractFromAnswer(sample.answer());
     std::optional<ExtractedAnswer> found;
     if (sample.extracted()) {
       found = math::ExtractFromAnswer(sample.completion());
     } else {
       found = math::ExtractFromResponse(sample.completion());
     }
-    if (!found.has_value() || found->text.empty()) {
-      return {0, STATUS_OK, "no answer in the completion"};
+    const bool any = found.has_value() && !found->text.empty();
+    const std::string where =
+        any ? Quote(found->text) + " (" + found->source + ")" : "no answer in the completion";
+    if (Trim(sample.answer()).empty()) {
+      return Failed(STATUS_UNPARSEABLE, "the answer is empty; found " + where);
     }
-    const std::string where = Quote(found->text) + " (" + found->source + ")";
+    if (!any) return {0, STATUS_OK, where};
     if (found->cut_off) return {0, STATUS_OK, where + " is cut off"};
+    const ExtractedAnswer gold = math::ExtractFromAnswer(sample.answer());
     const math::Judgement judged = math::Judge(gold.text, found->text, conventions_);
     if (judged.verdict == Verdict::kEqual) {
       return {1, STATUS_OK, where + " equals " + Quote(gold.text) + ": " + judged.method};

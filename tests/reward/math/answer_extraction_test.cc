@@ -70,6 +70,8 @@ TEST(MathExtraction, ElseTheLastFormulaOrNumber) {
 TEST(MathExtraction, SomeTextsHaveNoAnswer) {
   EXPECT_EQ(Found(""), "(none)");
   EXPECT_EQ(Found("\n\n"), "(none)");
+  EXPECT_EQ(Found("Answer: \\boxed{}"), "(none)");
+  EXPECT_EQ(Found("So the chance of it must be one half."), "(none)");
   EXPECT_EQ(Found("Here is a list: 1. First, read. 2. Second, think about all of it and rest."),
             "(none)");
 }

@@ -89,6 +89,10 @@ TEST(HostileAnswers, SignsNestToALimit) {
   ExpectHarmless(Repeat("1\\pm", 30) + "8");
   ExpectHarmless("x" + Repeat("'", 5000));
   ExpectHarmless(Repeat("x^", 4000) + "2");
+  ExpectHarmless(Repeat("1/", 2900) + "1");
+  ExpectHarmless(Repeat("x mod ", 2900) + "1");
+  ExpectHarmless(Repeat("\\{1\\}\\cup", 1400) + "\\{1\\}");
+  ExpectHarmless(Repeat("1 \\choose ", 2900) + "1");
 }
 
 TEST(HostileAnswers, AMillionBracesAreNoFormula) {

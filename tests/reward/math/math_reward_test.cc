@@ -44,6 +44,7 @@ TEST(MathReward, SaysWhatItFoundAndWhy) {
 
 TEST(MathReward, AnAnswerColumnItCannotReadIsUnparseable) {
   EXPECT_EQ(MathGrade("", "5").status, STATUS_UNPARSEABLE);
+  EXPECT_EQ(MathGrade("", "It is \\boxed{5}.").detail, "the answer is empty; found '5' (boxed)");
   EXPECT_EQ(MathGrade("\\spadesuit+1", "\\boxed{5}").status, STATUS_UNPARSEABLE);
   EXPECT_EQ(MathGrade("\\spadesuit+1", "\\boxed{\\spadesuit + 1}").score, 1);
   EXPECT_EQ(MathGrade("a long walk home", "\\boxed{5}").status, STATUS_OK);

@@ -75,6 +75,9 @@ TEST(MathWords, MultipleChoice) {
                    {"C", "C or D"},
                    {"C", "CD"},
                    {"C", "(C)(D)"},
+                   {"C", "C. D. E"},
+                   {"C", "C And D And E"},
+                   {"C", "C) or D)"},
                    {"(C) 14", "(C) 15"},
                    {"C", "C\\cdot2"},
                    {"(C)", "(C)+1"}});
