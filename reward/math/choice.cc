@@ -60,6 +60,9 @@ std::optional<Choice> ParseChoice(std::string_view text) {
   if (choice.lower || HasOption(rest)) return std::nullopt;
   const bool name =
       spaced && rest.size() > 1 && IsUpper(rest[0]) && IsLetter(rest[1]) && !IsUpper(rest[1]);
+  const bool listed =
+      rest[0] == ',' || rest[0] == ';' || rest.starts_with("or ") || rest.starts_with("and ");
+  if (listed) return std::nullopt;
   const bool continues = std::string_view("+-*/^=_<>!'").find(rest[0]) != std::string_view::npos;
   if ((!marked && !name) || (continues && !spaced)) return std::nullopt;
   choice.value = rest;

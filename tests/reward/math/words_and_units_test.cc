@@ -75,6 +75,8 @@ TEST(MathWords, MultipleChoice) {
                    {"C", "C or D"},
                    {"C", "CD"},
                    {"C", "(C)(D)"},
+                   {"C", "(C), 14"},
+                   {"C", "(C) or 14"},
                    {"C", "C. D. E"},
                    {"C", "C And D And E"},
                    {"C", "C) or D)"},
