@@ -23,7 +23,13 @@ NodeId Parser::Sum() {
       break;
     }
     NodeId term = Product();
-    if (sign == Tok::kMinus) term = Make(Kind::kNegation, {term});
+    if (sign == Tok::kMinus && first && term != kNoNode && IsModulo(term)) {
+      const NodeId divisor = arena_.Child(term, 1);  // -7 mod 3 is (-7) mod 3
+      term = MakeFunction(Function::kModulo,
+                          {Make(Kind::kNegation, {arena_.Child(term, 0)}), divisor});
+    } else if (sign == Tok::kMinus) {
+      term = Make(Kind::kNegation, {term});
+    }
     if (sign == Tok::kPlusMinus) term = Make(Kind::kPlusMinus, {term}, id);
     if (term == kNoNode) return kNoNode;
     terms.push_back(term);

@@ -105,6 +105,10 @@ class Parser {
     return true;
   }
   bool AtItemEnd(size_t ahead = 0) const;
+  bool IsModulo(NodeId id) const {
+    return arena_.Is(id, Kind::kFunction) &&
+           static_cast<Function>(arena_[id].op) == Function::kModulo;
+  }
   NodeId Make(Kind kind, std::initializer_list<NodeId> children, uint8_t op = 0,
               std::string_view text = {}) {
     return arena_.Make(kind, children, op, text);

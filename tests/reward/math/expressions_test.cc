@@ -88,6 +88,7 @@ TEST(MathExpressions, IntegerFunctions) {
               {"\\lceil -1.5\\rceil", "-1"},
               {"\\lfloor 3y-2y-y\\rfloor", "0"},
               {"29\\bmod 6", "5"},
+              {"-7\\bmod 3", "2"},
               {"\\gcd(84,30)", "6"},
               {"\\gcd(3y,2x)", "1"},
               {"\\operatorname{lcm}(6,10)", "30"},
