@@ -43,6 +43,7 @@ class Comparer {
   Verdict Congruences(NodeId gold, NodeId pred);
   NodeId Difference(NodeId relation);
   NodeId WithoutSigns(NodeId id);
+  NodeId AsInterval(NodeId id);
 
   // compare_solutions.cc: lists of equations
   struct Assignment {

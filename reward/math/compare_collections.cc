@@ -12,13 +12,20 @@ bool IsVector(const Arena& arena, NodeId id) {
   return arena.Is(id, Kind::kMatrix) && (arena[id].op == 1 || arena[id].op == arena[id].count);
 }
 
+// A union of sets that are written out.
+bool IsFiniteUnion(const Arena& arena, NodeId id) {
+  if (arena.Is(id, Kind::kSet)) return true;
+  return arena.Is(id, Kind::kUnion) && IsFiniteUnion(arena, arena.Child(id, 0)) &&
+         IsFiniteUnion(arena, arena.Child(id, 1));
+}
+
 bool IsCollection(Kind kind) { return kind >= Kind::kList && kind <= Kind::kSetBuilder; }
 
 }  // namespace
 
 // Whether the answer stands for several values at once.
 bool Comparer::AsList(NodeId id) const {
-  return arena_.Is(id, Kind::kList) || arena_.Is(id, Kind::kSet) ||
+  return arena_.Is(id, Kind::kList) || IsFiniteUnion(arena_, id) ||
          Contains(arena_, id, Kind::kPlusMinus);
 }
 
@@ -59,6 +66,14 @@ std::optional<Verdict> Comparer::Collections(NodeId gold, NodeId pred) {
 // The values a list, a set or a plus-minus stands for; a scalar is a list of one.
 std::vector<NodeId> Comparer::Items(NodeId id) {
   std::vector<NodeId> items;
+  if (arena_.Is(id, Kind::kUnion) && IsFiniteUnion(arena_, id)) {
+    for (const size_t side : {0, 1}) {
+      const std::vector<NodeId> part = Items(arena_.Child(id, side));
+      if (part.empty()) return {};
+      items.insert(items.end(), part.begin(), part.end());
+    }
+    return items;
+  }
   const bool list = arena_.Is(id, Kind::kList) || arena_.Is(id, Kind::kSet);
   const size_t count = list ? arena_[id].count : 1;
   for (size_t i = 0; i < count; ++i) {
@@ -82,6 +97,9 @@ Verdict Comparer::Unordered(NodeId gold, NodeId pred) {
   for (const auto& [list, tuple] : {std::pair(gold, pred), std::pair(pred, gold)}) {
     if (Contains(arena_, tuple, Kind::kPlusMinus)) continue;
     if (arena_.Is(list, Kind::kList) && arena_.Is(tuple, Kind::kTuple)) return Ordered(gold, pred);
+    const bool one_tuple = arena_.Is(list, Kind::kSet) && arena_[list].count == 1 &&
+                           arena_.Is(arena_.Child(list, 0), Kind::kTuple);
+    if (one_tuple) continue;
     if (arena_.Is(list, Kind::kSet) && arena_.Is(tuple, Kind::kTuple)) return Verdict::kUnequal;
   }
   const std::vector<NodeId> a = Items(gold);

@@ -131,6 +131,12 @@ std::optional<Verdict> Comparer::Statements(NodeId gold, NodeId pred) {
   if (gold == kNoNode || pred == kNoNode) return Verdict::kUndecided;
   if (const auto sets = RealSets(gold, pred)) return *sets;
   if (!either(Kind::kRelation) && !either(Kind::kMember)) return std::nullopt;
+  for (const auto& [relation, other] : {std::pair(gold, pred), std::pair(pred, gold)}) {
+    const NodeId interval = AsInterval(relation);
+    if (interval == kNoNode) continue;
+    if (!arena_.Is(other, Kind::kInterval) && !arena_.Is(other, Kind::kTuple)) continue;
+    return relation == gold ? Compare(interval, other) : Compare(other, interval);
+  }
   if (arena_.Is(gold, Kind::kRelation) && arena_.Is(pred, Kind::kRelation)) {
     return Relations(gold, pred);
   }
@@ -140,6 +146,36 @@ std::optional<Verdict> Comparer::Statements(NodeId gold, NodeId pred) {
   }
   if (arena_.Is(gold, Kind::kList) || arena_.Is(pred, Kind::kList)) return std::nullopt;
   return Decided(Verdict::kUnequal, "kind");
+}
+
+// a < x <= b as (a, b], x > a as (a, inf), for ends that are symbols; kNoNode for other relations.
+NodeId Comparer::AsInterval(NodeId id) {
+  if (!arena_.Is(id, Kind::kRelation)) return kNoNode;
+  const std::string operators = arena_.Text(id);
+  const size_t count = arena_[id].count;
+  const bool falls = operators.find_first_not_of(">g") == std::string::npos;
+  if ((!falls && operators.find_first_not_of("<l") != std::string::npos) || count > 3) {
+    return kNoNode;
+  }
+  const auto side = [&](size_t i) { return arena_.Child(id, falls ? count - 1 - i : i); };
+  const auto closed = [&](size_t i) {
+    const char op = operators[falls ? operators.size() - 1 - i : i];
+    return op == kLessEqual || op == kGreaterEqual;
+  };
+  const auto interval = [&](NodeId from, NodeId to, bool closed_below, bool closed_above) {
+    const uint8_t ends = (closed_below ? 1 : 0) | (closed_above ? 2 : 0);
+    return arena_.Make(Kind::kInterval, {from, to}, ends);
+  };
+  if (count == 3) {
+    if (!arena_.Is(side(1), Kind::kSymbol)) return kNoNode;
+    return interval(side(0), side(2), closed(0), closed(1));
+  }
+  const NodeId infinity = arena_.MakeText(Kind::kInfinity, "");
+  const bool above = arena_.Is(arena_.Child(id, 0), Kind::kSymbol) == falls;  // x > a, a < x
+  const NodeId variable = side(above ? 1 : 0);
+  if (!arena_.Is(variable, Kind::kSymbol)) return kNoNode;
+  if (above) return interval(side(0), infinity, closed(0), false);
+  return interval(arena_.Make(Kind::kNegation, {infinity}), side(1), false, closed(0));
 }
 
 // x != +-1 as x != 1 and x != -1.

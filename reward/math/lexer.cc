@@ -180,9 +180,10 @@ class Lexer {
     }
     if (trimmed == "," || trimmed == ", and" || trimmed == ", or") return Push(Tok::kComma);
     // "\\text{7 cm}" is a number with a unit.
+    const bool money = trimmed.starts_with("\\$") && IsFormula(trimmed.substr(2));
     const bool quantity = IsDigit(trimmed[0]) && trimmed.find(' ') != std::string_view::npos &&
                           trimmed.find('\\') == std::string_view::npos;
-    if (depth_ > 4 || (!IsFormula(trimmed) && !quantity) || IsLetterUnit(name, trimmed))
+    if (depth_ > 4 || (!IsFormula(trimmed) && !quantity && !money) || IsLetterUnit(name, trimmed))
       return Push(Tok::kText, 0, 0, trimmed);
     Push(Tok::kOpenGroup);
     Lexer inner(trimmed, options_, &tokens_, depth_ + 1);

@@ -40,7 +40,7 @@ NodeId Parser::Primary() {
       if (!currency_.empty()) return kNoNode;
       currency_ = CurrencyUnit(Next().text);
       ++at_;
-      return Primary();
+      return At(Tok::kMinus) ? Factor() : Primary();
     case Tok::kFraction:
       return Fraction();
     case Tok::kRoot:

@@ -54,13 +54,18 @@ TEST(MathCollections, IntervalsAreTheSetsOfTheirPoints) {
               {"\\{t:t\\ge1\\}", "[1,\\infty)"},
               {"\\emptyset", "\\text{No solution}"},
               {"k\\ge\\sqrt5", "[\\sqrt5,\\infty)"},
-              {"(a,b]", "(a, b]"}});
+              {"(a,b]", "(a, b]"},
+              {"(a,b]", "a<x\\le b"},
+              {"[a,\\infty)", "x\\ge a"},
+              {"\\{a\\}\\cup\\{b\\}", "\\{b,a\\}"}});
   ExpectDifferent({{"[1,4]", "[1,4)"},
                    {"(1,4)", "[1,4]"},
                    {"(1,4)", "(4,1)"},
                    {"[1,3)\\cup(3,8]", "[1,8]"},
                    {"(4,\\infty)", "x\\ge4"},
                    {"\\emptyset", "0"},
+                   {"(a,b]", "a\\le x<b"},
+                   {"5", "[5,5]"},
                    {"\\mathbb{R}\\setminus\\{2\\}", "\\mathbb{R}"},
                    {"[4,\\infty)", "[4,\\infty]"},
                    {"x\\in[0,1]", "y\\in[0,1]"}});

@@ -18,6 +18,9 @@ TEST(MathUnits, OneSideMayLeaveThemOut) {
               {"9 pencils", "9"},
               {"4\\pi\\text{ inches}", "4\\pi"},
               {"3\\text{ m/s}", "3 m/s"},
+              {"90 km/h", "25\\text{ m/s}"},
+              {"\\text{7 kg}", "7"},
+              {"45 min", "45 minutes"},
               {"60^\\circ", "60\\text{ degrees}"},
               {"60^\\circ", "\\frac{\\pi}{3}"}});
   ExpectDifferent({{"7\\text{ kg}", "7\\text{ m}"},
