@@ -45,7 +45,7 @@ TEST(FencedCode, KnowsTheWaysToNameALanguage) {
 }
 
 TEST(FencedCode, KeepsBytesAndCarriageReturns) {
-  EXPECT_EQ(CodeOf(std::string("```python\r\na\0\xff\r\n```\r\n", 23)),
+  EXPECT_EQ(CodeOf(std::string("```python\r\na\0\xff\r\n```\r\n", 21)),
             std::string("a\0\xff\r\n", 5));
 }
 

@@ -113,7 +113,9 @@ TEST(CodeLeftovers, NothingIsLeftOfHostileSubmissions) {
   EXPECT_EQ(after.files, before.files);
   EXPECT_EQ(after.groups, before.groups);
   EXPECT_EQ(after.temporary, before.temporary);
+#if !defined(__SANITIZE_ADDRESS__)  // it keeps what was freed, to find uses after that
   EXPECT_LE(after.resident_kib, before.resident_kib + 4096 + samples / 10);
+#endif
 }
 
 }  // namespace
