@@ -73,10 +73,11 @@ class Grading {
   static constexpr size_t kChunkLines = 4096;
   static constexpr size_t kChunkBytes = size_t{16} << 20;
 
-  // What a reward cannot read is the input's fault: the detail says on which line, stderr too.
+  // Test data that cannot be read is the input's fault: the detail says on which line, stderr too.
   static void NameLine(int line, reward::Verdict* verdict) {
-    if (verdict->status() != reward::STATUS_UNPARSEABLE) return;
-    std::string* const detail = verdict->mutable_components(0)->mutable_detail();
+    reward::Component* const component = verdict->mutable_components(0);
+    if (component->status() != reward::STATUS_UNPARSEABLE || component->name() != "code") return;
+    std::string* const detail = component->mutable_detail();
     *detail = "line " + std::to_string(line) + ": " + *detail;
     std::fprintf(stderr, "%s\n", detail->c_str());
   }

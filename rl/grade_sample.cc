@@ -39,7 +39,7 @@ reward::Sample ToSample(const Json& row) {
   }
   if (completion_field.empty()) {
     throw Error(ErrorCode::kUsage,
-                "none of 'pred', 'answer' and 'code' is there: nothing to grade");
+                "neither 'pred' nor 'answer' nor 'code' is there: nothing to grade");
   }
   for (const auto& [name, value] : row.items()) {
     if (name == completion_field) {
