@@ -155,7 +155,7 @@ TEST(GradeCommand, NamesTheLineOfBadInputAndExitsWith2) {
       {"{\"id\":2,", ":2: expected one JSON object"},
       {"[1]", ":2: expected one JSON object"},
       {R"({"gold":"5","pred":"5"})", ":2: the field 'id' is missing"},
-      {R"({"id":2,"gold":"5"})", ":2: neither 'pred' nor 'answer'"},
+      {R"({"id":2,"gold":"5"})", ":2: neither 'pred' nor 'answer' nor 'code'"},
   };
   for (const auto& [line, message] : faults) {
     const Outcome outcome = Grade(good + "\n" + line, {"--reward", "last_number"});
