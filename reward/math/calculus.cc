@@ -1,6 +1,6 @@
 #include "reward/math/calculus.h"
 
-#include <set>
+#include <algorithm>
 #include <vector>
 
 #include "reward/math/rewrite.h"
@@ -9,9 +9,11 @@ namespace cohort::reward::math {
 namespace {
 
 bool DependsOn(const Arena& arena, NodeId id, const std::string& variable) {
-  std::set<std::string> names;
-  CollectSymbols(arena, id, &names);
-  return names.contains(variable) || Contains(arena, id, Kind::kCall);
+  if (arena.Is(id, Kind::kSymbol)) return arena.Text(id) == variable;
+  if (arena.Is(id, Kind::kCall)) return true;
+  const auto children = arena.Children(id);
+  return std::any_of(children.begin(), children.end(),
+                     [&](NodeId child) { return DependsOn(arena, child, variable); });
 }
 
 class Calculus {

@@ -90,8 +90,9 @@ NodeId Arena::Make(Kind kind, std::span<const NodeId> children, uint8_t op, std:
   node.count = static_cast<uint32_t>(children_.size()) - node.first;
   for (const NodeId child : Span(node)) {
     node.depth = std::max<uint16_t>(node.depth, nodes_[child].depth + 1);
+    node.size += nodes_[child].size;
   }
-  if (node.depth > kMaxTreeDepth) return kNoNode;
+  if (node.depth > kMaxTreeDepth || node.size > kMaxTreeSize) return kNoNode;
   if (!text.empty()) {
     if (num_texts_ == texts_.size()) texts_.emplace_back();
     texts_[num_texts_] = text;

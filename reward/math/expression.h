@@ -84,6 +84,7 @@ struct Node {
   Kind kind = Kind::kNumber;
   uint8_t op = 0;
   bool decimal = false;  // kNumber: written with a decimal point or an exponent of ten
+  uint32_t size = 1;     // nodes of that tree, shared ones counted each time
   uint16_t depth = 1;    // of the tree below and with this node
   uint16_t places = 0;   // kNumber: digits after the point as written
   uint32_t first = 0;    // into the arena's child list
@@ -95,8 +96,8 @@ struct Node {
 };
 
 // Nodes of the two answers of one verdict. Cleared and used again; not thread-safe. Make*() return
-// kNoNode once kMaxNodes is reached, for trees deeper than kMaxTreeDepth, and when a child is
-// kNoNode.
+// kNoNode once kMaxNodes is reached, for trees above kMaxTreeDepth or kMaxTreeSize, and when a
+// child is kNoNode.
 class Arena {
  public:
   Arena() { Clear(); }

@@ -11,10 +11,11 @@ namespace cohort::reward::math {
 constexpr size_t kMaxResponseTail = size_t{256} << 10;  // bytes of a response that are searched
 constexpr size_t kMaxAnswerBytes = size_t{16} << 10;    // longer answers compare as text
 constexpr size_t kMaxTokens = 6000;
-constexpr size_t kMaxNodes = 40000;    // of both answers and what is derived from them
-constexpr int kMaxDepth = 1500;        // open productions; a bracket takes about six
-constexpr int kMaxTreeDepth = 1000;    // of an expression, so that walks over it may recurse
-constexpr size_t kMaxListItems = 200;  // items of a list, tuple, set or matrix
+constexpr size_t kMaxNodes = 40000;       // of both answers and what is derived from them
+constexpr int kMaxDepth = 1500;           // open productions; a bracket takes about six
+constexpr int kMaxTreeDepth = 1000;       // of an expression, so that walks over it may recurse
+constexpr uint32_t kMaxTreeSize = 20000;  // of its nodes, shared ones counted each time
+constexpr size_t kMaxListItems = 200;     // items of a list, tuple, set or matrix
 constexpr size_t kMaxTextBytes = size_t{1} << 20;  // texts compared as texts
 
 constexpr int64_t kMaxExactBits = int64_t{1} << 17;  // of an exact integer or rational

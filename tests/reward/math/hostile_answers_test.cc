@@ -143,6 +143,7 @@ TEST(HostileAnswers, LongFormulasFitTheBudget) {
   ExpectHarmless("\\begin{pmatrix}" + Repeat("1&", 99) + "1\\end{pmatrix}");
   ExpectHarmless("\\int " + Repeat("x^2+", 200) + "1 dx");
   ExpectHarmless("\\frac{d}{dx}" + Repeat("(x+1)", 40));
+  ExpectHarmless(Repeat("\\frac{d}{dx}", 6) + "\\frac{\\sin x}{x}");
   ExpectHarmless(Repeat("\\frac{d}{dx}", 30) + "\\frac{\\sin x}{x}");
 }
 
