@@ -3,6 +3,7 @@
 // Whether two parsed answers are the same answer. Kinds are told apart first, then numbers are
 // compared exactly or in balls, expressions at random points, collections item by item.
 
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +25,9 @@ enum class Verdict {
 class Comparer {
  public:
   Comparer(Arena* arena, const Conventions& conventions, Work* work)
-      : arena_(*arena), conventions_(conventions), work_(*work) {}
+      : arena_(*arena), conventions_(conventions), work_(*work) {
+    while (min_digits_ < 300 && std::pow(10.0, -min_digits_) > conventions.rel_tol) ++min_digits_;
+  }
 
   Verdict Compare(NodeId gold, NodeId pred);
 
@@ -77,6 +80,8 @@ class Comparer {
   Verdict Numbers(NodeId gold, NodeId pred);
   std::optional<Verdict> ExactNumbers(NodeId gold, NodeId pred);
   std::optional<Verdict> Decimals(NodeId gold, NodeId pred);
+  // A decimal of fewer digits than the tolerance has is exact: 0.5 rounds nothing.
+  bool Rounded(NodeId id) const;
   bool RoundsTo(NodeId longer, NodeId shorter);
   Verdict BallNumbers(NodeId gold, NodeId pred);
   Verdict Towers(NodeId gold, NodeId pred, Verdict otherwise);
@@ -96,6 +101,7 @@ class Comparer {
   const Conventions& conventions_;
   Work& work_;
   const char* method_ = "structure";
+  int min_digits_ = 1;  // of a decimal that may be rounded
   int depth_ = 0;
 };
 

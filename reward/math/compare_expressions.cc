@@ -104,7 +104,7 @@ std::optional<Verdict> Comparer::RationalPoints(NodeId gold, NodeId pred,
       continue;
     }
     if (!fmpq_equal(a.get(), b.get())) {
-      if (HasDecimal(arena_, gold) || HasDecimal(arena_, pred)) return std::nullopt;
+      if (Rounded(gold) || Rounded(pred)) return std::nullopt;
       return Decided(Verdict::kUnequal, "points");
     }
     ++agreed;
@@ -117,19 +117,22 @@ std::optional<Verdict> Comparer::RationalPoints(NodeId gold, NodeId pred,
 Verdict Comparer::BallPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names) {
   const bool complex =
       Contains(arena_, gold, Kind::kImaginary) || Contains(arena_, pred, Kind::kImaginary);
-  const bool decimal = HasDecimal(arena_, gold) || HasDecimal(arena_, pred);
+  const bool decimal = Rounded(gold) || Rounded(pred);
   constexpr int kPoints = 6;
+  constexpr int kTries = 120;
+  constexpr int kWholeFrom = 100;
   constexpr int64_t kPrecision = 320;
   Random random(kSeed + 1);
   int agreed = 0;
-  for (int i = 0; i < 48 && agreed < kPoints; ++i) {
+  for (int i = 0; i < kTries && agreed < kPoints; ++i) {
     BallEvaluator evaluator(arena_, &work_);
     for (const std::string& name : names) {
-      // Positive first; half of the later points mix signs; whole numbers last.
+      // Near 1, of both signs, small and large by turns; whole numbers last.
       int64_t numerator = random.Between(1, 3 << 20);
       if (i % 3 == 1 && random.Next() % 2 == 0) numerator = -numerator;
       if (i % 4 == 3) numerator /= 4;
-      if (i >= 30) numerator = random.Between(1, 30) << 20;
+      if (i > 6 && i % 5 == 0) numerator <<= i % 2 == 0 ? 4 : 12;
+      if (i >= kWholeFrom) numerator = random.Between(1, 30) << 20;
       Ball value;
       acb_set_si(value.get(), numerator);
       acb_mul_2exp_si(value.get(), value.get(), -20);
@@ -144,7 +147,7 @@ Verdict Comparer::BallPoints(NodeId gold, NodeId pred, const std::vector<std::st
     }
     if (work_.Exhausted()) return Decided(Verdict::kUndecided, "work");
     if (!known) {
-      if (i == 47 || (i > 3 && i < 30)) i = std::max(i, 29);
+      if (i > 3) i = std::max(i, kWholeFrom - 1);
       continue;
     }
     if (!a.IsFinite() || !b.IsFinite()) continue;

@@ -54,7 +54,7 @@ Verdict Comparer::Numbers(NodeId gold, NodeId pred) {
   const auto b = a ? SmallValue(arena_, pred) : std::nullopt;
   if (b) {
     if (*a == *b) return Decided(Verdict::kEqual, "exact");
-    if (!HasDecimal(arena_, gold) && !HasDecimal(arena_, pred)) {
+    if (!Rounded(gold) && !Rounded(pred)) {
       return Decided(Verdict::kUnequal, "exact");
     }
   }
@@ -73,11 +73,13 @@ std::optional<Verdict> Comparer::ExactNumbers(NodeId gold, NodeId pred) {
   if (right == Outcome::kUndefined) return Decided(Verdict::kUnequal, "undefined");
   if (right != Outcome::kValue) return std::nullopt;
   if (fmpq_equal(a.get(), b.get())) return Decided(Verdict::kEqual, "exact");
-  if (HasDecimal(arena_, gold) || HasDecimal(arena_, pred)) {
+  if (Rounded(gold) || Rounded(pred)) {
     return Decimals(gold, pred).value_or(Verdict::kUnequal);
   }
   return Decided(Verdict::kUnequal, "exact");
 }
+
+bool Comparer::Rounded(NodeId id) const { return HasDecimal(arena_, id, min_digits_); }
 
 // Two written-out decimals: the one with fewer places must be the other one rounded.
 bool Comparer::RoundsTo(NodeId longer, NodeId shorter) {
@@ -98,8 +100,8 @@ bool Comparer::RoundsTo(NodeId longer, NodeId shorter) {
 
 // The rule for rounded decimals; nullopt where neither side is written as one.
 std::optional<Verdict> Comparer::Decimals(NodeId gold, NodeId pred) {
-  const bool decimal_gold = HasDecimal(arena_, gold);
-  const bool decimal_pred = HasDecimal(arena_, pred);
+  const bool decimal_gold = Rounded(gold);
+  const bool decimal_pred = Rounded(pred);
   if (!decimal_gold && !decimal_pred) return std::nullopt;
   BallEvaluator evaluator(arena_, &work_);
   Ball a, b;

@@ -137,7 +137,13 @@ NodeId Arena::MakeNumber(std::string_view literal) {
     }
   }
   if (id == kNoNode) return id;
-  nodes_[id].decimal = point < literal.size() || exponent < literal.size();
+  if (point < literal.size() || exponent < literal.size()) {
+    const std::string_view mantissa = literal.substr(0, exponent);
+    const size_t first = std::min(mantissa.find_first_not_of("0."), mantissa.size());
+    const auto digits = std::count_if(mantissa.begin() + static_cast<std::ptrdiff_t>(first),
+                                      mantissa.end(), [](char c) { return c != '.'; });
+    nodes_[id].decimals = static_cast<uint8_t>(std::clamp<std::ptrdiff_t>(digits, 1, 255));
+  }
   if (point < exponent) nodes_[id].places = static_cast<uint16_t>(exponent - point - 1);
   return id;
 }

@@ -83,7 +83,7 @@ using Hash = unsigned __int128;
 struct Node {
   Kind kind = Kind::kNumber;
   uint8_t op = 0;
-  bool decimal = false;  // kNumber: written with a decimal point or an exponent of ten
+  uint8_t decimals = 0;  // kNumber written as a decimal: its significant digits, 255 at most
   uint32_t size = 1;     // nodes of that tree, shared ones counted each time
   uint16_t depth = 1;    // of the tree below and with this node
   uint16_t places = 0;   // kNumber: digits after the point as written

@@ -102,7 +102,7 @@ NodeId Parser::MixedNumber(NodeId product) {
   if (fraction == kNoNode) return kNoNode;
   const auto whole = [&](NodeId id) {
     const Node& n = arena_[id];
-    return n.kind == Kind::kNumber && n.den == 1 && !n.decimal;
+    return n.kind == Kind::kNumber && n.den == 1 && n.decimals == 0;
   };
   // Only the last factor is the whole part: "2 \cdot 3\frac12".
   const NodeId last =

@@ -44,10 +44,10 @@ bool Contains(const Arena& arena, NodeId id, Kind kind) {
   return false;
 }
 
-bool HasDecimal(const Arena& arena, NodeId id) {
-  if (arena[id].decimal) return true;
+bool HasDecimal(const Arena& arena, NodeId id, int min_digits) {
+  if (arena[id].decimals >= min_digits) return true;
   for (const NodeId child : arena.Children(id)) {
-    if (HasDecimal(arena, child)) return true;
+    if (HasDecimal(arena, child, min_digits)) return true;
   }
   return false;
 }

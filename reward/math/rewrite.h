@@ -13,8 +13,8 @@ namespace cohort::reward::math {
 // Whether a node of this kind is anywhere below (or at) `id`.
 bool Contains(const Arena& arena, NodeId id, Kind kind);
 
-// Whether a number written as a decimal is anywhere below.
-bool HasDecimal(const Arena& arena, NodeId id);
+// Whether a number written as a decimal of that many significant digits or more is anywhere below.
+bool HasDecimal(const Arena& arena, NodeId id, int min_digits);
 
 // The names of free symbols, functions without a definition included.
 void CollectSymbols(const Arena& arena, NodeId id, std::set<std::string>* names);

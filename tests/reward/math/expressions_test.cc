@@ -41,6 +41,8 @@ TEST(MathExpressions, RealIdentities) {
               {"2^{n+3}", "8\\cdot2^n"},
               {"\\sqrt{t^2}", "|t|"},
               {"t^{3/2}", "t\\sqrt t"},
+              {"\\sqrt{t-300}", "\\frac{t-300}{\\sqrt{t-300}}"},
+              {"\\sqrt a\\sqrt b", "\\sqrt{ab}"},
               {"\\sqrt{\\frac1t}", "\\frac{1}{\\sqrt t}"},
               {"\\frac{e^t+e^{-t}}{2}", "\\cosh t"},
               {"\\min(a,b)", "\\frac{a+b-|a-b|}{2}"},
