@@ -24,14 +24,19 @@ struct GradeSettings {
   std::vector<std::string> options;
   std::string input = "-";
   int workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  int limit_ms = 10'000;
+  int limit_ms = 0;  // 0: by the reward
 };
+
+std::chrono::milliseconds LimitOf(const GradeSettings& settings) {
+  if (settings.limit_ms > 0) return std::chrono::milliseconds(settings.limit_ms);
+  return std::chrono::seconds(settings.reward == "code" ? 120 : 10);
+}
 
 // Scores lines in chunks, so that a long input neither waits in memory nor loses its order.
 class Grading {
  public:
   explicit Grading(const GradeSettings& settings)
-      : limit_(settings.limit_ms), scorer_({.workers = settings.workers}) {
+      : limit_(LimitOf(settings)), scorer_({.workers = settings.workers}) {
     auto terms = std::make_shared<reward::Terms>();
     terms->push_back(
         {settings.reward, 1.0,
@@ -138,7 +143,9 @@ int RunGrade(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--workers", settings.workers, "threads")->check(CLI::Range(1, 1024));
   app.add_option("--input", settings.input, "JSON lines; - reads stdin (default)");
-  app.add_option("--deadline-ms", settings.limit_ms, "longest time for one answer")
+  app.add_option("--deadline-ms", settings.limit_ms,
+                 "longest time for one answer (default 10 s; code, whose tests have limits of "
+                 "their own: 120 s)")
       ->check(CLI::Range(1, 3'600'000));
   bool weak = false;
   app.add_flag("--allow-weak-sandbox", weak,

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -55,6 +56,12 @@ Packet Receive() {
     std::memcpy(packet.fds.data(), CMSG_DATA(c), count * sizeof(int));
   }
   return packet;
+}
+
+uint64_t NowUs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
 void CloseAll(const std::vector<int>& fds) {
@@ -121,6 +128,7 @@ class Init {
   BoxRun run_;
   uint64_t cpu_before_ = 0;
   uint64_t waited_before_ = 0;
+  uint64_t marked_us_ = 0;
   BoxUsage usage_;
   uint64_t peak_ = 0;
 };
@@ -207,6 +215,7 @@ void Init::Mark() {
   usage_ = MeasureBox();
   cpu_before_ = usage_.cpu_us;
   waited_before_ = LongestWaitUs(usage_);
+  marked_us_ = NowUs();
 }
 
 // What was used since the mark.
@@ -217,8 +226,11 @@ BoxReply Init::Measured(BoxEnd end, int status) {
   reply.end = end;
   reply.status = status;
   reply.cpu_us = usage_.cpu_us - std::min(cpu_before_, usage_.cpu_us);
+  // A program that has a core's worth of time waits for its own processes only.
   const uint64_t waited = LongestWaitUs(usage_);
-  reply.waited_us = waited - std::min(waited_before_, waited);
+  const uint64_t elapsed = NowUs() - marked_us_;
+  reply.waited_us = std::min(waited - std::min(waited_before_, waited),
+                             elapsed - std::min(reply.cpu_us, elapsed));
   reply.peak_bytes = peak_;
   return reply;
 }

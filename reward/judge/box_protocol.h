@@ -82,7 +82,7 @@ struct BoxReply {
   BoxEnd end = BoxEnd::kReady;
   int32_t status = 0;
   uint64_t cpu_us = 0;
-  uint64_t waited_us = 0;   // the longest that one process was ready to run and had no core
+  uint64_t waited_us = 0;   // that others kept the cores from it
   uint64_t peak_bytes = 0;  // resident, as last seen
   char what[32] = {};
 };

@@ -39,7 +39,8 @@ void AwaitReadyNow(Box* box) {
 }  // namespace
 
 Examiner::Examiner(Sandbox* sandbox)
-    : sandbox_(sandbox), script_(Script("plain_values.py") + Script("remote_objects.py") + Script("test_names.py") +
+    : sandbox_(sandbox),
+      script_(Script("plain_values.py") + Script("remote_objects.py") + Script("test_names.py") +
               Script("json_equality.py") + Script("examine.py")) {}
 
 Examiner::~Examiner() {
