@@ -93,6 +93,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
 }
 
 void DecoderWeights::Load(policy::WeightMap weights, kernels::ThreadPool& pool) {
+  const bool swapped = !final_norm_.empty();  // then what is let go are views of others' memory
   const auto take = [&](const char* name) {
     return TakeTensor(weights, name, {config_.vocab_size, config_.width});
   };
@@ -101,7 +102,7 @@ void DecoderWeights::Load(policy::WeightMap weights, kernels::ThreadPool& pool) 
   final_norm_ = TakeVector(weights, "model.norm.weight", config_.width);
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     LoadLayer(weights, layer, pool);
-    malloc_trim(0);  // what was let go in the middle of the heap would stay resident
+    if (!swapped) malloc_trim(0);  // what was let go in the middle of the heap would stay resident
   }
 }
 
