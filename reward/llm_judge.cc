@@ -1,13 +1,11 @@
 // llm_judge: a model behind an OpenAI-compatible endpoint says how good the completion is.
 
 #include <cmath>
-#include <cstdlib>
 #include <random>
-#include <thread>
 
+#include "base/chat_endpoint.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "base/http_client.h"
 #include "base/json_lines.h"
 #include "base/utf8.h"
 #include "reward/answer_text.h"
@@ -52,42 +50,30 @@ std::optional<double> ReadScore(std::string_view reply) {
 class LlmJudgeGrader final : public Grader {
  public:
   explicit LlmJudgeGrader(const Options& options)
-      : model_(options.RequiredText("model")),
-        rubric_(options.Has("rubric_path") ? base::ReadFile(options.Text("rubric_path", ""))
+      : rubric_(options.Has("rubric_path") ? base::ReadFile(options.Text("rubric_path", ""))
                                            : options.Text("rubric", kRubric)),
         max_score_(static_cast<double>(options.Integer("max_score", 10, 1, 1000))),
         max_tokens_(options.Integer("max_tokens", 512, 1, 100'000)) {
-    const std::string base = options.RequiredText("url");
+    const std::string url = options.RequiredText("url"), model = options.RequiredText("model");
     try {
-      url_ = base::ParseUrl(base);
+      endpoint_ =
+          base::OpenChatEndpoint(base::ParseUrl(url), model, options.Text("api_key_env", ""));
     } catch (const Error& error) {
-      options.Fail(std::string("option 'url': ") + error.what());
+      options.Fail(error.what());
     }
-    url_.path += std::string(url_.path.ends_with('/') ? "" : "/") + "chat/completions";
-    const std::string variable = options.Text("api_key_env", "");
-    if (variable.empty()) return;
-    const char* key = std::getenv(variable.c_str());
-    if (key == nullptr) options.Fail("the environment has no " + variable);
-    headers_["Authorization"] = std::string("Bearer ") + key;
   }
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
     const auto text = AfterReasoning(sample.completion());
     if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
     const std::string body = base::DumpJson(Request(sample, *text));
-    for (std::chrono::milliseconds pause{250};; pause *= 2) {
-      try {
-        const base::HttpReply reply = base::PostJson(url_, body, headers_, budget.Left());
-        if (reply.status == 200) return Read(reply.body);
-        const bool retry = reply.status == 429 || reply.status >= 500;
-        if (!retry || budget.Left() <= pause) {
-          return Failed(STATUS_ERROR, "the judge answered HTTP " + std::to_string(reply.status) +
-                                          ": " + Quote(reply.body));
-        }
-      } catch (const Error& error) {
-        if (budget.Left() <= pause) return Failed(STATUS_TIMEOUT, error.what());
-      }
-      std::this_thread::sleep_for(pause);
+    try {
+      const base::HttpReply reply = base::AskChat(endpoint_, body, budget.Left());
+      if (reply.status == 200) return Read(reply.body);
+      return Failed(STATUS_ERROR, "the judge answered HTTP " + std::to_string(reply.status) + ": " +
+                                      Quote(reply.body));
+    } catch (const Error& error) {
+      return Failed(STATUS_TIMEOUT, error.what());
     }
   }
 
@@ -102,7 +88,7 @@ class LlmJudgeGrader final : public Grader {
     std::string material = Quoted("question", mark, sample.prompt());
     if (!sample.answer().empty()) material += Quoted("reference", mark, sample.answer());
     material += Quoted("response", mark, response);
-    return {{"model", model_},
+    return {{"model", endpoint_.model},
             {"temperature", 0},
             {"max_tokens", max_tokens_},
             {"messages",
@@ -126,12 +112,10 @@ class LlmJudgeGrader final : public Grader {
     return {*score / max_score_, STATUS_OK, Quote(content)};
   }
 
-  std::string model_;
+  base::ChatEndpoint endpoint_;
   std::string rubric_;
   double max_score_;
   int64_t max_tokens_;
-  base::Url url_;
-  std::map<std::string, std::string> headers_;
 };
 
 }  // namespace

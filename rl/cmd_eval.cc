@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 
 #include "base/error.h"
 #include "base/json_lines.h"
@@ -123,14 +122,8 @@ void Print(const nlohmann::ordered_json& report) {
 std::vector<std::vector<std::string>> FromEndpoint(const EvalOptions& options,
                                                    const std::vector<Problem>& problems,
                                                    double temperature) {
-  ChatEndpoint endpoint{base::ParseUrl(options.endpoint), options.endpoint_model, {}};
-  if (!options.api_key_env.empty()) {
-    const char* key = std::getenv(options.api_key_env.c_str());
-    if (key == nullptr) {
-      throw Error(ErrorCode::kUsage, "the environment has no " + options.api_key_env);
-    }
-    endpoint.headers["Authorization"] = std::string("Bearer ") + key;
-  }
+  const base::ChatEndpoint endpoint = base::OpenChatEndpoint(
+      base::ParseUrl(options.endpoint), options.endpoint_model, options.api_key_env);
   EndpointSampling sampling;
   sampling.samples = options.samples;
   sampling.temperature = temperature;

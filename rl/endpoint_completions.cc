@@ -11,10 +11,9 @@
 namespace cohort::rl {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
-std::string RequestBody(const ChatEndpoint& endpoint, const Problem& problem,
+std::string RequestBody(const base::ChatEndpoint& endpoint, const Problem& problem,
                         const EndpointSampling& sampling, uint64_t seed) {
   ordered_json messages = problem.messages;
   if (messages.is_null()) messages = {{{"role", "user"}, {"content", problem.prompt}}};
@@ -37,33 +36,20 @@ std::string ContentOf(const std::string& reply) {
   }
 }
 
-std::string AskOnce(const ChatEndpoint& endpoint, const std::string& body,
+std::string AskOnce(const base::ChatEndpoint& endpoint, const std::string& body,
                     std::chrono::milliseconds deadline) {
-  const Clock::time_point end = Clock::now() + deadline;
-  for (std::chrono::milliseconds pause{250};; pause *= 2) {
-    std::string fault;
-    try {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now());
-      const base::HttpReply reply = base::PostJson(endpoint.url, body, endpoint.headers, left);
-      if (reply.status == 200) return ContentOf(reply.body);
-      fault = "HTTP " + std::to_string(reply.status) + ": " + reply.body.substr(0, 200);
-      if (reply.status != 429 && reply.status < 500) throw Error(ErrorCode::kUsage, fault);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kUnavailable) throw;
-      fault = error.what();
-    }
-    if (Clock::now() + pause >= end) throw Error(ErrorCode::kUnavailable, fault);
-    std::this_thread::sleep_for(pause);
-  }
+  const base::HttpReply reply = base::AskChat(endpoint, body, deadline);
+  if (reply.status == 200) return ContentOf(reply.body);
+  const bool busy = reply.status == 429 || reply.status >= 500;
+  throw Error(busy ? ErrorCode::kUnavailable : ErrorCode::kUsage,
+              "HTTP " + std::to_string(reply.status) + ": " + reply.body.substr(0, 200));
 }
 
 }  // namespace
 
-std::vector<std::vector<std::string>> AskEndpoint(const ChatEndpoint& endpoint,
+std::vector<std::vector<std::string>> AskEndpoint(const base::ChatEndpoint& endpoint,
                                                   const std::vector<Problem>& problems,
                                                   const EndpointSampling& sampling) {
-  ChatEndpoint chat = endpoint;
-  chat.url.path += std::string(chat.url.path.ends_with('/') ? "" : "/") + "chat/completions";
   const auto samples = static_cast<size_t>(sampling.samples);
   std::vector<std::vector<std::string>> completions(problems.size(),
                                                     std::vector<std::string>(samples));
@@ -74,8 +60,8 @@ std::vector<std::vector<std::string>> AskEndpoint(const ChatEndpoint& endpoint,
     for (size_t i = next++; i < problems.size() * samples; i = next++) {
       try {
         const std::string body =
-            RequestBody(chat, problems[i / samples], sampling, sampling.seed + i % samples);
-        completions[i / samples][i % samples] = AskOnce(chat, body, sampling.deadline);
+            RequestBody(endpoint, problems[i / samples], sampling, sampling.seed + i % samples);
+        completions[i / samples][i % samples] = AskOnce(endpoint, body, sampling.deadline);
       } catch (const Error& error) {
         const std::lock_guard lock(mutex);
         if (failed == nullptr) {

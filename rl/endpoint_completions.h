@@ -3,20 +3,13 @@
 // Completions of a model that runs elsewhere, behind an OpenAI-compatible endpoint.
 
 #include <chrono>
-#include <map>
 #include <string>
 #include <vector>
 
-#include "base/http_client.h"
+#include "base/chat_endpoint.h"
 #include "rl/dataset.h"
 
 namespace cohort::rl {
-
-struct ChatEndpoint {
-  base::Url url;  // the base; /chat/completions is put behind it
-  std::string model;
-  std::map<std::string, std::string> headers;
-};
 
 struct EndpointSampling {
   int samples = 1;  // a problem, one request each
@@ -31,7 +24,7 @@ struct EndpointSampling {
 // as one user message. Busy endpoints (HTTP 429, 5xx, a lost connection) are asked again until the
 // deadline. kUnavailable naming the problem when one cannot be had; kUsage for a reply that is not
 // a chat completion, or HTTP 4xx.
-std::vector<std::vector<std::string>> AskEndpoint(const ChatEndpoint& endpoint,
+std::vector<std::vector<std::string>> AskEndpoint(const base::ChatEndpoint& endpoint,
                                                   const std::vector<Problem>& problems,
                                                   const EndpointSampling& sampling);
 

@@ -21,8 +21,9 @@ std::vector<std::vector<std::string>> Ask(const FakeEndpoint& server, size_t pro
   sampling.samples = samples;
   sampling.connections = 1;  // so that the replies come in order
   sampling.deadline = deadline;
-  return AskEndpoint({base::ParseUrl(server.url()), "m", {{"Authorization", "Bearer k"}}}, asked,
-                     sampling);
+  base::ChatEndpoint endpoint = base::OpenChatEndpoint(base::ParseUrl(server.url()), "m", "");
+  endpoint.headers["Authorization"] = "Bearer k";
+  return AskEndpoint(endpoint, asked, sampling);
 }
 
 constexpr std::chrono::milliseconds kLong{20'000};
