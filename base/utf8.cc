@@ -1,5 +1,6 @@
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace cohort::base {
@@ -34,6 +35,11 @@ CodePoint DecodeUtf8(std::string_view text, size_t position) {
                          (LowSix(text, p + 2) << 6) | LowSix(text, p + 3);
   if (value < 0x10000 || value > 0x10FFFF) return invalid;
   return {value, 4};
+}
+
+int64_t CountCharacters(std::string_view text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 size_t ValidUtf8Prefix(std::string_view text) {

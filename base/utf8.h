@@ -19,6 +19,9 @@ inline constexpr uint32_t kInvalidCodePoint = 0xFFFFFFFF;
 // The code point that starts at `position` (which must be inside `text`).
 CodePoint DecodeUtf8(std::string_view text, size_t position);
 
+// Bytes that begin a code point: of valid UTF-8 the number of code points.
+int64_t CountCharacters(std::string_view text);
+
 // Bytes of the longest valid prefix.
 size_t ValidUtf8Prefix(std::string_view text);
 bool IsValidUtf8(std::string_view text);

@@ -20,9 +20,7 @@ TestTally Tally(size_t passed, size_t total, judge::TestVerdict verdict) {
 class CodeGrader final : public Grader {
  public:
   explicit CodeGrader(const Options& options)
-      : defaults_(DefaultsOf(options)),
-        fraction_(options.OneOf("score", "all", {"all", "fraction"}) == "fraction"),
-        judge_(judge::Languages(options.Text("commands", ""))) {
+      : defaults_(DefaultsOf(options)), judge_(judge::Languages(options.Text("commands", ""))) {
     judge_.FindLanguage(defaults_.language);
   }
 
@@ -46,7 +44,7 @@ class CodeGrader final : public Grader {
     defaults.language = options.Text("language", defaults.language);
     defaults.limits = judge::LimitsOf(options);
     defaults.compare = judge::ParseCompare(options.Text("compare", ""));
-    defaults.all_or_nothing = options.Text("score", "all") != "fraction";
+    defaults.all_or_nothing = options.OneOf("score", "all", {"all", "fraction"}) == "all";
     defaults.stop_early = options.Flag("stop_early", false);
     if (defaults.stop_early && !defaults.all_or_nothing) {
       options.Fail("stop_early and score=fraction exclude each other");
@@ -74,8 +72,9 @@ class CodeGrader final : public Grader {
     const size_t total = task.total();
     const judge::TestResult* const failure = judgement.FirstFailure();
     Grade grade;
-    grade.score = fraction_ ? static_cast<double>(passed) / static_cast<double>(total)
-                            : (passed == total ? 1 : 0);
+    grade.score = defaults_.all_or_nothing
+                      ? (passed == total ? 1 : 0)
+                      : static_cast<double>(passed) / static_cast<double>(total);
     const judge::TestVerdict verdict = failure ? failure->verdict : judge::TestVerdict::kAccepted;
     grade.tests = Tally(passed, total, verdict);
     grade.detail = std::string(judge::VerdictName(verdict)) + ", " + std::to_string(passed) +
@@ -85,7 +84,6 @@ class CodeGrader final : public Grader {
   }
 
   const judge::TaskDefaults defaults_;
-  const bool fraction_;
   const judge::CodeJudge judge_;
 };
 

@@ -1,6 +1,6 @@
 #include "reward/json_text.h"
 
-#include <algorithm>
+#include "base/json_place.h"
 
 namespace cohort::reward {
 namespace {
@@ -8,27 +8,10 @@ namespace {
 constexpr size_t kMaxBytes = size_t{1} << 20;
 constexpr int kMaxDepth = 100;
 
-// Before parsing, so that the parser never meets what would exhaust its stack.
-bool TooDeep(std::string_view text) {
-  int depth = 0, deepest = 0;
-  bool in_string = false, escaped = false;
-  for (const char c : text) {
-    if (in_string) {
-      if (!escaped && c == '"') in_string = false;
-      escaped = !escaped && c == '\\';
-      continue;
-    }
-    if (c == '"') in_string = true;
-    if (c == '{' || c == '[') deepest = std::max(deepest, ++depth);
-    if (c == '}' || c == ']') --depth;
-  }
-  return deepest > kMaxDepth;
-}
-
 }  // namespace
 
 std::optional<nlohmann::json> ParseJsonText(std::string_view text) {
-  if (text.size() > kMaxBytes || TooDeep(text)) return std::nullopt;
+  if (text.size() > kMaxBytes || base::JsonDepth(text) > kMaxDepth) return std::nullopt;
   nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (value.is_discarded()) return std::nullopt;
   return value;

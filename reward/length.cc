@@ -3,17 +3,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/utf8.h"
 #include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {
 
 // The service has no tokenizer, so lengths are characters (UTF-8 code points) or words.
-int64_t CountCharacters(std::string_view text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-}
-
 int64_t CountWords(std::string_view text) {
   int64_t words = 0;
   bool inside = false;
@@ -56,7 +52,7 @@ class LengthGrader final : public Grader {
 
   Grade Score(const Sample& sample, const Budget&) const override {
     const std::string& text = sample.completion();
-    const int64_t length = words_ ? CountWords(text) : CountCharacters(text);
+    const int64_t length = words_ ? CountWords(text) : base::CountCharacters(text);
     const double score =
         target_ > 0 ? NearTarget(length, target_) : SoftOverlongPenalty(length, max_, cache_);
     return {score, STATUS_OK, std::to_string(length) + (words_ ? " words" : " characters")};

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/json_lines.h"
+#include "base/utf8.h"
 
 namespace cohort::reward {
 namespace {
@@ -28,11 +29,6 @@ bool IsOfType(const json& value, const std::string& type) {
 std::string Short(const json& value) {
   const std::string text = base::DumpJson(value);
   return text.size() <= 40 ? text : text.substr(0, 40) + "...";
-}
-
-int64_t CountCodePoints(const std::string& text) {
-  return std::count_if(text.begin(), text.end(),
-                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
 }
 
 // True when the keyword is absent or `holds(its number)`.
@@ -120,7 +116,7 @@ bool SchemaCheck::HoldsNumber(const json& schema, const json& value, const std::
 
 bool SchemaCheck::HoldsString(const json& schema, const json& value, const std::string& where) {
   const auto& text = value.get_ref<const std::string&>();
-  if (!SizeHolds(schema, "minLength", "maxLength", CountCodePoints(text))) {
+  if (!SizeHolds(schema, "minLength", "maxLength", base::CountCharacters(text))) {
     return Fail(where, "has a length outside the schema's bounds");
   }
   const auto pattern = schema.find("pattern");

@@ -1,6 +1,7 @@
 #include "reward/scorer.h"
 
 #include <algorithm>
+#include <latch>
 #include <utility>
 
 #include "base/error.h"
@@ -52,6 +53,23 @@ void Scorer::Submit(const std::shared_ptr<ScoreBatch>& batch) {
     active_.push_back(batch);
   }
   changed_.notify_all();
+}
+
+std::vector<Verdict> Scorer::ScoreAll(std::shared_ptr<const Terms> terms,
+                                      std::vector<const Sample*> samples,
+                                      std::chrono::milliseconds term_limit) {
+  std::vector<Verdict> verdicts(samples.size());
+  // Shared: on_done may still be inside count_down when the wait below returns.
+  const auto done = std::make_shared<std::latch>(1);
+  const auto batch = std::make_shared<ScoreBatch>();
+  batch->terms = std::move(terms);
+  batch->samples = std::move(samples);
+  batch->term_limit = term_limit;
+  batch->on_verdict = [&](size_t i, Verdict verdict) { verdicts[i] = std::move(verdict); };
+  batch->on_done = [done] { done->count_down(); };
+  Submit(batch);
+  done->wait();
+  return verdicts;
 }
 
 void Scorer::Work() {

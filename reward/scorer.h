@@ -44,6 +44,11 @@ class Scorer {
   // at once.
   void Submit(const std::shared_ptr<ScoreBatch>& batch);
 
+  // Submits the samples and waits for all of their verdicts, in the samples' order.
+  std::vector<Verdict> ScoreAll(std::shared_ptr<const Terms> terms,
+                                std::vector<const Sample*> samples,
+                                std::chrono::milliseconds term_limit);
+
   uint64_t samples_scored() const { return samples_scored_.load(); }
 
   struct Progress {

@@ -10,7 +10,6 @@
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/grade_benchmark.h"
-#include "rl/reward_options.h"
 #include "rl/step_benchmark.h"
 #include "rollout/decode_benchmark.h"
 
@@ -117,7 +116,7 @@ int BenchGrade(int argc, char** argv) {
   app.add_option("--workers", benchmark.workers, "threads")->check(CLI::Range(1, 1024));
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  benchmark.options = SplitOptions(assignments);
+  benchmark.options = SplitAssignments("--option", assignments);
   if (benchmark.input.empty() && benchmark.reward != "code") {
     throw Error(ErrorCode::kUsage,
                 "--data is missing: only the reward `code` has a built-in sample");

@@ -1,7 +1,6 @@
 // cohort grade: one reward over JSON lines, in process, in input order.
 
 #include <cstdio>
-#include <latch>
 #include <thread>
 
 #include "base/error.h"
@@ -12,7 +11,6 @@
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/grade_sample.h"
-#include "rl/reward_options.h"
 
 namespace cohort::rl {
 namespace {
@@ -55,17 +53,9 @@ class Grading {
   }
 
   void Flush() {
-    std::vector<reward::Verdict> verdicts(samples_.size());
-    // Shared: on_done may still be inside count_down when the wait below returns.
-    const auto done = std::make_shared<std::latch>(1);
-    auto batch = std::make_shared<reward::ScoreBatch>();
-    batch->terms = terms_;
-    batch->term_limit = limit_;
-    for (const reward::Sample& sample : samples_) batch->samples.push_back(&sample);
-    batch->on_verdict = [&](size_t i, reward::Verdict v) { verdicts[i] = std::move(v); };
-    batch->on_done = [done] { done->count_down(); };
-    scorer_.Submit(batch);
-    done->wait();
+    std::vector<const reward::Sample*> samples;
+    for (const reward::Sample& sample : samples_) samples.push_back(&sample);
+    std::vector<reward::Verdict> verdicts = scorer_.ScoreAll(terms_, std::move(samples), limit_);
     for (size_t i = 0; i < verdicts.size(); ++i) Print(ids_[i], lines_[i], &verdicts[i]);
     std::fflush(stdout);
     samples_.clear();

@@ -1,7 +1,6 @@
 // cohort reward try: a reward on one typed answer, or on the samples that a run kept.
 
 #include <cstdio>
-#include <latch>
 #include <set>
 #include <thread>
 
@@ -11,6 +10,7 @@
 #include "reward/scorer.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
+#include "rl/grade_sample.h"
 #include "rl/recipe.h"
 
 namespace cohort::rl {
@@ -59,12 +59,6 @@ Json ValueOf(const std::string& text) {
   return value.is_discarded() ? Json(text) : value;
 }
 
-std::string TextOf(const Json& row, const std::string& field) {
-  const auto found = row.find(field);
-  if (found == row.end() || found->is_null()) return "";
-  return found->is_string() ? found->get<std::string>() : base::DumpJson(*found);
-}
-
 // A line of a run's samples.jsonl, or any object with a completion ("pred" will do).
 Row ToRow(const Json& json, size_t number) {
   static const std::set<std::string> kNoColumns = {
@@ -82,9 +76,9 @@ Row ToRow(const Json& json, size_t number) {
   for (const auto& [name, value] : json.items()) {
     if (!kNoColumns.contains(name)) columns[name] = value;
   }
-  row.sample.set_prompt(TextOf(json, "prompt"));
-  row.sample.set_completion(TextOf(json, completion));
-  row.sample.set_answer(TextOf(json, "answer"));
+  row.sample.set_prompt(TextOf(json.value("prompt", Json())));
+  row.sample.set_completion(TextOf(json.value(completion, Json())));
+  row.sample.set_answer(TextOf(json.value("answer", Json())));
   row.sample.set_columns_json(base::DumpJson(columns));
   return row;
 }
@@ -112,17 +106,10 @@ std::vector<Row> ReadRows(const TrySettings& settings) {
 
 std::vector<reward::Verdict> ScoreRows(const TrySettings& settings, const std::vector<Row>& rows) {
   reward::Scorer scorer({.workers = settings.workers});
-  std::vector<reward::Verdict> verdicts(rows.size());
-  const auto done = std::make_shared<std::latch>(1);
-  auto batch = std::make_shared<reward::ScoreBatch>();
-  batch->terms = MakeTerms(settings);
-  batch->term_limit = std::chrono::milliseconds(settings.limit_ms);
-  for (const Row& row : rows) batch->samples.push_back(&row.sample);
-  batch->on_verdict = [&](size_t i, reward::Verdict v) { verdicts[i] = std::move(v); };
-  batch->on_done = [done] { done->count_down(); };
-  scorer.Submit(batch);
-  done->wait();
-  return verdicts;
+  std::vector<const reward::Sample*> samples;
+  for (const Row& row : rows) samples.push_back(&row.sample);
+  return scorer.ScoreAll(MakeTerms(settings), std::move(samples),
+                         std::chrono::milliseconds(settings.limit_ms));
 }
 
 // The fields of a verdict or of a component; no score where there is none.

@@ -52,8 +52,7 @@ std::vector<reward::Sample> ReadSamples(const std::string& path) {
     if (!dataset) {
       samples.push_back(ToSample(row));
     } else {
-      answers.push_back(row["answer"].is_string() ? row["answer"].get<std::string>()
-                                                  : base::DumpJson(row["answer"]));
+      answers.push_back(TextOf(row["answer"]));
     }
   });
   for (size_t i = 0; i < answers.size(); ++i) {

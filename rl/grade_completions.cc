@@ -1,6 +1,6 @@
 #include "rl/grade_completions.h"
 
-#include <latch>
+#include <algorithm>
 #include <thread>
 
 #include "base/error.h"
@@ -64,25 +64,21 @@ std::vector<std::vector<JudgedSample>> GradeCompletions(
       samples.back().set_sample_id(samples.size());
     }
   }
+  std::vector<const reward::Sample*> asked;
+  for (const reward::Sample& sample : samples) asked.push_back(&sample);
   auto terms = std::make_shared<reward::Terms>();
   terms->push_back(
       {term.name(), 1.0,
        reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()})});
-  const auto done = std::make_shared<std::latch>(1);
-  auto batch = std::make_shared<reward::ScoreBatch>();
-  batch->terms = std::move(terms);
-  batch->term_limit = limit;
-  for (const reward::Sample& sample : samples) batch->samples.push_back(&sample);
-  batch->on_verdict = [&](size_t i, const reward::Verdict& verdict) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  reward::Scorer scorer({.workers = cores});
+  const auto verdicts = scorer.ScoreAll(std::move(terms), std::move(asked), limit);
+  for (size_t i = 0; i < verdicts.size(); ++i) {
+    const reward::Verdict& verdict = verdicts[i];
     places[i]->judged = verdict.status() == reward::STATUS_OK;
     places[i]->score = places[i]->judged ? verdict.score() : 0;
     places[i]->detail = verdict.components_size() > 0 ? verdict.components(0).detail() : "";
-  };
-  batch->on_done = [done] { done->count_down(); };
-  reward::Scorer scorer(
-      {.workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()))});
-  scorer.Submit(batch);
-  done->wait();
+  }
   return outcomes;
 }
 

@@ -10,12 +10,6 @@ namespace {
 
 using base::Json;
 
-// A text, or the number or list that a dataset wrote in place of one.
-std::string TextOf(const Json& value) {
-  if (value.is_null()) return "";
-  return value.is_string() ? value.get<std::string>() : base::DumpJson(value);
-}
-
 // Bare code as a response that holds nothing else, behind a fence longer than any in it.
 std::string Fenced(const std::string& code) {
   size_t longest = 2;
@@ -28,6 +22,11 @@ std::string Fenced(const std::string& code) {
 }
 
 }  // namespace
+
+std::string TextOf(const Json& value) {
+  if (value.is_null()) return "";
+  return value.is_string() ? value.get<std::string>() : base::DumpJson(value);
+}
 
 reward::Sample ToSample(const Json& row) {
   static const std::vector<std::string> kCompletions = {"pred", "answer", "code"};

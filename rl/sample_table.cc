@@ -24,9 +24,7 @@ std::string Printable(const std::string& text, size_t at, const base::CodePoint&
 }
 
 int Columns(const std::string& printable) {
-  return static_cast<int>(std::count_if(printable.begin(), printable.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
+  return static_cast<int>(base::CountCharacters(printable));
 }
 
 struct TableColumn {

@@ -7,10 +7,9 @@
 #include <filesystem>
 #include <thread>
 
-#include "base/child_process.h"
-#include "base/durable_file.h"
 #include "tests/reward/client.h"
 #include "tests/reward/process_watch.h"
+#include "tests/reward/running_service.h"
 
 namespace cohort::reward {
 namespace {
@@ -18,8 +17,6 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::Not;
-
-const std::string kProgram = COHORT_BIN_DIR "/cohort-reward";
 
 std::string OutputOf(const std::string& command, int* status = nullptr) {
   FILE* pipe = popen((command + " 2>&1").c_str(), "r");
@@ -31,37 +28,8 @@ std::string OutputOf(const std::string& command, int* status = nullptr) {
   return output;
 }
 
-// A running cohort-reward with its address.
-class Program {
- public:
-  explicit Program(std::vector<std::string> arguments = {}) {
-    arguments.insert(arguments.begin(), {kProgram, "--port-file", port_file_.string()});
-    std::filesystem::remove(port_file_);
-    process_ = std::make_unique<base::ChildProcess>(arguments, log_);
-    for (int i = 0; i < 2000 && !std::filesystem::exists(port_file_) && process_->Running(); ++i) {
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-    if (std::filesystem::exists(port_file_)) address_ = base::ReadFile(port_file_);
-  }
-  ~Program() {
-    process_.reset();
-    std::filesystem::remove(port_file_);
-    std::filesystem::remove(log_);
-  }
-
-  const std::string& address() const { return address_; }
-  base::ChildProcess& process() { return *process_; }
-
- private:
-  const std::string stem_ = testing::TempDir() + "cohort_reward_" + std::to_string(getpid());
-  const std::filesystem::path port_file_ = stem_ + ".port";
-  const std::filesystem::path log_ = stem_ + ".log";
-  std::unique_ptr<base::ChildProcess> process_;
-  std::string address_;
-};
-
 TEST(RewardProgram, WritesItsAddressServesAndEndsOnSigterm) {
-  Program program;
+  RunningService program;
   ASSERT_THAT(program.address(), testing::MatchesRegex("127\\.0\\.0\\.1:[0-9]+"));
   ScoreRequest request;
   *request.add_terms() = MakeTerm("last_number");
@@ -72,7 +40,7 @@ TEST(RewardProgram, WritesItsAddressServesAndEndsOnSigterm) {
 }
 
 TEST(RewardProgram, FinishesRunningCallsBeforeItEnds) {
-  Program program;
+  RunningService program;
   ScoreRequest request;
   *request.add_terms() = MakeTerm("custom", 1, {{"path", TestPlugin("misbehaves")}});
   request.set_sample_deadline_ms(1500);
@@ -93,7 +61,7 @@ TEST(RewardProgram, ItsPluginProcessesDieWithItEvenWhenItIsKilled) {
   const std::filesystem::path copy =
       testing::TempDir() + "orphan_" + std::to_string(getpid()) + ".so";
   std::filesystem::copy_file(TestPlugin("misbehaves"), copy);
-  Program program;
+  RunningService program;
   ScoreRequest request;
   *request.add_terms() = MakeTerm("custom", 1, {{"path", copy.string()}});
   request.set_sample_deadline_ms(60'000);
@@ -109,7 +77,7 @@ TEST(RewardProgram, ItsPluginProcessesDieWithItEvenWhenItIsKilled) {
 }
 
 TEST(RewardProgram, EndsWith3WhenThePortIsTaken) {
-  Program program;
+  RunningService program;
   int status = 0;
   const std::string output = OutputOf(kProgram + " --listen " + program.address(), &status);
   EXPECT_EQ(status, 3);

@@ -8,44 +8,14 @@
 #include <set>
 #include <thread>
 
-#include "base/child_process.h"
-#include "base/durable_file.h"
 #include "tests/reward/client.h"
 #include "tests/reward/judge/judge_case.h"
+#include "tests/reward/running_service.h"
 
 namespace cohort::reward::judge {
 namespace {
 
 using std::chrono::milliseconds;
-
-class Service {
- public:
-  Service() {
-    std::filesystem::remove(port_file_);
-    process_ = std::make_unique<base::ChildProcess>(
-        std::vector<std::string>{COHORT_BIN_DIR "/cohort-reward", "--port-file", port_file_,
-                                 "--workers", "2"},
-        log_);
-    for (int i = 0; i < 2000 && !std::filesystem::exists(port_file_) && process_->Running(); ++i) {
-      std::this_thread::sleep_for(milliseconds(10));
-    }
-    address_ = base::ReadFile(port_file_);
-  }
-  ~Service() {
-    process_.reset();
-    std::filesystem::remove(port_file_);
-    std::filesystem::remove(log_);
-  }
-  const std::string& address() const { return address_; }
-  base::ChildProcess& process() { return *process_; }
-
- private:
-  const std::string stem_ = testing::TempDir() + "cohort_judge_service_" + std::to_string(getpid());
-  const std::string port_file_ = stem_ + ".port";
-  const std::string log_ = stem_ + ".log";
-  std::unique_ptr<base::ChildProcess> process_;
-  std::string address_;
-};
 
 // All processes that descend from `root`, with their start times: "PID START".
 std::set<std::string> Descendants(pid_t root) {
@@ -96,7 +66,7 @@ ScoreRequest RequestOf(const std::vector<std::string>& programs, const Json& col
 
 TEST(CodeService, JudgesOverRpcWithItsTestsCounted) {
   SKIP_WITHOUT_SANDBOX();
-  Service service;
+  RunningService service({"--workers", "2"});
   const auto reply =
       Client(service.address())
           .Score(RequestOf({"print(3)", "print(4)", "while True: pass"},
@@ -111,7 +81,7 @@ TEST(CodeService, JudgesOverRpcWithItsTestsCounted) {
 
 TEST(CodeService, EveryBoxDiesWithAServiceThatIsKilled) {
   SKIP_WITHOUT_SANDBOX();
-  Service service;
+  RunningService service({"--workers", "2"});
   const Json columns =
       WithLimits(StdinTests({{"", "3\n"}}), {{"wall_ms", 60'000}, {"cpu_ms", 60'000}});
   const std::string sleeper =
@@ -132,7 +102,7 @@ TEST(CodeService, EveryBoxDiesWithAServiceThatIsKilled) {
 
 TEST(CodeService, ACancelledCallStopsItsPrograms) {
   SKIP_WITHOUT_SANDBOX();
-  Service service;
+  RunningService service({"--workers", "2"});
   const Json columns =
       WithLimits(StdinTests({{"", "3\n"}}), {{"wall_ms", 60'000}, {"cpu_ms", 60'000}});
   Client client(service.address());
