@@ -45,14 +45,8 @@ bool BallEvaluator::TooLarge(const Ball& exponent) {
   return large;
 }
 
-bool BallEvaluator::Step(NodeId id, Ball* value) {
-  if (!work_.Spend(2 + precision_ / 128)) return false;
-  const Node& node = arena_[id];
-  bool known = true;
-  switch (node.kind) {
-    case Kind::kNumber:
-      known = Literal(id, value);
-      break;
+bool BallEvaluator::Leaf(NodeId id, Ball* value) {
+  switch (arena_[id].kind) {
     case Kind::kSymbol: {
       const auto bound = std::find_if(bindings_.rbegin(), bindings_.rend(),
                                       [&](const auto& b) { return b.name == arena_.Text(id); });
@@ -70,6 +64,25 @@ bool BallEvaluator::Step(NodeId id, Ball* value) {
     case Kind::kImaginary:
       acb_onei(value->get());
       return true;
+    default:
+      return Call(id, value);
+  }
+}
+
+bool BallEvaluator::Step(NodeId id, Ball* value) {
+  if (!work_.Spend(2 + precision_ / 128)) return false;
+  const Node& node = arena_[id];
+  bool known = true;
+  switch (node.kind) {
+    case Kind::kNumber:
+      known = Literal(id, value);
+      break;
+    case Kind::kSymbol:
+    case Kind::kPi:
+    case Kind::kEuler:
+    case Kind::kImaginary:
+    case Kind::kCall:
+      return Leaf(id, value);
     case Kind::kNegation:
       known = Step(arena_.Child(id, 0), value);
       acb_neg(value->get(), value->get());
@@ -97,8 +110,6 @@ bool BallEvaluator::Step(NodeId id, Ball* value) {
     case Kind::kFunction:
       known = NamedFunction(id, value);
       break;
-    case Kind::kCall:
-      return Call(id, value);
     case Kind::kSeries:
       known = Series(id, value);
       break;

@@ -35,6 +35,7 @@ class BallEvaluator {
 
  private:
   bool Step(NodeId id, Ball* value);
+  bool Leaf(NodeId id, Ball* value);
   bool Literal(NodeId id, Ball* value);
   bool Fold(NodeId id, Ball* value);
   bool Power(NodeId id, Ball* value);

@@ -53,6 +53,7 @@ class Comparer {
     std::string name;
     NodeId value;
   };
+  bool NamesValue(NodeId id) const;
   std::optional<std::vector<Assignment>> Assignments(NodeId id);
   std::optional<Verdict> Solutions(NodeId gold, NodeId pred);
   NodeId ValuesAsList(const std::vector<Assignment>& assignments);

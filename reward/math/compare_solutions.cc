@@ -34,19 +34,19 @@ size_t Period(const Assignments& assignments) {
 
 }  // namespace
 
+// Whether an equation gives a name, or a tuple of names, its value.
+bool Comparer::NamesValue(NodeId id) const {
+  const bool equation =
+      arena_.Is(id, Kind::kRelation) && arena_.Text(id).find_first_not_of('=') == std::string::npos;
+  if (!equation) return false;
+  const Kind left = arena_[arena_.Child(id, 0)].kind;
+  return left == Kind::kSymbol || left == Kind::kCall || left == Kind::kTuple ||
+         left == Kind::kText || left == Kind::kEuler;
+}
+
 std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id) {
   std::vector<Assignment> assignments;
   NodeId tuple_names = kNoNode;
-  const auto is_equation = [&](NodeId item) {
-    const Node& node = arena_[item];
-    if (node.kind != Kind::kRelation ||
-        arena_.Text(item).find_first_not_of('=') != std::string::npos) {
-      return false;
-    }
-    const Kind left = arena_[arena_.Child(item, 0)].kind;
-    return left == Kind::kSymbol || left == Kind::kCall || left == Kind::kTuple ||
-           left == Kind::kText || left == Kind::kEuler;
-  };
   const auto name_of = [&](NodeId left) {
     return arena_.Is(left, Kind::kEuler) ? std::string("e") : arena_.Text(left);
   };
@@ -76,7 +76,7 @@ std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id
     }
     return true;
   };
-  if (is_equation(id)) {
+  if (NamesValue(id)) {
     if (!add(id)) return std::nullopt;
     return assignments;
   }
@@ -84,7 +84,7 @@ std::optional<std::vector<Comparer::Assignment>> Comparer::Assignments(NodeId id
   if (kind != Kind::kList && kind != Kind::kTuple && kind != Kind::kSet) return std::nullopt;
   for (size_t i = 0; i < arena_[id].count; ++i) {
     const NodeId item = arena_.Child(id, i);
-    if (is_equation(item)) {
+    if (NamesValue(item)) {
       if (!add(item)) return std::nullopt;
     } else if (tuple_names != kNoNode) {
       if (!add_tuple(item)) return std::nullopt;

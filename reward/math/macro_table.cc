@@ -185,6 +185,9 @@ void AddOperators(Table* table) {
       {"imath", {Tok::kLetters, 0, "i"}},
   };
   for (const auto& entry : operators) table->insert(entry);
+}
+
+void AddGreekLetters(Table* table) {
   for (const std::string_view letter :
        {"alpha",   "beta",     "gamma", "delta", "epsilon", "varepsilon", "zeta",   "eta",
         "theta",   "vartheta", "iota",  "kappa", "lambda",  "mu",         "nu",     "xi",
@@ -201,6 +204,7 @@ Table MacroTable() {
   AddLayout(&table);
   AddRelationsAndSets(&table);
   AddOperators(&table);
+  AddGreekLetters(&table);
   return table;
 }
 

@@ -52,13 +52,8 @@ NodeId Parser::Primary() {
     }
     case Tok::kOverline:
       return Overline();
-    case Tok::kAngle: {
-      ++at_;
-      if (!At(Tok::kLetters) && !At(Tok::kName)) return kNoNode;
-      const std::string name = "angle " + Next().text;
-      ++at_;
-      return Symbol(name);
-    }
+    case Tok::kAngle:
+      return Angle();
     case Tok::kFunction:
       return FunctionCall();
     case Tok::kSeries:
@@ -70,6 +65,15 @@ NodeId Parser::Primary() {
     default:
       return Bracket();
   }
+}
+
+// \\angle ABC is one name.
+NodeId Parser::Angle() {
+  ++at_;
+  if (!At(Tok::kLetters) && !At(Tok::kName)) return kNoNode;
+  const std::string name = "angle " + Next().text;
+  ++at_;
+  return Symbol(name);
 }
 
 NodeId Parser::Number() {

@@ -59,6 +59,7 @@ class Parser {
 
   // parse_primary.cc
   NodeId Primary();
+  NodeId Angle();
   NodeId Number();
   NodeId RepeatingDecimal(const std::string& plain);
   NodeId BaseNumeral(const Token& digits, NodeId value);
