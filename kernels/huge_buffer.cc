@@ -8,23 +8,22 @@
 namespace cohort::kernels {
 
 namespace {
-constexpr size_t kHugePage = size_t{2} << 20;
-constexpr size_t kSmallPage = size_t{4} << 10;
+constexpr size_t kPage = size_t{4} << 10;
 }  // namespace
 
 HugeBuffer::HugeBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  // A buffer below one huge page stays on small pages: rounding it up would waste most of the page.
-  const size_t page = bytes >= kHugePage ? kHugePage : kSmallPage;
-  mapped_ = (bytes + page - 1) / page * page;
+  // Not rounded up to huge pages, which would waste half a page each: the kernel joins buffers that
+  // are allocated one after the other, and a huge page may then hold the end of one and the begin of
+  // the next.
+  mapped_ = (bytes + kPage - 1) / kPage * kPage;
   data_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data_ == MAP_FAILED) {
     data_ = nullptr;
     throw std::bad_alloc();
   }
-  if (page == kHugePage)
-    madvise(data_, mapped_, MADV_HUGEPAGE);  // advice: refusal costs speed only
+  madvise(data_, mapped_, MADV_HUGEPAGE);  // advice: refusal costs speed only
 }
 
 HugeBuffer::~HugeBuffer() {

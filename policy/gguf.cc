@@ -18,8 +18,7 @@ std::string TokenText(const GgufFile& file, const TokenizerSpec& spec, const std
 
 }  // namespace
 
-Model ReadGguf(const std::filesystem::path& path, at::ScalarType dtype, bool with_weights) {
-  const GgufFile file(path);
+Model ReadGguf(const GgufFile& file) {
   Model model;
   model.config = GgufConfig(file);
   TokenizerSpec spec = GgufTokenizer(file);
@@ -38,7 +37,6 @@ Model ReadGguf(const std::filesystem::path& path, at::ScalarType dtype, bool wit
       throw Error(error.code(), file.source() + ": " + error.what(), error.hint());
     }
   }
-  if (with_weights) model.weights = GgufWeights(file, model.config, dtype);
   return model;
 }
 

@@ -2,22 +2,42 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <filesystem>
+#include <map>
+#include <string>
 
 #include "policy/gguf_file.h"
 #include "policy/model.h"
 #include "policy/tokenizer_spec.h"
+#include "policy/weight_source.h"
 
 namespace cohort::policy {
 
-// A Llama model from a GGUF file: config, weights (dequantised to fp32, then cast to `dtype`; none
-// when `with_weights` is false), tokenizer, chat template. kUsage naming what is damaged or not
-// supported.
-Model ReadGguf(const std::filesystem::path& path, at::ScalarType dtype, bool with_weights);
+// A Llama model from a GGUF file: config, tokenizer, chat template. kUsage naming what is damaged
+// or not supported.
+Model ReadGguf(const GgufFile& file);
 
 // Its parts.
 ModelConfig GgufConfig(const GgufFile& file);
 TokenizerSpec GgufTokenizer(const GgufFile& file);
-WeightMap GgufWeights(const GgufFile& file, const ModelConfig& config, at::ScalarType dtype);
+
+// Its weights, dequantised to fp32, then cast to `dtype`. Names and shapes are checked first.
+class GgufWeights final : public WeightSource {
+ public:
+  GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarType dtype);
+
+  at::Tensor Take(const std::string& name) override;
+  at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) override;
+  WeightMap TakeAll() override;
+
+ private:
+  struct Place {
+    GgufTensor tensor;
+    int64_t rotated_heads = 0;  // of queries and keys, whose rows llama.cpp orders its own way
+  };
+
+  GgufFile file_;
+  at::ScalarType dtype_;
+  std::map<std::string, Place> places_;  // by Hugging Face name
+};
 
 }  // namespace cohort::policy

@@ -3,8 +3,11 @@
 #include <ATen/ATen.h>
 
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "policy/gguf.h"
+#include "policy/parallel_tasks.h"
 
 namespace cohort::policy {
 namespace {
@@ -18,12 +21,12 @@ const std::map<std::string, std::string> kLayerNames = {
     {"ffn_down", "mlp.down_proj"},
 };
 
-struct Place {
+struct Naming {
   std::string name;    // Hugging Face; "" when the tensor is not known
   std::string module;  // "attn_q" and the like, "" outside the layers
 };
 
-Place PlaceOf(const std::string& name) {
+Naming NamingOf(const std::string& name) {
   if (name == "token_embd.weight") return {"model.embed_tokens.weight", ""};
   if (name == "output_norm.weight") return {"model.norm.weight", ""};
   if (name == "output.weight") return {"lm_head.weight", ""};
@@ -51,28 +54,46 @@ at::Tensor RowsForHalfRotation(const at::Tensor& weight, int64_t heads) {
 
 }  // namespace
 
-WeightMap GgufWeights(const GgufFile& file, const ModelConfig& config, at::ScalarType dtype) {
-  WeightMap weights;
-  for (const GgufTensor& entry : file.tensors()) {
-    const Place place = PlaceOf(entry.name);
-    if (place.name.empty()) {
-      file.Refuse("tensor '" + entry.name + "' is not one that a llama model has here",
-                  "biases and extra modules are not supported");
+GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarType dtype)
+    : file_(std::move(file)), dtype_(dtype) {
+  std::map<std::string, std::vector<int64_t>> found;
+  for (const GgufTensor& tensor : file_.tensors()) {
+    const Naming naming = NamingOf(tensor.name);
+    if (naming.name.empty()) {
+      file_.Refuse("tensor '" + tensor.name + "' is not one that a llama model has here",
+                   "biases and extra modules are not supported");
     }
-    at::Tensor weight = at::empty(entry.shape, at::kFloat);
-    file.Read(entry, {weight.data_ptr<float>(), static_cast<size_t>(weight.numel())});
-    if (place.module == "attn_q" || place.module == "attn_k") {
-      const int64_t heads =
-          place.module == "attn_q" ? config.attention.num_heads : config.attention.num_kv_heads;
-      if (weight.dim() != 2 || weight.size(0) != heads * config.attention.head_dim) {
-        file.Refuse("tensor '" + entry.name + "' has " + std::to_string(weight.size(0)) +
-                    " rows; expected " + std::to_string(heads * config.attention.head_dim));
-      }
-      weight = RowsForHalfRotation(weight, heads);
-    }
-    weights[place.name] = weight.to(dtype);
+    Place place{tensor};
+    if (naming.module == "attn_q") place.rotated_heads = config.attention.num_heads;
+    if (naming.module == "attn_k") place.rotated_heads = config.attention.num_kv_heads;
+    found.emplace(naming.name, tensor.shape);
+    places_.emplace(naming.name, std::move(place));
   }
-  CheckWeights(config, weights, file.source());
+  CheckShapes(ExpectedTensors(config), found, file_.source());
+}
+
+at::Tensor GgufWeights::Take(const std::string& name) {
+  const auto found = places_.find(name);
+  if (found == places_.end()) return {};
+  const auto& [tensor, rotated_heads] = found->second;
+  const at::Tensor weight = at::empty(tensor.shape, at::kFloat);
+  file_.Read(tensor, {weight.data_ptr<float>(), static_cast<size_t>(weight.numel())});
+  return (rotated_heads > 0 ? RowsForHalfRotation(weight, rotated_heads) : weight).to(dtype_);
+}
+
+at::Tensor GgufWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
+  const at::Tensor tensor = Take(name);
+  return tensor.defined() && tensor.size(0) == expert.count ? tensor[expert.index] : at::Tensor();
+}
+
+WeightMap GgufWeights::TakeAll() {
+  std::vector<WeightMap::value_type*> order;
+  WeightMap weights;
+  for (const auto& [name, place] : places_) order.push_back(&*weights.try_emplace(name).first);
+  RunTasks(static_cast<int64_t>(order.size()), [&](int64_t i) {
+    WeightMap::value_type& item = *order[static_cast<size_t>(i)];
+    item.second = Take(item.first);
+  });
   return weights;
 }
 

@@ -70,8 +70,7 @@ json TokenizerConfig(const Model& model) {
 
 }  // namespace
 
-Model ReadHuggingFaceFolder(const std::filesystem::path& folder, at::ScalarType dtype,
-                            bool with_weights, MtpLayers mtp) {
+Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   Model model;
   model.config = ReadConfig(folder / "config.json");
   model.tokenizer = ReadTokenizer(folder / "tokenizer.json");
@@ -90,13 +89,6 @@ Model ReadHuggingFaceFolder(const std::filesystem::path& folder, at::ScalarType 
                                  ? base::ReadFile(template_path)
                                  : EmbeddedTemplate(tokenizer_config, config_path);
   if (!source.empty()) model.chat_template = std::make_shared<ChatTemplate>(source);
-  const bool with_mtp =
-      with_weights && mtp == MtpLayers::kLoad && HoldsMtpLayers(folder, model.config);
-  if (with_weights) {
-    model.weights = ReadHuggingFaceWeights(folder, model.config, dtype,
-                                           with_mtp ? MtpLayers::kLoad : MtpLayers::kLeaveOut);
-  }
-  if (!with_mtp) model.config = WithoutMtpLayers(model.config);
   return model;
 }
 

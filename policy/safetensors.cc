@@ -186,11 +186,12 @@ void SafetensorsFile::ParseHeader() {
 }
 
 // The pages read stay in the system's cache, but no longer count as this process's memory.
-void SafetensorsFile::Forget(const SafetensorsEntry& entry) const {
-  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  const uint64_t first = (data_start_ + entry.begin + page - 1) / page * page;
-  const uint64_t last = (data_start_ + entry.end) / page * page;
-  if (first < last) madvise(const_cast<char*>(bytes_ + first), last - first, MADV_DONTNEED);
+void SafetensorsFile::Forget(const at::Tensor& stored) const {
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(stored.data_ptr());
+  const uintptr_t first = (begin + page - 1) / page * page;
+  const uintptr_t last = (begin + stored.nbytes()) / page * page;
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 at::Tensor SafetensorsFile::View(const std::string& name) const {
@@ -218,7 +219,15 @@ at::Tensor SafetensorsFile::View(const std::string& name) const {
 }
 
 void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
-  const at::Tensor stored = View(name);
+  CopyInto(name, View(name), std::move(out));
+}
+
+void SafetensorsFile::ReadSliceInto(const std::string& name, int64_t index, at::Tensor out) const {
+  CopyInto(name + "[" + std::to_string(index) + "]", View(name)[index], std::move(out));
+}
+
+void SafetensorsFile::CopyInto(const std::string& name, const at::Tensor& stored,
+                               at::Tensor out) const {
   if (out.sizes() != stored.sizes()) {
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " has shape " +
                                        base::DumpJson(json(stored.sizes().vec())) + ", expected " +
@@ -226,7 +235,7 @@ void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
   }
   if (out.numel() == 0) return;
   out.copy_(stored);
-  Forget(entries_.at(name));
+  Forget(stored);
 }
 
 }  // namespace cohort::policy

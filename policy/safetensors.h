@@ -41,11 +41,14 @@ class SafetensorsFile {
   // Copies tensor `name` into `out`, converting it to its dtype. kUsage when the file's tensor has
   // another shape, or a dtype that View does not know.
   void ReadInto(const std::string& name, at::Tensor out) const;
+  // The same for tensor[index].
+  void ReadSliceInto(const std::string& name, int64_t index, at::Tensor out) const;
 
  private:
   void Map();
   void ParseHeader();
-  void Forget(const SafetensorsEntry& entry) const;
+  void CopyInto(const std::string& name, const at::Tensor& stored, at::Tensor out) const;
+  void Forget(const at::Tensor& stored) const;
 
   std::filesystem::path path_;
   const char* bytes_ = nullptr;

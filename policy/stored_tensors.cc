@@ -1,5 +1,7 @@
 #include "policy/stored_tensors.h"
 
+#include <utility>
+
 #include "policy/family.h"
 
 namespace cohort::policy {
@@ -33,27 +35,40 @@ std::vector<StoredTensor> WithCopies(const ModelConfig& config, const std::strin
   return out;
 }
 
+// The name on disk of a tensor, or of the whole that it is a part of.
+std::string InFamilysWords(const ExpertNames& names, std::string name) {
+  const size_t mlp = name.find(kMlp);
+  if (mlp != std::string::npos) name.replace(mlp, kMlp.size(), names.block);
+  return name;
+}
+
+const ExpertNames& Names(const ModelConfig& config) {
+  return FindFamily(config.family, "the model's config").experts;
+}
+
 }  // namespace
+
+std::vector<StoredTensor> StoredExpert(const ModelConfig& config, const std::string& name,
+                                       int64_t expert, const at::Tensor& slice) {
+  const ExpertNames& names = Names(config);
+  const std::string fused = InFamilysWords(names, name);
+  const std::string prefix =
+      fused.substr(0, fused.find(kExperts) + kExperts.size()) + std::to_string(expert) + ".";
+  if (name.ends_with("down_proj")) return {{prefix + names.down + ".weight", slice}};
+  const int64_t m = slice.size(0) / 2;
+  return {{prefix + names.gate + ".weight", slice.narrow(0, 0, m)},
+          {prefix + names.up + ".weight", slice.narrow(0, m, m)}};
+}
 
 std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor) {
-  const ExpertNames& names = FindFamily(config.family, "the model's config").experts;
-  std::string stored = name;
-  const size_t mlp = stored.find(kMlp);
-  if (mlp != std::string::npos) stored.replace(mlp, kMlp.size(), names.block);
-  const size_t experts = stored.find(kExperts);
-  if (experts == std::string::npos) return WithCopies(config, stored, tensor);
-  const std::string prefix = stored.substr(0, experts + kExperts.size());
+  const std::string stored = InFamilysWords(Names(config), name);
+  if (stored.find(kExperts) == std::string::npos) return WithCopies(config, stored, tensor);
   std::vector<StoredTensor> out;
   for (int64_t e = 0; e < tensor.size(0); ++e) {
-    const std::string expert = prefix + std::to_string(e) + ".";
-    if (name.ends_with("down_proj")) {
-      out.push_back({expert + names.down + ".weight", tensor[e]});
-      continue;
+    for (StoredTensor& part : StoredExpert(config, name, e, tensor[e])) {
+      out.push_back(std::move(part));
     }
-    const int64_t m = tensor.size(1) / 2;
-    out.push_back({expert + names.gate + ".weight", tensor[e].narrow(0, 0, m)});
-    out.push_back({expert + names.up + ".weight", tensor[e].narrow(0, m, m)});
   }
   return out;
 }

@@ -25,6 +25,10 @@ struct StoredTensor {
 std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor);
 
+// The same for one expert of a layer's fused ones: the parts of `slice`, tensor[expert].
+std::vector<StoredTensor> StoredExpert(const ModelConfig& config, const std::string& name,
+                                       int64_t expert, const at::Tensor& slice);
+
 // The dtype that a folder written in `folder_dtype` stores a tensor of policy/weights.h in: the
 // router's selection bias is fp32 in any; float8_e4m3fn is for the matrices of attention and
 // experts alone, and embedding, head, gates and norms are then bfloat16, as in DeepSeek-V3's.

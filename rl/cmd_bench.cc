@@ -85,10 +85,10 @@ int BenchDecode(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   if (dtype == "bfloat16") benchmark.decoder.dtype = rollout::WeightDtype::kBFloat16;
-  policy::Model model =
-      policy::LoadModel(model_name, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat);
+  const policy::OpenedModel opened =
+      policy::OpenModel(model_name, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat);
   base::Json result = DecodeJson(
-      benchmark, rollout::RunDecodeBenchmark(model.config, std::move(model.weights), benchmark));
+      benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
   result["model"] = model_name;
   result["dtype"] = dtype;
   Print(result, json);

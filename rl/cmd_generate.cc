@@ -111,10 +111,11 @@ void Print(const policy::Model& model, const Row& row, const rollout::Completion
 int RunGenerate(int argc, char** argv) {
   GenerateOptions options;
   if (const auto status = Parse(argc, argv, &options)) return *status;
-  const policy::Model model = policy::LoadModel(options.model);
+  const policy::OpenedModel opened = policy::OpenModel(options.model);
+  const policy::Model& model = opened.model;
   const std::vector<Row> rows = ReadRows(model, options);
   options.sampling.stop_ids = StopIds(model);
-  rollout::Decoder decoder(model.config, model.weights, options.decoder, 0);
+  rollout::Decoder decoder(model.config, *opened.weights, options.decoder, 0);
   std::vector<rollout::GroupRequest> requests;
   uint64_t sample_id = 0;
   for (size_t i = 0; i < rows.size(); ++i) {

@@ -19,9 +19,9 @@ namespace {
 
 using Scorer = std::function<std::vector<float>(const std::vector<int32_t>& ids)>;
 
-Scorer LearnerScorer(policy::Model model, bool bfloat16) {
-  policy::Transformer transformer(model.config);
-  transformer->AdoptWeights(std::move(model.weights));
+Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
+  policy::Transformer transformer(opened.model.config);
+  transformer->AdoptWeights(opened.weights->TakeAll());
   transformer->eval();
   if (bfloat16) transformer->to(at::kBFloat16);
   return [transformer](const std::vector<int32_t>& ids) mutable {
@@ -38,11 +38,11 @@ Scorer LearnerScorer(policy::Model model, bool bfloat16) {
   };
 }
 
-Scorer DecoderScorer(policy::Model model, bool bfloat16) {
+Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
   rollout::DecoderOptions options;
   if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
   auto decoder =
-      std::make_shared<rollout::Decoder>(model.config, std::move(model.weights), options, 0);
+      std::make_shared<rollout::Decoder>(opened.model.config, *opened.weights, options, 0);
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
 }
 
@@ -62,11 +62,11 @@ int RunScore(int argc, char** argv) {
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
-  policy::Model model =
-      policy::LoadModel(model_name, bfloat16 && !learner ? at::kBFloat16 : at::kFloat);
-  const int64_t vocab_size = model.config.vocab_size;
-  const Scorer score = learner ? LearnerScorer(std::move(model), bfloat16)
-                               : DecoderScorer(std::move(model), bfloat16);
+  policy::OpenedModel opened =
+      policy::OpenModel(model_name, bfloat16 && !learner ? at::kBFloat16 : at::kFloat);
+  const int64_t vocab_size = opened.model.config.vocab_size;
+  const Scorer score = learner ? LearnerScorer(opened, bfloat16) : DecoderScorer(opened, bfloat16);
+  opened.weights.reset();
   base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
     const std::vector<int32_t> ids = ReadTokenIds(row, vocab_size);
     if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");

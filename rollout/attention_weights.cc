@@ -20,7 +20,7 @@ struct Loader {
   kernels::ThreadPool& pool;
   AttentionWeights& attention;
   const policy::ModelConfig& config;
-  policy::WeightMap& weights;
+  policy::WeightSource& weights;
   const std::string& prefix;
   AttentionColumns columns;
 
@@ -161,7 +161,7 @@ int64_t AttentionWeightCount(const policy::ModelConfig& config) {
 }
 
 void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, policy::WeightMap& weights,
+                   const policy::ModelConfig& config, policy::WeightSource& weights,
                    const std::string& prefix) {
   const Loader loader{pool, attention, config, weights, prefix, AttentionColumns(config.attention)};
   config.attention.latent() ? loader.LoadLatent() : loader.LoadGroupedQuery();

@@ -14,7 +14,7 @@
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
 #include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/weight_source.h"
 
 namespace cohort::rollout {
 
@@ -57,7 +57,7 @@ int64_t AttentionWeightCount(const policy::ModelConfig& config);
 
 // Fills all of a layer's; `prefix` ends in "self_attn.". Errors as TakeTensor's.
 void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, policy::WeightMap& weights,
+                   const policy::ModelConfig& config, policy::WeightSource& weights,
                    const std::string& prefix);
 
 }  // namespace cohort::rollout

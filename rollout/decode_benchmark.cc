@@ -34,7 +34,7 @@ std::vector<GroupRequest> Requests(const policy::ModelConfig& config,
 }  // namespace
 
 DecodeBenchmarkResult RunDecodeBenchmark(const policy::ModelConfig& config,
-                                         policy::WeightMap weights,
+                                         policy::WeightSource& weights,
                                          const DecodeBenchmark& benchmark) {
   if (benchmark.prompt_tokens < 1 || benchmark.new_tokens < 2 || benchmark.batches.empty() ||
       *std::min_element(benchmark.batches.begin(), benchmark.batches.end()) < 1) {
@@ -51,7 +51,7 @@ DecodeBenchmarkResult RunDecodeBenchmark(const policy::ModelConfig& config,
     result.threads = pool.size();
     result.rates = kernels::MeasureMachineRates(pool);
   }
-  Decoder decoder(config, std::move(weights), options, 0);
+  Decoder decoder(config, weights, options, 0);
   GenerateAll(decoder, Requests(config, benchmark, 1));  // warm-up: pages, scratch memory, threads
   for (const int32_t batch : benchmark.batches) {
     const DecoderStats before = decoder.stats();

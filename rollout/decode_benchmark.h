@@ -33,7 +33,7 @@ struct DecodeBenchmarkResult {
 // Random prompts, temperature 1, no stop token. kUsage for a size below 1 or one that the decoder
 // refuses.
 DecodeBenchmarkResult RunDecodeBenchmark(const policy::ModelConfig& config,
-                                         policy::WeightMap weights,
+                                         policy::WeightSource& weights,
                                          const DecodeBenchmark& benchmark);
 
 }  // namespace cohort::rollout

@@ -165,10 +165,17 @@ void Decoder::Impl::CountStep(const std::vector<PlannedTokens>& plan, double sec
   stats.prefill_seconds += seconds * (1 - share);
 }
 
+Decoder::Decoder(const policy::ModelConfig& config, policy::WeightSource& weights,
+                 const DecoderOptions& options, int64_t policy_version)
+    : impl_(std::make_unique<Impl>(config, options, policy_version)) {
+  impl_->weights.Load(weights, impl_->pool);
+}
+
 Decoder::Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
                  const DecoderOptions& options, int64_t policy_version)
     : impl_(std::make_unique<Impl>(config, options, policy_version)) {
-  impl_->weights.Load(std::move(weights), impl_->pool);
+  policy::WeightsInMemory source(std::move(weights));
+  impl_->weights.Load(source, impl_->pool);
 }
 
 Decoder::~Decoder() = default;
@@ -224,7 +231,8 @@ int32_t Decoder::num_waiting() const {
 void Decoder::SwapWeights(policy::WeightMap weights, int64_t policy_version) {
   if (!Idle())
     Refuse("weights were swapped while samples are running", "wait until the decoder is idle");
-  impl_->weights.Load(std::move(weights), impl_->pool);
+  policy::WeightsInMemory source(std::move(weights));
+  impl_->weights.Load(source, impl_->pool);
   impl_->policy_version = policy_version;
 }
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/weight_source.h"
 
 namespace cohort::rollout {
 
@@ -64,8 +64,10 @@ struct DecoderStats {
 // Single-threaded: the owner calls it from one thread; kernels use an internal pool.
 class Decoder {
  public:
-  // Packs its own copy of the weights and lets go of those given. Errors: kUsage for a shape it
-  // does not support, kEnvironment when memory does not suffice.
+  // Packs its own copy of the weights, taken one by one. Errors: kUsage for a shape it does not
+  // support, kEnvironment when memory does not suffice.
+  Decoder(const policy::ModelConfig& config, policy::WeightSource& weights,
+          const DecoderOptions& options, int64_t policy_version);
   Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
           const DecoderOptions& options, int64_t policy_version);
   ~Decoder();

@@ -24,29 +24,31 @@ FfnWeights AllocateFfn(int64_t width, int64_t ffn_width, int64_t copies, Storage
           PackedMatrix(copies * PadToPanel(width), padded, storage)};
 }
 
-struct FfnShape {
-  int64_t width, ffn_width;
-};
-
-void PackFfn(kernels::ThreadPool& pool, FfnWeights& ffn, int64_t copy, FfnShape shape,
-             const float* gate, const float* up, const float* down) {
-  const int64_t panels = PadToPanel(shape.ffn_width) / kPanelColumns;
-  PackRows(pool, ffn.gate_up, {copy * 2 * panels, 2}, gate, shape.ffn_width, shape.width);
-  PackRows(pool, ffn.gate_up, {copy * 2 * panels + 1, 2}, up, shape.ffn_width, shape.width);
-  PackRows(pool, ffn.down, {copy * PadToPanel(shape.width) / kPanelColumns, 1}, down, shape.width,
-           shape.ffn_width);
+void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, policy::WeightSource& weights,
+                  const std::string& prefix, int64_t width, int64_t ffn_width) {
+  const auto take = [&](const char* name, int64_t rows, int64_t depth) {
+    return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
+  };
+  PackTensor(pool, ffn.gate_up, take("gate_proj", ffn_width, width), {0, 2});
+  PackTensor(pool, ffn.gate_up, take("up_proj", ffn_width, width), {1, 2});
+  PackTensor(pool, ffn.down, take("down_proj", width, ffn_width));
 }
 
-void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, policy::WeightMap& weights,
-                  const std::string& prefix, FfnShape shape) {
-  const at::Tensor gate =
-      TakeTensor(weights, prefix + "gate_proj.weight", {shape.ffn_width, shape.width});
-  const at::Tensor up =
-      TakeTensor(weights, prefix + "up_proj.weight", {shape.ffn_width, shape.width});
-  const at::Tensor down =
-      TakeTensor(weights, prefix + "down_proj.weight", {shape.width, shape.ffn_width});
-  PackFfn(pool, ffn, 0, shape, gate.data_ptr<float>(), up.data_ptr<float>(),
-          down.data_ptr<float>());
+void LoadExperts(kernels::ThreadPool& pool, FfnWeights& experts, policy::WeightSource& weights,
+                 const std::string& prefix, int64_t width, const policy::MoeConfig& moe) {
+  const int64_t m = moe.expert_width;
+  const int64_t panels = PadToPanel(m) / kPanelColumns;
+  for (int64_t e = 0; e < moe.num_experts; ++e) {
+    const auto take = [&](const char* name, int64_t rows, int64_t depth) {
+      return TakeExpert(weights, prefix + name, {e, moe.num_experts}, {rows, depth});
+    };
+    const at::Tensor gate_up = take("gate_up_proj", 2 * m, width);
+    const float* gate = gate_up.data_ptr<float>();
+    PackRows(pool, experts.gate_up, {e * 2 * panels, 2}, gate, m, width);
+    PackRows(pool, experts.gate_up, {e * 2 * panels + 1, 2}, gate + m * width, m, width);
+    PackTensor(pool, experts.down, take("down_proj", width, m),
+               {e * PadToPanel(width) / kPanelColumns, 1});
+  }
 }
 
 }  // namespace
@@ -92,7 +94,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
   }
 }
 
-void DecoderWeights::Load(policy::WeightMap weights, kernels::ThreadPool& pool) {
+void DecoderWeights::Load(policy::WeightSource& weights, kernels::ThreadPool& pool) {
   const bool swapped = !final_norm_.empty();  // then what is let go are views of others' memory
   const auto take = [&](const char* name) {
     return TakeTensor(weights, name, {config_.vocab_size, config_.width});
@@ -106,7 +108,7 @@ void DecoderWeights::Load(policy::WeightMap weights, kernels::ThreadPool& pool) 
   }
 }
 
-void DecoderWeights::LoadLayer(policy::WeightMap& weights, int64_t index,
+void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
                                kernels::ThreadPool& pool) {
   LayerWeights& layer = layers_[static_cast<size_t>(index)];
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
@@ -115,28 +117,19 @@ void DecoderWeights::LoadLayer(policy::WeightMap& weights, int64_t index,
   layer.ffn_norm = TakeVector(weights, prefix + "post_attention_layernorm.weight", width);
   LoadAttention(pool, layer.attention, config_, weights, prefix + "self_attn.");
   if (!config_.IsMoeLayer(index)) {
-    return LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.", {width, config_.ffn_width});
+    return LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.", width, config_.ffn_width);
   }
   const policy::MoeConfig& moe = config_.moe;
-  const int64_t m = moe.expert_width;
   PackTensor(pool, layer.router,
              TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
   if (moe.selection_bias) {
     layer.selection_bias =
         TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
   }
-  const at::Tensor gate_up =
-      TakeTensor(weights, prefix + "mlp.experts.gate_up_proj", {moe.num_experts, 2 * m, width});
-  const at::Tensor down =
-      TakeTensor(weights, prefix + "mlp.experts.down_proj", {moe.num_experts, width, m});
-  for (int64_t expert = 0; expert < moe.num_experts; ++expert) {
-    const float* gate = gate_up.data_ptr<float>() + expert * 2 * m * width;
-    PackFfn(pool, layer.experts, expert, {width, m}, gate, gate + m * width,
-            down.data_ptr<float>() + expert * width * m);
-  }
+  LoadExperts(pool, layer.experts, weights, prefix + "mlp.experts.", width, moe);
   if (moe.num_shared_experts > 0) {
-    LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.shared_experts.",
-                 {width, moe.num_shared_experts * m});
+    LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.shared_experts.", width,
+                 moe.num_shared_experts * moe.expert_width);
   }
 }
 

@@ -8,7 +8,7 @@
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
 #include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/weight_source.h"
 #include "rollout/attention_weights.h"
 
 namespace cohort::rollout {
@@ -34,10 +34,10 @@ class DecoderWeights {
   // Allocates for this shape. kEnvironment when memory does not suffice.
   DecoderWeights(const policy::ModelConfig& config, kernels::Storage storage);
 
-  // Fills every tensor; may be called again for new weights. Those given are let go one by one, so
-  // that a model moved in here is in memory once. kUsage naming a tensor that is missing or has
+  // Fills every tensor, the largest first and one taken at a time, so that the model is in memory
+  // once; may be called again for new weights. kUsage naming a tensor that is missing or has
   // another shape. The weights may be of any floating dtype, on any device.
-  void Load(policy::WeightMap weights, kernels::ThreadPool& pool);
+  void Load(policy::WeightSource& weights, kernels::ThreadPool& pool);
 
   int64_t bytes() const;
   const kernels::PackedMatrix& head() const { return head_; }
@@ -49,7 +49,7 @@ class DecoderWeights {
   const std::vector<float>& final_norm() const { return final_norm_; }
 
  private:
-  void LoadLayer(policy::WeightMap& weights, int64_t index, kernels::ThreadPool& pool);
+  void LoadLayer(policy::WeightSource& weights, int64_t index, kernels::ThreadPool& pool);
 
   policy::ModelConfig config_;
   kernels::Storage storage_;

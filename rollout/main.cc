@@ -88,11 +88,10 @@ std::unique_ptr<rollout::Engine> MakeEngine(const Settings& settings,
     throw Error(ErrorCode::kUsage, "neither --model nor --config was given",
                 "cohort-rollout --help has an example");
   }
-  cohort::policy::Model model =
-      cohort::policy::LoadModel(settings.model, bfloat16 ? at::kBFloat16 : at::kFloat);
-  *config = model.config;
-  auto decoder =
-      std::make_unique<rollout::Decoder>(*config, std::move(model.weights), options.decoder, 0);
+  const cohort::policy::OpenedModel opened =
+      cohort::policy::OpenModel(settings.model, bfloat16 ? at::kBFloat16 : at::kFloat);
+  *config = opened.model.config;
+  auto decoder = std::make_unique<rollout::Decoder>(*config, *opened.weights, options.decoder, 0);
   return std::make_unique<rollout::Engine>(*config, options, std::move(decoder));
 }
 

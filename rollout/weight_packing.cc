@@ -9,22 +9,35 @@ namespace cohort::rollout {
 
 using kernels::kPanelColumns;
 
-at::Tensor TakeTensor(policy::WeightMap& weights, const std::string& name, at::IntArrayRef shape) {
-  const auto found = weights.find(name);
-  if (found == weights.end()) {
+namespace {
+
+at::Tensor Checked(const at::Tensor& tensor, const std::string& name, at::IntArrayRef shape) {
+  if (!tensor.defined()) {
     throw Error(ErrorCode::kUsage, "the decoder was given no tensor '" + name + "'");
   }
-  if (found->second.sizes() != shape) {
+  if (tensor.sizes() != shape) {
     std::ostringstream message;
-    message << "tensor '" << name << "' has shape " << found->second.sizes()
+    message << "tensor '" << name << "' has shape " << tensor.sizes()
             << ", the model's config asks for " << shape;
     throw Error(ErrorCode::kUsage, message.str());
   }
-  const at::Tensor tensor = weights.extract(found).mapped();
   return tensor.detach().to(at::kCPU, at::kFloat).contiguous();
 }
 
-std::vector<float> TakeVector(policy::WeightMap& weights, const std::string& name, int64_t n) {
+}  // namespace
+
+at::Tensor TakeTensor(policy::WeightSource& weights, const std::string& name,
+                      at::IntArrayRef shape) {
+  return Checked(weights.Take(name), name, shape);
+}
+
+at::Tensor TakeExpert(policy::WeightSource& weights, const std::string& name,
+                      policy::ExpertIndex expert, at::IntArrayRef shape) {
+  return Checked(weights.TakeExpert(name, expert), name + "[" + std::to_string(expert.index) + "]",
+                 shape);
+}
+
+std::vector<float> TakeVector(policy::WeightSource& weights, const std::string& name, int64_t n) {
   const at::Tensor tensor = TakeTensor(weights, name, {n});
   return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + n};
 }

@@ -10,15 +10,18 @@
 
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
-#include "policy/weights.h"
+#include "policy/weight_source.h"
 
 namespace cohort::rollout {
 
-// Takes a tensor out of the map, so that its memory can go once it is packed: fp32, contiguous, on
-// the CPU; no copy where it already is. kUsage naming a tensor that is missing or has another
-// shape.
-at::Tensor TakeTensor(policy::WeightMap& weights, const std::string& name, at::IntArrayRef shape);
-std::vector<float> TakeVector(policy::WeightMap& weights, const std::string& name, int64_t n);
+// Takes a tensor, so that its memory can go once it is packed: fp32, contiguous, on the CPU; no
+// copy where it already is. kUsage naming a tensor that is missing or has another shape.
+at::Tensor TakeTensor(policy::WeightSource& weights, const std::string& name,
+                      at::IntArrayRef shape);
+std::vector<float> TakeVector(policy::WeightSource& weights, const std::string& name, int64_t n);
+// The same for one expert.
+at::Tensor TakeExpert(policy::WeightSource& weights, const std::string& name,
+                      policy::ExpertIndex expert, at::IntArrayRef shape);
 
 // Which panels of a matrix to fill: from `first` on, every `step`-th.
 struct PanelRun {

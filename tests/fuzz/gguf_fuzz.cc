@@ -8,7 +8,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using cohort::Error;
   const cohort::FileOfBytes bytes(data, size);
   try {
-    cohort::policy::ReadGguf(bytes.path(), at::kFloat, /*with_weights=*/true);
+    const cohort::policy::GgufFile file(bytes.path());
+    const cohort::policy::Model model = cohort::policy::ReadGguf(file);
+    cohort::policy::GgufWeights(file, model.config, at::kFloat).TakeAll();
   } catch (const Error& error) {
     if (error.code() != cohort::ErrorCode::kUsage) throw;
   }

@@ -71,7 +71,7 @@ TEST(Fp8Folder, IsWrittenAsItWasRead) {
     EXPECT_EQ(own.shape, entry.shape) << name;
     EXPECT_EQ(own.dtype, entry.dtype == "F8_E8M0" ? "F32" : entry.dtype) << name;
   }
-  const WeightMap again = ReadHuggingFaceWeights(folder.path(), golden.config, at::kFloat);
+  const WeightMap again = HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
   for (const auto& [name, weight] : golden.weights) {
     EXPECT_LE(RelativeDifference(again.at(name), weight), 1.0 / 16) << name;
   }
@@ -104,7 +104,7 @@ TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
   }
   WriteSafetensors(folder.path() / "model.safetensors", tensors);
   try {
-    ReadHuggingFaceWeights(folder.path(), golden.config, at::kFloat);
+    HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);

@@ -28,7 +28,7 @@ class ModelFolder : public ::testing::TestWithParam<std::string> {
 
   std::string RefusalOf(const ModelConfig& config) const {
     try {
-      ReadHuggingFaceWeights(folder_, config, at::kFloat);
+      HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage);
       return error.what();
@@ -57,7 +57,7 @@ TEST_P(FamilyFolder, IsReadAsItWasWritten) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
   WriteHuggingFaceWeights(folder_, config, weights, at::kFloat, /*max_shard_bytes=*/5000);
-  const WeightMap read = ReadHuggingFaceWeights(folder_, config, at::kFloat);
+  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -69,7 +69,7 @@ TEST_P(FamilyFolder, IsReadWithExpertsLeftFused) {
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, at::kFloat});
   WriteSafetensors(folder_ / "model.safetensors", tensors);
-  const WeightMap read = ReadHuggingFaceWeights(folder_, config, at::kFloat);
+  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
 
@@ -155,7 +155,8 @@ TEST_F(MtpFolder, HasTheNamesOfDeepSeeksMultiTokenPredictionModule) {
 
 TEST_F(MtpFolder, IsReadAsItWasWritten) {
   const WeightMap weights = Write();
-  const WeightMap read = ReadHuggingFaceWeights(folder_, config_, at::kFloat, MtpLayers::kLoad);
+  const WeightMap read =
+      HuggingFaceWeights(folder_, config_, at::kFloat, MtpLayers::kLoad).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -163,7 +164,7 @@ TEST_F(MtpFolder, IsReadAsItWasWritten) {
 TEST_F(MtpFolder, IsReadWithoutItsMultiTokenPredictionLayersAndSaysSo) {
   Write();
   ::testing::internal::CaptureStderr();
-  const WeightMap weights = ReadHuggingFaceWeights(folder_, config_, at::kFloat);
+  const WeightMap weights = HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("tensors of multi-token-prediction layers"));
   EXPECT_NO_THROW(CheckWeights(WithoutMtpLayers(config_), weights, "the folder"));
@@ -179,7 +180,7 @@ TEST_F(MtpFolder, MayAnnounceLayersThatItDoesNotHold) {
   const ModelConfig without = WithoutMtpLayers(config_);
   WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), at::kFloat, kOneShard);
   EXPECT_FALSE(HoldsMtpLayers(folder_, config_));
-  EXPECT_NO_THROW(ReadHuggingFaceWeights(folder_, config_, at::kFloat));
+  EXPECT_NO_THROW(HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll());
   Write();
   EXPECT_TRUE(HoldsMtpLayers(folder_, config_));
 }

@@ -14,8 +14,8 @@ TEST(DecodeBenchmark, ReportsASpeedForEachBatch) {
     DecodeBenchmark benchmark{
         .batches = {1, 3}, .prompt_tokens = 8, .new_tokens = 16, .shared_prompt = shared};
     benchmark.decoder.num_threads = 1;
-    const DecodeBenchmarkResult result =
-        RunDecodeBenchmark(golden.config, golden.weights, benchmark);
+    policy::WeightsInMemory weights(golden.weights);
+    const DecodeBenchmarkResult result = RunDecodeBenchmark(golden.config, weights, benchmark);
     ASSERT_EQ(result.speeds.size(), 2u);
     EXPECT_EQ(result.speeds[0].batch, 1);
     EXPECT_EQ(result.speeds[1].batch, 3);
@@ -29,8 +29,9 @@ TEST(DecodeBenchmark, ReportsASpeedForEachBatch) {
 
 TEST(DecodeBenchmark, RefusesSizesThatMeasureNothing) {
   const GoldenModel golden = ReadGolden("llama");
-  EXPECT_THROW(RunDecodeBenchmark(golden.config, golden.weights, {.batches = {0}}), Error);
-  EXPECT_THROW(RunDecodeBenchmark(golden.config, golden.weights, {.new_tokens = 1}), Error);
+  policy::WeightsInMemory weights(golden.weights);
+  EXPECT_THROW(RunDecodeBenchmark(golden.config, weights, {.batches = {0}}), Error);
+  EXPECT_THROW(RunDecodeBenchmark(golden.config, weights, {.new_tokens = 1}), Error);
 }
 
 }  // namespace
