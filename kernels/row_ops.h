@@ -203,6 +203,34 @@ float ExpScaled(const float* x, float temperature, float max, int64_t n, float* 
 }
 
 template <class Vector>
+void SoftmaxSums(const float* x, float temperature, float max, int64_t n, float* sum,
+                 float* weighted_sum) {
+  const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
+  const Vector lowest = Vector::Broadcast(-1e30f);  // of z, whose product with e^z = 0 is then 0
+  Vector total = Vector::Broadcast(0.0f), weighted = total;
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector v = LoadPart<Vector>(x + i, n - i, -INFINITY);
+    const Vector z = Vector::Max(lowest, v / divisor - largest);
+    const Vector e = Exp<Vector>(z);
+    total = total + e;
+    weighted = Vector::Fma(z, e, weighted);
+  }
+  *sum = Vector::Sum(total);
+  *weighted_sum = Vector::Sum(weighted);
+}
+
+template <class Vector>
+void SoftmaxTimes(const float* x, float temperature, float log_sum, float w, int64_t n,
+                  float* out) {
+  const Vector divisor = Vector::Broadcast(temperature), subtracted = Vector::Broadcast(log_sum);
+  const Vector factor = Vector::Broadcast(w);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector z = LoadPart<Vector>(x + i, n - i) / divisor - subtracted;
+    StorePart(Exp<Vector>(z) * factor, out + i, n - i);
+  }
+}
+
+template <class Vector>
 void MultiplyAdd(float w, const float* x, int64_t n, float* y) {
   const Vector factor = Vector::Broadcast(w);
   for (int64_t i = 0; i < n; i += 16) {
@@ -243,6 +271,8 @@ constexpr Ops MakeOps(Isa isa) {
           .softmax_gradient = &SoftmaxGradient<Vector>,
           .max_scaled = &MaxScaled<Vector>,
           .exp_scaled = &ExpScaled<Vector>,
+          .softmax_sums = &SoftmaxSums<Vector>,
+          .softmax_times = &SoftmaxTimes<Vector>,
           .multiply_add = &MultiplyAdd<Vector>,
           .add = &Add<Vector>,
           .scale = &Scale<Vector>};
