@@ -4,6 +4,7 @@
 #include "reward/answer_text.h"
 #include "reward/judge/code_judge.h"
 #include "reward/judge/fenced_code.h"
+#include "reward/judged_once.h"
 #include "reward/registry.h"
 
 namespace cohort::reward {
@@ -20,11 +21,24 @@ TestTally Tally(size_t passed, size_t total, judge::TestVerdict verdict) {
 class CodeGrader final : public Grader {
  public:
   explicit CodeGrader(const Options& options)
-      : defaults_(DefaultsOf(options)), judge_(judge::Languages(options.Text("commands", ""))) {
+      : defaults_(DefaultsOf(options)),
+        judge_(judge::Languages(options.Text("commands", ""))),
+        unfenced_(options.Flag("unfenced", false)),
+        judged_({.max_inputs = 4096,
+                 .keep_grades = options.Flag("cache", true),
+                 .quarantine = false},  // a busy judge is no fault of the submission
+                [this](std::span<const Sample* const> samples, const Budget& budget) {
+                  return std::vector<Grade>{Run(*samples.front(), budget)};
+                }) {
     judge_.FindLanguage(defaults_.language);
   }
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
+    return judged_.Score(sample, budget);
+  }
+
+ private:
+  Grade Run(const Sample& sample, const Budget& budget) const {
     try {
       const judge::CodeTask task =
           judge::ReadTask(sample.columns_json(), sample.prompt(), defaults_);
@@ -38,7 +52,6 @@ class CodeGrader final : public Grader {
     }
   }
 
- private:
   static judge::TaskDefaults DefaultsOf(const Options& options) {
     judge::TaskDefaults defaults;
     defaults.language = options.Text("language", defaults.language);
@@ -56,7 +69,8 @@ class CodeGrader final : public Grader {
     const judge::Language& language = judge_.FindLanguage(task.language);
     const auto text = AfterReasoning(sample.completion());
     if (!text) return NoCode(task, "the reasoning was never closed");
-    const auto code = judge::FencedCode(*text, language.tags);
+    std::optional<std::string> code = judge::FencedCode(*text, language.tags);
+    if (!code && unfenced_) code = task.preamble + std::string(*text);
     if (!code) return NoCode(task, "no fenced block in the completion");
     return ToGrade(task, judge_.Run(task, *code, budget));
   }
@@ -85,6 +99,8 @@ class CodeGrader final : public Grader {
 
   const judge::TaskDefaults defaults_;
   const judge::CodeJudge judge_;
+  const bool unfenced_;
+  mutable JudgedOnce judged_;
 };
 
 std::vector<OptionInfo> CodeOptions() {
@@ -92,6 +108,10 @@ std::vector<OptionInfo> CodeOptions() {
       {"language", "of samples without a column `language` (default python; cpp is known too)"},
       {"commands", "more languages: NAME=FILE:RUN or NAME=FILE:COMPILE:RUN, separated by ';'"},
       {"stop_early", "true: after a test that failed the others are not run (default false)"},
+      {"unfenced",
+       "true: a completion without a fenced block is the program; where the sample is HumanEval's, "
+       "what follows its prompt (default false)"},
+      {"cache", "false: judge a sample again that was judged before (default true)"},
       {"score", "all (1 when every test passes, else 0; default) or fraction (of tests passed)"},
       {"compare",
        "of samples without a column `compare`: lines (default), exact, tokens, float:EPS, "

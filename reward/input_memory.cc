@@ -53,7 +53,7 @@ std::optional<Grade> InputMemory::Recall(const InputKey& key) {
 }
 
 void InputMemory::Note(const InputKey& key, const Grade& grade) {
-  const bool strike = IsStrike(grade.status);
+  const bool strike = count_strikes_ && IsStrike(grade.status);
   if (!strike && !IsJudgement(grade.status)) return;
   const std::lock_guard lock(mutex_);
   const auto found = places_.find(key);

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a plug-in reward remembers of its inputs: the grades it gave, so that a repeated request is
+// What a costly reward remembers of its inputs: the grades it gave, so that a repeated request is
 // answered as before, and the inputs that broke it.
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace cohort::reward {
 
-// What a plug-in sees of a sample, as a hash; the sample's id is no part of it.
+// What a reward sees of a sample, as a hash; the sample's id is no part of it.
 using InputKey = std::array<uint64_t, 2>;
 InputKey KeyOf(const Sample& sample);
 
@@ -23,8 +23,8 @@ class InputMemory {
   // An input that crashed, hung or exhausted the plug-in this often is not tried again.
   static constexpr int kMaxStrikes = 2;
 
-  InputMemory(size_t max_inputs, bool keep_grades)
-      : max_inputs_(max_inputs), keep_grades_(keep_grades) {}
+  InputMemory(size_t max_inputs, bool keep_grades, bool count_strikes = true)
+      : max_inputs_(max_inputs), keep_grades_(keep_grades), count_strikes_(count_strikes) {}
 
   // The kept grade, or the refusal of a quarantined input (its last status, and a detail that says
   // so), or nothing: the plug-in is to be asked.
@@ -45,6 +45,7 @@ class InputMemory {
 
   const size_t max_inputs_;
   const bool keep_grades_;
+  const bool count_strikes_;
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // guarded by mutex_; the latest used in front
   std::map<InputKey, std::list<Entry>::iterator> places_;  // guarded by mutex_

@@ -10,6 +10,7 @@
 #include "base/utf8.h"
 #include "reward/answer_text.h"
 #include "reward/json_text.h"
+#include "reward/judged_once.h"
 #include "reward/registry.h"
 
 namespace cohort::reward {
@@ -53,7 +54,11 @@ class LlmJudgeGrader final : public Grader {
       : rubric_(options.Has("rubric_path") ? base::ReadFile(options.Text("rubric_path", ""))
                                            : options.Text("rubric", kRubric)),
         max_score_(static_cast<double>(options.Integer("max_score", 10, 1, 1000))),
-        max_tokens_(options.Integer("max_tokens", 512, 1, 100'000)) {
+        max_tokens_(options.Integer("max_tokens", 512, 1, 100'000)),
+        judged_({.keep_grades = options.Flag("cache", true), .quarantine = false},
+                [this](std::span<const Sample* const> samples, const Budget& budget) {
+                  return std::vector<Grade>{Ask(*samples.front(), budget)};
+                }) {
     const std::string url = options.RequiredText("url"), model = options.RequiredText("model");
     try {
       endpoint_ =
@@ -64,6 +69,11 @@ class LlmJudgeGrader final : public Grader {
   }
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
+    return judged_.Score(sample, budget);
+  }
+
+ private:
+  Grade Ask(const Sample& sample, const Budget& budget) const {
     const auto text = AfterReasoning(sample.completion());
     if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
     const std::string body = base::DumpJson(Request(sample, *text));
@@ -77,7 +87,6 @@ class LlmJudgeGrader final : public Grader {
     }
   }
 
- private:
   json Request(const Sample& sample, std::string_view response) const {
     const std::string mark = FreshMark();
     const std::string instruction =
@@ -116,6 +125,7 @@ class LlmJudgeGrader final : public Grader {
   std::string rubric_;
   double max_score_;
   int64_t max_tokens_;
+  mutable JudgedOnce judged_;
 };
 
 }  // namespace
@@ -129,6 +139,7 @@ RewardInfo LlmJudgeReward() {
            {"rubric_path", "or: a file that says how"},
            {"max_score", "the judge's scale is 0 to this (default 10)"},
            {"max_tokens", "of the judge's reply (default 512)"},
+           {"cache", "false: ask again what was asked before (default true)"},
            {"api_key_env", "environment variable that holds the key"}},
           [](const Options& options) { return std::make_unique<LlmJudgeGrader>(options); },
           /*starts_process=*/false,

@@ -5,12 +5,6 @@
 #include "base/error.h"
 
 namespace cohort::reward {
-namespace {
-
-bool IsFailure(Status status) { return status != STATUS_OK && status != STATUS_NOT_APPLICABLE; }
-
-}  // namespace
-
 FileIdentity FileIdentity::Of(const std::filesystem::path& path) {
   struct stat status;
   if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
@@ -25,61 +19,30 @@ std::filesystem::path RequiredFile(const Options& options, const std::string& hi
 }
 
 PluginGrader::PluginGrader(const Settings& settings, PluginPool::Start start)
-    : settings_(settings),
+    : file_(settings.file),
       identity_(FileIdentity::Of(settings.file)),
       pool_(settings.max_processes, std::move(start)),
-      memory_(settings.max_inputs, settings.keep_grades) {}
+      judged_({.keep_grades = settings.keep_grades},
+              [this](std::span<const Sample* const> samples, const Budget& budget) {
+                return Ask(samples, budget);
+              }) {}
+
+std::optional<Grade> PluginGrader::RefusalOfChangedFile() const {
+  if (FileIdentity::Of(file_) == identity_) return std::nullopt;
+  return Failed(STATUS_ERROR,
+                file_.string() + " changed since it was loaded; start the service again");
+}
 
 Grade PluginGrader::Score(const Sample& sample, const Budget& budget) const {
-  const Sample* const one[] = {&sample};
-  return ScoreBatch(one, budget).front();
+  if (auto refusal = RefusalOfChangedFile()) return *std::move(refusal);
+  return judged_.Score(sample, budget);
 }
 
 std::vector<Grade> PluginGrader::ScoreBatch(std::span<const Sample* const> samples,
                                             const Budget& budget) const {
-  std::vector<Grade> grades(samples.size());
-  if (FileIdentity::Of(settings_.file) != identity_) {
-    grades.assign(
-        samples.size(),
-        Failed(STATUS_ERROR,
-               settings_.file.string() + " changed since it was loaded; start the service again"));
-    return grades;
-  }
-  std::vector<InputKey> keys;
-  std::vector<size_t> unknown;
-  for (size_t i = 0; i < samples.size(); ++i) {
-    keys.push_back(KeyOf(*samples[i]));
-    std::optional<Grade> known = memory_.Recall(keys[i]);
-    if (known.has_value()) {
-      grades[i] = *std::move(known);
-    } else {
-      unknown.push_back(i);
-    }
-  }
-  std::vector<Grade> together;
-  if (takes_batches() && unknown.size() > 1) {
-    std::vector<const Sample*> asked;
-    for (const size_t i : unknown) asked.push_back(samples[i]);
-    together = Ask(asked, budget);
-  }
-  for (size_t n = 0; n < unknown.size(); ++n) {
-    const size_t i = unknown[n];
-    if (n < together.size() && !IsFailure(together[n].status)) {
-      grades[i] = std::move(together[n]);
-      memory_.Note(keys[i], grades[i]);
-    } else {
-      grades[i] = ScoreAlone(*samples[i], keys[i], budget);
-    }
-  }
-  return grades;
-}
-
-Grade PluginGrader::ScoreAlone(const Sample& sample, const InputKey& key,
-                               const Budget& budget) const {
-  const Sample* const one[] = {&sample};
-  Grade grade = Ask(one, budget).front();
-  if (!budget.Cancelled()) memory_.Note(key, grade);
-  return grade;
+  if (const auto refusal = RefusalOfChangedFile()) return {samples.size(), *refusal};
+  if (takes_batches()) return judged_.ScoreTogether(samples, budget);
+  return Grader::ScoreBatch(samples, budget);
 }
 
 std::vector<Grade> PluginGrader::Ask(std::span<const Sample* const> samples,

@@ -7,7 +7,7 @@
 
 #include <filesystem>
 
-#include "reward/input_memory.h"
+#include "reward/judged_once.h"
 #include "reward/options.h"
 #include "reward/plugin_pool.h"
 
@@ -30,27 +30,25 @@ class PluginGrader final : public Grader {
  public:
   struct Settings {
     std::filesystem::path file;
-    int max_processes = 0;      // 0: one for each thread that scores
-    bool keep_grades = true;    // an input that was judged is not judged again
-    size_t max_inputs = 16384;  // remembered: grades and quarantine
+    int max_processes = 0;    // 0: one for each thread that scores
+    bool keep_grades = true;  // an input that was judged is not judged again
   };
   // Errors: what `start` throws: a plug-in that does not load.
   PluginGrader(const Settings& settings, PluginPool::Start start);
 
   Grade Score(const Sample& sample, const Budget& budget) const override;
   bool takes_batches() const override { return pool_.takes_batches(); }
-  // A sample that fails in company is asked again alone: it costs only itself.
   std::vector<Grade> ScoreBatch(std::span<const Sample* const> samples,
                                 const Budget& budget) const override;
 
  private:
-  Grade ScoreAlone(const Sample& sample, const InputKey& key, const Budget& budget) const;
+  std::optional<Grade> RefusalOfChangedFile() const;
   std::vector<Grade> Ask(std::span<const Sample* const> samples, const Budget& budget) const;
 
-  const Settings settings_;
+  const std::filesystem::path file_;
   const FileIdentity identity_;
   mutable PluginPool pool_;
-  mutable InputMemory memory_;
+  mutable JudgedOnce judged_;
 };
 
 }  // namespace cohort::reward

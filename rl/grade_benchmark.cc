@@ -98,6 +98,15 @@ struct Measured {
   int scored_1 = 0;
 };
 
+// A grade that was remembered says nothing of the judge's speed.
+std::map<std::string, std::string> OptionsWithoutMemory(const GradeBenchmark& benchmark) {
+  std::map<std::string, std::string> options = benchmark.options;
+  for (const reward::OptionInfo& option : reward::FindReward(benchmark.reward).options) {
+    if (option.name == "cache") options.try_emplace("cache", "false");
+  }
+  return options;
+}
+
 void GradeAll(const reward::Grader& grader, const std::vector<reward::Sample>& samples,
               const GradeBenchmark& benchmark, Measured* measured) {
   const size_t total = samples.size() * static_cast<size_t>(benchmark.repeats);
@@ -119,7 +128,7 @@ void GradeAll(const reward::Grader& grader, const std::vector<reward::Sample>& s
 }  // namespace
 
 nlohmann::json RunGradeBenchmark(const GradeBenchmark& benchmark) {
-  const auto grader = reward::MakeGrader(benchmark.reward, benchmark.options);
+  const auto grader = reward::MakeGrader(benchmark.reward, OptionsWithoutMemory(benchmark));
   const std::vector<reward::Sample> samples =
       benchmark.input.empty() ? std::vector<reward::Sample>{ToSample(SmallProgram(benchmark.mode))}
                               : ReadSamples(benchmark.input);

@@ -164,6 +164,35 @@ TEST_F(CodeReward, DatasetsAreReadAsTheyAre) {
   EXPECT_EQ(VerdictOf("def half(x): return x", human_eval), "wrong_answer");
 }
 
+TEST_F(CodeReward, ACompletionWithoutAFenceIsAProgramWhereThatIsAskedFor) {
+  const auto score = [](const std::string& completion, const std::string& prompt,
+                        const OptionMap& options) {
+    Sample sample = MakeSample(completion);
+    sample.set_prompt(prompt);
+    sample.set_columns_json(
+        Json{{"entry_point", "half"},
+             {"test", "def check(candidate):\n    assert candidate(3) == 1.5\n"}}
+            .dump());
+    const Budget budget(std::chrono::milliseconds(60'000));
+    return CodeGraderOf(options)->Score(sample, budget).score;
+  };
+  const OptionMap unfenced = {{"unfenced", "true"}};
+  const std::string prompt = "def half(x):\n    \"\"\"Half of x.\"\"\"\n";
+  EXPECT_EQ(score("    return x / 2\n", prompt, unfenced), 1) << "what follows the prompt";
+  EXPECT_EQ(score(prompt + "    return x / 2\n", prompt, unfenced), 1) << "the whole function";
+  EXPECT_EQ(score("```\n" + prompt + "    return x / 2\n```\n", prompt, unfenced), 1);
+  EXPECT_EQ(score("    return x\n", prompt, unfenced), 0);
+  EXPECT_EQ(score("    return x / 2\n", prompt, {}), 0);
+}
+
+// A toss would come out differently one of these times.
+TEST_F(CodeReward, ASubmissionThatComesAgainIsJudgedAsBefore) {
+  const std::string toss = "import os\nprint(os.urandom(1)[0] % 2)";
+  const Json columns = StdinTests({{"", "1\n"}});
+  const double first = GradeCode(toss, columns).score;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(GradeCode(toss, columns).score, first);
+}
+
 TEST_F(CodeReward, MalformedTestsAreNobodysZero) {
   const auto detail = [](const Json& columns) {
     const Grade grade = GradeCode("print(1)", columns);

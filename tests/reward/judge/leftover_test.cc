@@ -81,7 +81,8 @@ void JudgeMany(const Grader& grader, int samples) {
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = t; i < samples; i += kThreads) {
-        Sample sample = MakeSample(Fenced(kHostile[i % std::size(kHostile)]));
+        // The answer is nothing to the judge, and makes each an input that it does not know.
+        Sample sample = MakeSample(Fenced(kHostile[i % std::size(kHostile)]), std::to_string(i));
         const Json columns =
             i % 2 == 0 ? StdinTests({{"1\n", "never\n"}}) : AssertTests({"assert f(1) == 1"});
         sample.set_columns_json(
