@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "reward/judge/sandbox.h"
 #include "reward/registry.h"
 #include "reward/scorer.h"
 #include "rl/command_line.h"
@@ -43,6 +44,7 @@ std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
     return terms;
   }
   const proto::Recipe recipe = LoadRecipe(settings.recipe);
+  reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
   for (const proto::RewardTerm& term : recipe.rewards()) {
     terms->push_back(
         {term.name(), term.weight(),
@@ -145,6 +147,7 @@ void Print(const Row& row, const reward::Verdict& verdict, bool as_json) {
       OrderedJson json;
       json["name"] = component.name();
       json.update(ToJson(component));
+      if (component.has_answer()) json["answer"] = component.answer();
       out["components"].push_back(std::move(json));
     }
     std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());

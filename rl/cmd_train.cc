@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "reward/judge/sandbox.h"
 #include "reward/registry.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
@@ -18,6 +19,7 @@ namespace {
 // elsewhere have files of their own.
 void CheckPluginsLoad(const proto::Recipe& recipe) {
   if (!recipe.rollout().reward_addresses().empty()) return;
+  reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
   for (const proto::RewardTerm& term : recipe.rewards()) {
     reward::CheckRewardLoads(term.name(), {term.options().begin(), term.options().end()});
   }

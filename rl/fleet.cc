@@ -20,6 +20,7 @@ WorkerPoolOptions PoolOptions(const proto::Recipe& recipe, const policy::Model& 
   options.reward_program = programs.reward;
   options.num_rollout_workers = rollout.workers();
   options.num_reward_services = rollout.reward_services();
+  options.allow_weak_sandbox = rollout.allow_weak_sandbox();
   options.config = config;
   options.log_folder = folder / "logs";
   options.threads = recipe.threads();

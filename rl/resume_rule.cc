@@ -16,6 +16,7 @@ bool MayChange(const std::string& key) {
                                               "rollout.workers",
                                               "rollout.addresses",
                                               "rollout.kv_cache_mb",
+                                              "rollout.allow_weak_sandbox",
                                               "rollout.reward_services",
                                               "rollout.reward_addresses",
                                               "rollout.reward_deadline_s",

@@ -188,6 +188,7 @@ void WorkerPool::Start() {
     KeeperOptions keeper = impl.RewardKeeper("reward-" + std::to_string(i));
     keeper.command = {options.reward_program.string(), "--workers",
                       std::to_string(options.reward_workers)};
+    if (options.allow_weak_sandbox) keeper.command.push_back("--allow-weak-sandbox");
     start(&impl.reward_services, std::move(keeper));
   }
   for (const std::string& address : options.rollout_addresses) {

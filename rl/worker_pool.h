@@ -22,6 +22,7 @@ struct WorkerPoolOptions {
   int num_rollout_workers = 1;            // local processes
   int num_reward_services = 1;
   int reward_workers = 2;            // graders at once in one reward service
+  bool allow_weak_sandbox = false;   // of the local reward services, for the reward `code`
   std::string model;                 // --model of a local worker; empty: give `config`
   std::filesystem::path config;      // config.json of a model that comes by Publish alone
   std::filesystem::path log_folder;  // rollout-0.log, reward-0.log

@@ -116,7 +116,8 @@ void Sandbox::RequireProtections() const {
   }
   if (missing.empty() || allow_weak) return;
   throw Error(ErrorCode::kEnvironment, "untrusted code cannot be confined here: " + missing,
-              "see cohort doctor; --allow-weak-sandbox runs it all the same");
+              "see cohort doctor; --allow-weak-sandbox, or rollout.allow_weak_sandbox=true in a "
+              "recipe, runs it all the same");
 }
 
 Slot Sandbox::TakeSlot() {

@@ -64,6 +64,14 @@ TEST(MathReward, ConventionsAreOptions) {
   EXPECT_EQ(MathGrade("5", "\\boxed{x=5}", false, {{"assignments", "false"}}).score, 0);
   EXPECT_EQ(MathGrade("\\frac{1}{3}", "\\boxed{0.333}", false, {{"rel_tol", "1e-2"}}).score, 1);
   EXPECT_EQ(MathGrade("\\frac{1}{3}", "\\boxed{0.333}").score, 0);
+  for (const auto& [gold, rounded, rel_tol] :
+       {std::tuple("(\\frac{3}{5},\\frac{8}{3}]", "(0.6,2.6667]", "1e-4"),
+        std::tuple("\\begin{pmatrix}\\frac13\\\\\\frac15\\end{pmatrix}",
+                   "\\begin{pmatrix}0.33\\\\0.2\\end{pmatrix}", "0.011")}) {
+    const std::string completion = std::string("\\boxed{") + rounded + "}";
+    EXPECT_EQ(MathGrade(gold, completion, false, {{"rel_tol", rel_tol}}).score, 1) << gold;
+    EXPECT_EQ(MathGrade(gold, completion, false, {}).score, 0) << gold;
+  }
   EXPECT_THROW(MakeGrader("math", {{"rel_tol", "much"}}), Error);
   EXPECT_THROW(MakeGrader("math", {{"rel_tol", "-1"}}), Error);
   EXPECT_THROW(MakeGrader("math", {{"percents", "true"}}), Error);
