@@ -15,11 +15,15 @@ class BoxedAnswerGrader final : public Grader {
         LastBoxed(sample.answer()).value_or(std::string(GoldText(sample.answer())));
     if (NormalizeMathText(gold).empty()) return Failed(STATUS_UNPARSEABLE, "the answer is empty");
     const auto text = AfterReasoning(sample.completion());
-    if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
+    if (!text.has_value()) return Answered(false, "", "the reasoning was never closed");
     const auto found = LastBoxed(*text);
-    if (!found.has_value()) return {0, STATUS_OK, "no \\boxed{...} in the completion"};
-    if (SameMathText(*found, gold)) return {1, STATUS_OK, ""};
-    return {0, STATUS_OK, "found " + Quote(*found) + ", expected " + Quote(gold)};
+    if (!found.has_value()) return Answered(false, "", "no \\boxed{...} in the completion");
+    if (SameMathText(*found, gold)) return Answered(true, *found, "");
+    return Answered(false, *found, "found " + Quote(*found) + ", expected " + Quote(gold));
+  }
+
+  bool SameAnswer(std::string_view a, std::string_view b) const override {
+    return SameMathText(a, b);
   }
 };
 

@@ -9,7 +9,8 @@
 namespace cohort::reward {
 namespace {
 
-constexpr size_t kMaxDetail = 512;  // bytes
+constexpr size_t kMaxDetail = 512;               // bytes
+constexpr size_t kMaxAnswer = size_t{16} << 10;  // reward.proto promises it
 
 std::string BoundedDetail(std::string detail) {
   if (detail.size() > kMaxDetail) detail = detail.substr(0, kMaxDetail) + "...";
@@ -73,6 +74,7 @@ Verdict Combine(uint64_t sample_id, const Terms& terms, std::vector<Grade> grade
     component->set_status(grade.status);
     component->set_detail(BoundedDetail(std::move(grade.detail)));
     if (grade.tests) *component->mutable_tests() = *grade.tests;
+    if (grade.answer) component->set_answer(grade.answer->substr(0, kMaxAnswer));
     if (grade.status == STATUS_OK) {
       applies = true;
       component->set_score(grade.score);

@@ -19,21 +19,21 @@ class ExactAnswerGrader final : public Grader {
     const std::string_view gold = Trim(sample.answer());
     if (gold.empty()) return Failed(STATUS_UNPARSEABLE, "the answer is empty");
     auto text = AfterReasoning(sample.completion());
-    if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
+    if (!text.has_value()) return Answered(false, "", "the reasoning was never closed");
     text = AfterLast(*text, after_);
-    if (!text.has_value()) return {0, STATUS_OK, "no " + Quote(after_) + " in the completion"};
+    if (!text.has_value()) return Answered(false, "", "no " + Quote(after_) + " in the completion");
     const std::string_view found = Trim(*text);
-    if (Equal(found, gold)) return {1, STATUS_OK, ""};
-    return {0, STATUS_OK, "found " + Quote(found) + ", expected " + Quote(gold)};
+    if (SameAnswer(found, gold)) return Answered(true, found, "");
+    return Answered(false, found, "found " + Quote(found) + ", expected " + Quote(gold));
   }
 
- private:
-  bool Equal(std::string_view a, std::string_view b) const {
+  bool SameAnswer(std::string_view a, std::string_view b) const override {
     if (!ignore_case_) return a == b;
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](char x, char y) { return Lower(x) == Lower(y); });
   }
 
+ private:
   std::string after_;
   bool ignore_case_;
 };

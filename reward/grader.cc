@@ -14,6 +14,12 @@ std::chrono::milliseconds Budget::Left() const {
 
 Grade Failed(Status status, std::string detail) { return {0, status, std::move(detail)}; }
 
+Grade Answered(bool right, std::string_view answer, std::string detail) {
+  Grade grade = {right ? 1.0 : 0.0, STATUS_OK, std::move(detail)};
+  grade.answer = std::string(answer);
+  return grade;
+}
+
 std::vector<Grade> Grader::ScoreBatch(std::span<const Sample* const> samples,
                                       const Budget& budget) const {
   std::vector<Grade> grades;

@@ -47,10 +47,14 @@ struct Grade {
   Status status = STATUS_OK;
   std::string detail;
   std::optional<TestTally> tests = std::nullopt;  // of graders that run tests
-  std::vector<GradePart> parts = {};  // of graders whose score is a sum
+  std::vector<GradePart> parts = {};              // of graders whose score is a sum
+  // Of graders that look for an answer: what they found, or "" where the completion has none.
+  std::optional<std::string> answer = std::nullopt;
 };
 
 Grade Failed(Status status, std::string detail);
+// 1 or 0 for the answer that was found in the completion; "" where there is none.
+Grade Answered(bool right, std::string_view answer, std::string detail);
 
 // One configured reward. Score() may run on many threads at once, takes time linear in the sample
 // or stops when the budget is exhausted, and reports failures in the grade's status.
@@ -58,6 +62,10 @@ class Grader {
  public:
   virtual ~Grader() = default;
   virtual Grade Score(const Sample& sample, const Budget& budget) const = 0;
+
+  // Whether two answers that Score() found are one answer to this reward; by default, whether they
+  // are one text. Symmetric, though not transitive where a tolerance is at work.
+  virtual bool SameAnswer(std::string_view a, std::string_view b) const { return a == b; }
 
   // Whether ScoreBatch() is more than a loop. Its budget is that of one sample: a grader that
   // exceeds it with many samples may start again with each alone.

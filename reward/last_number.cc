@@ -18,16 +18,23 @@ class LastNumberGrader final : public Grader {
                     "the answer " + Quote(GoldText(sample.answer())) + " is not one number");
     }
     auto text = AfterReasoning(sample.completion());
-    if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
+    if (!text.has_value()) return Answered(false, "", "the reasoning was never closed");
     text = AfterLast(*text, after_);
-    if (!text.has_value()) return {0, STATUS_OK, "no " + Quote(after_) + " in the completion"};
+    if (!text.has_value()) return Answered(false, "", "no " + Quote(after_) + " in the completion");
     const auto found = LastNumber(*text);
-    if (!found.has_value()) return {0, STATUS_OK, "no number in the completion"};
+    if (!found.has_value()) return Answered(false, "", "no number in the completion");
     if (found->in_expression) {
-      return {0, STATUS_OK, "the last number " + Quote(found->text) + " is part of an expression"};
+      return Answered(false, "",
+                      "the last number " + Quote(found->text) + " is part of an expression");
     }
-    if (found->value == gold->value) return {1, STATUS_OK, ""};
-    return {0, STATUS_OK, "found " + Quote(found->text) + ", expected " + Quote(gold->text)};
+    if (found->value == gold->value) return Answered(true, found->text, "");
+    return Answered(false, found->text,
+                    "found " + Quote(found->text) + ", expected " + Quote(gold->text));
+  }
+
+  bool SameAnswer(std::string_view a, std::string_view b) const override {
+    const auto x = OnlyNumber(a), y = OnlyNumber(b);
+    return x.has_value() && y.has_value() ? x->value == y->value : a == b;
   }
 
  private:

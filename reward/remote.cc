@@ -150,7 +150,10 @@ class RemoteGrader final : public Grader {
     Grade grade = {verdict.score(), verdict.status(), verdict.detail()};
     for (const Component& component : verdict.components()) {
       std::string name = component.name();
-      if (name == term_.name()) continue;  // what the verdict says
+      if (name == term_.name()) {  // what the verdict says
+        if (component.has_answer()) grade.answer = component.answer();
+        continue;
+      }
       if (name.starts_with(term_.name() + ".")) name = name.substr(term_.name().size() + 1);
       if (component.status() == STATUS_OK) grade.parts.push_back({name, component.score()});
       if (component.status() == STATUS_NOT_APPLICABLE) grade.parts.push_back({name, std::nullopt});

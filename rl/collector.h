@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct RewardComponent {
   bool ok = false;
   bool applies = true;  // false: it has nothing to say about this sample, which is no failure
   std::string detail;
+  std::optional<std::string> answer;  // found in the completion; absent: the reward looks for none
 };
 
 struct Sample {

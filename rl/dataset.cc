@@ -7,6 +7,7 @@
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
 #include "rl/counter_random.h"
+#include "rl/prompt_template.h"
 #include "rl/text_pattern.h"
 
 namespace cohort::rl {
@@ -133,7 +134,9 @@ class RowReader {
 
   void ReadPrompt(const Json& row, Problem* problem) const {
     const std::string& column = data_.prompt_field();
-    problem->prompt = TextOf(Column(row, column, "prompt_field"), column);
+    problem->question = TextOf(Column(row, column, "prompt_field"), column);
+    const std::string& text = data_.prompt_template();
+    problem->prompt = text.empty() ? problem->question : FillTemplate(text, row);
     PoseQuestion(data_, problem);
   }
 
@@ -150,6 +153,7 @@ class RowReader {
     for (const OrderedJson& turn : problem->messages) {
       if (turn.at("role") == "user") problem->prompt = ContentOf(turn);
     }
+    problem->question = problem->prompt;
     if (problem->messages.empty()) {
       throw Error(ErrorCode::kUsage, "'messages' holds an assistant turn and no question");
     }
@@ -163,6 +167,7 @@ class RowReader {
 }  // namespace
 
 void PoseQuestion(const proto::Data& data, Problem* problem) {
+  if (problem->question.empty()) problem->question = problem->prompt;
   if (data.chat()) {
     problem->messages = OrderedJson::array();
     AddInstruction(data, &problem->messages);

@@ -15,6 +15,7 @@ namespace cohort::rl {
 struct Problem {
   std::string
       prompt;  // text to complete; with `messages`, the last user turn (for display, rewards)
+  std::string question;  // the prompt without what the recipe puts around it: what rewards see
   // null, or the turns to render with the chat template instead of `prompt`.
   nlohmann::ordered_json messages;
   nlohmann::ordered_json tools;  // null, or what the row's column of that name offers the template
@@ -34,6 +35,7 @@ enum class RowKind { kTraining, kDemonstration, kHeldOut };
 //   {"prompt", "answer", "completion", ...}   names mapped by prompt_field, answer_field,
 //   completion_field
 //   {"messages": [...], "tools": [...], ...}  a last assistant turn is the completion
+// prompt_template, where there is one, says how columns become the prompt (rl/prompt_template.h).
 // `instruction` becomes the system message when data.chat is set, else a line before the prompt;
 // data.chat turns every prompt into `messages`. strip_pattern is removed from completions, and
 // from every assistant turn of a kDemonstration row, since each of them is learnt.

@@ -25,6 +25,10 @@ std::string StatusName(reward::Status status) {
   return name.starts_with("STATUS_") ? name.substr(7) : "UNKNOWN";
 }
 
+std::optional<std::string> AnswerOf(const reward::Component& component) {
+  return component.has_answer() ? std::optional(component.answer()) : std::nullopt;
+}
+
 }  // namespace
 
 CollectRun::Awaitable<void> CollectRun::DriveScorer(int service) {
@@ -113,8 +117,8 @@ void CollectRun::AcceptVerdict(const reward::Verdict& verdict) {
   for (const reward::Component& component : verdict.components()) {
     const bool ok = component.status() == reward::STATUS_OK && std::isfinite(component.score());
     const bool applies = component.status() != reward::STATUS_NOT_APPLICABLE;
-    sample.components.push_back(
-        {component.name(), component.score(), ok, applies, component.detail()});
+    sample.components.push_back({component.name(), component.score(), ok, applies,
+                                 component.detail(), AnswerOf(component)});
   }
   if (verdict.status() == reward::STATUS_NOT_APPLICABLE) {
     sample.reward_applies = false;

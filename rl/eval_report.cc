@@ -9,6 +9,7 @@
 #include "base/nearest_name.h"
 #include "rl/elo.h"
 #include "rl/evaluation_statistics.h"
+#include "rl/majority_vote.h"
 
 namespace cohort::rl {
 namespace {
@@ -71,25 +72,54 @@ ordered_json DescribeElo(const std::vector<Problem>& problems,
   return {{"rating", elo.rating}, {"standard_error", elo.standard_error}};
 }
 
+// nullopt where the answers are in no groups.
+std::optional<std::vector<AnswerVotes>> VotesOf(
+    const std::vector<std::vector<JudgedSample>>& outcomes) {
+  std::vector<AnswerVotes> votes;
+  bool any = false;
+  for (const auto& samples : outcomes) {
+    std::map<int64_t, int64_t> others;
+    AnswerVotes& of_problem = votes.emplace_back();
+    for (const JudgedSample& sample : samples) {
+      if (!sample.judged) continue;
+      any |= sample.answer_group >= 0;
+      ++(sample.correct() ? of_problem.right : others[sample.answer_group]);
+    }
+    for (const auto& [group, count] : others) of_problem.others.push_back(count);
+  }
+  return any ? std::optional(std::move(votes)) : std::nullopt;
+}
+
+void AddAtK(const std::string& name, int64_t k, const Estimate& estimate, ordered_json* report) {
+  const std::string key = std::to_string(k);
+  (*report)[name][key] = estimate.mean;
+  (*report)[name + "_confidence_95"][key] = {estimate.low, estimate.high};
+}
+
 }  // namespace
 
 ordered_json ReportEvaluation(const std::vector<Problem>& problems,
                               const std::vector<std::vector<JudgedSample>>& outcomes,
                               const EvalReportOptions& options) {
   std::vector<Verdicts> verdicts;
-  size_t most = 0;
+  size_t most = 0, least = outcomes.empty() ? 0 : outcomes.front().size();
   for (const auto& samples : outcomes) {
     verdicts.push_back(JudgedOf(samples));
     most = std::max(most, verdicts.back().size());
+    least = std::min(least, samples.size());
   }
   ordered_json report = Describe(verdicts);
-  for (const int64_t k : options.ks) {
+  std::vector<int64_t> ks = options.ks;
+  if (ks.empty() && least > 1 && least <= most) ks = {static_cast<int64_t>(least)};
+  const auto votes = VotesOf(outcomes);
+  for (const int64_t k : ks) {
     if (k < 1 || k > static_cast<int64_t>(most)) {
       throw Error(ErrorCode::kUsage, "pass@" + std::to_string(k) + " needs a problem with " +
                                          std::to_string(k) + " judged samples; the most are " +
                                          std::to_string(most));
     }
-    report["pass_at_k"][std::to_string(k)] = MeanPassAtK(verdicts, k);
+    AddAtK("pass_at_k", k, MeanPassAtK(verdicts, k), &report);
+    if (votes) AddAtK("maj_at_k", k, MeanMajAtK(*votes, k), &report);
   }
   for (const std::string& column : options.by) {
     report["by"][column] = DescribeBy(problems, verdicts, column);
@@ -114,6 +144,9 @@ void WriteGradedSamples(const std::string& path, const std::vector<Problem>& pro
           {"completion", sample.completion},
           {"score", sample.judged ? nlohmann::json(sample.score) : nlohmann::json()},
           {"detail", sample.detail},
+          {"extracted", sample.answer ? nlohmann::json(*sample.answer) : nlohmann::json()},
+          {"answer_group",
+           sample.answer_group >= 0 ? nlohmann::json(sample.answer_group) : nlohmann::json()},
           {"truncated", sample.truncated}};
       lines += base::DumpJson(row) + "\n";
     }

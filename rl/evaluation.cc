@@ -15,7 +15,10 @@ JudgedSample Judged(const Sample& sample) {
   judged.truncated = sample.finish_reason == rollout::FinishReason::kLength;
   // The first reward is the one that says right or wrong.
   judged.judged = sample.reward_ok && !sample.components.empty() && sample.components.front().ok;
-  if (judged.judged) judged.score = sample.components.front().score;
+  if (judged.judged) {
+    judged.score = sample.components.front().score;
+    judged.answer = sample.components.front().answer;
+  }
   judged.detail = judged.judged ? sample.components.front().detail : sample.reward_detail;
   return judged;
 }
@@ -29,7 +32,7 @@ PromptTask MakePromptTask(const policy::Model& model, const Problem& problem, ui
                              : EncodeMessages(model, problem.messages, problem.tools);
   PromptTask task;
   task.group_id = group_id;
-  task.prompt_text = problem.prompt;
+  task.prompt_text = problem.question;
   task.prompt_ids = std::move(prompt.ids);
   task.answer = problem.answer;
   task.columns_json = base::DumpJson(problem.columns);

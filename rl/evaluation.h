@@ -2,6 +2,7 @@
 
 // Held-out accuracy, judged by the recipe's own rewards.
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,10 @@ struct JudgedSample {
   bool judged = false;  // false: the grader failed; neither right nor wrong
   double score = 0;     // of the first reward term
   std::string detail;
-  int64_t tokens = 0;  // 0 where it came as text
+  // What the reward found in the completion, "" for nothing; absent: it looks for no answer.
+  std::optional<std::string> answer;
+  int64_t answer_group = -1;  // of rl/answer_groups.h
+  int64_t tokens = 0;         // 0 where it came as text
   bool truncated = false;
 
   bool correct() const { return judged && score >= 1.0; }

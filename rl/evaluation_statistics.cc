@@ -36,21 +36,17 @@ Estimate WilsonInterval(double successes, int64_t trials) {
           std::min(1.0, center + half)};
 }
 
-Estimate PassAtOne(const std::vector<Verdicts>& problems) {
+Estimate MeanOverProblems(const std::vector<double>& values) {
+  if (values.empty()) return {};
+  const auto count = static_cast<int64_t>(values.size());
   double sum = 0, squares = 0;
-  int64_t count = 0;
-  size_t most = 0;
-  for (const Verdicts& verdicts : problems) {
-    if (verdicts.empty()) continue;
-    const double share =
-        static_cast<double>(CountRight(verdicts)) / static_cast<double>(verdicts.size());
-    sum += share;
-    squares += share * share;
-    most = std::max(most, verdicts.size());
-    ++count;
+  for (const double value : values) {
+    sum += value;
+    squares += value * value;
   }
-  if (count == 0) return {};
-  if (most == 1 || count == 1) return WilsonInterval(sum, count);
+  const bool all_or_nothing =
+      std::all_of(values.begin(), values.end(), [](double v) { return v == 0 || v == 1; });
+  if (all_or_nothing || count == 1) return WilsonInterval(sum, count);
   const auto n = static_cast<double>(count);
   Estimate estimate;
   estimate.mean = sum / n;
@@ -61,17 +57,24 @@ Estimate PassAtOne(const std::vector<Verdicts>& problems) {
   return estimate;
 }
 
-double MeanPassAtK(const std::vector<Verdicts>& problems, int64_t k) {
-  double sum = 0;
-  int64_t count = 0;
+Estimate PassAtOne(const std::vector<Verdicts>& problems) {
+  std::vector<double> shares;
+  for (const Verdicts& verdicts : problems) {
+    if (verdicts.empty()) continue;
+    shares.push_back(static_cast<double>(CountRight(verdicts)) /
+                     static_cast<double>(verdicts.size()));
+  }
+  return MeanOverProblems(shares);
+}
+
+Estimate MeanPassAtK(const std::vector<Verdicts>& problems, int64_t k) {
+  std::vector<double> values;
   for (const Verdicts& verdicts : problems) {
     const auto n = static_cast<int64_t>(verdicts.size());
-    if (n < k) continue;
-    sum += PassAtK(n, CountRight(verdicts), k);
-    ++count;
+    if (n >= k) values.push_back(PassAtK(n, CountRight(verdicts), k));
   }
-  COHORT_CHECK(count > 0, "no problem has k judged samples");
-  return sum / static_cast<double>(count);
+  COHORT_CHECK(!values.empty(), "no problem has k judged samples");
+  return MeanOverProblems(values);
 }
 
 }  // namespace cohort::rl

@@ -21,13 +21,16 @@ struct Estimate {
   double low = 0, high = 0;  // 95 % confidence interval within [0, 1]
 };
 
-// Mean over problems of their share of right samples. One sample a problem: Wilson's interval.
-// More: the standard error of the problems' means, which is the clustered one. Problems without a
-// judged sample are left out; without any, all is 0.
+// Mean of one value in [0, 1] a problem. Where each is 0 or 1, and for a single one: Wilson's
+// interval. Else the standard error of the problems' values, which is the clustered one where each
+// is a mean over samples. Without a value, all is 0.
+Estimate MeanOverProblems(const std::vector<double>& values);
+
+// Of the problems' shares of right samples. Problems without a judged sample are left out.
 Estimate PassAtOne(const std::vector<Verdicts>& problems);
 
-// Mean over the problems that have at least k judged samples, which must be one or more.
-double MeanPassAtK(const std::vector<Verdicts>& problems, int64_t k);
+// Of PassAtK, over the problems that have at least k judged samples, which must be one or more.
+Estimate MeanPassAtK(const std::vector<Verdicts>& problems, int64_t k);
 
 // Wilson's score interval of `successes` out of `trials` >= 1 (Wilson 1927), 95 %.
 Estimate WilsonInterval(double successes, int64_t trials);

@@ -29,7 +29,7 @@ std::vector<std::string> CompletionsOf(const base::Json& row) {
 
 reward::Sample ToSample(const Problem& problem, const std::string& completion) {
   reward::Sample sample;
-  sample.set_prompt(problem.prompt);
+  sample.set_prompt(problem.question);
   sample.set_completion(completion);
   sample.set_answer(problem.answer);
   sample.set_columns_json(base::DumpJson(problem.columns));
@@ -39,11 +39,14 @@ reward::Sample ToSample(const Problem& problem, const std::string& completion) {
 }  // namespace
 
 std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::path& path,
-                                                      size_t problems) {
+                                                      size_t problems, size_t wanted) {
   std::vector<std::vector<std::string>> completions;
   base::ForEachJsonLine(
       path, [&](const base::Json& row, int) { completions.push_back(CompletionsOf(row)); });
-  if (completions.size() == problems) return completions;
+  if (completions.size() == problems || completions.size() == wanted) {
+    completions.resize(wanted);
+    return completions;
+  }
   throw Error(ErrorCode::kUsage,
               path.string() + " has completions of " + std::to_string(completions.size()) +
                   " problems, expected one line for each of " + std::to_string(problems));
@@ -77,7 +80,10 @@ std::vector<std::vector<JudgedSample>> GradeCompletions(
     const reward::Verdict& verdict = verdicts[i];
     places[i]->judged = verdict.status() == reward::STATUS_OK;
     places[i]->score = places[i]->judged ? verdict.score() : 0;
-    places[i]->detail = verdict.components_size() > 0 ? verdict.components(0).detail() : "";
+    if (verdict.components_size() == 0) continue;
+    const reward::Component& component = verdict.components(0);
+    places[i]->detail = component.detail();
+    if (component.has_answer()) places[i]->answer = component.answer();
   }
   return outcomes;
 }

@@ -13,10 +13,10 @@
 namespace cohort::rl {
 
 // One line for each problem, in their order: {"completion": "..."} or {"completions": ["...",
-// ...]}, every other field ignored. kUsage with FILE:LINE for a line without, and for another
-// number of lines than problems.
+// ...]}, every other field ignored. Those of the first `wanted` problems. kUsage with FILE:LINE for
+// a line without, and for another number of lines than problems or than wanted.
 std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::path& path,
-                                                      size_t problems);
+                                                      size_t problems, size_t wanted);
 
 // outcomes[i][j]: completions[i][j] under the first term.
 std::vector<std::vector<JudgedSample>> GradeCompletions(

@@ -38,12 +38,13 @@ class MathGrader final : public Grader {
     if (Trim(sample.answer()).empty()) {
       return Failed(STATUS_UNPARSEABLE, "the answer is empty; found " + where);
     }
-    if (!any) return {0, STATUS_OK, where};
-    if (found->cut_off) return {0, STATUS_OK, where + " is cut off"};
+    if (!any) return Answered(false, "", where);
+    if (found->cut_off) return Answered(false, "", where + " is cut off");
     const ExtractedAnswer gold = math::ExtractFromAnswer(sample.answer());
     const math::Judgement judged = math::Judge(gold.text, found->text, conventions_);
     if (judged.verdict == Verdict::kEqual) {
-      return {1, STATUS_OK, where + " equals " + Quote(gold.text) + ": " + judged.method};
+      return Answered(true, found->text,
+                      where + " equals " + Quote(gold.text) + ": " + judged.method);
     }
     if (judged.verdict == Verdict::kUndecided) {
       return Failed(STATUS_TIMEOUT, where + " against " + Quote(gold.text) +
@@ -54,7 +55,12 @@ class MathGrader final : public Grader {
                     "the answer " + Quote(gold.text) + " is neither a formula nor words");
     }
     const char* as_text = judged.pred_understood ? "" : ", which is no formula";
-    return {0, STATUS_OK, where + as_text + " is not " + Quote(gold.text) + ": " + judged.method};
+    return Answered(false, found->text,
+                    where + as_text + " is not " + Quote(gold.text) + ": " + judged.method);
+  }
+
+  bool SameAnswer(std::string_view a, std::string_view b) const override {
+    return math::Judge(a, b, conventions_).verdict == Verdict::kEqual;
   }
 
  private:

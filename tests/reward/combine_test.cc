@@ -48,6 +48,19 @@ TEST(Combine, SumsByWeightAndReportsEveryComponent) {
   EXPECT_EQ(verdict.components(2).detail(), "c");
 }
 
+TEST(Combine, CarriesTheAnswersThatWereFoundUpToABound) {
+  const Verdict verdict =
+      Score({MakeTerm("found", 1, Answered(true, "\xFF", "")),
+             MakeTerm("none", 1, Answered(false, "", "")),
+             MakeTerm("long", 1, Answered(false, std::string(100'000, '1'), "")),
+             MakeTerm("looks for none", 1, {1, STATUS_OK, ""})});
+  EXPECT_EQ(verdict.components(0).answer(), "\xFF") << "bytes, whatever they are";
+  EXPECT_TRUE(verdict.components(1).has_answer());
+  EXPECT_EQ(verdict.components(1).answer(), "");
+  EXPECT_EQ(verdict.components(2).answer().size(), size_t{16} << 10);
+  EXPECT_FALSE(verdict.components(3).has_answer());
+}
+
 TEST(Combine, TheFirstFailingStatusWinsAndTheOthersAreStillReported) {
   const Verdict verdict =
       Score({MakeTerm("a", 1, {1, STATUS_OK, ""}), MakeTerm("b", 1, {0, STATUS_TIMEOUT, "slow"}),

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "rl/answer_groups.h"
 #include "rl/grade_completions.h"
 #include "rl/temporary_folder.h"
 
@@ -29,7 +30,10 @@ class EvalReport : public ::testing::Test {
       const std::vector<std::vector<std::string>>& completions) {
     reward::RewardTerm term;
     term.set_name("exact_answer");
-    return GradeCompletions(problems_, completions, term, std::chrono::milliseconds(10'000));
+    auto outcomes =
+        GradeCompletions(problems_, completions, term, std::chrono::milliseconds(10'000));
+    GroupAnswers(term, &outcomes);
+    return outcomes;
   }
   std::string RefusalOf(const EvalReportOptions& options) {
     try {
@@ -58,6 +62,34 @@ TEST_F(EvalReport, CountsPassesByProblemByColumnAndByRating) {
   EXPECT_NEAR(report["elo"]["rating"].get<double>(), 1430, 60);  // solved 800 and 1200, not 1600
 }
 
+// Votes of three samples: 1 for 1, 0 for 2, 1/3 for 3.
+TEST_F(EvalReport, CountsTheAnswerThatMostSamplesHold) {
+  const auto outcomes = Grade({{"1", "0", "1"}, {"0", "2", "0"}, {"", "3", "4"}});
+  const auto report = ReportEvaluation(problems_, outcomes, {.ks = {1, 3}});
+  EXPECT_DOUBLE_EQ(report["maj_at_k"]["1"].get<double>(), report["accuracy"].get<double>());
+  EXPECT_DOUBLE_EQ(report["maj_at_k"]["3"].get<double>(), (1 + 0 + 1.0 / 3) / 3);
+  EXPECT_EQ(report["maj_at_k_confidence_95"]["3"].size(), 2u);
+  EXPECT_EQ(report["pass_at_k"]["3"], 1);
+  EXPECT_LT(report["pass_at_k_confidence_95"]["3"][0], 1) << "three problems do not make it sure";
+}
+
+TEST_F(EvalReport, TakesAllSamplesWithoutAK) {
+  const auto report = ReportEvaluation(problems_, Grade({{"1", "1"}, {"2", "0"}, {"0", "0"}}), {});
+  EXPECT_DOUBLE_EQ(report["pass_at_k"]["2"].get<double>(), 2.0 / 3);
+  EXPECT_DOUBLE_EQ(report["maj_at_k"]["2"].get<double>(), 0.5);
+  EXPECT_FALSE(ReportEvaluation(problems_, Grade({{"1"}, {"2"}, {"3"}}), {}).contains("maj_at_k"));
+}
+
+TEST_F(EvalReport, HasNoVoteWhereTheRewardFindsNoAnswers) {
+  auto outcomes = Grade({{"1", "1"}, {"2", "0"}, {"0", "0"}});
+  for (auto& samples : outcomes) {
+    for (JudgedSample& sample : samples) sample.answer_group = -1;
+  }
+  const auto report = ReportEvaluation(problems_, outcomes, {.ks = {2}});
+  EXPECT_TRUE(report.contains("pass_at_k"));
+  EXPECT_FALSE(report.contains("maj_at_k"));
+}
+
 TEST_F(EvalReport, LeavesFailuresOfTheGraderOut) {
   problems_[2].answer = "";  // exact_answer cannot judge without one
   const auto report = ReportEvaluation(problems_, Grade({{"1"}, {"0"}, {"x"}}), {});
@@ -80,15 +112,17 @@ TEST_F(EvalReport, WritesEverySampleWithItsScore) {
   const nlohmann::json& second = rows[1];
   EXPECT_EQ(second["score"], 0);
   EXPECT_THAT(second["detail"].get<std::string>(), HasSubstr("expected '2'"));
+  EXPECT_EQ(second["extracted"], "0");
+  EXPECT_EQ(second["answer_group"], 0);
 }
 
 TEST_F(EvalReport, ReadsOneLineOfCompletionsAProblem) {
   const auto path = folder_.path() / "completions.jsonl";
   std::ofstream(path) << "{\"completion\":\"1\"}\n{\"completions\":[\"2\",\"3\"]}\n{\"text\":1}\n";
-  EXPECT_THROW(ReadCompletions(path, 3), Error);
+  EXPECT_THROW(ReadCompletions(path, 3, 3), Error);
   std::ofstream(path) << "{\"completion\":\"1\"}\n{\"completions\":[\"2\",\"3\"]}\n";
-  EXPECT_EQ(ReadCompletions(path, 2)[1], std::vector<std::string>({"2", "3"}));
-  EXPECT_THROW(ReadCompletions(path, 3), Error);
+  EXPECT_EQ(ReadCompletions(path, 2, 2)[1], std::vector<std::string>({"2", "3"}));
+  EXPECT_THROW(ReadCompletions(path, 3, 3), Error);
 }
 
 }  // namespace

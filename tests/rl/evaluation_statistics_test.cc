@@ -40,7 +40,8 @@ TEST(PassAtK, IsTheMeanOverAllChoicesOfKSamples) {
   }
 }
 
-// Wilson's interval of 15 out of 50, as scipy's binomtest(15, 50).proportion_ci(method="wilson") gives it.
+// Wilson's interval of 15 out of 50, as scipy's binomtest(15, 50).proportion_ci(method="wilson")
+// gives it.
 TEST(PassAtOne, HasWilsonsIntervalForOneSampleAProblem) {
   std::vector<Verdicts> problems;
   for (int i = 0; i < 50; ++i) problems.push_back({i < 15});
@@ -69,7 +70,7 @@ TEST(PassAtOne, WeighsProblemsAlikeAndLeavesOutThoseWithoutAVerdict) {
 }
 
 TEST(MeanPassAtK, LeavesOutProblemsWithFewerSamples) {
-  EXPECT_DOUBLE_EQ(MeanPassAtK({Right(1, 2), Right(0, 2), Right(1, 1)}, 2), 0.5);
+  EXPECT_DOUBLE_EQ(MeanPassAtK({Right(1, 2), Right(0, 2), Right(1, 1)}, 2).mean, 0.5);
 }
 
 // Players of known ratings, 500 problems each: the estimates lie around the rating, and the
