@@ -70,7 +70,7 @@ class CodeGrader final : public Grader {
     const auto text = AfterReasoning(sample.completion());
     if (!text) return NoCode(task, "the reasoning was never closed");
     std::optional<std::string> code = judge::FencedCode(*text, language.tags);
-    if (!code && unfenced_) code = task.preamble + std::string(*text);
+    if (!code && unfenced_) code = std::string(*text);
     if (!code) return NoCode(task, "no fenced block in the completion");
     return ToGrade(task, judge_.Run(task, *code, budget));
   }
@@ -109,8 +109,9 @@ std::vector<OptionInfo> CodeOptions() {
       {"commands", "more languages: NAME=FILE:RUN or NAME=FILE:COMPILE:RUN, separated by ';'"},
       {"stop_early", "true: after a test that failed the others are not run (default false)"},
       {"unfenced",
-       "true: a completion without a fenced block is the program; where the sample is HumanEval's, "
-       "what follows its prompt (default false)"},
+       "true: a completion without a fenced block is the program, or what follows HumanEval's "
+       "prompt "
+       "(default false)"},
       {"cache", "false: judge a sample again that was judged before (default true)"},
       {"score", "all (1 when every test passes, else 0; default) or fraction (of tests passed)"},
       {"compare",

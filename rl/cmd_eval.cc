@@ -165,10 +165,12 @@ void Print(const nlohmann::ordered_json& report) {
   if (truncated > 0) {
     std::printf("%.1f%% of the completions were cut off; see --max-tokens\n", 100 * truncated);
   }
-  std::printf("%lld samples; %lld failed in the grader; %.1f tokens a completion; %.1f s\n",
+  std::printf("%lld samples; %lld failed in the grader; ",
               static_cast<long long>(report["samples"].get<int64_t>()),
-              static_cast<long long>(report["failed"].get<int64_t>()),
-              report["completion_tokens_mean"].get<double>(), report["wall_s"].get<double>());
+              static_cast<long long>(report["failed"].get<int64_t>()));
+  const double tokens = report["completion_tokens_mean"].get<double>();
+  if (tokens > 0) std::printf("%.1f tokens a completion; ", tokens);  // 0: they came as texts
+  std::printf("%.1f s\n", report["wall_s"].get<double>());
 }
 
 std::vector<std::vector<std::string>> FromEndpoint(const EvalOptions& options,

@@ -26,7 +26,7 @@ struct CodeTask {
   std::vector<StdinTest> stdin_tests;
   nlohmann::json tests;  // kCall: [{"args", "expected"}]; kAssert: ["assert ..."]
   std::string entry;     // kCall: the function; kAssert: optional
-  std::string preamble;  // kAssert: trusted code under the submission's names, if it is code
+  std::string preamble;  // kAssert: code before the submission and the tests, if it is code
   std::string setup;     // kAssert: test code that comes first
   std::string checker;   // source of a program, where compare is kChecker
   std::string checker_language;

@@ -34,9 +34,11 @@ class AssertTests:
     def read_preamble(text):
         try:
             code = compile(text, "preamble", "exec", dont_inherit=True)
-            return code, names_in([ast.parse(text)])[1]
+            given = names_in([ast.parse(text)])[1]
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return compile("", "preamble", "exec"), set()  # a question in words
+            given = set()
+        # A question in words, which may be a name or a number to Python, gives no name.
+        return (code, given) if given else (compile("", "preamble", "exec"), set())
 
     def prepare(self, link, names):
         self.scope = {"__name__": "tests", **self.real}

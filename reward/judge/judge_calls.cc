@@ -224,6 +224,7 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
       judgement->results.resize(total, submission->compile_error());
       co_return;
     }
+    if (!task.preamble.empty()) box->PutFile("prompt.py", task.preamble);
     Round round;
     round.first = judgement->results.size();
     Channels channels;

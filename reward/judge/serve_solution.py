@@ -43,7 +43,7 @@ class Server:
         with open(self.path, "rb") as source:
             text = source.read()
         try:
-            code = compile(text, self.path, "exec", dont_inherit=True)
+            code = self.behind_prompt(text) or compile(text, self.path, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             self.channel.send(b"c", ("%s: %s" % (type(error).__name__, error)).encode()[:300])
             os._exit(0)
@@ -57,6 +57,19 @@ class Server:
             self.fail(error)
             os._exit(0)
         self.channel.send(b"h", self.encoder.encode(self.names()))
+
+    # As human-eval runs it: the prompt imports what its stub needs, and a solution may be what
+    # follows it. Nothing where there is no such prompt, or the two do not fit.
+    def behind_prompt(self, text):
+        try:
+            with open("prompt.py", "rb") as source:
+                prompt = source.read()
+            compile(prompt, self.path, "exec", dont_inherit=True)  # words are none
+            if b"def " in prompt:
+                return compile(prompt + b"\n" + text, self.path, "exec", dont_inherit=True)
+        except (OSError, SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            pass
+        return None
 
     def names(self):
         found = {}

@@ -164,25 +164,42 @@ TEST_F(CodeReward, DatasetsAreReadAsTheyAre) {
   EXPECT_EQ(VerdictOf("def half(x): return x", human_eval), "wrong_answer");
 }
 
+double HumanEvalScore(const std::string& completion, const std::string& prompt,
+                      const OptionMap& options) {
+  Sample sample = MakeSample(completion);
+  sample.set_prompt(prompt);
+  sample.set_columns_json(
+      Json{{"entry_point", "half"},
+           {"test", "def check(candidate):\n    assert candidate([3, 4]) == [1.5, 2]\n"}}
+          .dump());
+  const Budget budget(std::chrono::milliseconds(60'000));
+  return CodeGraderOf(options)->Score(sample, budget).score;
+}
+
+const char* const kHalfPrompt =
+    "from typing import List\n\n\ndef half(x: List) -> List:\n    \"\"\"Half of each.\"\"\"\n";
+const char* const kHalfBody = "    return [e / 2 for e in x]\n";
+
+TEST_F(CodeReward, AHumanEvalProgramRunsBehindItsPrompt) {
+  const std::string prompt = kHalfPrompt, body = kHalfBody;
+  const std::string whole = "def half(x: List) -> List:\n" + body;
+  EXPECT_EQ(HumanEvalScore(Fenced(whole), prompt, {}), 1) << "the prompt imports List";
+  EXPECT_EQ(HumanEvalScore(Fenced(prompt + body), prompt, {}), 1);
+  EXPECT_EQ(HumanEvalScore(Fenced("from __future__ import annotations\n" + whole), prompt, {}), 1)
+      << "such an import must come first";
+  EXPECT_EQ(HumanEvalScore(Fenced(whole), "Halve each number.", {}), 0) << "words import nothing";
+  EXPECT_EQ(HumanEvalScore(Fenced("import typing\n" + prompt + body), "half", {}), 1);
+  EXPECT_EQ(HumanEvalScore(Fenced("x = 1\n"), prompt, {}), 0) << "the stub is no solution";
+}
+
 TEST_F(CodeReward, ACompletionWithoutAFenceIsAProgramWhereThatIsAskedFor) {
-  const auto score = [](const std::string& completion, const std::string& prompt,
-                        const OptionMap& options) {
-    Sample sample = MakeSample(completion);
-    sample.set_prompt(prompt);
-    sample.set_columns_json(
-        Json{{"entry_point", "half"},
-             {"test", "def check(candidate):\n    assert candidate(3) == 1.5\n"}}
-            .dump());
-    const Budget budget(std::chrono::milliseconds(60'000));
-    return CodeGraderOf(options)->Score(sample, budget).score;
-  };
   const OptionMap unfenced = {{"unfenced", "true"}};
-  const std::string prompt = "def half(x):\n    \"\"\"Half of x.\"\"\"\n";
-  EXPECT_EQ(score("    return x / 2\n", prompt, unfenced), 1) << "what follows the prompt";
-  EXPECT_EQ(score(prompt + "    return x / 2\n", prompt, unfenced), 1) << "the whole function";
-  EXPECT_EQ(score("```\n" + prompt + "    return x / 2\n```\n", prompt, unfenced), 1);
-  EXPECT_EQ(score("    return x\n", prompt, unfenced), 0);
-  EXPECT_EQ(score("    return x / 2\n", prompt, {}), 0);
+  const std::string prompt = kHalfPrompt, body = kHalfBody;
+  EXPECT_EQ(HumanEvalScore(body, prompt, unfenced), 1) << "what follows the prompt";
+  EXPECT_EQ(HumanEvalScore(prompt + body, prompt, unfenced), 1) << "the whole program";
+  EXPECT_EQ(HumanEvalScore(Fenced(prompt + body), prompt, unfenced), 1);
+  EXPECT_EQ(HumanEvalScore("    return x\n", prompt, unfenced), 0);
+  EXPECT_EQ(HumanEvalScore(body, prompt, {}), 0);
 }
 
 // A toss would come out differently one of these times.
@@ -238,9 +255,10 @@ TEST_F(CodeReward, BadOptionsAreRefusedAtTheStart) {
 }
 
 TEST_F(CodeReward, AJudgeWithoutTimeJudgesNobody) {
-  EXPECT_EQ(GradeCode(kPythonSum, kSum, {}, 1).status, STATUS_TIMEOUT);
+  const std::string unknown = kPythonSum + std::string("\n# judged nowhere else");
+  EXPECT_EQ(GradeCode(unknown, kSum, {}, 1).status, STATUS_TIMEOUT);
   const std::atomic<bool> cancelled = true;
-  Sample sample = MakeSample(Fenced(kPythonSum));
+  Sample sample = MakeSample(Fenced(unknown));
   sample.set_columns_json(kSum.dump());
   EXPECT_EQ(
       CodeGraderOf({})->Score(sample, Budget(std::chrono::milliseconds(9'000), &cancelled)).status,
