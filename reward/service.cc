@@ -25,6 +25,14 @@ std::string CacheKey(const RewardTerm& term) {
 
 }  // namespace
 
+std::shared_ptr<const Grader> RewardService::KnownGrader(const std::string& key) {
+  const auto found = std::find_if(graders_.begin(), graders_.end(),
+                                  [&](const auto& entry) { return entry.first == key; });
+  if (found == graders_.end()) return nullptr;
+  graders_.splice(graders_.begin(), graders_, found);
+  return found->second;
+}
+
 std::shared_ptr<const Grader> RewardService::CachedGrader(const RewardTerm& term) {
   if (!settings_.allow_plugins && FindReward(term.name()).trusted_only) {
     throw Error(ErrorCode::kUsage, "this service loads no plug-ins: it listens beyond loopback",
@@ -33,18 +41,15 @@ std::shared_ptr<const Grader> RewardService::CachedGrader(const RewardTerm& term
   const std::string key = CacheKey(term);
   {
     const std::lock_guard lock(mutex_);
-    const auto found = std::find_if(graders_.begin(), graders_.end(),
-                                    [&](const auto& entry) { return entry.first == key; });
-    if (found != graders_.end()) {
-      graders_.splice(graders_.begin(), graders_, found);
-      return found->second;
-    }
+    if (auto known = KnownGrader(key)) return known;
   }
   // Starting a plug-in takes milliseconds: not under the lock.
   std::shared_ptr<const Grader> grader =
       MakeGrader(term.name(), {term.options().begin(), term.options().end()});
   std::shared_ptr<const Grader> evicted;  // destroyed after the lock is gone
   const std::lock_guard lock(mutex_);
+  // Another call made it meanwhile: two would judge equal samples twice.
+  if (auto known = KnownGrader(key)) return known;
   graders_.emplace_front(key, grader);
   if (graders_.size() > kMaxCachedGraders) {
     evicted = std::move(graders_.back().second);

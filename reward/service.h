@@ -34,6 +34,7 @@ class RewardService final : public Reward::CallbackService {
  private:
   std::shared_ptr<ScoreBatch> MakeBatch(const ScoreRequest& request);
   std::shared_ptr<const Grader> CachedGrader(const RewardTerm& term);
+  std::shared_ptr<const Grader> KnownGrader(const std::string& key);  // with mutex_ held
 
   const Settings settings_;
   Scorer* const scorer_;

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -248,6 +250,31 @@ TEST_F(RewardServiceTest, ARepeatedRequestIsAnsweredAsBeforeWithoutTheRewardBein
   const auto fresh = client_.Score(request).verdicts;
   const auto again = client_.Score(request).verdicts;
   for (const auto& [id, verdict] : fresh) EXPECT_NE(again.at(id).score(), verdict.score()) << id;
+}
+
+// Each of its processes would give the sample a number of its own.
+TEST_F(RewardServiceTest, EqualSamplesOfCallsAtOnceAreJudgedOnce) {
+  const PythonFile file(
+      "import os, time\n"
+      "def reward(completion, **columns):\n"
+      "  time.sleep(0.3)\n"
+      "  return time.monotonic_ns() + os.getpid()\n");
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("python", 1, {{"path", file.path()}, {"workers", "3"}});
+  for (uint64_t id = 0; id < 4; ++id) AddSample(&request, id, "the same");
+  std::set<double> scores;
+  std::mutex mutex;
+  std::vector<std::jthread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      const auto verdicts = client_.Score(request).verdicts;
+      const std::lock_guard lock(mutex);
+      EXPECT_EQ(verdicts.size(), 4u) << "each id has its verdict";
+      for (const auto& [id, verdict] : verdicts) scores.insert(verdict.score());
+    });
+  }
+  callers.clear();
+  EXPECT_EQ(scores.size(), 1u);
 }
 
 TEST_F(RewardServiceTest, AnInputThatBrokeThePluginTwiceIsNotTriedAgain) {
