@@ -21,6 +21,8 @@
 namespace cohort::rl {
 namespace {
 
+constexpr int kMaxTokens = 1024;
+
 struct EvalOptions {
   std::string model, data, reward, completions, samples_out;
   std::string endpoint, endpoint_model, api_key_env;
@@ -29,7 +31,8 @@ struct EvalOptions {
   std::optional<std::string> prompt_field, prompt_template;
   std::string answer_field = "answer", instruction;
   bool chat = false, json = false, allow_weak_sandbox = false;
-  int samples = 1, problems = 1'000'000, max_tokens = 1024;
+  int samples = 1, problems = 1'000'000;
+  std::optional<int> max_tokens;  // default: kMaxTokens, or the model's context where it is shorter
   double temperature = -1;
   uint64_t seed = 0;
 };
@@ -80,7 +83,9 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
       ->check(CLI::PositiveNumber);
   app.add_option("--temperature", options->temperature, "default: greedy, or 1 with --n above 1")
       ->check(CLI::Range(0.0, 100.0));
-  app.add_option("--max-tokens", options->max_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--max-tokens", options->max_tokens,
+                 "of a completion (default 1024, or the model's context)")
+      ->check(CLI::PositiveNumber);
   app.add_option("--seed", options->seed);
   app.add_flag("--allow-weak-sandbox", options->allow_weak_sandbox,
                "run code even where cohort doctor finds a protection missing");
@@ -127,7 +132,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   }
   reward::CheckReward(reward->name(), {reward->options().begin(), reward->options().end()});
   reward::CheckRewardLoads(reward->name(), {reward->options().begin(), reward->options().end()});
-  recipe.mutable_rollout()->set_max_new_tokens(options.max_tokens);
+  recipe.mutable_rollout()->set_max_new_tokens(options.max_tokens.value_or(kMaxTokens));
   recipe.mutable_rollout()->set_allow_weak_sandbox(options.allow_weak_sandbox);
   // Programs have limits of their own, one for each test.
   if (options.reward == "code") recipe.mutable_rollout()->set_reward_deadline_s(120);
@@ -181,14 +186,14 @@ std::vector<std::vector<std::string>> FromEndpoint(const EvalOptions& options,
   EndpointSampling sampling;
   sampling.samples = options.samples;
   sampling.temperature = temperature;
-  sampling.max_tokens = options.max_tokens;
+  sampling.max_tokens = options.max_tokens.value_or(kMaxTokens);
   sampling.seed = options.seed;
   return AskEndpoint(endpoint, problems, sampling);
 }
 
 // Samples from the model or the endpoint and judges them, or judges those of the file, which may be
 // of `all` problems.
-Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
+Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
                  const std::vector<Problem>& problems, size_t all) {
   const double fallback = options.samples > 1 ? 1.0 : 0.0;
   const double temperature = options.temperature >= 0 ? options.temperature : fallback;
@@ -209,6 +214,9 @@ Evaluation Judge(const EvalOptions& options, const proto::Recipe& recipe,
     return result;
   }
   const policy::Model model = policy::LoadModel(options.model);
+  if (!options.max_tokens && model.config.max_positions < kMaxTokens) {
+    recipe.mutable_rollout()->set_max_new_tokens(static_cast<int>(model.config.max_positions));
+  }
   const TemporaryFolder folder;
   Fleet fleet(recipe, model, folder.path(), FindPrograms());
   fleet.Publish(model.weights, 1);
