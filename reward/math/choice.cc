@@ -30,6 +30,35 @@ bool HasOption(std::string_view text) {
   return false;
 }
 
+// " not A", ", not (A)", " rather than A or B": the options that the answer is told from. "A and
+// not B" is a formula of logic.
+bool SetsOptionsAside(std::string_view text) {
+  if (text.starts_with(',')) text.remove_prefix(1);
+  if (!text.starts_with(' ')) return false;
+  text = Trim(text);
+  bool negated = false;
+  for (const std::string_view word : {"not ", "non ", "rather than ", "instead of "}) {
+    if (!text.starts_with(word)) continue;
+    text.remove_prefix(word.size());
+    negated = true;
+    break;
+  }
+  while (negated && !text.empty()) {
+    for (const std::string_view word : {"or ", "nor ", "and ", "ou "}) {
+      if (text.starts_with(word)) text.remove_prefix(word.size());
+    }
+    const bool bracket = text.starts_with('(');
+    if (bracket) text.remove_prefix(1);
+    if (text.empty() || !IsOption(text[0])) return false;
+    text.remove_prefix(1);
+    if (bracket != text.starts_with(')')) return false;
+    if (bracket) text.remove_prefix(1);
+    if (!text.empty() && text[0] != ' ' && text[0] != ',') return false;  // "AB": no option
+    while (text.starts_with(' ') || text.starts_with(',')) text.remove_prefix(1);
+  }
+  return negated;
+}
+
 }  // namespace
 
 std::optional<Choice> ParseChoice(std::string_view text) {
@@ -54,6 +83,7 @@ std::optional<Choice> ParseChoice(std::string_view text) {
   const bool marked =
       closed || rest.starts_with(". ") || rest.starts_with(": ") || rest == "." || rest == ":";
   if (marked) rest.remove_prefix(1);
+  if (!choice.lower && SetsOptionsAside(rest)) return choice;
   const bool spaced = rest.starts_with(' ');
   rest = Trim(rest);
   if (rest.empty()) return choice;

@@ -6,7 +6,7 @@
 
 namespace cohort::reward::math {
 
-// The option of a multiple-choice question: "C", "(C)", "(C) 12", "C. 12", "C Cecile".
+// The option of a multiple-choice question: "C", "(C)", "(C) 12", "C. 12", "C Cecile", "C, not A".
 struct Choice {
   char letter;         // 'A' to 'J'
   std::string value;   // what stands behind the letter; empty for the letter alone

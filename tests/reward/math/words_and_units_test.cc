@@ -86,6 +86,15 @@ TEST(MathWords, MultipleChoice) {
                    {"(C) 14", "(C) 15"},
                    {"C", "C\\cdot2"},
                    {"(C)", "(C)+1"}});
+  ExpectSame({{"C", "C non A"}, {"C", "C, not (A)"}, {"(C)", "(C) rather than A or B"}});
+  ExpectDifferent({{"A", "C non A"},
+                   {"C", "not C"},
+                   {"C", "C not"},
+                   {"C", "C not AB"},
+                   {"C", "C not A, but B"},
+                   {"A", "A and not B"},
+                   {"A and not B", "A"},
+                   {"C", "Cnot A"}});
   EXPECT_EQ(ParseChoice("(B) 7")->value, "7");
   EXPECT_FALSE(ParseChoice("Beth").has_value());
 }
