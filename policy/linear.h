@@ -28,6 +28,7 @@ class LinearImpl : public torch::nn::Module {
     lora_B = register_module("lora_B", std::make_shared<LinearImpl>(rank, weight.size(0)));
     lora_scale_ = scale;
   }
+  double lora_scale() const { return lora_scale_; }
   // [out, in] with the adapter added. Differentiable.
   at::Tensor MergedWeight() const {
     if (lora_A == nullptr) return weight;

@@ -2,34 +2,19 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "policy/lora_site.h"
 
 namespace cohort::policy {
 namespace {
 
 constexpr char kHead[] = "lm_head";
-
-struct NamedLinear {
-  std::string name;
-  LinearImpl* linear;
-};
-
-// The linear layers that decoding runs, not those that adapters are made of.
-std::vector<NamedLinear> LinearLayers(const Transformer& policy) {
-  std::vector<NamedLinear> found;
-  for (const auto& item : policy->named_modules()) {
-    auto* linear = item.value()->as<LinearImpl>();
-    if (linear == nullptr || item.key().find(".lora_") != std::string::npos) continue;
-    if (IsOfMtpLayer(policy->config(), item.key() + ".weight")) continue;
-    found.push_back({item.key(), linear});
-  }
-  return found;
-}
 
 bool Matches(const std::string& name, const std::string& target) {
   if (target == kAllLinear) return name != kHead;
@@ -37,64 +22,80 @@ bool Matches(const std::string& name, const std::string& target) {
 }
 
 // The last part of every layer's name, once each.
-std::vector<std::string> KindsOf(const std::vector<NamedLinear>& layers) {
+std::vector<std::string> KindsOf(const std::vector<LoraSite>& sites) {
   std::set<std::string> kinds;
-  for (const NamedLinear& layer : layers) {
-    kinds.insert(layer.name.substr(layer.name.rfind('.') + 1));
+  for (const LoraSite& site : sites) {
+    const std::string& name = site.names().front();
+    kinds.insert(name.substr(name.rfind('.') + 1));
   }
   return {kinds.begin(), kinds.end()};
 }
 
-void CheckTargets(const std::vector<NamedLinear>& layers, const std::vector<std::string>& targets) {
-  for (const std::string& target : targets) {
-    const bool found = std::any_of(layers.begin(), layers.end(), [&](const NamedLinear& layer) {
-      return Matches(layer.name, target);
-    });
-    if (found) continue;
-    const std::vector<std::string> kinds = KindsOf(layers);
-    std::string list;
-    for (const std::string& kind : kinds) list += kind + ", ";
-    throw Error(ErrorCode::kUsage,
-                "lora target '" + target + "' names no linear layer of this model" +
-                    base::DidYouMean(target, kinds),
-                "it has " + list + "or " + kAllLinear + " for all but the head");
-  }
+[[noreturn]] void RefuseTarget(const std::vector<LoraSite>& sites, const std::string& target) {
+  const std::vector<std::string> kinds = KindsOf(sites);
+  std::string list;
+  for (const std::string& kind : kinds) list += kind + ", ";
+  throw Error(ErrorCode::kUsage,
+              "lora target '" + target + "' names no linear layer of this model" +
+                  base::DidYouMean(target, kinds),
+              "it has " + list + "or " + kAllLinear + " for all but the head");
 }
 
-void Draw(const NamedLinear& layer, uint64_t seed) {
+// Whether `target` names the site. A layer's experts have their adapters in one tensor, so it
+// cannot name some of them alone.
+bool Names(const std::string& target, const LoraSite& site) {
+  const std::vector<std::string>& names = site.names();
+  const auto named = std::count_if(names.begin(), names.end(),
+                                   [&](const std::string& name) { return Matches(name, target); });
+  if (named == 0 || named == static_cast<int64_t>(names.size())) return named > 0;
+  throw Error(ErrorCode::kUsage,
+              "lora target '" + target + "' names some experts of a layer and not the others",
+              "name the projection of all, " + names.front().substr(names.front().rfind('.') + 1));
+}
+
+// A stream of its own for every linear layer: another target leaves the others as they were.
+void Draw(const LoraSite& site, uint64_t seed) {
   const at::NoGradGuard no_grad;
-  at::Tensor& weight = layer.linear->lora_A->weight;
-  // A stream of its own for every layer: another target leaves the others as they were.
-  at::Generator generator = at::detail::createCPUGenerator(
-      base::Checksum(layer.name + ".lora_A#" + std::to_string(seed)));
-  const double bound = 1.0 / std::sqrt(static_cast<double>(weight.size(1)));
-  weight.copy_(at::empty(weight.sizes()).uniform_(-bound, bound, generator));
-  layer.linear->lora_B->weight.zero_();
+  for (size_t i = 0; i < site.names().size(); ++i) {
+    at::Generator generator = at::detail::createCPUGenerator(
+        base::Checksum(site.names()[i] + ".lora_A#" + std::to_string(seed)));
+    at::Tensor a = site.A(i);
+    const double bound = 1.0 / std::sqrt(static_cast<double>(a.size(1)));
+    a.copy_(at::empty(a.sizes()).uniform_(-bound, bound, generator));
+    site.B(i).zero_();
+  }
 }
 
 }  // namespace
 
 void AttachLora(Transformer& policy, const LoraConfig& config, uint64_t seed) {
-  const std::vector<NamedLinear> layers = LinearLayers(policy);
-  CheckTargets(layers, config.targets);
+  std::vector<LoraSite> sites = LoraSites(policy);
+  std::set<size_t> targeted;
+  for (const std::string& target : config.targets) {
+    bool found = false;
+    for (size_t i = 0; i < sites.size(); ++i) {
+      if (!Names(target, sites[i])) continue;
+      targeted.insert(i);
+      found = true;
+    }
+    if (!found) RefuseTarget(sites, target);
+  }
   for (const at::Tensor& parameter : policy->parameters())
     at::Tensor(parameter).requires_grad_(false);
-  for (const NamedLinear& layer : layers) {
-    const bool targeted =
-        std::any_of(config.targets.begin(), config.targets.end(),
-                    [&](const std::string& target) { return Matches(layer.name, target); });
-    if (!targeted) continue;
-    layer.linear->AddLora(config.rank, config.scale());
-    Draw(layer, seed);
+  for (const size_t i : targeted) {
+    sites[i].Attach(config.rank, config.scale());
+    Draw(sites[i], seed);
   }
 }
 
 WeightMap LoraWeights(const Transformer& policy) {
   WeightMap out;
-  for (const NamedLinear& layer : LinearLayers(policy)) {
-    if (layer.linear->lora_A == nullptr) continue;
-    out[layer.name + ".lora_A.weight"] = layer.linear->lora_A->weight.detach();
-    out[layer.name + ".lora_B.weight"] = layer.linear->lora_B->weight.detach();
+  for (const LoraSite& site : LoraSites(policy)) {
+    if (!site.attached()) continue;
+    for (size_t i = 0; i < site.names().size(); ++i) {
+      out[site.names()[i] + ".lora_A.weight"] = site.A(i).detach();
+      out[site.names()[i] + ".lora_B.weight"] = site.B(i).detach();
+    }
   }
   return out;
 }
@@ -117,11 +118,11 @@ void LoadLoraWeights(Transformer& policy, const WeightMap& adapters) {
 }
 
 WeightMap MergedWeights(const Transformer& policy) {
-  const at::NoGradGuard no_grad;
   WeightMap weights = policy->Weights();
-  for (const NamedLinear& layer : LinearLayers(policy)) {
-    if (layer.linear->lora_A == nullptr) continue;
-    weights[layer.name + ".weight"] = layer.linear->MergedWeight();
+  for (const LoraSite& site : LoraSites(policy)) {
+    if (!site.attached()) continue;
+    AddAdapters(LoraWeights(policy), site.scale(), policy->config(), weights);  // one scale for all
+    break;
   }
   return weights;
 }

@@ -4,7 +4,9 @@
 // B^T with W frozen, A [r, in] and B [out, r] trained. B starts at zero, so a fresh adapter changes
 // nothing; A is uniform in +-1 / sqrt(in) (kaiming_uniform with a = sqrt 5), as PEFT draws it.
 //
-// The adapters of `NAME.weight` are the parameters `NAME.lora_A.weight` and `NAME.lora_B.weight`.
+// The adapter of a linear layer NAME is two tensors, `NAME.lora_A.weight` and `NAME.lora_B.weight`,
+// where NAME is Hugging Face's: every routed expert has layers of its own, as
+// `model.layers.1.mlp.experts.3.gate_proj` or, in Mixtral, `...block_sparse_moe.experts.3.w1`.
 // On disk they are a folder as PEFT writes it: adapter_config.json, and adapter_model.safetensors
 // whose names are those with `base_model.model.` put before them.
 
@@ -24,15 +26,16 @@ constexpr char kAllLinear[] = "all-linear";
 struct LoraConfig {
   int64_t rank = 8;
   double alpha = 16;
-  // Last parts of module names ("q_proj", "self_attn.o_proj"), or kAllLinear: every linear layer
-  // but the head. Routers and routed experts are no linear layers.
+  // Last parts of those names ("q_proj", "shared_experts.up_proj"), or kAllLinear: every linear
+  // layer but the head. Routers are no linear layers.
   std::vector<std::string> targets;
 
   double scale() const { return alpha / static_cast<double>(rank); }
 };
 
 // Gives every targeted layer of `policy` an adapter and freezes all other parameters. kUsage for a
-// target that names no linear layer of the model, with those that it has.
+// target that names no linear layer of the model, with those that it has, or some experts of a
+// layer alone.
 void AttachLora(Transformer& policy, const LoraConfig& config, uint64_t seed);
 
 // Detached views of the live adapters, by name; empty without.
@@ -54,7 +57,11 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const std::string& base_model,
 // kUsage naming what PEFT can do and this cannot: other kinds, biases, ranks of single modules.
 LoraAdapter ReadLoraAdapter(const std::filesystem::path& folder);
 
-// Adds an adapter to the weights of a model. kUsage for one that does not fit them.
-void MergeLora(const LoraAdapter& adapter, WeightMap& weights);
+// Adds an adapter to the weights of a model: tensors that it touches are replaced, not written
+// into. kUsage for one that does not fit them.
+void MergeLora(const LoraAdapter& adapter, const ModelConfig& config, WeightMap& weights);
+// The same for `adapters` as LoraWeights gives them.
+void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& config,
+                 WeightMap& weights);
 
 }  // namespace cohort::policy

@@ -1,4 +1,4 @@
-// Adapters on disk, in PEFT's format, and merged into weights.
+// Adapters on disk, in PEFT's format.
 
 #include <ATen/ATen.h>
 
@@ -8,10 +8,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "base/nearest_name.h"
 #include "policy/config_fields.h"
 #include "policy/lora.h"
-#include "policy/matmul.h"
 #include "policy/safetensors.h"
 
 namespace cohort::policy {
@@ -124,31 +122,6 @@ LoraAdapter ReadLoraAdapter(const fs::path& folder) {
     adapter.weights[name.substr(kPrefix.size())] = values;
   }
   return adapter;
-}
-
-void MergeLora(const LoraAdapter& adapter, WeightMap& weights) {
-  std::vector<std::string> names;
-  for (const auto& [name, tensor] : weights) names.push_back(name);
-  for (const auto& [name, down] : adapter.weights) {
-    if (!name.ends_with(kDown)) continue;
-    const std::string module = name.substr(0, name.size() - kDown.size());
-    const auto up = adapter.weights.find(module + std::string(kUp));
-    const auto weight = weights.find(module + ".weight");
-    if (up == adapter.weights.end() || weight == weights.end()) {
-      throw Error(ErrorCode::kUsage, "the adapter of " + module +
-                                         (up == adapter.weights.end()
-                                              ? " has no lora_B"
-                                              : " has no weight in this model" +
-                                                    base::DidYouMean(module + ".weight", names)));
-    }
-    const at::Tensor& base = weight->second;
-    if (base.size(0) != up->second.size(0) || base.size(1) != down.size(1)) {
-      throw Error(ErrorCode::kUsage,
-                  "the adapter of " + module + " has another shape than the " + "model's weight");
-    }
-    const at::Tensor added = MatmulNt(up->second, down.t()).mul_(adapter.config.scale());
-    weight->second = (base.to(at::kFloat) + added).to(base.scalar_type());
-  }
 }
 
 }  // namespace cohort::policy

@@ -72,6 +72,26 @@ ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
                                  torch::empty({moe.num_experts, config.width, moe.expert_width}));
 }
 
+at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
+                                const Dispatch& dispatch) {
+  if (adapters_.empty()) return ExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, dispatch);
+  return AdaptedExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, adapters_, dispatch);
+}
+
+ExpertAdapter& ExpertsImpl::adapter(Projection projection) {
+  return projection == Projection::kGate ? adapters_.gate
+         : projection == Projection::kUp ? adapters_.up
+                                         : adapters_.down;
+}
+
+void ExpertsImpl::AddLora(Projection projection, int64_t rank, double scale) {
+  const int64_t experts = down_proj.size(0), width = down_proj.size(1), m = down_proj.size(2);
+  const bool down = projection == Projection::kDown;
+  const char* name = down ? "down_proj" : projection == Projection::kUp ? "up_proj" : "gate_proj";
+  adapter(projection) = register_module(
+      name, ExpertAdapter(experts, down ? m : width, down ? width : m, rank, scale));
+}
+
 MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config) {
   const MoeConfig& moe = config.moe;
   gate_ = register_module("gate", Gate(config));
@@ -92,8 +112,7 @@ at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
       load[e] += static_cast<double>(dispatch.offsets[e + 1] - dispatch.offsets[e]);
     }
   }
-  const at::Tensor routed =
-      ExpertMlp(x_TD, routing.weights_TK, experts_->gate_up_proj, experts_->down_proj, dispatch);
+  const at::Tensor routed = experts_(x_TD, routing.weights_TK, dispatch);
   return shared_experts_.is_empty() ? routed : routed + shared_experts_(x_TD);
 }
 

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "policy/config.h"
+#include "policy/expert_adapter.h"
 #include "policy/feed_forward.h"
 
 namespace cohort::policy {
@@ -40,8 +41,19 @@ class ExpertsImpl : public torch::nn::Module {
  public:
   explicit ExpertsImpl(const ModelConfig& config);
 
+  at::Tensor forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
+                     const Dispatch& dispatch);
+
+  // Low-rank adapters of one projection from now on, not initialised.
+  enum class Projection { kGate, kUp, kDown };
+  void AddLora(Projection projection, int64_t rank, double scale);
+  ExpertAdapter& adapter(Projection projection);  // empty without
+
   at::Tensor gate_up_proj;  // [E, 2m, D]
   at::Tensor down_proj;     // [E, D, m]
+
+ private:
+  ExpertAdapters adapters_;
 };
 TORCH_MODULE(Experts);
 

@@ -11,24 +11,30 @@
 
 namespace cohort::policy {
 
-// Gradients that `policy` holds against `gradients`: of every parameter the norm and projections on
-// random signs. A difference d moves those by about |d|.
+// A gradient against its norm and its projections on random signs that the name gives. A difference
+// d moves those by about |d|.
+inline void ExpectGradient(const std::string& name, const at::Tensor& found,
+                           const nlohmann::json& norm_and_projections) {
+  const auto expected = norm_and_projections.get<std::vector<double>>();
+  const at::Tensor gradient = found.to(at::kDouble);
+  const double norm = expected[0];
+  EXPECT_NEAR(gradient.norm().item<double>(), norm, 1e-4 * norm) << name;
+  for (size_t j = 1; j < expected.size(); ++j) {
+    const at::Tensor drawn =
+        DrawFromName(name + "#" + std::to_string(j - 1), gradient.sizes().vec());
+    const at::Tensor signs = drawn.ge(0).to(at::kDouble) * 2 - 1;
+    EXPECT_NEAR((signs * gradient).sum().item<double>(), expected[j], 1e-4 * norm)
+        << name << " projection " << j;
+  }
+}
+
+// The gradients that `policy` holds, one of every parameter.
 inline void ExpectGradients(Transformer& policy, const nlohmann::json& gradients) {
   EXPECT_EQ(policy->named_parameters().size(), gradients.size());
   for (const auto& item : policy->named_parameters()) {
     ASSERT_TRUE(gradients.contains(item.key())) << item.key();
-    const auto expected = gradients.at(item.key()).get<std::vector<double>>();
     ASSERT_TRUE(item.value().grad().defined()) << item.key();
-    const at::Tensor gradient = item.value().grad().to(at::kDouble);
-    const double norm = expected[0];
-    EXPECT_NEAR(gradient.norm().item<double>(), norm, 1e-4 * norm) << item.key();
-    for (size_t j = 1; j < expected.size(); ++j) {
-      const at::Tensor drawn =
-          DrawFromName(item.key() + "#" + std::to_string(j - 1), gradient.sizes().vec());
-      const at::Tensor signs = drawn.ge(0).to(at::kDouble) * 2 - 1;
-      EXPECT_NEAR((signs * gradient).sum().item<double>(), expected[j], 1e-4 * norm)
-          << item.key() << " projection " << j;
-    }
+    ExpectGradient(item.key(), item.value().grad(), gradients.at(item.key()));
   }
 }
 
