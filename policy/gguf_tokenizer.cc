@@ -1,65 +1,15 @@
 // tokenizer.ggml.* -> TokenizerSpec.
 
+#include <cmath>
+
 #include "policy/gguf.h"
+#include "policy/gguf_pre_tokenizer.h"
+#include "policy/sentencepiece_merges.h"
 
 namespace cohort::policy {
 namespace {
 
 using Json = nlohmann::json;
-
-Json ByteLevel(bool use_regex) {
-  return {{"type", "ByteLevel"},
-          {"add_prefix_space", false},
-          {"trim_offsets", true},
-          {"use_regex", use_regex}};
-}
-
-Json Sequence(Json first, Json second) {
-  return {{"type", "Sequence"}, {"pretokenizers", Json::array({first, second})}};
-}
-
-Json Isolate(const std::string& regex) {
-  return {{"type", "Split"},
-          {"pattern", {{"Regex", regex}}},
-          {"behavior", "Isolated"},
-          {"invert", false}};
-}
-
-// The pattern of Llama 3, and of Qwen 2 with digits one by one.
-std::string Gpt4Pattern(const std::string& digits) {
-  return R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" + digits +
-         R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-}
-
-// tokenizer.json of deepseek-ai/DeepSeek-V3.
-Json DeepSeekV3() {
-  return {
-      {"type", "Sequence"},
-      {"pretokenizers",
-       Json::array({Isolate(R"(\p{N}{1,3})"), Isolate("[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+"),
-                    Isolate(R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)"
-                            R"(|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)"
-                            R"(|\s*[\r\n]+|\s+(?!\S)|\s+)"),
-                    ByteLevel(false)})}};
-}
-
-// llama.cpp names each family's pre-tokenizer; Hugging Face writes it out.
-Json PreTokenizerOf(const GgufFile& file) {
-  const std::string name = file.String("tokenizer.ggml.pre");
-  if (name == "gpt-2") return ByteLevel(true);
-  if (name == "smollm") {
-    return Sequence({{"type", "Digits"}, {"individual_digits", true}}, ByteLevel(true));
-  }
-  if (name == "llama-bpe" || name == "llama3") {
-    return Sequence(Isolate(Gpt4Pattern(R"(\p{N}{1,3})")), ByteLevel(false));
-  }
-  if (name == "qwen2") {
-    return Sequence(Isolate(Gpt4Pattern(R"(\p{N})")), ByteLevel(false));
-  }
-  if (name == "deepseek-v3") return DeepSeekV3();
-  file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported",
-              "supported: gpt-2, smollm, llama-bpe, qwen2, deepseek-v3");
-}
 
 const Json& Array(const GgufFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
@@ -80,7 +30,7 @@ void ReadTokens(const GgufFile& file, TokenizerSpec* spec) {
 }
 
 void ReadAddedTokens(const GgufFile& file, TokenizerSpec* spec) {
-  constexpr int kControl = 3, kUserDefined = 4;  // llama.h, enum llama_token_type
+  constexpr int kUnknown = 2, kControl = 3, kUserDefined = 4;  // llama.h, enum llama_token_type
   const std::string key = "tokenizer.ggml.token_type";
   if (!file.Has(key)) return;
   const Json& types = Array(file, key);
@@ -89,11 +39,12 @@ void ReadAddedTokens(const GgufFile& file, TokenizerSpec* spec) {
                 std::to_string(spec->tokens.size()) + " tokens");
   }
   for (size_t id = 0; id < types.size(); ++id) {
-    if (types[id] != kControl && types[id] != kUserDefined) continue;
+    const bool special = types[id] == kUnknown || types[id] == kControl;
+    if (!special && types[id] != kUserDefined) continue;
     AddedToken token;
     token.id = static_cast<int32_t>(id);
     token.content = spec->tokens[id];
-    token.special = types[id] == kControl;
+    token.special = special;
     spec->added_tokens.push_back(std::move(token));
   }
 }
@@ -107,39 +58,134 @@ void ReadMerges(const GgufFile& file, TokenizerSpec* spec) {
   }
 }
 
-// Llama 3 wants its first token before every text.
-Json PostProcessorOf(const GgufFile& file, const TokenizerSpec& spec) {
-  if (!file.Bool("tokenizer.ggml.add_bos_token", false)) return nullptr;
-  const int64_t id = file.Integer("tokenizer.ggml.bos_token_id");
-  if (id < 0 || id >= static_cast<int64_t>(spec.tokens.size())) {
-    file.Refuse("tokenizer.ggml.bos_token_id is " + std::to_string(id) + ", which no token has");
+// SentencePiece's BPE: a score instead of a list of merges.
+void ReadScores(const GgufFile& file, TokenizerSpec* spec) {
+  const std::string key = "tokenizer.ggml.scores";
+  const Json& json = Array(file, key);
+  if (json.size() != spec->tokens.size()) {
+    file.Refuse(key + " has " + std::to_string(json.size()) + " entries for " +
+                std::to_string(spec->tokens.size()) + " tokens");
   }
-  const std::string bos = spec.tokens[static_cast<size_t>(id)];
-  const Json token = {{"SpecialToken", {{"id", bos}, {"type_id", 0}}}};
-  const Json text = {{"Sequence", {{"id", "A"}, {"type_id", 0}}}};
-  const Json second_text = {{"Sequence", {{"id", "B"}, {"type_id", 1}}}};
+  std::vector<float> scores;
+  for (const Json& score : json) {
+    // NaN would leave the order of merges open.
+    if (!score.is_number() || std::isnan(score.get<float>())) {
+      file.Refuse(key + " holds something else than numbers");
+    }
+    scores.push_back(score.get<float>());
+  }
+  // Where a token is cut is tried at every character, which long ones would make slow.
+  constexpr size_t kMaxTokenBytes = 1024;
+  for (const std::string& token : spec->tokens) {
+    if (token.size() > kMaxTokenBytes) {
+      file.Refuse("tokenizer.ggml.tokens has a token of " + std::to_string(token.size()) +
+                  " bytes; expected at most " + std::to_string(kMaxTokenBytes));
+    }
+  }
+  spec->merges = MergesOfScores(spec->tokens, scores);
+}
+
+// The id that a key names; `missing` stands for an absent one unless it is negative.
+int32_t TokenIdOf(const GgufFile& file, const TokenizerSpec& spec, const std::string& key,
+                  int64_t missing) {
+  const int64_t id = missing < 0 ? file.Integer(key) : file.Integer(key, missing);
+  if (id < 0 || id >= static_cast<int64_t>(spec.tokens.size()) ||
+      spec.tokens[static_cast<size_t>(id)].empty()) {
+    file.Refuse(key + " is " + std::to_string(id) + ", which no token has");
+  }
+  return static_cast<int32_t>(id);
+}
+
+struct AddedAround {
+  std::optional<int32_t> bos, eos;  // what a text begins and ends with
+};
+
+// llama.cpp's defaults: SentencePiece models and Llama 3 want their first token before every text.
+AddedAround AroundOf(const GgufFile& file, const TokenizerSpec& spec) {
+  const bool characters = spec.alphabet == TokenizerSpec::Alphabet::kCharacters;
+  AddedAround around;
+  if (file.Bool("tokenizer.ggml.add_bos_token", characters || spec.ignore_merges)) {
+    around.bos = TokenIdOf(file, spec, "tokenizer.ggml.bos_token_id", characters ? 1 : -1);
+  }
+  if (file.Bool("tokenizer.ggml.add_eos_token", false)) {
+    around.eos = TokenIdOf(file, spec, "tokenizer.ggml.eos_token_id", characters ? 2 : -1);
+  }
+  return around;
+}
+
+Json PostProcessorOf(const AddedAround& around, const std::vector<std::string>& token) {
+  if (!around.bos.has_value() && !around.eos.has_value()) return nullptr;
+  Json single = Json::array(), pair = Json::array(), special_tokens = Json::object();
+  for (const int type : {0, 1}) {
+    Json part = Json::array();
+    const auto add = [&](const std::optional<int32_t>& id) {
+      if (!id.has_value()) return;
+      const std::string& text = token[static_cast<size_t>(*id)];
+      part.push_back({{"SpecialToken", {{"id", text}, {"type_id", type}}}});
+      special_tokens[text] = {
+          {"id", text}, {"ids", Json::array({*id})}, {"tokens", Json::array({text})}};
+    };
+    add(around.bos);
+    part.push_back({{"Sequence", {{"id", type == 0 ? "A" : "B"}, {"type_id", type}}}});
+    add(around.eos);
+    if (type == 0) single = part;
+    pair.insert(pair.end(), part.begin(), part.end());
+  }
   return {{"type", "TemplateProcessing"},
-          {"single", Json::array({token, text})},
-          {"pair", Json::array({token, text, second_text})},
-          {"special_tokens",
-           {{bos, {{"id", bos}, {"ids", Json::array({id})}, {"tokens", Json::array({bos})}}}}}};
+          {"single", single},
+          {"pair", pair},
+          {"special_tokens", special_tokens}};
+}
+
+// Byte-level BPE, as llama.cpp reads it: Llama 3's takes whole tokens whatever the merges say.
+TokenizerSpec ByteLevelSpec(const GgufFile& file) {
+  TokenizerSpec spec;
+  ReadTokens(file, &spec);
+  ReadAddedTokens(file, &spec);
+  ReadMerges(file, &spec);
+  spec.pre_tokenizer = GgufPreTokenizer(file);
+  const std::string name = file.String("tokenizer.ggml.pre", "default");
+  spec.ignore_merges = name.starts_with("llama");
+  if (name == "qwen2") spec.normalizer = {{"type", "NFC"}};
+  return spec;
+}
+
+// What Llama 2's tokenizer.json says, with the space before a text that the file asks for.
+TokenizerSpec SentencePieceSpec(const GgufFile& file) {
+  const std::string mark = "\u2581";
+  TokenizerSpec spec;
+  spec.alphabet = TokenizerSpec::Alphabet::kCharacters;
+  spec.byte_fallback = true;
+  spec.fuse_unk = true;
+  ReadTokens(file, &spec);
+  ReadAddedTokens(file, &spec);
+  file.Has("tokenizer.ggml.merges") ? ReadMerges(file, &spec) : ReadScores(file, &spec);
+  const int32_t unk = TokenIdOf(file, spec, "tokenizer.ggml.unknown_token_id", 0);
+  spec.unk_token = spec.tokens[static_cast<size_t>(unk)];
+  const bool prefix = file.Bool("tokenizer.ggml.add_space_prefix", true);
+  Json steps = Json::array();
+  if (prefix) steps.push_back({{"type", "Prepend"}, {"prepend", mark}});
+  steps.push_back({{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", mark}});
+  Json parts =
+      Json::array({{{"type", "Replace"}, {"pattern", {{"String", mark}}}, {"content", " "}},
+                   {{"type", "ByteFallback"}},
+                   {{"type", "Fuse"}}});
+  if (prefix) parts.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
+  spec.normalizer = {{"type", "Sequence"}, {"normalizers", steps}};
+  spec.decoder = {{"type", "Sequence"}, {"decoders", parts}};
+  return spec;
 }
 
 }  // namespace
 
 TokenizerSpec GgufTokenizer(const GgufFile& file) {
   const std::string model = file.String("tokenizer.ggml.model");
-  if (model != "gpt2") {
+  if (model != "gpt2" && model != "llama") {
     file.Refuse("tokenizer.ggml.model '" + model + "' is not supported",
-                "supported: gpt2 (byte-level BPE)");
+                "supported: gpt2 (byte-level BPE), llama (SentencePiece's BPE)");
   }
-  TokenizerSpec spec;
-  ReadTokens(file, &spec);
-  ReadAddedTokens(file, &spec);
-  ReadMerges(file, &spec);
-  spec.pre_tokenizer = PreTokenizerOf(file);
-  if (file.String("tokenizer.ggml.pre") == "qwen2") spec.normalizer = {{"type", "NFC"}};
-  spec.post_processor = PostProcessorOf(file, spec);
+  TokenizerSpec spec = model == "llama" ? SentencePieceSpec(file) : ByteLevelSpec(file);
+  spec.post_processor = PostProcessorOf(AroundOf(file, spec), spec.tokens);
   return spec;
 }
 
