@@ -106,10 +106,12 @@ const BenchmarkData* FillFromBenchmark(EvalOptions* options) {
   }
   if (options->reward.empty()) {
     std::string names;
-    for (const BenchmarkData& known : KnownBenchmarks()) names += " " + known.name;
+    for (const BenchmarkData& known : KnownBenchmarks()) {
+      names += (names.empty() ? "" : ", ") + known.name;
+    }
     throw Error(ErrorCode::kUsage,
                 "--reward is needed: by its columns " + options->data +
-                    " is none of the known benchmarks (" + names.substr(1) + ")",
+                    " is none of the known benchmarks (" + names + ")",
                 "cohort grade --help lists the rewards");
   }
   return benchmark;
