@@ -1,11 +1,15 @@
 // cohort generate: complete prompts with the decoder, in this process.
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <map>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/json_place.h"
+#include "policy/token_stream.h"
 #include "rl/command_line.h"
 #include "rl/commands.h"
 #include "rl/prompt_encoding.h"
@@ -21,6 +25,7 @@ struct GenerateOptions {
   bool chat = false;
   bool greedy = false;
   bool json = false;
+  bool stream = false;
   int samples = 1;
   std::string dtype = "float32";
   rollout::Sampling sampling;
@@ -48,11 +53,20 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--samples", options->samples, "completions a prompt")->check(CLI::PositiveNumber);
   app.add_option("--threads", options->decoder.num_threads, "0 = all cores");
   app.add_option("--dtype", options->dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
-  app.add_flag("--json", options->json, "JSON lines on stdout");
+  auto* json = app.add_flag("--json", options->json, "JSON lines on stdout");
+  app.add_flag("--stream", options->stream,
+               "print --prompt's completion as it grows, as on a terminal")
+      ->excludes(json)
+      ->excludes(input);
   if (const auto status = ParseCommandLine(app, argc, argv)) return status;
   if (options->prompt.empty() && options->input.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to complete", "give --prompt TEXT or --input FILE");
   }
+  if (options->stream && options->samples > 1) {
+    throw Error(ErrorCode::kUsage, "--stream prints one completion; --samples asks for more");
+  }
+  const bool one_text = options->input.empty() && options->samples == 1 && !options->json;
+  options->stream = options->stream || (one_text && isatty(STDOUT_FILENO) == 1);
   if (options->greedy) options->sampling.temperature = 0;
   if (options->dtype == "bfloat16") options->decoder.dtype = rollout::WeightDtype::kBFloat16;
   return std::nullopt;
@@ -106,6 +120,22 @@ void Print(const policy::Model& model, const Row& row, const rollout::Completion
   std::printf("%s\n", base::DumpJson(line).c_str());
 }
 
+// One completion, printed as it grows: what Print prints of it, without its stop token.
+void StreamCompletion(const policy::Model& model, rollout::Decoder& decoder,
+                      rollout::GroupRequest request) {
+  const std::vector<int32_t> stops = request.sampling.stop_ids;
+  policy::TokenStream text(*model.tokenizer);
+  const auto show = [](const std::string& piece) {
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    std::fflush(stdout);
+  };
+  decoder.OnToken([&](uint64_t, uint64_t, int32_t id) {
+    if (std::find(stops.begin(), stops.end(), id) == stops.end()) show(text.Push(id));
+  });
+  rollout::GenerateAll(decoder, {std::move(request)});
+  show(text.Finish() + "\n");
+}
+
 }  // namespace
 
 int RunGenerate(int argc, char** argv) {
@@ -122,6 +152,10 @@ int RunGenerate(int argc, char** argv) {
     rollout::GroupRequest request{i, rows[i].prompt.ids, {}, options.sampling};
     for (int s = 0; s < options.samples; ++s) request.sample_ids.push_back(sample_id++);
     requests.push_back(std::move(request));
+  }
+  if (options.stream) {
+    StreamCompletion(model, decoder, std::move(requests.front()));
+    return 0;
   }
   for (const rollout::Completion& completion : rollout::GenerateAll(decoder, std::move(requests))) {
     Print(model, rows[completion.group_id], completion, options.json);

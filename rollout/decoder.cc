@@ -83,6 +83,7 @@ struct Decoder::Impl {
   Scheduler scheduler;
   StepRunner runner;
   DecoderStats stats;
+  TokenListener listener;
 };
 
 void Decoder::Impl::CheckIds(std::span<const int32_t> ids) const {
@@ -132,6 +133,9 @@ std::vector<Completion> Decoder::Impl::Collect(const std::vector<PlannedTokens>&
   const auto collect = [&](const Group& group, Sample& sample) {
     FinishReason reason;
     if (sample.state == SampleState::kFinished || sample.ids.empty()) return;
+    while (listener && sample.told < sample.ids.size()) {
+      listener(group.request.group_id, sample.sample_id, sample.ids[sample.told++]);
+    }
     if (!Finished(group, sample, reason)) return;
     completions.push_back({.group_id = group.request.group_id,
                            .sample_id = sample.sample_id,
@@ -215,6 +219,8 @@ std::vector<Completion> Decoder::Step() {
     throw;
   }
 }
+
+void Decoder::OnToken(TokenListener listener) { impl_->listener = std::move(listener); }
 
 bool Decoder::Idle() const { return impl_->scheduler.idle(); }
 

@@ -5,6 +5,7 @@
 // not on the batch it shares, the thread count, the prefill's chunks or a preemption.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -77,6 +78,10 @@ class Decoder {
   void Submit(GroupRequest request);
   // Runs one step and returns the samples that finished in it.
   std::vector<Completion> Step();
+  // From now on called in Step, from the owner's thread, for every token as it is drawn, the stop
+  // token too.
+  using TokenListener = std::function<void(uint64_t group_id, uint64_t sample_id, int32_t id)>;
+  void OnToken(TokenListener listener);
   bool Idle() const;  // nothing running, nothing waiting
   void Cancel(uint64_t group_id);
   int32_t num_running() const;

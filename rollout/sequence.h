@@ -21,6 +21,7 @@ struct Sample {
   SampleState state = SampleState::kWaiting;
   std::vector<int32_t> ids;  // drawn so far
   std::vector<float> logprobs;
+  size_t told = 0;  // ids that the decoder's listener knows
   BlockTable blocks;
   int64_t computed = 0;  // ids whose keys and values are in the cache
 

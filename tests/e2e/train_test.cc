@@ -42,8 +42,22 @@ TEST_F(TrainTest, SixStepsEqualThreeStepsAKillAndThreeMore) {
   }
 }
 
+TEST_F(TrainTest, ACompletionIsStreamedAsItIsPrintedWhole) {
+  ASSERT_EQ(Run("short", {"rounds[0].steps=1", "rounds[1].steps=1"}), 0) << Log("short");
+  const std::string model = folder_ / "short" / "checkpoints" / "step-2" / "model";
+  for (const char* seed : {"1", "2"}) {  // bytes, many of them no UTF-8
+    std::vector<std::string> command = {
+        "generate", "--model", model, "--prompt", "1+1=", "--seed", seed, "--max-tokens", "40"};
+    ASSERT_EQ(RunCommand("whole", command), 0) << Log("whole");
+    command.push_back("--stream");
+    ASSERT_EQ(RunCommand("streamed", command), 0) << Log("streamed");
+    EXPECT_EQ(Log("streamed"), Log("whole"));
+    EXPECT_GT(Log("whole").size(), 20u);
+  }
+}
+
 TEST_F(TrainTest, ARunOfAdaptersGoesOnToTheSameAndExportsThemAddedAndAlone) {
-  always_ = {"lora.rank=2", "lora.targets=[q_proj, o_proj]", "output.keep=10"};
+  always_ = {"lora.rank=2", "lora.targets=[q_proj, o_proj, down_proj]", "output.keep=10"};
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
   {
     ChildProcess child(Command("killed"), folder_ / "killed.log");
@@ -58,6 +72,7 @@ TEST_F(TrainTest, ARunOfAdaptersGoesOnToTheSameAndExportsThemAddedAndAlone) {
   EXPECT_TRUE(fs::exists(step / "model" / "adapter" / "adapter_config.json"));
   const std::string state = base::ReadFile(step / "state.tensors");
   EXPECT_NE(state.find("policy/model.layers.0.self_attn.q_proj.lora_A.weight"), std::string::npos);
+  EXPECT_NE(state.find("mlp.experts.3.down_proj.lora_B.weight"), std::string::npos);
   EXPECT_EQ(state.find("policy/model.layers.0.self_attn.q_proj.weight"), std::string::npos);
   // The first policy with the last adapters added is the last export, bit for bit.
   const std::string first = folder_ / "straight" / "checkpoints" / "step-0" / "model";

@@ -5,10 +5,12 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "base/error.h"
 #include "completions.h"
 #include "golden_model.h"
+#include "rollout/attention_weights.h"
 
 namespace cohort::rollout {
 namespace {
@@ -48,6 +50,30 @@ TEST_P(Golden, GreedyTextAgreesWithTransformersTokenForToken) {
   EXPECT_EQ(completions[0].ids, golden_.greedy_ids);
   EXPECT_EQ(completions[0].finish_reason, FinishReason::kLength);
   EXPECT_EQ(completions[0].policy_version, 3);
+}
+
+TEST_P(Golden, TellsItsListenerEveryTokenAsItIsDrawnOnceEach) {
+  // So small a cache that samples are preempted and computed again.
+  const int64_t block = KvLayoutOf(golden_.config.attention).block_floats() *
+                        golden_.config.num_layers * int64_t{sizeof(float)};
+  DecoderOptions options;
+  options.kv_cache_bytes = 8 * block;
+  Decoder decoder = Make(options);
+  std::map<uint64_t, std::vector<int32_t>> told;
+  size_t told_before_the_end = 0;
+  decoder.OnToken([&](uint64_t, uint64_t sample_id, int32_t id) { told[sample_id].push_back(id); });
+  decoder.Submit(Request(golden_.greedy_prompt, {0, 1, 2, 3}, 60));
+  std::map<uint64_t, std::vector<int32_t>> drawn;
+  while (!decoder.Idle()) {
+    for (Completion& completion : decoder.Step()) {
+      drawn[completion.sample_id] = std::move(completion.ids);
+    }
+    if (drawn.empty()) told_before_the_end = told[0].size();
+  }
+  EXPECT_EQ(drawn.size(), 4u);
+  EXPECT_EQ(told, drawn);
+  EXPECT_GT(told_before_the_end, 10u);
+  EXPECT_GT(decoder.stats().preemptions, 0u);
 }
 
 TEST_P(Golden, ReportedLogprobsAreTheBitsThatScoringGives) {
