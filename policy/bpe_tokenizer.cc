@@ -147,11 +147,8 @@ std::string BpeTokenizer::Decode(std::span<const int32_t> ids, bool skip_special
                                  bool continues) const {
   std::string text;
   for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab_size() || !bytes_of_id_[id].has_value()) {
-      throw Error(ErrorCode::kUsage, "token id " + std::to_string(id) +
-                                         " is not in the vocabulary of " +
-                                         std::to_string(vocab_size()) + " tokens");
-    }
+    if (id < 0) throw Error(ErrorCode::kUsage, "token id " + std::to_string(id) + " is negative");
+    if (id >= vocab_size() || !bytes_of_id_[id].has_value()) continue;
     if (skip_special) {
       const AddedToken* added = added_tokens_.Find(id);
       if (added != nullptr && added->special) continue;

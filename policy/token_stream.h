@@ -16,8 +16,8 @@ class TokenStream {
   explicit TokenStream(const Tokenizer& tokenizer, bool skip_special = false)
       : tokenizer_(tokenizer), skip_special_(skip_special) {}
 
-  std::string Push(int32_t id);  // kUsage for an id that the tokenizer does not have
-  std::string Finish();          // the bytes of a character that was cut short
+  std::string Push(int32_t id);
+  std::string Finish();  // the bytes of a character that was cut short
 
  private:
   const Tokenizer& tokenizer_;

@@ -24,7 +24,8 @@ class Tokenizer {
   virtual std::vector<int32_t> Encode(std::string_view text, bool add_bos = false) const = 0;
   // Exact bytes of the ids; special tokens are left out when `skip_special`. `continues`: the ids
   // go on from earlier ones, so the space that some decoders take off a text's beginning stays.
-  // Unknown ids: kUsage.
+  // Ids without a token stand for nothing, as in Hugging Face tokenizers: models have more rows
+  // than their tokenizers have tokens, and may draw one. Negative ids: kUsage.
   virtual std::string Decode(std::span<const int32_t> ids, bool skip_special = false,
                              bool continues = false) const = 0;
   virtual int32_t vocab_size() const = 0;  // largest id + 1

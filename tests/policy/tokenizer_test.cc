@@ -81,11 +81,17 @@ TEST(Tokenizer, LeavesSpecialTokensOutWhenAsked) {
   EXPECT_EQ(tokenizer->Decode(ids, /*skip_special=*/true), "user<tool>");
 }
 
-TEST(Tokenizer, RefusesIdsThatItDoesNotHave) {
+// A model's embedding often has more rows than its tokenizer has tokens; `tokenizers` says nothing
+// for those either.
+TEST(Tokenizer, SaysNothingForIdsWithoutAToken) {
   const auto tokenizer = TinyTokenizer();
-  for (const int32_t id : {-1, tokenizer->vocab_size(), 1 << 30}) {
-    EXPECT_THROW(tokenizer->Decode(std::vector<int32_t>{id}), Error) << id;
-  }
+  std::vector<int32_t> ids = tokenizer->Encode("two");
+  ids.insert(ids.begin() + 1, {tokenizer->vocab_size(), 1 << 30});
+  EXPECT_EQ(tokenizer->Decode(ids), "two");
+}
+
+TEST(Tokenizer, RefusesNegativeIds) {
+  EXPECT_THROW(TinyTokenizer()->Decode(std::vector<int32_t>{-1}), Error);
 }
 
 TEST(Tokenizer, IsTheSameAfterAWayThroughItsJson) {
