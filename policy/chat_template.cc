@@ -12,6 +12,11 @@ struct ChatTemplate::Program {
 };
 
 ChatTemplate::ChatTemplate(std::string source) : source_(std::move(source)) {
+  constexpr size_t kMaxMiB = 4;  // the longest published ones have some 20 KiB
+  if (source_.size() > kMaxMiB << 20) {
+    throw Error(ErrorCode::kUsage, "chat template: " + std::to_string((source_.size() >> 20) + 1) +
+                                       " MiB; expected at most " + std::to_string(kMaxMiB));
+  }
   auto program = std::make_unique<Program>();
   jinja::Parser parser(source_);
   program->body = parser.Parse();

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/durable_file.h"
+#include "base/bounded_json.h"
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "policy/config_fields.h"
@@ -97,14 +97,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
 }
 
 ModelConfig ReadConfig(const std::filesystem::path& config_json) {
-  const std::string text = base::ReadFile(config_json);
-  json object;
-  try {
-    object = json::parse(text);
-  } catch (const json::exception& error) {
-    throw Error(ErrorCode::kUsage, config_json.string() + ": not JSON: " + error.what());
-  }
-  return ParseConfig(object, config_json.string());
+  return ParseConfig(base::ReadBoundedJsonObject(config_json), config_json.string());
 }
 
 json ConfigToJson(const ModelConfig& config, const std::string& dtype) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/huggingface_weights.h"
@@ -11,17 +12,6 @@ namespace cohort::policy {
 namespace {
 
 using nlohmann::json;
-
-json ReadJsonObject(const std::filesystem::path& path) {
-  json out;
-  try {
-    out = json::parse(base::ReadFile(path));
-  } catch (const json::exception& error) {
-    throw Error(ErrorCode::kUsage, path.string() + ": not JSON: " + error.what());
-  }
-  if (!out.is_object()) throw Error(ErrorCode::kUsage, path.string() + ": expected a JSON object");
-  return out;
-}
 
 // "bos_token": "<s>", or the older {"content": "<s>", ...}.
 json ReadChatVariables(const json& tokenizer_config) {
@@ -82,7 +72,8 @@ Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   }
   const std::filesystem::path config_path = folder / "tokenizer_config.json";
   const bool has_config = std::filesystem::exists(config_path);
-  const json tokenizer_config = has_config ? ReadJsonObject(config_path) : json::object();
+  const json tokenizer_config =
+      has_config ? base::ReadBoundedJsonObject(config_path) : json::object();
   model.chat_variables = ReadChatVariables(tokenizer_config);
   const std::filesystem::path template_path = folder / "chat_template.jinja";
   const std::string source = std::filesystem::exists(template_path)

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
@@ -26,8 +27,8 @@ constexpr char kIndexFile[] = "model.safetensors.index.json";
 
 // The shards that an index names, each a plain file name in the folder.
 std::set<std::string> ReadIndex(const std::filesystem::path& path) {
-  const json index = json::parse(base::ReadFile(path), nullptr, /*allow_exceptions=*/false);
-  if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object()) {
+  const json index = base::ReadBoundedJsonObject(path);
+  if (!index.contains("weight_map") || !index["weight_map"].is_object()) {
     throw Error(ErrorCode::kUsage, path.string() + ": expected a JSON object with a weight_map");
   }
   std::set<std::string> shards;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/config_fields.h"
@@ -102,10 +103,7 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const std::string& base_model,
 
 LoraAdapter ReadLoraAdapter(const fs::path& folder) {
   const std::string config_file = (folder / kConfigFile).string();
-  const json object = json::parse(base::ReadFile(config_file), nullptr, /*allow_exceptions=*/false);
-  if (!object.is_object()) {
-    throw Error(ErrorCode::kUsage, config_file + ": expected a JSON object");
-  }
+  const json object = base::ReadBoundedJsonObject(config_file);
   LoraAdapter adapter{ParseAdapterConfig(object, config_file), {}};
   const SafetensorsFile file(folder / kWeightsFile);
   for (const auto& [name, entry] : file.entries()) {

@@ -1,29 +1,11 @@
 #include "policy/tokenizer.h"
 
+#include "base/bounded_json.h"
 #include "base/durable_file.h"
-#include "base/error.h"
-#include "base/json_place.h"
 #include "policy/byte_symbols.h"
 #include "policy/tokenizer_spec.h"
 
 namespace cohort::policy {
-namespace {
-
-// What a hostile file could otherwise exhaust memory or the stack with.
-void CheckSize(const std::string& text, const std::string& source) {
-  constexpr size_t kMaxMiB = 256;
-  constexpr int kMaxDepth = 64;
-  if (text.size() > kMaxMiB << 20) {
-    throw Error(ErrorCode::kUsage, source + ": " + std::to_string(text.size() >> 20) +
-                                       " MiB; expected at most " + std::to_string(kMaxMiB));
-  }
-  if (base::JsonDepth(text) > kMaxDepth) {
-    throw Error(ErrorCode::kUsage, source + ": values are nested deeper than " +
-                                       std::to_string(kMaxDepth) + " lists and objects");
-  }
-}
-
-}  // namespace
 
 std::shared_ptr<const Tokenizer> ReadTokenizer(const std::filesystem::path& tokenizer_json) {
   return ParseTokenizer(base::ReadFile(tokenizer_json), tokenizer_json.string());
@@ -31,19 +13,7 @@ std::shared_ptr<const Tokenizer> ReadTokenizer(const std::filesystem::path& toke
 
 std::shared_ptr<const Tokenizer> ParseTokenizer(const std::string& text,
                                                 const std::string& source) {
-  CheckSize(text, source);
-  nlohmann::json json;
-  try {
-    json = nlohmann::json::parse(text);
-  } catch (const nlohmann::json::parse_error& error) {
-    throw Error(ErrorCode::kUsage,
-                source + ": not valid JSON at byte " + std::to_string(error.byte) + " of " +
-                    std::to_string(text.size()),
-                "the file may be cut short; copy it again");
-  } catch (const nlohmann::json::out_of_range&) {
-    throw Error(ErrorCode::kUsage, source + ": not valid JSON: it has a number too large to read");
-  }
-  return MakeTokenizer(ParseTokenizerJson(json, source), source);
+  return MakeTokenizer(ParseTokenizerJson(base::ParseBoundedJson(text, source), source), source);
 }
 
 std::shared_ptr<const Tokenizer> MakeByteTokenizer(const std::vector<std::string>& special_tokens) {

@@ -81,6 +81,10 @@ TEST(ChatTemplate, SaysTheLineOfWhatIsWrong) {
             "chat template line 2: 'x' is undefined");
 }
 
+TEST(ChatTemplate, SourceIsBounded) {
+  EXPECT_EQ(ErrorOf(std::string(5 << 20, 'x')), "chat template: 6 MiB; expected at most 4");
+}
+
 TEST(ChatTemplate, StepsAreBounded) {
   const std::string nested =
       "{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}"

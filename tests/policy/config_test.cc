@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "base/error.h"
 #include "policy/weights.h"
 #include "tests/policy/family_golden.h"
@@ -299,6 +301,45 @@ INSTANTIATE_TEST_SUITE_P(Any, ConfigRefuses, ::testing::ValuesIn(kOfAllFamilies)
 INSTANTIATE_TEST_SUITE_P(Attention, ConfigRefuses, ::testing::ValuesIn(kOfAttention), NameOf);
 INSTANTIATE_TEST_SUITE_P(Rope, ConfigRefuses, ::testing::ValuesIn(kOfRope), NameOf);
 INSTANTIATE_TEST_SUITE_P(Moe, ConfigRefuses, ::testing::ValuesIn(kOfMoe), NameOf);
+
+// Whatever stands in a field: a config within its bounds, or an error that blames the file.
+TEST_P(FamilyConfig, SurvivesEveryFieldThatIsMissingOrOfAnotherKind) {
+  const json nasty[] = {nullptr,
+                        -1,
+                        0,
+                        1e300,
+                        std::numeric_limits<uint64_t>::max(),
+                        std::string("x"),
+                        true,
+                        2.5,
+                        json::array(),
+                        json::object(),
+                        json::array({json::array({-7})})};
+  int refused = 0;
+  const auto parse = [&](const json& config, const std::string& what) {
+    try {
+      const ModelConfig parsed = ParseConfig(config, "config.json");
+      EXPECT_GT(CountParameters(parsed), 0) << what;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage) << what;
+      EXPECT_THAT(error.what(), HasSubstr("config.json")) << what;
+      ++refused;
+    }
+  };
+  for (const json& good : {golden_.expected.at("config"), golden_.config_4}) {
+    const json flat = good.flatten();
+    for (const auto& [pointer, unused] : flat.items()) {
+      json config = good.patch({{{"op", "remove"}, {"path", pointer}}});
+      parse(config, "without " + pointer);
+      for (const json& value : nasty) {
+        config = good;
+        config[json::json_pointer(pointer)] = value;
+        parse(config, pointer + " = " + value.dump());
+      }
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
 
 TEST(Config, PassesOverASlidingWindowThatQwenDoesNotUse) {
   json config = ReadFamilyGolden("qwen2").expected.at("config");

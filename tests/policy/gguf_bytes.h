@@ -6,7 +6,7 @@
 
 namespace cohort::policy {
 
-// The bytes of a GGUF file, version 3, that holds metadata and no tensors.
+// The bytes of a GGUF file, version 3: its header and metadata.
 class GgufBytes {
  public:
   GgufBytes& Text(const std::string& key, const std::string& value) {
@@ -34,11 +34,23 @@ class GgufBytes {
     return List(key, kInt32, values);
   }
 
-  std::string str() const {
+  // Lists inside each other, the innermost empty.
+  GgufBytes& Nested(const std::string& key, int depth) {
+    Key(key, kArray);
+    for (; depth > 1; --depth) {
+      Put(kArray);
+      Put(uint64_t{1});
+    }
+    Put(kUint32);
+    Put(uint64_t{0});
+    return *this;
+  }
+
+  std::string str(uint64_t tensors = 0) const {
     GgufBytes header;
     header.bytes_ = "GGUF";
     header.Put(uint32_t{3});
-    header.Put(uint64_t{0});  // tensors
+    header.Put(tensors);
     header.Put(pairs_);
     return header.bytes_ + bytes_;
   }
