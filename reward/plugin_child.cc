@@ -219,8 +219,9 @@ void PluginChild::KillAndReap() {
   if (keeper_ <= 0) return;
   close(lifeline_);
   siginfo_t info = {};
-  // A keeper that does not end is killed; the child then dies by its parent-death signal.
-  if (!EndsWithin(keeper_, milliseconds(5000), &info)) kill(keeper_, SIGKILL);
+  // A keeper that does not end is killed; the child then dies by its parent-death signal. Its work
+  // takes milliseconds, but cut short it leaves a folder: a machine short of memory gets time.
+  if (!EndsWithin(keeper_, milliseconds(30'000), &info)) kill(keeper_, SIGKILL);
   while (waitpid(keeper_, nullptr, 0) < 0 && errno == EINTR) {
   }
   close(channel_);
