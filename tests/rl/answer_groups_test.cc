@@ -48,9 +48,8 @@ TEST(AnswerGroups, OfNumbersAndTextsAreThoseOfTheirRewards) {
 }
 
 TEST(AnswerGroups, SamplesWithoutAnAnswerAreOneGroup) {
-  EXPECT_THAT(
-      GroupsUnder("math", "5", {"<think>\\boxed{5}", "\\boxed{6}", "", "\\boxed{5}"}),
-      ElementsAre(0, 1, 0, 2));
+  EXPECT_THAT(GroupsUnder("math", "5", {"<think>\\boxed{5}", "\\boxed{6}", "", "\\boxed{5}"}),
+              ElementsAre(0, 1, 0, 2));
 }
 
 TEST(AnswerGroups, ARewardThatLooksForNoAnswerHasNone) {
