@@ -95,7 +95,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   float softmax_sum, weighted_sum;
   ops.softmax_sums(x.data(), 0.7f, max, kShort, &softmax_sum, &weighted_sum);
   keep({softmax_sum, weighted_sum});
-  ops.softmax_times(x.data(), 0.7f, max + 1.5f, -0.4f, kShort, out.data());
+  ops.softmax_times(x.data(), 0.7f, max, -0.4f, kShort, out.data());
   keep(out);
   ops.rope(out.data(), x.data(), y.data(), kShort);
   ops.multiply_add(0.3f, x.data(), kShort, out.data());

@@ -83,8 +83,8 @@ struct Ops {
   // With z = x / temperature - max: the sums of e^z and of z e^z.
   void (*softmax_sums)(const float* x, float temperature, float max, int64_t n, float* sum,
                        float* weighted_sum);
-  // out = w e^(x / temperature - log_sum); out may be x.
-  void (*softmax_times)(const float* x, float temperature, float log_sum, float w, int64_t n,
+  // out = w e^(x / temperature - max); out may be x.
+  void (*softmax_times)(const float* x, float temperature, float max, float w, int64_t n,
                         float* out);
   // y = w * x + y, one rounding
   void (*multiply_add)(float w, const float* x, int64_t n, float* y);

@@ -220,12 +220,12 @@ void SoftmaxSums(const float* x, float temperature, float max, int64_t n, float*
 }
 
 template <class Vector>
-void SoftmaxTimes(const float* x, float temperature, float log_sum, float w, int64_t n,
+void SoftmaxTimes(const float* x, float temperature, float max, float w, int64_t n,
                   float* out) {
-  const Vector divisor = Vector::Broadcast(temperature), subtracted = Vector::Broadcast(log_sum);
+  const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
   const Vector factor = Vector::Broadcast(w);
   for (int64_t i = 0; i < n; i += 16) {
-    const Vector z = LoadPart<Vector>(x + i, n - i) / divisor - subtracted;
+    const Vector z = LoadPart<Vector>(x + i, n - i) / divisor - largest;
     StorePart(Exp<Vector>(z) * factor, out + i, n - i);
   }
 }

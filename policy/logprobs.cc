@@ -28,8 +28,8 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
                                double temperature) {
     const int64_t num_rows = hidden.size(0), vocab_size = head.size(0);
     const auto options = hidden.options().dtype(at::kFloat);
-    const NormalizedRows out{at::empty({num_rows}, options), at::empty({num_rows}, options),
-                             at::empty({num_rows}, options)};
+    const auto make = [&] { return at::empty({num_rows}, options); };
+    const NormalizedRows out{make(), make(), {make(), make()}};
     const at::Tensor targets = targets_in.contiguous();
     const at::Tensor wide_head = head.to(at::kFloat);
     const bool keep = (hidden.requires_grad() || head.requires_grad()) &&
@@ -49,7 +49,7 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
       const LogitRows rows{logits, targets.narrow(0, first, count), temperature};
       Normalize(rows, out.Narrow(first, count));
     }
-    context->save_for_backward({hidden, head, targets, out.log_sum, kept});
+    context->save_for_backward({hidden, head, targets, out.scale.max, out.scale.sum, kept});
     context->saved_data["temperature"] = temperature;
     context->mark_non_differentiable({out.entropy});
     return {out.logprobs, out.entropy};
@@ -57,8 +57,8 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &hidden = saved[0], &head = saved[1], &targets = saved[2], &log_sum = saved[3],
-                     &kept = saved[4];
+    const at::Tensor &hidden = saved[0], &head = saved[1], &targets = saved[2], &kept = saved[5];
+    const RowScale scale{saved[3], saved[4]};
     const double temperature = context->saved_data["temperature"].toDouble();
     const at::Tensor wide_head = head.to(at::kFloat);
     const at::Tensor weight = (gradients[0].to(at::kFloat) / temperature).contiguous();
@@ -72,7 +72,7 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
           kept.defined() ? kept.narrow(0, first, count) : MatmulNt(x, wide_head);
       const LogitRows rows{logits, targets.narrow(0, first, count), temperature};
       const at::Tensor d_logits =
-          LogitGradient(rows, log_sum.narrow(0, first, count), weight.narrow(0, first, count));
+          LogitGradient(rows, scale.Narrow(first, count), weight.narrow(0, first, count));
       MatmulNtInto({{d_hidden.narrow(0, first, count), d_logits, wide_head.t()},
                     {d_head, d_logits.t(), x.t(), /*accumulate=*/true}});
     }

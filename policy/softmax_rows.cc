@@ -46,7 +46,8 @@ void NormalizeHere(const LogitRows& rows, const NormalizedRows& out) {
   const auto temperature = static_cast<float>(rows.temperature);
   float* logprobs = out.logprobs.mutable_data_ptr<float>();
   float* entropy = out.entropy.mutable_data_ptr<float>();
-  float* log_sums = out.log_sum.mutable_data_ptr<float>();
+  float* largest = out.scale.max.mutable_data_ptr<float>();
+  float* sums = out.scale.sum.mutable_data_ptr<float>();
   plain.ForEach([&](int64_t i) {
     const float* logits = plain.logits(i);
     const float max = ops.max_scaled(logits, temperature, n);
@@ -55,7 +56,8 @@ void NormalizeHere(const LogitRows& rows, const NormalizedRows& out) {
     const float log_sum = std::log(sum);
     logprobs[i] = logits[plain.target(i)] / temperature - max - log_sum;
     entropy[i] = log_sum - weighted_sum / sum;
-    log_sums[i] = max + log_sum;
+    largest[i] = max;
+    sums[i] = sum;
   });
 }
 
@@ -64,48 +66,45 @@ void NormalizeAnywhere(const LogitRows& rows, const NormalizedRows& out) {
   const at::Tensor logprobs = at::log_softmax(scaled, 1);
   out.logprobs.copy_(logprobs.gather(1, rows.targets_N.unsqueeze(1)).squeeze(1));
   out.entropy.copy_(-(logprobs.exp() * logprobs).sum(1));
-  out.log_sum.copy_(at::logsumexp(scaled, 1));
+  out.scale.max.copy_(scaled.amax(1));
+  out.scale.sum.copy_((scaled - out.scale.max.unsqueeze(1)).exp_().sum(1));
 }
 
-at::Tensor GradientHere(const LogitRows& rows, const at::Tensor& log_sum_N,
-                        const at::Tensor& weight_N) {
+at::Tensor GradientHere(const LogitRows& rows, const RowScale& scale, const at::Tensor& weight_N) {
   const at::Tensor out = at::empty_like(rows.logits_NV);
   const PlainRows plain(rows);
   const int64_t n = plain.vocab_size();
   const auto temperature = static_cast<float>(rows.temperature);
-  const float* log_sum = log_sum_N.const_data_ptr<float>();
+  const float* max = scale.max.const_data_ptr<float>();
+  const float* sum = scale.sum.const_data_ptr<float>();
   const float* weight = weight_N.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
   plain.ForEach([&](int64_t i) {
     float* row = to + i * n;
-    kernels::BestOps().softmax_times(plain.logits(i), temperature, log_sum[i], -weight[i], n, row);
+    kernels::BestOps().softmax_times(plain.logits(i), temperature, max[i], -weight[i] / sum[i], n,
+                                     row);
     row[plain.target(i)] += weight[i];
   });
   return out;
 }
 
-at::Tensor GradientAnywhere(const LogitRows& rows, const at::Tensor& log_sum_N,
+at::Tensor GradientAnywhere(const LogitRows& rows, const RowScale& scale,
                             const at::Tensor& weight_N) {
   const at::Tensor weight = weight_N.unsqueeze(1);
-  at::Tensor out = (rows.logits_NV / rows.temperature - log_sum_N.unsqueeze(1)).exp_();
-  return out.mul_(-weight).scatter_add_(1, rows.targets_N.unsqueeze(1), weight);
+  at::Tensor out = (rows.logits_NV / rows.temperature - scale.max.unsqueeze(1)).exp_();
+  return out.mul_(-weight / scale.sum.unsqueeze(1))
+      .scatter_add_(1, rows.targets_N.unsqueeze(1), weight);
 }
 
 }  // namespace
-
-NormalizedRows NormalizedRows::Narrow(int64_t first, int64_t count) const {
-  return {logprobs.narrow(0, first, count), entropy.narrow(0, first, count),
-          log_sum.narrow(0, first, count)};
-}
 
 void Normalize(const LogitRows& rows, const NormalizedRows& out) {
   SuitsOwnKernels(rows.logits_NV) ? NormalizeHere(rows, out) : NormalizeAnywhere(rows, out);
 }
 
-at::Tensor LogitGradient(const LogitRows& rows, const at::Tensor& log_sum_N,
-                         const at::Tensor& weight_N) {
-  return SuitsOwnKernels(rows.logits_NV) ? GradientHere(rows, log_sum_N, weight_N)
-                                         : GradientAnywhere(rows, log_sum_N, weight_N);
+at::Tensor LogitGradient(const LogitRows& rows, const RowScale& scale, const at::Tensor& weight_N) {
+  return SuitsOwnKernels(rows.logits_NV) ? GradientHere(rows, scale, weight_N)
+                                         : GradientAnywhere(rows, scale, weight_N);
 }
 
 }  // namespace cohort::policy

@@ -13,20 +13,33 @@ struct LogitRows {
   double temperature = 1;
 };
 
+// What turns logits into probabilities, [N] each: the largest of logit / temperature, and the sum
+// of e^(logit / temperature - max). Of their logarithm alone 1 - softmax of a sure token would keep
+// few digits.
+struct RowScale {
+  at::Tensor max, sum;
+
+  RowScale Narrow(int64_t first, int64_t count) const {
+    return {max.narrow(0, first, count), sum.narrow(0, first, count)};
+  }
+};
+
 // [N] each, in the logits' dtype.
 struct NormalizedRows {
   at::Tensor logprobs;  // log_softmax(logits / temperature)[target]
   at::Tensor entropy;   // of that distribution, nats
-  at::Tensor log_sum;   // log sum e^(logit / temperature)
+  RowScale scale;
 
-  NormalizedRows Narrow(int64_t first, int64_t count) const;
+  NormalizedRows Narrow(int64_t first, int64_t count) const {
+    return {logprobs.narrow(0, first, count), entropy.narrow(0, first, count),
+            scale.Narrow(first, count)};
+  }
 };
 
 void Normalize(const LogitRows& rows, const NormalizedRows& out);
 
 // weight (onehot(target) - softmax(logits / temperature)): [N, V]. With the gradient of the
 // logprobs over the temperature as weight it is that of the logits.
-at::Tensor LogitGradient(const LogitRows& rows, const at::Tensor& log_sum_N,
-                         const at::Tensor& weight_N);
+at::Tensor LogitGradient(const LogitRows& rows, const RowScale& scale, const at::Tensor& weight_N);
 
 }  // namespace cohort::policy
