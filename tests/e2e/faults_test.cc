@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +14,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -24,6 +27,20 @@ namespace cohort {
 namespace {
 
 using testing::HasSubstr;
+
+// What a process has computed so far, of fields 14 and 15 of its stat (man 5 proc).
+double ProcessorSeconds(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text{std::istreambuf_iterator<char>(stat), {}};
+  const size_t end_of_name = text.rfind(')');
+  if (end_of_name == std::string::npos) return 0;
+  std::istringstream fields(text.substr(end_of_name + 1));
+  std::string skipped;
+  for (int i = 3; i < 14; ++i) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
 
 class FaultsTest : public TinyRun {
  protected:
@@ -143,9 +160,15 @@ TEST_F(FaultsTest, AWorkerKilledWhileItSamplesIsReplacedAndItsSamplesAreIssuedAg
   ASSERT_EQ(Run("straight", sampling), 0) << Log("straight");
   ChildProcess child(Command("hurt", sampling), folder_ / "hurt.log");
   ASSERT_TRUE(WaitForRows("hurt", 2)) << Log("hurt");  // both sft steps; grpo begins
-  std::this_thread::sleep_for(milliseconds(300));
   const pid_t worker = ChildNamed("cohort-rollout", child.pid());
   ASSERT_GT(worker, 0) << "no worker was there to kill";
+  // Until it has computed for a while: on a busy machine that is no fixed time on the clock.
+  const double seconds_before = ProcessorSeconds(worker);
+  const auto deadline = std::chrono::steady_clock::now() + kLimit;
+  while (ProcessorSeconds(worker) < seconds_before + 0.3) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the worker computes nothing";
+    std::this_thread::sleep_for(milliseconds(5));
+  }
   ASSERT_EQ(kill(worker, SIGKILL), 0);
   const auto status = child.Wait(kLimit);
   ASSERT_TRUE(status == 0) << Log("hurt");
