@@ -39,13 +39,9 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
     for (int64_t first = 0; first < num_rows; first += chunk) {
       const int64_t count = std::min(chunk, num_rows - first);
       const at::Tensor x = hidden.narrow(0, first, count).to(at::kFloat);
-      at::Tensor logits;
-      if (keep) {
-        logits = kept.narrow(0, first, count);
-        MatmulNtInto({{logits, x, wide_head}});
-      } else {
-        logits = MatmulNt(x, wide_head);
-      }
+      const at::Tensor logits =
+          keep ? kept.narrow(0, first, count) : at::empty({count, vocab_size}, options);
+      MatmulNtInto({{logits, x, wide_head}});
       const LogitRows rows{logits, targets.narrow(0, first, count), temperature};
       Normalize(rows, out.Narrow(first, count));
     }

@@ -119,11 +119,11 @@ void LoadLoraWeights(Transformer& policy, const WeightMap& adapters) {
 
 WeightMap MergedWeights(const Transformer& policy) {
   WeightMap weights = policy->Weights();
-  for (const LoraSite& site : LoraSites(policy)) {
-    if (!site.attached()) continue;
-    AddAdapters(LoraWeights(policy), site.scale(), policy->config(), weights);  // one scale for all
-    break;
-  }
+  const std::vector<LoraSite> sites = LoraSites(policy);
+  const auto adapted = std::find_if(sites.begin(), sites.end(),
+                                    [](const LoraSite& site) { return site.attached(); });
+  if (adapted == sites.end()) return weights;
+  AddAdapters(LoraWeights(policy), adapted->scale(), policy->config(), weights);  // one for all
   return weights;
 }
 

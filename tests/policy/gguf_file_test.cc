@@ -6,22 +6,13 @@
 
 #include "base/error.h"
 #include "tests/policy/gguf_bytes.h"
+#include "tests/policy/refused_file.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
 
-std::string ErrorOf(const std::string& bytes) {
-  const rl::TemporaryFolder folder;
-  const std::string path = folder.Write("f", bytes);
-  try {
-    const GgufFile file(path);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    return std::string(error.what()).substr(path.size() + 2);
-  }
-  return "no error";
-}
+std::string ErrorOf(const std::string& bytes) { return ErrorOfFile<GgufFile>(bytes); }
 
 void ExpectError(const std::string& bytes, const std::string& part) {
   const std::string error = ErrorOf(bytes);

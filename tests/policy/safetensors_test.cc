@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "tests/policy/refused_file.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
@@ -25,18 +26,7 @@ std::string Entry(const std::string& name, const std::string& dtype, const std::
          "],\"data_offsets\":[" + offsets + "]}";
 }
 
-// What the file is refused with, without its path.
-std::string ErrorOf(const std::string& bytes) {
-  const rl::TemporaryFolder folder;
-  const std::string path = folder.Write("f", bytes);
-  try {
-    const SafetensorsFile file(path);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    return std::string(error.what()).substr(path.size() + 2);
-  }
-  return "no error";
-}
+std::string ErrorOf(const std::string& bytes) { return ErrorOfFile<SafetensorsFile>(bytes); }
 
 std::string ErrorOfTensors(const std::string& entries, size_t data_bytes) {
   return ErrorOf(WithHeader("{" + entries + "}", data_bytes));
