@@ -8,7 +8,9 @@
 // where NAME is Hugging Face's: every routed expert has layers of its own, as
 // `model.layers.1.mlp.experts.3.gate_proj` or, in Mixtral, `...block_sparse_moe.experts.3.w1`.
 // On disk they are a folder as PEFT writes it: adapter_config.json, and adapter_model.safetensors
-// whose names are those with `base_model.model.` put before them.
+// whose names are those with `base_model.model.` put before them. PEFT with transformers 5 keeps
+// routed experts in another form (policy/lora_peft_experts.h): it takes this one, and both are
+// read.
 
 #include <torch/torch.h>
 
@@ -52,10 +54,12 @@ struct LoraAdapter {
   WeightMap weights;  // fp32
 };
 // `base_model` is what adapter_config.json names as the model that the adapter belongs to.
-void WriteLoraAdapter(const LoraAdapter& adapter, const std::string& base_model,
-                      const std::filesystem::path& folder);
-// kUsage naming what PEFT can do and this cannot: other kinds, biases, ranks of single modules.
-LoraAdapter ReadLoraAdapter(const std::filesystem::path& folder);
+void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
+                      const std::string& base_model, const std::filesystem::path& folder);
+// The adapter of a model like `model`. Modules may have ranks and alphas of their own
+// (rank_pattern, alpha_pattern): B then carries what sets their scale apart from the config's.
+// kUsage naming what PEFT can do and this cannot: other kinds, biases.
+LoraAdapter ReadLoraAdapter(const std::filesystem::path& folder, const ModelConfig& model);
 
 // Adds an adapter to the weights of a model: tensors that it touches are replaced, not written
 // into. kUsage for one that does not fit them.

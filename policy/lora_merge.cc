@@ -59,14 +59,7 @@ class TensorMerge {
 
 // Adapters that found no weight.
 [[noreturn]] void RefuseLeftOver(const std::string& module, const ModelConfig& config,
-                                 const WeightMap& adapters, const WeightMap& weights) {
-  const auto has = [&](std::string_view half) {
-    return adapters.contains(module + std::string(half));
-  };
-  if (!has(kDown) || !has(kUp)) {
-    throw Error(ErrorCode::kUsage,
-                "the adapter of " + module + " has no " + (has(kDown) ? "lora_B" : "lora_A"));
-  }
+                                 const WeightMap& weights) {
   std::vector<std::string> modules;
   for (const auto& [name, tensor] : weights) {
     for (const StoredTensor& stored : StoredTensors(config, name, tensor)) {
@@ -95,7 +88,7 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   for (const auto& [name, unused] : adapters) {
     const std::string module = name.substr(0, name.rfind(".lora_"));
     if (!std::binary_search(merged.begin(), merged.end(), module)) {
-      RefuseLeftOver(module, config, adapters, weights);
+      RefuseLeftOver(module, config, weights);
     }
   }
 }

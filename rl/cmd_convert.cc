@@ -36,7 +36,7 @@ int RunConvert(int argc, char** argv) {
   policy::Model model = policy::LoadModel(
       from, at::kFloat, drop_mtp ? policy::MtpLayers::kLeaveOut : policy::MtpLayers::kLoad);
   if (!adapter.empty()) {
-    policy::MergeLora(policy::ReadLoraAdapter(adapter), model.config, model.weights);
+    policy::MergeLora(policy::ReadLoraAdapter(adapter, model.config), model.config, model.weights);
   }
   if (experts.has_value()) model = policy::Upcycle(model, *experts);
   policy::SaveModel(model, to, dtypes.at(dtype));

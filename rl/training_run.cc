@@ -295,7 +295,8 @@ void TrainingRun::Checkpoint() {
     if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
     policy::SaveModel(exported, folder);
     if (const auto adapter = learner_.Adapter()) {
-      policy::WriteLoraAdapter(*adapter, recipe_.model().path(), folder / "adapter");
+      policy::WriteLoraAdapter(*adapter, exported.config, recipe_.model().path(),
+                               folder / "adapter");
     }
   });
   PruneCheckpoints(folder_.path(), recipe_.output().keep());

@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/lora.h"
+#include "policy/safetensors.h"
 #include "tests/policy/golden_gradients.h"
 #include "tests/policy/golden_model.h"
 #include "tests/rl/temporary_folder.h"
@@ -83,10 +84,10 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
 TEST_P(ExpertLora, IsMergedFromItsFolder) {
   const at::NoGradGuard no_grad;
   const rl::TemporaryFolder folder;
-  WriteLoraAdapter({config_, LoraWeights(policy_)}, "some/model", folder.path());
+  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   WeightMap weights = FamilyGoldenWeights(golden_.config);
   const WeightMap before = weights;
-  MergeLora(ReadLoraAdapter(folder.path()), golden_.config, weights);
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, weights);
   for (const auto& [name, weight] : MergedWeights(policy_)) {
     EXPECT_TRUE(at::equal(weights.at(name), weight)) << name;
   }
@@ -96,9 +97,47 @@ TEST_P(ExpertLora, IsMergedFromItsFolder) {
   }
 }
 
+// What PEFT itself writes: the experts' adapters fused, and the router's.
+TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
+  const at::NoGradGuard no_grad;
+  const auto peft = nlohmann::json::parse(base::ReadFile(
+      std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".peft.json"));
+  const rl::TemporaryFolder folder;
+  folder.Write("adapter_config.json", peft.at("adapter_config").dump());
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, shape] : peft.at("tensors").items()) {
+    tensors.push_back({name, DrawFromName(name, shape.get<std::vector<int64_t>>()), at::kFloat});
+  }
+  WriteSafetensors(folder.path() / "adapter_model.safetensors", tensors);
+  WeightMap weights = FamilyGoldenWeights(golden_.config);
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, weights);
+  expected_["sequences"] = peft.at("sequences");
+  Transformer merged = MakeTransformer(golden_.config, weights);
+  EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
+}
+
+TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
+  const rl::TemporaryFolder folder;
+  folder.Write(
+      "adapter_config.json",
+      R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_parameters": ["down_proj"]})");
+  const std::string module = "base_model.model.model.layers.1.mlp.experts.";
+  WriteSafetensors(folder.path() / "adapter_model.safetensors",
+                   {{module + "lora_A.weight", at::ones({8, 7}), at::kFloat},
+                    {module + "lora_B.weight", at::ones({9, 8}), at::kFloat}});
+  try {
+    ReadLoraAdapter(folder.path(), golden_.config);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("experts maps 7 to 9 values; the experts of this"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
   const rl::TemporaryFolder folder;
-  WriteLoraAdapter({config_, LoraWeights(policy_)}, "some/model", folder.path());
+  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));
   const bool mixtral = GetParam() == "mixtral";
@@ -114,6 +153,15 @@ TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
               : nlohmann::json({"down_proj", "gate_proj", "kv_a_proj_with_mqa", "kv_b_proj",
                                 "o_proj", "q_a_proj", "q_b_proj", "up_proj"});
   EXPECT_EQ(config.at("target_modules"), targets);
+  // PEFT with transformers 5 takes a target module's up_proj for the routed experts' alone.
+  nlohmann::json dense = nlohmann::json::array();
+  for (const char* mlp :
+       {"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"}) {
+    for (const char* kind : {"down_proj", "gate_proj", "up_proj"}) {
+      if (!mixtral) dense.push_back(std::string("model.") + mlp + "." + kind + ".weight");
+    }
+  }
+  EXPECT_EQ(config.at("target_parameters"), dense);
 }
 
 TEST(ExpertLoraTargets, AdaptOneProjectionOfEveryExpert) {
