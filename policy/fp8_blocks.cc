@@ -33,8 +33,10 @@ void ForEachBlockRow(const at::Tensor& matrix, const Body& body) {
 std::string Fp8ScaleName(const std::string& name) { return name + "_scale_inv"; }
 
 std::vector<int64_t> Fp8ScaleShape(c10::IntArrayRef matrix) {
-  COHORT_CHECK(matrix.size() == 2, "block scales belong to a matrix");
-  return {Blocks(matrix[0]), Blocks(matrix[1])};
+  COHORT_CHECK(matrix.size() >= 2, "block scales belong to a matrix");
+  std::vector<int64_t> shape = matrix.vec();
+  for (size_t i = shape.size() - 2; i < shape.size(); ++i) shape[i] = Blocks(shape[i]);
+  return shape;
 }
 
 Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC) {
@@ -56,15 +58,21 @@ Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC) {
   return out;
 }
 
-void DequantizeFp8(const Fp8Matrix& matrix, at::Tensor out_RC) {
+void DequantizeFp8(const Fp8Matrix& matrix, at::Tensor out) {
   const at::NoGradGuard no_grad;
-  COHORT_CHECK(matrix.values.sizes() == out_RC.sizes() &&
-                   matrix.scale_inv.sizes() == Fp8ScaleShape(out_RC.sizes()),
+  COHORT_CHECK(matrix.values.sizes() == out.sizes() &&
+                   matrix.scale_inv.sizes() == Fp8ScaleShape(out.sizes()),
                "values, scales and output belong to one matrix");
+  if (out.dim() > 2) {
+    for (int64_t i = 0; i < out.size(0); ++i) {
+      DequantizeFp8({matrix.values[i], matrix.scale_inv[i]}, out[i]);
+    }
+    return;
+  }
   const at::Tensor scales = matrix.scale_inv.to(at::kFloat);
   ForEachBlockRow(matrix.values, [&](int64_t block, const at::Tensor& part) {
-    out_RC.narrow(0, block * kFp8Block, part.size(0))
-        .copy_(part.to(at::kFloat) * PerColumn(scales[block], out_RC.size(1)));
+    out.narrow(0, block * kFp8Block, part.size(0))
+        .copy_(part.to(at::kFloat) * PerColumn(scales[block], out.size(1)));
   });
 }
 

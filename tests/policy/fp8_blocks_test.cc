@@ -91,6 +91,51 @@ TEST(Fp8Folder, StatesItsQuantizationAndIsReadBack) {
   EXPECT_NO_THROW(ReadConfig(folder.path() / "config.json"));
 }
 
+// transformers 5 can leave a layer's experts in one tensor: a stack of matrices and of scales.
+TEST(Fp8Folder, MayHoldItsExpertsFused) {
+  const GoldenModel golden = ReadGoldenModel("tiny_fp8");
+  WeightMap expected = golden.weights;
+  std::vector<NamedTensor> tensors;
+  for (auto& [name, weight] : expected) {
+    if (name.find(".experts.") == std::string::npos) {
+      tensors.push_back({name, weight, at::kFloat});
+      continue;
+    }
+    std::vector<at::Tensor> values, scales;
+    at::Tensor back = at::empty_like(weight);
+    for (int64_t e = 0; e < weight.size(0); ++e) {
+      const Fp8Matrix matrix = QuantizeFp8(weight[e]);
+      DequantizeFp8(matrix, back[e]);
+      values.push_back(matrix.values.view(at::kByte));
+      scales.push_back(matrix.scale_inv);
+    }
+    tensors.push_back({name, at::stack(values).view(at::kFloat8_e4m3fn), at::kFloat8_e4m3fn});
+    tensors.push_back({Fp8ScaleName(name), at::stack(scales), at::kFloat});
+    weight = back;
+  }
+  ASSERT_GT(tensors.size(), expected.size());
+  const rl::TemporaryFolder folder;
+  WriteSafetensors(folder.path() / "model.safetensors", tensors);
+  const WeightMap read = HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+  for (const auto& [name, weight] : expected) EXPECT_TRUE(at::equal(read.at(name), weight)) << name;
+}
+
+TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
+  const GoldenModel golden = ReadGoldenModel("tiny_fp8");
+  const rl::TemporaryFolder folder;
+  WriteSafetensors(
+      folder.path() / "model.safetensors",
+      {{"model.norm.weight", golden.weights.at("model.norm.weight"), at::kFloat8_e4m3fn}});
+  try {
+    HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("model.norm.weight is in FP8"), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
   const rl::TemporaryFolder folder;
