@@ -223,9 +223,10 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
     return ExtractedAnswer{std::move(*last), "last formula"};
   }
   if (auto letter = LastOption(*text)) return ExtractedAnswer{std::move(*letter), "last option"};
-  // A few words are the answer themselves.
-  const auto words = std::count(text->begin(), text->end(), ' ') + 1;
-  if (text->size() <= 60 && words <= 4 && text->find_first_of("\n\\") == std::string_view::npos) {
+  // A few words are the answer themselves, \text{a few words} too.
+  const std::string plain = text->starts_with("\\text") ? Unwrap(*text) : std::string(*text);
+  const auto words = std::count(plain.begin(), plain.end(), ' ') + 1;
+  if (plain.size() <= 60 && words <= 4 && plain.find_first_of("\n\\") == std::string::npos) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   return std::nullopt;

@@ -41,6 +41,7 @@ class Comparer {
   NodeId ValueOfChain(NodeId id);
   bool IsName(NodeId id) const;
   std::optional<Verdict> Statements(NodeId gold, NodeId pred);
+  bool IsGraphOf(NodeId function, NodeId name, NodeId value) const;
   Verdict Relations(NodeId gold, NodeId pred);
   Verdict SameZeros(NodeId gold, NodeId pred, bool signed_ratio);
   Verdict Congruences(NodeId gold, NodeId pred);

@@ -191,6 +191,15 @@ NodeId Comparer::Difference(NodeId relation) {
   return arena_.Make(Kind::kSum, {arena_.Child(relation, 0), minus});
 }
 
+// Whether y = `value` draws the graph of f(x) = `value`.
+bool Comparer::IsGraphOf(NodeId function, NodeId name, NodeId value) const {
+  if (!arena_.Is(function, Kind::kCall) || !arena_.Is(name, Kind::kSymbol)) return false;
+  std::set<std::string> names;
+  CollectSymbols(arena_, function, &names);
+  CollectSymbols(arena_, value, &names);
+  return conventions_.assignments && arena_.Text(name) == "y" && !names.contains("y");
+}
+
 Verdict Comparer::Relations(NodeId gold, NodeId pred) {
   const std::string a = arena_.Text(gold);
   std::string b = arena_.Text(pred);
@@ -218,6 +227,12 @@ Verdict Comparer::Relations(NodeId gold, NodeId pred) {
     if (same) return Verdict::kEqual;
     if (a.size() != 1 || arena_.Is(left, Kind::kText)) return Decided(Verdict::kUnequal, "sides");
     if (a == "c") return Decided(Verdict::kUnequal, "sides");
+    if (a == "=" && IsGraphOf(left, sides[0], sides[1])) {
+      return Compare(arena_.Child(gold, 1), sides[1]);
+    }
+    if (a == "=" && IsGraphOf(sides[0], left, arena_.Child(gold, 1))) {
+      return Compare(arena_.Child(gold, 1), sides[1]);
+    }
   }
   const bool equality = a == "=" || a == "!";
   return SameZeros(gold, pred, !equality);

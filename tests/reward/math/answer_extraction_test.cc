@@ -65,6 +65,7 @@ TEST(MathExtraction, ElseTheLastFormulaOrNumber) {
   EXPECT_EQ(Found("Hence x = \\frac{1}{6}"), "\\frac{1}{6}");
   EXPECT_EQ(Found("一共有 6 + 7 = 13只鸟。"), "13");
   EXPECT_EQ(Found("It is not A. I think it is B"), "B");
+  EXPECT_EQ(Found("\\text{South-East}"), "\\text{South-East}");
 }
 
 TEST(MathExtraction, SomeTextsHaveNoAnswer) {

@@ -13,6 +13,8 @@ TEST(MathStatements, AnAssignmentIsItsValue) {
               {"\\angle PQR=40^\\circ", "40"},
               {"\\text{total cost}=12", "12"},
               {"x=4+5=9", "9"},
+              {"g(x)=x^2+1", "y=1+x^2"},
+              {"y=2^t", "h(t)=2^t"},
               {"x\\approx2.5", "2.5"},
               {"\\frac17\\approx0.14", "\\frac17"}});
   ExpectDifferent({{"x=9", "y=9"},
@@ -21,6 +23,10 @@ TEST(MathStatements, AnAssignmentIsItsValue) {
                    {"x^2+y^2=9", "9"},
                    {"y=3x-1", "-1"},
                    {"g(x)=x^2", "h(x)=x^2"},
+                   {"g(x)=x^2", "y=x^2+1"},
+                   {"g(x)=x+y", "y=x+y"},
+                   {"g(y)=y^2", "y=y^2"},
+                   {"g(x)=x^2", "z=x^2"},
                    {"9=8", "9"}});
   Conventions strict;
   strict.assignments = false;
