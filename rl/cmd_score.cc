@@ -33,6 +33,10 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
         policy::ComputeTokenLogprobs(hidden_TD.narrow(0, 0, rows), transformer->head_weight(),
                                      tokens.ids_T.narrow(0, 1, rows), 1.0)
             .logprobs_N.contiguous();
+    if (!logprobs_N.isfinite().all().item<bool>()) {
+      throw Error(ErrorCode::kDiverged, "the policy's logits are not finite",
+                  "the weights have diverged: take those of an earlier checkpoint");
+    }
     const float* data = logprobs_N.const_data_ptr<float>();
     return std::vector<float>(data, data + rows);
   };

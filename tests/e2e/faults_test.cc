@@ -230,6 +230,22 @@ TEST_F(FaultsTest, FilesOfAModelThatAreCutShortAreNamed) {
   }
 }
 
+TEST_F(FaultsTest, WeightsThatAreNotFiniteAreRefusedByBothEngines) {
+  ASSERT_EQ(Run("model", {"rounds[0].steps=1", "rounds[1].steps=1"}), 0) << Log("model");
+  const fs::path model = folder_ / "model/checkpoints/step-2/model";
+  std::string weights = base::ReadFile(model / "model.safetensors");
+  std::memset(weights.data() + weights.size() - 64, 0xFF, 64);  // NaN in fp32 and in bf16
+  std::ofstream(model / "model.safetensors", std::ios::binary) << weights;
+  std::ofstream(folder_ / "ids.jsonl") << R"({"id": 1, "ids": [1, 2, 3]})"
+                                       << "\n";
+  for (const std::string engine : {"learner", "decoder"}) {
+    EXPECT_EQ(RunCommand(engine, {"score", "--engine", engine, "--model", model.string(), "--input",
+                                  (folder_ / "ids.jsonl").string()}),
+              5);
+    EXPECT_THAT(Log(engine), HasSubstr("ids.jsonl:1: the policy's logits are not finite"));
+  }
+}
+
 TEST_F(FaultsTest, ADatasetThatIsCutShortOrLacksAColumnIsNamedWithItsLine) {
   const fs::path data = folder_ / "problems.jsonl";
   const std::string row = R"({"prompt": "1+1=", "answer": "2", "completion": "2"})";
