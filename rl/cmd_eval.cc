@@ -161,9 +161,16 @@ void Print(const nlohmann::ordered_json& report) {
   if (report.contains("by")) {
     for (const auto& [column, values] : report["by"].items()) {
       for (const auto& [value, of] : values.items()) {
-        std::printf("%s %s: %.2f%% of %lld\n", column.c_str(), value.c_str(),
+        std::printf("%s %s: %.2f%% of %lld", column.c_str(), value.c_str(),
                     100 * of["accuracy"].get<double>(),
                     static_cast<long long>(of["problems"].get<int64_t>()));
+        for (const auto& [key, name] : {std::pair("pass_at_k", "pass"), {"maj_at_k", "maj"}}) {
+          if (!of.contains(key)) continue;
+          for (const auto& [k, share] : of[key].items()) {
+            std::printf(", %s@%s %.2f%%", name, k.c_str(), 100 * share.get<double>());
+          }
+        }
+        std::printf("\n");
       }
     }
   }

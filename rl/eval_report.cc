@@ -1,5 +1,6 @@
 #include "rl/eval_report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -16,12 +17,23 @@ namespace {
 
 using nlohmann::ordered_json;
 
-Verdicts JudgedOf(const std::vector<JudgedSample>& samples) {
-  Verdicts verdicts;
-  for (const JudgedSample& sample : samples) {
-    if (sample.judged) verdicts.push_back(sample.correct());
+using Samples = std::vector<std::vector<JudgedSample>>;  // of each problem
+
+std::vector<Verdicts> JudgedOf(const Samples& outcomes) {
+  std::vector<Verdicts> verdicts;
+  for (const auto& samples : outcomes) {
+    Verdicts& of_problem = verdicts.emplace_back();
+    for (const JudgedSample& sample : samples) {
+      if (sample.judged) of_problem.push_back(sample.correct());
+    }
   }
   return verdicts;
+}
+
+size_t MostSamples(const std::vector<Verdicts>& problems) {
+  size_t most = 0;
+  for (const Verdicts& problem : problems) most = std::max(most, problem.size());
+  return most;
 }
 
 const nlohmann::json& Column(const Problem& problem, const std::string& name) {
@@ -33,24 +45,66 @@ const nlohmann::json& Column(const Problem& problem, const std::string& name) {
               "a problem has no column '" + name + "'" + base::DidYouMean(name, names));
 }
 
-ordered_json Describe(const std::vector<Verdicts>& problems) {
-  const Estimate estimate = PassAtOne(problems);
-  return {{"problems", problems.size()},
-          {"accuracy", estimate.mean},
-          {"standard_error", estimate.standard_error},
-          {"confidence_95", {estimate.low, estimate.high}}};
+// Whether the reward finds answers, which can vote.
+bool AreGrouped(const Samples& outcomes) {
+  return std::any_of(outcomes.begin(), outcomes.end(), [](const auto& samples) {
+    return std::any_of(samples.begin(), samples.end(), [](const JudgedSample& sample) {
+      return sample.judged && sample.answer_group >= 0;
+    });
+  });
 }
 
-ordered_json DescribeBy(const std::vector<Problem>& problems, const std::vector<Verdicts>& verdicts,
-                        const std::string& column) {
-  std::map<std::string, std::vector<Verdicts>> groups;
+std::vector<AnswerVotes> VotesOf(const Samples& outcomes) {
+  std::vector<AnswerVotes> votes;
+  for (const auto& samples : outcomes) {
+    std::map<int64_t, int64_t> others;
+    AnswerVotes& of_problem = votes.emplace_back();
+    for (const JudgedSample& sample : samples) {
+      if (!sample.judged) continue;
+      ++(sample.correct() ? of_problem.right : others[sample.answer_group]);
+    }
+    for (const auto& [group, count] : others) of_problem.others.push_back(count);
+  }
+  return votes;
+}
+
+// What is told of all problems and of each group of them.
+struct Figures {
+  std::vector<int64_t> ks;  // pass@k for those that a problem has the samples for
+  bool votes = false;       // and maj@k
+};
+
+void AddAtK(const std::string& name, int64_t k, const Estimate& estimate, ordered_json* report) {
+  const std::string key = std::to_string(k);
+  (*report)[name][key] = estimate.mean;
+  (*report)[name + "_confidence_95"][key] = {estimate.low, estimate.high};
+}
+
+ordered_json Describe(const Samples& outcomes, const Figures& figures) {
+  const std::vector<Verdicts> verdicts = JudgedOf(outcomes);
+  const Estimate estimate = PassAtOne(verdicts);
+  ordered_json out = {{"problems", verdicts.size()},
+                      {"accuracy", estimate.mean},
+                      {"standard_error", estimate.standard_error},
+                      {"confidence_95", {estimate.low, estimate.high}}};
+  for (const int64_t k : figures.ks) {
+    if (k > static_cast<int64_t>(MostSamples(verdicts))) continue;
+    AddAtK("pass_at_k", k, MeanPassAtK(verdicts, k), &out);
+    if (figures.votes) AddAtK("maj_at_k", k, MeanMajAtK(VotesOf(outcomes), k), &out);
+  }
+  return out;
+}
+
+ordered_json DescribeBy(const std::vector<Problem>& problems, const Samples& outcomes,
+                        const std::string& column, const Figures& figures) {
+  std::map<std::string, Samples> groups;
   for (size_t i = 0; i < problems.size(); ++i) {
     const nlohmann::json& value = Column(problems[i], column);
     groups[value.is_string() ? value.get<std::string>() : base::DumpJson(value)].push_back(
-        verdicts[i]);
+        outcomes[i]);
   }
   ordered_json out = ordered_json::object();
-  for (const auto& [value, group] : groups) out[value] = Describe(group);
+  for (const auto& [value, group] : groups) out[value] = Describe(group, figures);
   return out;
 }
 
@@ -72,57 +126,26 @@ ordered_json DescribeElo(const std::vector<Problem>& problems,
   return {{"rating", elo.rating}, {"standard_error", elo.standard_error}};
 }
 
-// nullopt where the answers are in no groups.
-std::optional<std::vector<AnswerVotes>> VotesOf(
-    const std::vector<std::vector<JudgedSample>>& outcomes) {
-  std::vector<AnswerVotes> votes;
-  bool any = false;
-  for (const auto& samples : outcomes) {
-    std::map<int64_t, int64_t> others;
-    AnswerVotes& of_problem = votes.emplace_back();
-    for (const JudgedSample& sample : samples) {
-      if (!sample.judged) continue;
-      any |= sample.answer_group >= 0;
-      ++(sample.correct() ? of_problem.right : others[sample.answer_group]);
-    }
-    for (const auto& [group, count] : others) of_problem.others.push_back(count);
-  }
-  return any ? std::optional(std::move(votes)) : std::nullopt;
-}
-
-void AddAtK(const std::string& name, int64_t k, const Estimate& estimate, ordered_json* report) {
-  const std::string key = std::to_string(k);
-  (*report)[name][key] = estimate.mean;
-  (*report)[name + "_confidence_95"][key] = {estimate.low, estimate.high};
-}
-
 }  // namespace
 
-ordered_json ReportEvaluation(const std::vector<Problem>& problems,
-                              const std::vector<std::vector<JudgedSample>>& outcomes,
+ordered_json ReportEvaluation(const std::vector<Problem>& problems, const Samples& outcomes,
                               const EvalReportOptions& options) {
-  std::vector<Verdicts> verdicts;
-  size_t most = 0, least = outcomes.empty() ? 0 : outcomes.front().size();
-  for (const auto& samples : outcomes) {
-    verdicts.push_back(JudgedOf(samples));
-    most = std::max(most, verdicts.back().size());
-    least = std::min(least, samples.size());
-  }
-  ordered_json report = Describe(verdicts);
+  const std::vector<Verdicts> verdicts = JudgedOf(outcomes);
+  const size_t most = MostSamples(verdicts);
+  size_t least = outcomes.empty() ? 0 : outcomes.front().size();
+  for (const auto& samples : outcomes) least = std::min(least, samples.size());
   std::vector<int64_t> ks = options.ks;
   if (ks.empty() && least > 1 && least <= most) ks = {static_cast<int64_t>(least)};
-  const auto votes = VotesOf(outcomes);
   for (const int64_t k : ks) {
-    if (k < 1 || k > static_cast<int64_t>(most)) {
-      throw Error(ErrorCode::kUsage, "pass@" + std::to_string(k) + " needs a problem with " +
-                                         std::to_string(k) + " judged samples; the most are " +
-                                         std::to_string(most));
-    }
-    AddAtK("pass_at_k", k, MeanPassAtK(verdicts, k), &report);
-    if (votes) AddAtK("maj_at_k", k, MeanMajAtK(*votes, k), &report);
+    if (k >= 1 && k <= static_cast<int64_t>(most)) continue;
+    throw Error(ErrorCode::kUsage, "pass@" + std::to_string(k) + " needs a problem with " +
+                                       std::to_string(k) + " judged samples; the most are " +
+                                       std::to_string(most));
   }
+  const Figures figures{ks, AreGrouped(outcomes)};
+  ordered_json report = Describe(outcomes, figures);
   for (const std::string& column : options.by) {
-    report["by"][column] = DescribeBy(problems, verdicts, column);
+    report["by"][column] = DescribeBy(problems, outcomes, column, figures);
   }
   if (!options.rating_column.empty()) {
     report["elo"] = DescribeElo(problems, verdicts, options.rating_column);

@@ -15,7 +15,7 @@ struct EvalReportOptions {
   // pass@k and maj@k for each; at most the samples a problem. None: for the samples that every
   // problem has, where they are more than one.
   std::vector<int64_t> ks = {};
-  std::vector<std::string> by = {};  // columns: pass@1 for each of their values
+  std::vector<std::string> by = {};  // columns: the same figures for each of their values
   std::string rating_column = {};    // not empty: an Elo estimate (rl/elo.h) from the first samples
 };
 

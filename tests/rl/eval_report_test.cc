@@ -59,17 +59,31 @@ TEST_F(EvalReport, CountsPassesByProblemByColumnAndByRating) {
   EXPECT_DOUBLE_EQ(report["pass_at_k"]["2"].get<double>(), 2.0 / 3);
   EXPECT_EQ(report["by"]["level"]["1"]["accuracy"], 0.75);
   EXPECT_EQ(report["by"]["level"]["2"]["accuracy"], 0);
+  EXPECT_EQ(report["by"]["level"]["1"]["pass_at_k"]["2"], 1);
+  EXPECT_EQ(report["by"]["level"]["2"]["pass_at_k"]["2"], 0);
   EXPECT_NEAR(report["elo"]["rating"].get<double>(), 1430, 60);  // solved 800 and 1200, not 1600
+}
+
+// A level whose samples are fewer than k, or hold no answer.
+TEST_F(EvalReport, SaysOfEachGroupWhatItsSamplesAllow) {
+  const auto outcomes = Grade({{"1", "1"}, {"2", "0"}, {""}});
+  const auto report = ReportEvaluation(problems_, outcomes, {.ks = {1, 2}, .by = {"level"}});
+  EXPECT_EQ(report["by"]["level"]["2"]["maj_at_k"], nlohmann::json({{"1", 0.0}}));
+  EXPECT_FALSE(report["by"]["level"]["2"]["pass_at_k"].contains("2"));
 }
 
 // Votes of three samples: 1 for 1, 0 for 2, 1/3 for 3.
 TEST_F(EvalReport, CountsTheAnswerThatMostSamplesHold) {
   const auto outcomes = Grade({{"1", "0", "1"}, {"0", "2", "0"}, {"", "3", "4"}});
-  const auto report = ReportEvaluation(problems_, outcomes, {.ks = {1, 3}});
+  const auto report = ReportEvaluation(problems_, outcomes, {.ks = {1, 3}, .by = {"level"}});
   EXPECT_DOUBLE_EQ(report["maj_at_k"]["1"].get<double>(), report["accuracy"].get<double>());
   EXPECT_DOUBLE_EQ(report["maj_at_k"]["3"].get<double>(), (1 + 0 + 1.0 / 3) / 3);
   EXPECT_EQ(report["maj_at_k_confidence_95"]["3"].size(), 2u);
   EXPECT_EQ(report["pass_at_k"]["3"], 1);
+  // By level: problems 1 and 2, problem 3.
+  EXPECT_EQ(report["by"]["level"]["1"]["maj_at_k"]["3"], 0.5);
+  EXPECT_DOUBLE_EQ(report["by"]["level"]["2"]["maj_at_k"]["3"].get<double>(), 1.0 / 3);
+  EXPECT_EQ(report["by"]["level"]["2"]["maj_at_k_confidence_95"]["3"].size(), 2u);
   EXPECT_LT(report["pass_at_k_confidence_95"]["3"][0], 1) << "three problems do not make it sure";
 }
 
