@@ -5,8 +5,10 @@
 
 #include "reward/answer_text.h"
 #include "reward/boxed.h"
+#include "reward/math/calendar.h"
 #include "reward/math/characters.h"
 #include "reward/math/choice.h"
+#include "reward/math/compound_quantity.h"
 #include "reward/math/limits.h"
 #include "reward/math/plain_text.h"
 #include "reward/math/sentence_answer.h"
@@ -131,6 +133,11 @@ bool LeadsWithOption(std::string_view text) {
          !LowerCase(rest).starts_with("or ") && !LowerCase(rest).starts_with("and ");
 }
 
+// Texts of several numbers that are one answer.
+bool IsOneAnswer(std::string_view text) {
+  return ParseDate(text).has_value() || IsCompoundQuantity(text);
+}
+
 Extracted AnswerPhrase(std::string_view text) {
   const size_t behind = BehindPhrase(text);
   if (behind == std::string::npos) return std::nullopt;
@@ -151,7 +158,8 @@ Extracted AnswerPhrase(std::string_view text) {
     return ExtractedAnswer{std::string(Trim(formulas[0].body)), kSource};
   }
   if (LeadsWithOption(sentence)) return ExtractedAnswer{std::string(1, sentence[0]), kSource};
-  if ((!IsSentence(sentence) && IsFormulaText(sentence)) || ParseChoice(sentence)) {
+  if ((!IsSentence(sentence) && IsFormulaText(sentence)) || ParseChoice(sentence) ||
+      IsOneAnswer(sentence)) {
     return ExtractedAnswer{std::string(sentence), kSource};
   }
   if (auto found = LastFormulaOrNumber(sentence)) {
@@ -216,7 +224,8 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
       (text->starts_with('(') || text->substr(1).find_first_of(".):") == 0)) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
-  if (text->size() < 400 && !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1)) {
+  const bool formula = !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1);
+  if (text->size() < 400 && (formula || IsOneAnswer(WithoutMarks(*text)))) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   if (auto last = LastFormulaOrNumber(*text)) {

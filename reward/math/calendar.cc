@@ -85,6 +85,11 @@ std::optional<TimeOfDay> ParseTime(std::string_view text) {
     if (c != ' ' && c != '.') plain += Lower(c);
   }
   TimeOfDay time;
+  for (const auto& [word, half] : {std::pair("noon", 'p'), {"midnight", 'a'}}) {
+    if (!plain.ends_with(word)) continue;
+    const std::string before = plain.substr(0, plain.size() - std::string_view(word).size());
+    if (before.empty() || before == "12" || before == "12:00") return TimeOfDay{12, 0, half};
+  }
   if (plain.ends_with("am") || plain.ends_with("pm")) {
     time.half = plain[plain.size() - 2];
     plain.resize(plain.size() - 2);

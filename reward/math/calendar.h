@@ -23,7 +23,7 @@ struct TimeOfDay {
   char half = 0;  // 'a', 'p', or 0 where the text does not say
 };
 
-// "3:30", "15:30", "3:30 p.m.", "3 PM".
+// "3:30", "15:30", "3:30 p.m.", "3 PM", "noon", "midnight".
 std::optional<TimeOfDay> ParseTime(std::string_view text);
 
 // 3:30 is 3:30 PM; 15:30 is 3:30 PM; 3:30 AM is not.

@@ -7,6 +7,7 @@
 #include "reward/math/calendar.h"
 #include "reward/math/characters.h"
 #include "reward/math/choice.h"
+#include "reward/math/compound_quantity.h"
 #include "reward/math/parser.h"
 #include "reward/math/plain_text.h"
 #include "reward/math/rewrite.h"
@@ -39,6 +40,7 @@ std::string_view Clean(std::string_view text) {
 // What the answer's words stand for, as LaTeX; the text itself otherwise.
 std::string Phrase(std::string_view text, const Conventions& conventions) {
   if (const auto numeral = LetterNumeral(text)) return std::to_string(*numeral);
+  if (auto quantity = InOneUnit(text)) return *std::move(quantity);
   if (text.size() > 120 || !IsProse(text)) return std::string(text);
   if (SameWords(text, "all real numbers")) return "\\mathbb{R}";
   if (SameWords(text, "no solution")) return "\\emptyset";

@@ -68,6 +68,13 @@ TEST(MathExtraction, ElseTheLastFormulaOrNumber) {
   EXPECT_EQ(Found("\\text{South-East}"), "\\text{South-East}");
 }
 
+TEST(MathExtraction, TakesDatesAndValuesInSeveralUnitsWhole) {
+  EXPECT_EQ(Found("May 6, 2023"), "May 6, 2023");
+  EXPECT_EQ(Found("The answer is May 6."), "May 6");
+  EXPECT_EQ(Found("2 hours 30 minutes"), "2 hours 30 minutes");
+  EXPECT_EQ(Found("So the answer is **2 hours and 30 minutes**."), "2 hours and 30 minutes");
+}
+
 TEST(MathExtraction, SomeTextsHaveNoAnswer) {
   EXPECT_EQ(Found(""), "(none)");
   EXPECT_EQ(Found("\n\n"), "(none)");

@@ -35,6 +35,22 @@ TEST(MathUnits, OneSideMayLeaveThemOut) {
   EXPECT_FALSE(Same("7\\text{ kg}", "7", strict));
 }
 
+TEST(MathUnits, AValueInSeveralUnitsIsOneValue) {
+  ExpectSame({{"2 hours 30 minutes", "150 minutes"},
+              {"2\\text{ hours }30\\text{ minutes}", "2.5 hours"},
+              {"150 min", "2 h 30 min"},
+              {"2h 30m 5s", "9005 seconds"},
+              {"5 ft 3 in", "63 inches"},
+              {"\\$3.50", "3 dollars and 50 cents"},
+              {"1 week, 2 days", "9 days"}});
+  ExpectDifferent({{"2 hours 30 minutes", "30 minutes"},
+                   {"2 hours 30 minutes", "230 minutes"},
+                   {"2 hours 30 minutes", "30 hours 2 minutes"},
+                   {"2 hours 30 minutes", "30 minutes 2 hours"},
+                   {"5 feet 3 inches", "3"},
+                   {"2 hours 3 meters", "3"}});
+}
+
 TEST(MathUnits, PercentOnOneSideIsEitherReading) {
   ExpectSame(
       {{"35\\%", "0.35"}, {"35\\%", "35"}, {"35%", "\\frac{7}{20}"}, {"35 percent", "35\\%"}});
@@ -103,11 +119,17 @@ TEST(MathWords, DatesAndTimes) {
   ExpectSame({{"2023-11-04", "November 4, 2023"},
               {"\\text{May 7}", "7 May"},
               {"4:15", "4:15 PM"},
-              {"16:15", "4:15 p.m."}});
+              {"16:15", "4:15 p.m."},
+              {"noon", "12 p.m."},
+              {"12 noon", "12:00 PM"},
+              {"midnight", "12:00 a.m."}});
   ExpectDifferent({{"2023-11-04", "2008"},
                    {"2023-11-04", "2023-04-11"},
                    {"May 7", "7"},
                    {"4:15 AM", "4:15 PM"},
+                   {"noon", "midnight"},
+                   {"noon", "12:00 a.m."},
+                   {"noon", "afternoon"},
                    {"4:15", "5:15"}});
   EXPECT_FALSE(ParseDate("2023-13-04").has_value());
   EXPECT_FALSE(ParseTime("4:75").has_value());
