@@ -64,6 +64,12 @@ class Comparer {
   Verdict Unordered(NodeId gold, NodeId pred);
   Verdict Ordered(NodeId gold, NodeId pred);
   Verdict Matrices(NodeId gold, NodeId pred);
+  struct Family {
+    std::vector<NodeId> parts;  // the elements, then conditions
+    std::string parameter;      // that runs through the integers; empty where none is declared
+  };
+  Family FamilyOf(NodeId id) const;
+  std::string ParameterLike(const Family& declared, const Family& other) const;
   Verdict Families(NodeId gold, NodeId pred);
   std::vector<NodeId> Items(NodeId id);
   std::optional<Verdict> RealSets(NodeId gold, NodeId pred);

@@ -1,6 +1,8 @@
 // Lists, tuples, sets, intervals and matrices.
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "reward/math/compare.h"
 #include "reward/math/rewrite.h"
@@ -134,25 +136,70 @@ Verdict Comparer::Matrices(NodeId gold, NodeId pred) {
   return Ordered(gold, pred);
 }
 
-// {2n | n in Z} against "2n, n in Z": the element and each condition.
-Verdict Comparer::Families(NodeId gold, NodeId pred) {
-  const auto parts = [&](NodeId id) {
-    std::vector<NodeId> all;
-    if (!arena_.Is(id, Kind::kSetBuilder) && !arena_.Is(id, Kind::kList)) return all;
-    for (const NodeId child : arena_.Children(id)) {
-      if (!arena_.Is(child, Kind::kList)) {
-        all.push_back(child);
-        continue;
-      }
-      for (const NodeId inner : arena_.Children(child)) all.push_back(inner);
+Comparer::Family Comparer::FamilyOf(NodeId id) const {
+  Family family;
+  const auto add = [&](NodeId part) {
+    const bool declares = arena_.Is(part, Kind::kMember) && arena_[part].op == 0 &&
+                          arena_.Is(arena_.Child(part, 0), Kind::kSymbol) &&
+                          arena_.Is(arena_.Child(part, 1), Kind::kNumberSet) &&
+                          arena_.Text(arena_.Child(part, 1)) == "Z";
+    if (declares && family.parameter.empty()) {
+      family.parameter = arena_.Text(arena_.Child(part, 0));
+    } else {
+      family.parts.push_back(part);
     }
-    return all;
   };
-  std::vector<NodeId> a = parts(gold);
-  std::vector<NodeId> b = parts(pred);
-  if (a.size() != b.size() || a.empty()) return Decided(Verdict::kUnequal, "kind");
-  for (size_t i = 0; i < a.size(); ++i) {
-    const Verdict verdict = Compare(a[i], b[i]);
+  if (!arena_.Is(id, Kind::kSetBuilder) && !arena_.Is(id, Kind::kList)) {
+    family.parts = {id};
+    return family;
+  }
+  for (const NodeId child : arena_.Children(id)) {
+    if (!arena_.Is(child, Kind::kList)) {
+      add(child);
+      continue;
+    }
+    for (const NodeId inner : arena_.Children(child)) add(inner);
+  }
+  return family;
+}
+
+// The name in `other` that stands where the parameter of `declared` does; empty where it is not
+// plain which.
+std::string Comparer::ParameterLike(const Family& declared, const Family& other) const {
+  if (!other.parameter.empty()) return other.parameter;
+  std::set<std::string> known, names;
+  for (const NodeId part : declared.parts) CollectSymbols(arena_, part, &known);
+  for (const NodeId part : other.parts) CollectSymbols(arena_, part, &names);
+  if (names.contains(declared.parameter)) return declared.parameter;
+  std::erase_if(names, [&](const std::string& name) {
+    return known.contains(name) || std::string_view("klmnt").find(name) == std::string_view::npos;
+  });
+  return names.size() == 1 ? *names.begin() : "";
+}
+
+// {2n | n in Z} against "2k, k in Z", or against "2n" where n can only be an integer: the element
+// and each condition.
+Verdict Comparer::Families(NodeId gold, NodeId pred) {
+  Family a = FamilyOf(gold), b = FamilyOf(pred);
+  const bool swapped = a.parameter.empty();
+  if (swapped) std::swap(a, b);
+  if (a.parts.size() != b.parts.size()) return Decided(Verdict::kUnequal, "kind");
+  if (!a.parameter.empty()) {
+    const std::string like = ParameterLike(a, b);
+    std::set<std::string> names;
+    for (const NodeId part : b.parts) CollectSymbols(arena_, part, &names);
+    if (!names.contains(like)) return Decided(Verdict::kUnequal, "kind");
+    if (like != a.parameter && names.contains(a.parameter)) {
+      return Decided(Verdict::kUnequal, "parameter");
+    }
+    const NodeId parameter = arena_.MakeText(Kind::kSymbol, a.parameter);
+    for (NodeId& part : b.parts) {
+      if (like != a.parameter) part = Substitute(&arena_, part, like, parameter);
+    }
+  }
+  for (size_t i = 0; i < a.parts.size(); ++i) {
+    const NodeId left = a.parts[i], right = b.parts[i];
+    const Verdict verdict = swapped ? Compare(right, left) : Compare(left, right);
     if (verdict != Verdict::kEqual) return verdict;
   }
   return Verdict::kEqual;

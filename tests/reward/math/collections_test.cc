@@ -3,6 +3,20 @@
 namespace cohort::reward::math {
 namespace {
 
+TEST(MathCollections, AFamilyOverTheIntegersMayNameItsParameterAsItLikes) {
+  ExpectSame({{"2k\\pi, k\\in\\mathbb{Z}", "2n\\pi, n\\in\\mathbb{Z}"},
+              {"2k\\pi, k\\in\\mathbb{Z}", "2\\pi k"},
+              {"2k\\pi, k\\in\\mathbb{Z}", "2\\pi n"},
+              {"x=\\frac{\\pi}{4}+k\\pi, k\\in\\mathbb{Z}", "x=n\\pi+\\frac{\\pi}{4}"},
+              {"\\{3n+1 \\mid n\\in\\mathbb{Z}\\}", "\\{3m+1 \\mid m\\in\\mathbb{Z}\\}"}});
+  ExpectDifferent({{"2k\\pi, k\\in\\mathbb{Z}", "2\\pi"},
+                   {"2k\\pi, k\\in\\mathbb{Z}", "k\\pi"},
+                   {"2k\\pi, k\\in\\mathbb{Z}", "2x\\pi"},
+                   {"2k\\pi, k\\in\\mathbb{N}", "2n\\pi, n\\in\\mathbb{Z}"},
+                   {"ak+n, k\\in\\mathbb{Z}", "an+k, n\\in\\mathbb{Z}"},
+                   {"5, k\\in\\mathbb{Z}", "5, n\\in\\mathbb{Z}"}});
+}
+
 TEST(MathCollections, ListsAndSetsHaveNoOrder) {
   ExpectSame({{"4,9,1", "1,4,9"},
               {"4, 9 and 1", "\\{1,4,9\\}"},
