@@ -63,7 +63,7 @@ function(cohort_test name)
   add_executable(${name} ${sources})
   cohort_warnings(${name})
   if(COHORT_SANITIZE)  # GCC 12 then warns about <regex> itself
-    target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized)
+    target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   endif()
   target_link_libraries(${name} PRIVATE ${ARG_LINK} GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
