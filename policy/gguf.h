@@ -12,8 +12,8 @@
 
 namespace cohort::policy {
 
-// A Llama model from a GGUF file: config, tokenizer, chat template. kUsage naming what is damaged
-// or not supported.
+// A model from a GGUF file, of llama.cpp's architectures llama (Mixtral too), qwen2, qwen3 and
+// qwen3moe: config, tokenizer, chat template. kUsage naming what is damaged or not supported.
 Model ReadGguf(const GgufFile& file);
 
 // Its parts.
@@ -31,13 +31,15 @@ class GgufWeights final : public WeightSource {
 
  private:
   struct Place {
-    GgufTensor tensor;
-    int64_t rotated_heads = 0;  // of queries and keys, whose rows llama.cpp orders its own way
+    std::vector<GgufTensor> parts;  // one; of experts' gate and up, both
+    int64_t rotated_heads = 0;      // of queries and keys, whose rows llama.cpp orders its own way
   };
+
+  at::Tensor Read(const GgufTensor& tensor) const;
 
   GgufFile file_;
   at::ScalarType dtype_;
-  std::map<std::string, Place> places_;  // by Hugging Face name
+  std::map<std::string, Place> places_;  // by the name of policy/weights.h
 };
 
 }  // namespace cohort::policy

@@ -1,11 +1,15 @@
-// GGUF metadata of the `llama` architecture -> ModelConfig.
+// GGUF metadata -> the config.json that the model's Hugging Face folder has -> ModelConfig.
 
 #include <algorithm>
 
+#include "policy/config_fields.h"
 #include "policy/gguf.h"
+#include "policy/gguf_rope.h"
 
 namespace cohort::policy {
 namespace {
+
+using nlohmann::json;
 
 int64_t Positive(const GgufFile& file, const std::string& key, int64_t value, int64_t limit) {
   if (value < 1 || value > limit) {
@@ -27,79 +31,84 @@ const GgufTensor& Embedding(const GgufFile& file) {
   return *found;
 }
 
-// Metadata that changes the mathematics in a way that cohort does not compute.
-void RefuseVariants(const GgufFile& file) {
-  const std::string architecture = file.String("general.architecture");
-  if (architecture != "llama") {
-    file.Refuse("architecture '" + architecture + "' is not supported", "supported: llama");
+// Hugging Face's model_type. llama.cpp's `llama` is Mixtral too.
+std::string FamilyOf(const GgufFile& file, const std::string& architecture) {
+  if (architecture == "llama") {
+    return file.Integer("llama.expert_count", 0) == 0 ? "llama" : "mixtral";
   }
-  if (file.Integer("llama.expert_count", 0) != 0) {
-    file.Refuse("llama.expert_count: mixtures of experts are not read from GGUF",
-                "use the model's Hugging Face folder");
-  }
-  const std::string scaling = file.String("llama.rope.scaling.type", "none");
-  if (scaling != "none") {
-    file.Refuse("llama.rope.scaling.type '" + scaling + "' is not supported", "supported: none");
-  }
-  for (const GgufTensor& tensor : file.tensors()) {
-    if (tensor.name == "rope_freqs.weight") {
-      file.Refuse("tensor 'rope_freqs.weight': scaled rotary frequencies are not supported");
-    }
-  }
+  if (architecture == "qwen2" || architecture == "qwen3") return architecture;
+  if (architecture == "qwen3moe") return "qwen3_moe";
+  file.Refuse("architecture '" + architecture + "' is not supported",
+              "supported: llama (Mixtral too), qwen2, qwen3, qwen3moe; of others use the Hugging "
+              "Face folder");
 }
 
 }  // namespace
 
 ModelConfig GgufConfig(const GgufFile& file) {
-  RefuseVariants(file);
+  const std::string architecture = file.String("general.architecture");
+  const std::string family = FamilyOf(file, architecture);
+  const auto key = [&](const std::string& name) { return architecture + "." + name; };
   const auto size = [&](const std::string& name, int64_t limit) {
-    return Positive(file, "llama." + name, file.Integer("llama." + name), limit);
+    return Positive(file, key(name), file.Integer(key(name)), limit);
   };
-  ModelConfig config;
-  config.family = "llama";
-  config.width = size("embedding_length", 1 << 20);
-  config.num_layers = size("block_count", 4096);
-  config.attention.num_heads = size("attention.head_count", 4096);
-  config.attention.num_kv_heads =
-      Positive(file, "llama.attention.head_count_kv",
-               file.Integer("llama.attention.head_count_kv", config.attention.num_heads),
-               config.attention.num_heads);
-  config.ffn_width = size("feed_forward_length", 1 << 22);
-  config.max_positions = size("context_length", int64_t{1} << 31);
-  config.attention.head_dim = Positive(
-      file, "llama.attention.key_length",
-      file.Integer("llama.attention.key_length", config.width / config.attention.num_heads), 4096);
-  for (const char* key : {"llama.attention.value_length", "llama.rope.dimension_count"}) {
-    const int64_t value = file.Integer(key, config.attention.head_dim);
-    if (value != config.attention.head_dim) {
-      file.Refuse(std::string(key) + " is " + std::to_string(value) + ", but heads are " +
-                  std::to_string(config.attention.head_dim) + " wide; that is not supported");
+  const auto size_or = [&](const std::string& name, int64_t limit, int64_t missing) {
+    return Positive(file, key(name), file.Integer(key(name), missing), limit);
+  };
+  const int64_t width = size("embedding_length", kMaxWidth);
+  const int64_t heads = size("attention.head_count", kMaxHeads);
+  const int64_t kv_heads = size_or("attention.head_count_kv", heads, heads);
+  const int64_t head_dim =
+      size_or("attention.key_length", kMaxHeadDim, std::max<int64_t>(width / heads, 1));
+  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
+    const int64_t value = file.Integer(key(name), head_dim);
+    if (value != head_dim) {
+      file.Refuse(key(name) + " is " + std::to_string(value) + ", but heads are " +
+                  std::to_string(head_dim) + " wide; that is not supported");
     }
   }
-  if (config.attention.num_heads % config.attention.num_kv_heads != 0 ||
-      config.attention.head_dim % 2 != 0) {
-    file.Refuse("heads do not fit: " + std::to_string(config.attention.num_heads) + " heads, " +
-                std::to_string(config.attention.num_kv_heads) + " KV heads, " +
-                std::to_string(config.attention.head_dim) + " wide");
+  if (heads % kv_heads != 0 || head_dim % 2 != 0) {
+    file.Refuse("heads do not fit: " + std::to_string(heads) + " heads, " +
+                std::to_string(kv_heads) + " KV heads, " + std::to_string(head_dim) + " wide");
   }
-  config.rope.base = file.Number("llama.rope.freq_base", 10000.0);
-  config.norm_eps = file.Number("llama.attention.layer_norm_rms_epsilon");
-  config.vocab_size = Embedding(file).shape[0];
-  config.tie_embeddings =
+  json config = {{"model_type", family},
+                 {"hidden_size", width},
+                 {"num_hidden_layers", size("block_count", kMaxLayers)},
+                 {"num_attention_heads", heads},
+                 {"num_key_value_heads", kv_heads},
+                 {"head_dim", head_dim},
+                 {"intermediate_size", size("feed_forward_length", kMaxWidth)},
+                 {"max_position_embeddings", size("context_length", int64_t{1} << 31)},
+                 {"rms_norm_eps", file.Number(key("attention.layer_norm_rms_epsilon"))},
+                 {"rope_theta", file.Number(key("rope.freq_base"), 10000.0)},
+                 {"rope_scaling", GgufRopeScaling(file, architecture, head_dim)},
+                 {"vocab_size", Positive(file, "the number of rows of token_embd.weight",
+                                         Embedding(file).shape[0], kMaxSize)}};
+  config["tie_word_embeddings"] =
       std::none_of(file.tensors().begin(), file.tensors().end(),
                    [](const GgufTensor& tensor) { return tensor.name == "output.weight"; });
-  config.bos_id = file.Integer("tokenizer.ggml.bos_token_id", -1);
-  for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
-    const int64_t id = file.Integer(key, -1);
-    if (id >= config.vocab_size) {
-      file.Refuse(std::string(key) + " is " + std::to_string(id) + ", outside the vocabulary of " +
-                  std::to_string(config.vocab_size));
+  if (family == "mixtral" || family == "qwen3_moe") {
+    config[family == "mixtral" ? "num_local_experts" : "num_experts"] =
+        size("expert_count", kMaxExperts);
+    config["num_experts_per_tok"] = size("expert_used_count", kMaxExperts);
+  }
+  if (family == "qwen3_moe") {  // llama.cpp knows it in this form alone
+    config["moe_intermediate_size"] = size("expert_feed_forward_length", kMaxWidth);
+    config["norm_topk_prob"] = true;
+  }
+  ModelConfig parsed = ParseConfig(config, file.source());
+  parsed.bos_id = file.Integer("tokenizer.ggml.bos_token_id", -1);
+  for (const char* name : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"}) {
+    const int64_t id = file.Integer(name, -1);
+    if (id >= parsed.vocab_size) {
+      file.Refuse(std::string(name) + " is " + std::to_string(id) + ", outside the vocabulary of " +
+                  std::to_string(parsed.vocab_size));
     }
-    if (id >= 0 && std::count(config.eos_ids.begin(), config.eos_ids.end(), id) == 0) {
-      config.eos_ids.push_back(id);
+    if (id >= 0 && std::count(parsed.eos_ids.begin(), parsed.eos_ids.end(), id) == 0) {
+      parsed.eos_ids.push_back(id);
     }
   }
-  return config;
+  return parsed;
 }
 
 }  // namespace cohort::policy

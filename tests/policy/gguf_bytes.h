@@ -24,6 +24,11 @@ class GgufBytes {
     Put(value);
     return *this;
   }
+  GgufBytes& Number(const std::string& key, float value) {
+    Key(key, kFloat32);
+    Put(value);
+    return *this;
+  }
   GgufBytes& Texts(const std::string& key, const std::vector<std::string>& values) {
     return List(key, kString, values);
   }
