@@ -12,8 +12,9 @@
 
 namespace cohort::policy {
 
-// A model from a GGUF file, of llama.cpp's architectures llama (Mixtral too), qwen2, qwen3 and
-// qwen3moe: config, tokenizer, chat template. kUsage naming what is damaged or not supported.
+// A model from a GGUF file, of llama.cpp's architectures llama (Mixtral too), qwen2, qwen3,
+// qwen3moe and deepseek2: config, tokenizer, chat template. kUsage naming what is damaged or not
+// supported.
 Model ReadGguf(const GgufFile& file);
 
 // Its parts.
@@ -31,7 +32,7 @@ class GgufWeights final : public WeightSource {
 
  private:
   struct Place {
-    std::vector<GgufTensor> parts;  // one; of experts' gate and up, both
+    std::vector<GgufTensor> parts;  // one, or two that are one here
     int64_t rotated_heads = 0;      // of queries and keys, whose rows llama.cpp orders its own way
   };
 

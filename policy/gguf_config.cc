@@ -4,6 +4,7 @@
 
 #include "policy/config_fields.h"
 #include "policy/gguf.h"
+#include "policy/gguf_deepseek.h"
 #include "policy/gguf_rope.h"
 
 namespace cohort::policy {
@@ -38,9 +39,33 @@ std::string FamilyOf(const GgufFile& file, const std::string& architecture) {
   }
   if (architecture == "qwen2" || architecture == "qwen3") return architecture;
   if (architecture == "qwen3moe") return "qwen3_moe";
+  if (architecture == "deepseek2") return GgufDeepSeekFamily(file);
   file.Refuse("architecture '" + architecture + "' is not supported",
-              "supported: llama (Mixtral too), qwen2, qwen3, qwen3moe; of others use the Hugging "
-              "Face folder");
+              "supported: llama (Mixtral too), qwen2, qwen3, qwen3moe, deepseek2; of others use "
+              "the Hugging Face folder");
+}
+
+// Heads of grouped-query attention.
+void AddHeads(const GgufFile& file, const std::string& architecture, json* config) {
+  const std::string prefix = architecture + ".attention.";
+  const int64_t width = config->at("hidden_size"), heads = config->at("num_attention_heads");
+  const std::string kv_key = prefix + "head_count_kv", dim_key = prefix + "key_length";
+  const int64_t kv_heads = Positive(file, kv_key, file.Integer(kv_key, heads), heads);
+  const int64_t head_dim = Positive(
+      file, dim_key, file.Integer(dim_key, std::max<int64_t>(width / heads, 1)), kMaxHeadDim);
+  for (const std::string& key : {prefix + "value_length", architecture + ".rope.dimension_count"}) {
+    const int64_t value = file.Integer(key, head_dim);
+    if (value != head_dim) {
+      file.Refuse(key + " is " + std::to_string(value) + ", but heads are " +
+                  std::to_string(head_dim) + " wide; that is not supported");
+    }
+  }
+  if (heads % kv_heads != 0 || head_dim % 2 != 0) {
+    file.Refuse("heads do not fit: " + std::to_string(heads) + " heads, " +
+                std::to_string(kv_heads) + " KV heads, " + std::to_string(head_dim) + " wide");
+  }
+  (*config)["num_key_value_heads"] = kv_heads;
+  (*config)["head_dim"] = head_dim;
 }
 
 }  // namespace
@@ -52,38 +77,23 @@ ModelConfig GgufConfig(const GgufFile& file) {
   const auto size = [&](const std::string& name, int64_t limit) {
     return Positive(file, key(name), file.Integer(key(name)), limit);
   };
-  const auto size_or = [&](const std::string& name, int64_t limit, int64_t missing) {
-    return Positive(file, key(name), file.Integer(key(name), missing), limit);
-  };
-  const int64_t width = size("embedding_length", kMaxWidth);
-  const int64_t heads = size("attention.head_count", kMaxHeads);
-  const int64_t kv_heads = size_or("attention.head_count_kv", heads, heads);
-  const int64_t head_dim =
-      size_or("attention.key_length", kMaxHeadDim, std::max<int64_t>(width / heads, 1));
-  for (const char* name : {"attention.value_length", "rope.dimension_count"}) {
-    const int64_t value = file.Integer(key(name), head_dim);
-    if (value != head_dim) {
-      file.Refuse(key(name) + " is " + std::to_string(value) + ", but heads are " +
-                  std::to_string(head_dim) + " wide; that is not supported");
-    }
-  }
-  if (heads % kv_heads != 0 || head_dim % 2 != 0) {
-    file.Refuse("heads do not fit: " + std::to_string(heads) + " heads, " +
-                std::to_string(kv_heads) + " KV heads, " + std::to_string(head_dim) + " wide");
-  }
   json config = {{"model_type", family},
-                 {"hidden_size", width},
+                 {"hidden_size", size("embedding_length", kMaxWidth)},
                  {"num_hidden_layers", size("block_count", kMaxLayers)},
-                 {"num_attention_heads", heads},
-                 {"num_key_value_heads", kv_heads},
-                 {"head_dim", head_dim},
+                 {"num_attention_heads", size("attention.head_count", kMaxHeads)},
                  {"intermediate_size", size("feed_forward_length", kMaxWidth)},
                  {"max_position_embeddings", size("context_length", int64_t{1} << 31)},
                  {"rms_norm_eps", file.Number(key("attention.layer_norm_rms_epsilon"))},
                  {"rope_theta", file.Number(key("rope.freq_base"), 10000.0)},
-                 {"rope_scaling", GgufRopeScaling(file, architecture, head_dim)},
                  {"vocab_size", Positive(file, "the number of rows of token_embd.weight",
                                          Embedding(file).shape[0], kMaxSize)}};
+  if (architecture == "deepseek2") {
+    AddGgufDeepSeek(file, &config);
+    config["rope_scaling"] = GgufRopeScaling(file, architecture, config["qk_rope_head_dim"]);
+  } else {
+    AddHeads(file, architecture, &config);
+    config["rope_scaling"] = GgufRopeScaling(file, architecture, config["head_dim"]);
+  }
   config["tie_word_embeddings"] =
       std::none_of(file.tensors().begin(), file.tensors().end(),
                    [](const GgufTensor& tensor) { return tensor.name == "output.weight"; });

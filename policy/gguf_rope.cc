@@ -117,6 +117,12 @@ json GgufRopeScaling(const GgufFile& file, const std::string& architecture, int6
        {std::pair("yarn_beta_fast", "beta_fast"), {"yarn_beta_slow", "beta_slow"}}) {
     if (file.Has(prefix + name)) scaling[key] = file.Number(prefix + name);
   }
+  if (architecture == "deepseek2" && file.Has(prefix + "yarn_log_multiplier")) {
+    // 0.1 mscale_all_dim, in fp32. mscale is not in the file: DeepSeek's models have both equal.
+    const double mscale = std::round(1e6 * file.Number(prefix + "yarn_log_multiplier")) / 1e5;
+    scaling["mscale"] = scaling["mscale_all_dim"] = mscale;
+    return scaling;
+  }
   for (const char* name :
        {"attn_factor", "yarn_attn_factor", "yarn_ext_factor", "yarn_log_multiplier"}) {
     if (file.Has(prefix + name)) file.Refuse(prefix + name + " is not supported");

@@ -12,8 +12,8 @@
 namespace cohort::policy {
 namespace {
 
-// blk.L.<key> -> model.layers.L.<value>. A layer's routed experts are one tensor for each of gate
-// and up, which are one in policy/weights.h.
+// blk.L.<key> -> model.layers.L.<value>. Some tensors of policy/weights.h are two in
+// the file: routed experts' gate and up, and latent attention's keys and values.
 const std::map<std::string, std::string> kLayerNames = {
     {"attn_norm.weight", "input_layernorm.weight"},
     {"ffn_norm.weight", "post_attention_layernorm.weight"},
@@ -25,10 +25,22 @@ const std::map<std::string, std::string> kLayerNames = {
     {"attn_k_norm.weight", "self_attn.k_norm.weight"},
     {"attn_v.weight", "self_attn.v_proj.weight"},
     {"attn_v.bias", "self_attn.v_proj.bias"},
+    {"attn_q_a.weight", "self_attn.q_a_proj.weight"},
+    {"attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight"},
+    {"attn_q_b.weight", "self_attn.q_b_proj.weight"},
+    {"attn_kv_a_mqa.weight", "self_attn.kv_a_proj_with_mqa.weight"},
+    {"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"},
+    {"attn_kv_b.weight", "self_attn.kv_b_proj.weight"},
+    {"attn_k_b.weight", "self_attn.kv_b_proj.weight"},
+    {"attn_v_b.weight", "self_attn.kv_b_proj.weight"},
     {"attn_output.weight", "self_attn.o_proj.weight"},
     {"ffn_gate.weight", "mlp.gate_proj.weight"},
     {"ffn_up.weight", "mlp.up_proj.weight"},
     {"ffn_down.weight", "mlp.down_proj.weight"},
+    {"ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight"},
+    {"ffn_up_shexp.weight", "mlp.shared_experts.up_proj.weight"},
+    {"ffn_down_shexp.weight", "mlp.shared_experts.down_proj.weight"},
+    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
     {"ffn_gate_inp.weight", "mlp.gate.weight"},
     {"ffn_gate_exps.weight", "mlp.experts.gate_up_proj"},
     {"ffn_up_exps.weight", "mlp.experts.gate_up_proj"},
@@ -54,9 +66,30 @@ Naming NamingOf(const std::string& name) {
   return {"model.layers." + layer + "." + found->second, module};
 }
 
-// Gate before up, whatever the file's order.
+// Gate before up, keys before values, whatever the file's order.
 bool ComesFirst(const GgufTensor& tensor) {
-  return tensor.name.find("ffn_gate_exps") != std::string::npos;
+  return tensor.name.ends_with(".ffn_gate_exps.weight") ||
+         tensor.name.ends_with(".attn_k_b.weight");
+}
+
+bool IsLatentUp(const std::string& name) { return name.ends_with(".kv_b_proj.weight"); }
+
+// Experts' [E, m, D] twice as [E, 2 m, D]; keys [H, R, nope] and values [H, v, R] of latent
+// attention as [H (nope + v), R] (DeepseekV2Model.modify_tensors of llama.cpp's converter).
+at::Tensor Joined(const std::string& name, const at::Tensor& a, const at::Tensor& b) {
+  if (!IsLatentUp(name)) return at::cat({a, b}, 1);
+  return at::cat({a.transpose(1, 2), b}, 1).flatten(0, 1);
+}
+
+// Of what the parts make together; the first one's where they do not fit.
+std::vector<int64_t> JoinedShape(const std::string& name, const std::vector<GgufTensor>& parts) {
+  const std::vector<int64_t>& a = parts[0].shape;
+  if (parts.size() != 2 || a.size() != 3 || parts[1].shape.size() != 3) return a;
+  const std::vector<int64_t>& b = parts[1].shape;
+  if (IsLatentUp(name)) {
+    return a[0] == b[0] && a[1] == b[2] ? std::vector{a[0] * (a[2] + b[1]), a[1]} : a;
+  }
+  return a[0] == b[0] && a[2] == b[2] ? std::vector{a[0], a[1] + b[1], a[2]} : a;
 }
 
 // One matrix of a stack.
@@ -84,7 +117,6 @@ GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarTyp
     : file_(std::move(file)), dtype_(dtype) {
   // Of llama.cpp's architectures only `llama` has rows of q and k in its own order.
   const bool reordered = config.family == "llama" || config.family == "mixtral";
-  std::map<std::string, std::vector<int64_t>> found;
   for (const GgufTensor& tensor : file_.tensors()) {
     if (tensor.name == "rope_freqs.weight") continue;  // policy/gguf_rope.h
     const Naming naming = NamingOf(tensor.name);
@@ -101,14 +133,9 @@ GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarTyp
     if (reordered && naming.module == "attn_k.weight") {
       place.rotated_heads = config.attention.num_kv_heads;
     }
-    std::vector<int64_t>& shape = found[naming.name];
-    if (shape.size() == 3 && tensor.shape.size() == 3 && shape[0] == tensor.shape[0] &&
-        shape[2] == tensor.shape[2]) {
-      shape[1] += tensor.shape[1];
-    } else {
-      shape = tensor.shape;
-    }
   }
+  std::map<std::string, std::vector<int64_t>> found;
+  for (const auto& [name, place] : places_) found.emplace(name, JoinedShape(name, place.parts));
   CheckShapes(ExpectedTensors(config), found, file_.source());
 }
 
@@ -122,11 +149,10 @@ at::Tensor GgufWeights::Take(const std::string& name) {
   const auto found = places_.find(name);
   if (found == places_.end()) return {};
   const auto& [parts, rotated_heads] = found->second;
-  if (parts.size() == 1) {
-    const at::Tensor weight = Read(parts[0]);
-    return (rotated_heads > 0 ? RowsForHalfRotation(weight, rotated_heads) : weight).to(dtype_);
-  }
-  return at::cat({Read(parts[0]), Read(parts[1])}, 1).to(dtype_);
+  at::Tensor weight = Read(parts[0]);
+  if (rotated_heads > 0) weight = RowsForHalfRotation(weight, rotated_heads);
+  if (parts.size() == 2) weight = Joined(name, weight, Read(parts[1]));
+  return weight.to(name.ends_with("e_score_correction_bias") ? at::kFloat : dtype_);
 }
 
 at::Tensor GgufWeights::TakeExpert(const std::string& name, ExpertIndex expert) {

@@ -29,12 +29,21 @@ const std::pair<const char*, const char*> kNames[] = {
     {"self_attn.k_norm.weight", "attn_k_norm.weight"},
     {"self_attn.v_proj.weight", "attn_v.weight"},
     {"self_attn.v_proj.bias", "attn_v.bias"},
+    {"self_attn.q_a_proj.weight", "attn_q_a.weight"},
+    {"self_attn.q_a_layernorm.weight", "attn_q_a_norm.weight"},
+    {"self_attn.q_b_proj.weight", "attn_q_b.weight"},
+    {"self_attn.kv_a_proj_with_mqa.weight", "attn_kv_a_mqa.weight"},
+    {"self_attn.kv_a_layernorm.weight", "attn_kv_a_norm.weight"},
     {"self_attn.o_proj.weight", "attn_output.weight"},
     {"mlp.gate_proj.weight", "ffn_gate.weight"},
     {"mlp.up_proj.weight", "ffn_up.weight"},
     {"mlp.down_proj.weight", "ffn_down.weight"},
     {"mlp.gate.weight", "ffn_gate_inp.weight"},
+    {"mlp.gate.e_score_correction_bias", "exp_probs_b.bias"},
     {"mlp.experts.down_proj", "ffn_down_exps.weight"},
+    {"mlp.shared_experts.gate_proj.weight", "ffn_gate_shexp.weight"},
+    {"mlp.shared_experts.up_proj.weight", "ffn_up_shexp.weight"},
+    {"mlp.shared_experts.down_proj.weight", "ffn_down_shexp.weight"},
 };
 
 // LlamaModel.permute of conversion/llama.py.
@@ -59,6 +68,14 @@ Tensors TensorsOf(const ModelConfig& config, const WeightMap& weights) {
       out.emplace_back(block + "ffn_up_exps.weight", halves[1]);
       out.emplace_back(block + "ffn_gate_exps.weight", halves[0]);
     }
+    if (module == "self_attn.kv_b_proj.weight") {  // DeepseekV2Model.modify_tensors
+      const AttentionConfig& a = config.attention;
+      const std::vector<at::Tensor> halves =
+          weight.view({a.num_heads, a.qk_nope_head_dim + a.v_head_dim, a.kv_lora_rank})
+              .split_with_sizes({a.qk_nope_head_dim, a.v_head_dim}, 1);
+      out.emplace_back(block + "attn_v_b.weight", halves[1]);
+      out.emplace_back(block + "attn_k_b.weight", halves[0].transpose(1, 2));
+    }
     for (const auto& [own, theirs] : kNames) {
       if (module != own) continue;
       const bool permutes = config.family == "llama" || config.family == "mixtral";
@@ -71,32 +88,65 @@ Tensors TensorsOf(const ModelConfig& config, const WeightMap& weights) {
   return out;
 }
 
+std::string ArchitectureOf(const std::string& family) {
+  if (family == "qwen3_moe") return "qwen3moe";
+  if (family == "mixtral") return "llama";
+  return family.starts_with("deepseek") ? "deepseek2" : family;
+}
+
+uint32_t Size(int64_t value) { return static_cast<uint32_t>(value); }
+
+// DeepseekV2Model.set_gguf_parameters.
+void AddDeepSeek(const ModelConfig& config, GgufBytes* out) {
+  const AttentionConfig& a = config.attention;
+  if (a.q_lora_rank > 0) out->Integer("deepseek2.attention.q_lora_rank", Size(a.q_lora_rank));
+  out->Integer("deepseek2.attention.kv_lora_rank", Size(a.kv_lora_rank))
+      .Integer("deepseek2.attention.head_count_kv", 1)
+      .Integer("deepseek2.attention.key_length", Size(a.kv_lora_rank + a.qk_rope_head_dim))
+      .Integer("deepseek2.attention.value_length", Size(a.kv_lora_rank))
+      .Integer("deepseek2.attention.key_length_mla", Size(a.query_dim()))
+      .Integer("deepseek2.attention.value_length_mla", Size(a.v_head_dim))
+      .Integer("deepseek2.rope.dimension_count", Size(a.qk_rope_head_dim))
+      .Integer("deepseek2.leading_dense_block_count", Size(config.moe.first_dense_layers))
+      .Integer("deepseek2.expert_shared_count", Size(config.moe.num_shared_experts))
+      .Number("deepseek2.expert_weights_scale", static_cast<float>(config.moe.routed_scaling))
+      .Bool("deepseek2.expert_weights_norm", config.moe.normalize_weights)
+      .Integer("deepseek2.expert_gating_func", config.moe.score == GateScore::kSigmoid ? 2 : 1)
+      .Integer("deepseek2.expert_group_count", Size(config.moe.num_groups))
+      .Integer("deepseek2.expert_group_used_count", Size(config.moe.groups_per_token));
+}
+
 GgufBytes Metadata(const ModelConfig& config) {
-  const std::string name = config.family == "qwen3_moe" ? "qwen3moe"
-                           : config.family == "mixtral" ? "llama"
-                                                        : config.family;
-  const auto size = [](int64_t value) { return static_cast<uint32_t>(value); };
+  const std::string name = ArchitectureOf(config.family);
   GgufBytes out;
   out.Text("general.architecture", name)
-      .Integer(name + ".block_count", size(config.num_layers))
-      .Integer(name + ".context_length", size(config.max_positions))
-      .Integer(name + ".embedding_length", size(config.width))
-      .Integer(name + ".feed_forward_length", size(config.ffn_width))
-      .Integer(name + ".attention.head_count", size(config.attention.num_heads))
-      .Integer(name + ".attention.head_count_kv", size(config.attention.num_kv_heads))
-      .Integer(name + ".attention.key_length", size(config.attention.head_dim))
+      .Integer(name + ".block_count", Size(config.num_layers))
+      .Integer(name + ".context_length", Size(config.max_positions))
+      .Integer(name + ".embedding_length", Size(config.width))
+      .Integer(name + ".feed_forward_length", Size(config.ffn_width))
+      .Integer(name + ".attention.head_count", Size(config.attention.num_heads))
       .Number(name + ".rope.freq_base", static_cast<float>(config.rope.base))
       .Number(name + ".attention.layer_norm_rms_epsilon", static_cast<float>(config.norm_eps));
-  if (config.moe.num_experts > 0) {
-    out.Integer(name + ".expert_count", size(config.moe.num_experts))
-        .Integer(name + ".expert_used_count", size(config.moe.experts_per_token))
-        .Integer(name + ".expert_feed_forward_length", size(config.moe.expert_width));
+  if (config.attention.latent()) {
+    AddDeepSeek(config, &out);
+  } else {
+    out.Integer(name + ".attention.head_count_kv", Size(config.attention.num_kv_heads))
+        .Integer(name + ".attention.key_length", Size(config.attention.head_dim));
   }
+  if (config.moe.num_experts > 0) {
+    out.Integer(name + ".expert_count", Size(config.moe.num_experts))
+        .Integer(name + ".expert_used_count", Size(config.moe.experts_per_token))
+        .Integer(name + ".expert_feed_forward_length", Size(config.moe.expert_width));
+  }
+  const std::string scaling = name + ".rope.scaling.";
   if (config.rope.kind == RopeKind::kYarn) {
-    out.Text(name + ".rope.scaling.type", "yarn")
-        .Number(name + ".rope.scaling.factor", static_cast<float>(config.rope.factor))
-        .Integer(name + ".rope.scaling.original_context_length",
-                 size(config.rope.original_max_positions));
+    out.Text(scaling + "type", "yarn")
+        .Number(scaling + "factor", static_cast<float>(config.rope.factor))
+        .Integer(scaling + "original_context_length", Size(config.rope.original_max_positions));
+    if (config.rope.mscale_all_dim > 0) {
+      out.Number(scaling + "yarn_log_multiplier",
+                 static_cast<float>(0.1 * config.rope.mscale_all_dim));
+    }
   }
   return out;
 }
@@ -136,7 +186,9 @@ at::Tensor RopeDivisors(const FamilyGolden& golden) {
 class GgufFamilies : public ::testing::TestWithParam<std::string> {
  protected:
   GgufFamilies() {
+    // What the file cannot say.
     if (GetParam() == "qwen3_moe") golden_.config.moe.dense_layers.clear();
+    golden_.config.rope.mscale = golden_.config.rope.mscale_all_dim;
     weights_ = FamilyGoldenWeights(golden_.config);
     Tensors tensors = TensorsOf(golden_.config, weights_);
     if (golden_.config.rope.kind == RopeKind::kLlama3) {
@@ -155,7 +207,8 @@ class GgufFamilies : public ::testing::TestWithParam<std::string> {
 };
 INSTANTIATE_TEST_SUITE_P(Families, GgufFamilies,
                          ::testing::Values("llama", "llama3_rope", "qwen2", "qwen3_yarn",
-                                           "qwen3_moe", "mixtral"),
+                                           "qwen3_moe", "mixtral", "deepseek_v2",
+                                           "deepseek_v2_greedy", "deepseek_v3"),
                          [](const auto& info) { return info.param; });
 
 TEST_P(GgufFamilies, HaveTheConfigOfTheirHuggingFaceFolder) {
@@ -228,10 +281,24 @@ TEST(GgufFamily, IsRefusedWithHalfOfItsExperts) {
   ExpectPart(ErrorOf(Metadata(golden.config), tensors), "model.layers.1.mlp.experts.gate_up_proj");
 }
 
+TEST(GgufFamily, IsRefusedWithAGateThatIsNeitherSigmoidNorSoftmax) {
+  GgufBytes metadata;
+  metadata.Text("general.architecture", "deepseek2").Integer("deepseek2.expert_gating_func", 3);
+  ExpectPart(ErrorOf(metadata, {}), "deepseek2.expert_gating_func is 3; expected 1");
+}
+
+TEST(GgufFamily, IsRefusedWithHeadsThatAreAllRotated) {
+  ModelConfig config = ReadFamilyGolden("deepseek_v3").config;
+  const Tensors tensors = TensorsOf(config, FamilyGoldenWeights(config));
+  config.attention.qk_nope_head_dim = 0;
+  ExpectPart(ErrorOf(Metadata(config), tensors),
+             "deepseek2.attention.key_length_mla is 8; expected");
+}
+
 TEST(GgufFamily, IsRefusedWhereLlamaCppsArchitectureIsAnother) {
   GgufBytes metadata;
-  metadata.Text("general.architecture", "deepseek2");
-  ExpectPart(ErrorOf(metadata, {}), "architecture 'deepseek2' is not supported | supported: llama");
+  metadata.Text("general.architecture", "gemma3");
+  ExpectPart(ErrorOf(metadata, {}), "architecture 'gemma3' is not supported | supported: llama");
 }
 
 }  // namespace
