@@ -38,6 +38,10 @@ class MathGrader final : public Grader {
     if (Trim(sample.answer()).empty()) {
       return Failed(STATUS_UNPARSEABLE, "the answer is empty; found " + where);
     }
+    if (Trim(sample.completion()) == Trim(sample.answer())) {
+      return Answered(true, any ? found->text : std::string(Trim(sample.answer())),
+                      "the completion is the answer");
+    }
     if (!any) return Answered(false, "", where);
     if (found->cut_off) return Answered(false, "", where + " is cut off");
     const ExtractedAnswer gold = math::ExtractFromAnswer(sample.answer());

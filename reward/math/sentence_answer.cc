@@ -101,7 +101,79 @@ size_t WithSymbolsBehind(std::string_view text, size_t end) {
   return end;
 }
 
-// The last number with what belongs to it: sign, fraction, percent, currency.
+// Whether digits at `begin` are letters' companions: of "AZYUK2A" or "H2O", not of "\frac12" or
+// "USD5".
+bool EndsWord(std::string_view text, size_t begin) {
+  size_t word = begin;
+  while (word > 0 && IsLetter(text[word - 1])) --word;
+  if (word == begin || (word > 0 && text[word - 1] == '\\')) return false;
+  const std::string_view letters = text.substr(word, begin - word);
+  for (const std::string_view currency : {"USD", "EUR", "GBP", "INR", "Rs", "rs", "RM"}) {
+    if (letters == currency) return false;
+  }
+  return true;
+}
+
+// A word of LaTeX that only joins what is said before to the value behind.
+bool IsRelationWord(std::string_view word) {
+  for (const std::string_view name :
+       {"=", "\\approx", "\\Rightarrow", "\\implies", "\\therefore", "\\to", "\\rightarrow",
+        "\\Longrightarrow", "\\iff", "\\quad", "\\qquad", "\\equiv", "\\simeq", "\\sim"}) {
+    if (word == name) return true;
+  }
+  return false;
+}
+
+bool IsLatexWord(std::string_view word) {
+  return word.find_first_of("\\{}^_") != std::string_view::npos;
+}
+
+bool IsOperandWord(std::string_view word) {
+  if (word.size() == 1 && IsLetter(word[0])) return true;
+  return !word.empty() && word.find_first_not_of("0123456789+-*/=<>()|") == std::string_view::npos;
+}
+
+int64_t OpenBraces(std::string_view text) {
+  return std::count(text.begin(), text.end(), '{') - std::count(text.begin(), text.end(), '}');
+}
+
+// The formula without delimiters that digits at [begin, end) are a part of: "\frac{1}{2}" around
+// its 2, "2\sqrt{3}", "\log_{10} 2". Empty for digits that stand alone.
+std::string_view BareLatexAround(std::string_view text, size_t begin, size_t end) {
+  constexpr int kMaxWords = 40;
+  while (begin > 0 && !IsSpace(text[begin - 1])) --begin;
+  while (end < text.size() && !IsSpace(text[end])) ++end;
+  bool latex = IsLatexWord(text.substr(begin, end - begin));
+  for (int words = 0; words < kMaxWords; ++words) {
+    const size_t line = text.substr(0, begin).find_last_not_of(" \t");
+    if (line == std::string_view::npos || text[line] == '\n') break;
+    size_t word = line + 1;
+    while (word > 0 && !IsSpace(text[word - 1])) --word;
+    const std::string_view previous = text.substr(word, line + 1 - word);
+    const bool inside = OpenBraces(text.substr(begin, end - begin)) < 0;
+    const bool ends = std::string_view(".,;:!?").find(previous.back()) != std::string_view::npos;
+    const bool joins = IsLatexWord(previous) || IsOperandWord(previous);
+    if (!inside && (ends || !joins || IsRelationWord(previous))) break;
+    latex |= IsLatexWord(previous);
+    begin = word;
+  }
+  if (!latex) return {};
+  for (int words = 0; words < kMaxWords && OpenBraces(text.substr(begin, end - begin)) > 0;
+       ++words) {
+    while (end < text.size() && IsSpace(text[end])) ++end;
+    while (end < text.size() && !IsSpace(text[end])) ++end;
+  }
+  std::string_view formula = text.substr(begin, end - begin);
+  while (!formula.empty() &&
+         std::string_view(".,;:!?*").find(formula.back()) != std::string::npos) {
+    formula.remove_suffix(1);
+  }
+  while (formula.starts_with('*')) formula.remove_prefix(1);
+  return formula;
+}
+
+// The last number with what belongs to it: sign, fraction, percent, currency; the formula around it
+// where it is a part of one.
 std::optional<std::string_view> LastNumberRun(std::string_view text) {
   constexpr std::string_view kInside = "0123456789.,/%$:^-*()!";
   while (true) {
@@ -114,6 +186,12 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
     size_t end = digit + 1;
     const size_t last = std::min(text.size(), digit + kReach);
     while (end < last && kInside.find(text[end]) != std::string_view::npos) ++end;
+    const std::string_view formula = BareLatexAround(text, digit, digit + 1);
+    if (!formula.empty()) return formula;
+    if (IsDigit(text[begin]) && EndsWord(text, begin)) {
+      text = text.substr(0, begin);
+      continue;
+    }
     begin = WithSymbolsBefore(text, begin);
     end = WithSymbolsBehind(text, end);
     const std::string_view whole = text.substr(begin, end - begin);

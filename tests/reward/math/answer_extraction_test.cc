@@ -75,6 +75,22 @@ TEST(MathExtraction, TakesDatesAndValuesInSeveralUnitsWhole) {
   EXPECT_EQ(Found("So the answer is **2 hours and 30 minutes**."), "2 hours and 30 minutes");
 }
 
+TEST(MathExtraction, DigitsOfAWordAreNoNumber) {
+  EXPECT_EQ(Found("ABCDE7F"), "ABCDE7F");
+  EXPECT_EQ(Found("There are 4 atoms in C2H2."), "4");
+  EXPECT_EQ(Found("It costs USD25."), "25");
+  EXPECT_EQ(Found("so \\frac12"), "\\frac12");
+}
+
+TEST(MathExtraction, AFormulaWithoutDelimitersIsTakenWhole) {
+  EXPECT_EQ(Found("so \\frac{1}{2}"), "\\frac{1}{2}");
+  EXPECT_EQ(Found("We get 2\\sqrt{3}."), "2\\sqrt{3}");
+  EXPECT_EQ(Found("therefore e^{2}"), "e^{2}");
+  EXPECT_EQ(Found("hence the area equals \\log_{10} 2"), "\\log_{10} 2");
+  EXPECT_EQ(Found("We are left with \\frac{3}{ x + 1 } here"), "\\frac{3}{ x + 1 }");
+  EXPECT_EQ(Found("area \\approx 5"), "5");
+}
+
 TEST(MathExtraction, SomeTextsHaveNoAnswer) {
   EXPECT_EQ(Found(""), "(none)");
   EXPECT_EQ(Found("\n\n"), "(none)");

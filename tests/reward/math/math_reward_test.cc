@@ -50,6 +50,12 @@ TEST(MathReward, AnAnswerColumnItCannotReadIsUnparseable) {
   EXPECT_EQ(MathGrade("a long walk home", "\\boxed{5}").status, STATUS_OK);
 }
 
+TEST(MathReward, ACompletionThatIsTheAnswerIsRight) {
+  EXPECT_EQ(MathGrade("\\spadesuit+1", "\\spadesuit+1 ").score, 1);
+  EXPECT_EQ(MathGrade("185\\", "185\\").score, 1);
+  EXPECT_EQ(MathGrade("2", "ABCDE2F").score, 0);
+}
+
 TEST(MathReward, APredictionItCannotReadIsWrong) {
   const Grade grade = MathGrade("5", "\\boxed{\\spadesuit}");
   EXPECT_EQ(grade.status, STATUS_OK);
