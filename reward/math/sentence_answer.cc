@@ -224,6 +224,22 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
   }
 }
 
+// "5 or 6" and "between 5 and 6" where `number`, a part of `text`, is the 6: they say no number.
+std::optional<std::string> Undecided(std::string_view text, std::string_view number) {
+  const auto begin = static_cast<size_t>(number.data() - text.data());
+  const std::string_view before = Trim(text.substr(0, begin));
+  const size_t other = before.find_last_of(' ');
+  if (other == std::string_view::npos) return std::nullopt;
+  const std::string_view word = before.substr(other + 1);
+  const std::string_view rest = Trim(before.substr(0, other));
+  const bool behind_number = !rest.empty() && IsDigit(rest.back());
+  const size_t first = rest.find_last_of(' ') + 1;
+  const bool between = word == "and" && Trim(rest.substr(0, first)).ends_with("etween");
+  if (!behind_number || (word != "or" && !between)) return std::nullopt;
+  return std::string(between ? "between " : "") + std::string(rest.substr(first)) + " " +
+         std::string(word) + " " + std::string(number);
+}
+
 // What stands behind the last "=", ":" or "is" of a sentence, where that is a formula written
 // without delimiters.
 std::optional<std::string> BareFormula(std::string_view text) {
@@ -296,7 +312,9 @@ std::optional<std::string> LastFormulaOrNumber(std::string_view text) {
   if (end == text.size()) {
     if (auto bare = BareFormula(text)) return bare;
   }
-  if (const auto number = LastNumberRun(text.substr(0, end))) return std::string(*number);
+  if (const auto number = LastNumberRun(text.substr(0, end))) {
+    return Undecided(text.substr(0, end), *number).value_or(std::string(*number));
+  }
   return symbol;
 }
 

@@ -91,6 +91,13 @@ TEST(MathExtraction, AFormulaWithoutDelimitersIsTakenWhole) {
   EXPECT_EQ(Found("area \\approx 5"), "5");
 }
 
+TEST(MathExtraction, TwoCandidatesAreNoNumber) {
+  EXPECT_EQ(Found("It is either 5 or 6"), "5 or 6");
+  EXPECT_EQ(Found("The answer is either 5 or 6."), "5 or 6");
+  EXPECT_EQ(Found("The answer is between 5 and 6."), "between 5 and 6");
+  EXPECT_EQ(Found("He has 5 cats and 6 dogs"), "6");
+}
+
 TEST(MathExtraction, SomeTextsHaveNoAnswer) {
   EXPECT_EQ(Found(""), "(none)");
   EXPECT_EQ(Found("\n\n"), "(none)");
