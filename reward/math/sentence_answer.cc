@@ -141,6 +141,11 @@ int64_t OpenBraces(std::string_view text) {
 // its 2, "2\sqrt{3}", "\log_{10} 2". Empty for digits that stand alone.
 std::string_view BareLatexAround(std::string_view text, size_t begin, size_t end) {
   constexpr int kMaxWords = 40;
+  constexpr size_t kReach = 400;  // to either side; longer ones are cut, and then no formula
+  const size_t skipped = begin - std::min(begin, kReach);
+  text = text.substr(skipped, end + kReach - skipped);
+  begin -= skipped;
+  end -= skipped;
   while (begin > 0 && !IsSpace(text[begin - 1])) --begin;
   while (end < text.size() && !IsSpace(text[end])) ++end;
   bool latex = IsLatexWord(text.substr(begin, end - begin));
@@ -186,8 +191,6 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
     size_t end = digit + 1;
     const size_t last = std::min(text.size(), digit + kReach);
     while (end < last && kInside.find(text[end]) != std::string_view::npos) ++end;
-    const std::string_view formula = BareLatexAround(text, digit, digit + 1);
-    if (!formula.empty()) return formula;
     if (IsDigit(text[begin]) && EndsWord(text, begin)) {
       text = text.substr(0, begin);
       continue;
@@ -207,6 +210,10 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
     }
     const bool enumeration =
         IsEnumeration(text, begin, begin + whole.find_last_of("0123456789") + 1);
+    if (!enumeration) {
+      const std::string_view formula = BareLatexAround(text, digit, digit + 1);
+      if (!formula.empty()) return formula;
+    }
     if (!enumeration && IsFormulaText(run)) return run;
     if (!enumeration) {  // "(35" of "(35 + 70": the digits alone
       const size_t stop = run.find_last_of("0123456789");

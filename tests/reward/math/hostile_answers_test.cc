@@ -116,8 +116,9 @@ TEST(HostileAnswers, AHundredMegabytesAreReadOnceAtMost) {
 
 TEST(HostileAnswers, ResponsesFullOfCandidatesAreSearchedOnce) {
   const auto grader = MakeGrader("math", {});
-  for (const char* piece : {"$x$ ", "1. a ", "the answer is x, ", "$1$, ", "answer answer ", "a:\n",
-                            "\\[ ", "$ 1 ", "<answer>", "#### ", "A B ", "= 1/ "}) {
+  for (const char* piece :
+       {"$x$ ", "1. a ", "the answer is x, ", "$1$, ", "answer answer ", "a:\n", "\\[ ", "$ 1 ",
+        "<answer>", "#### ", "A B ", "= 1/ ", "a1", "x{1 ", "\\frac1 ", "5 or ", "1. First "}) {
     const Sample sample = MakeSample(Repeat(piece, 100'000), "8");
     const double start = ThreadMilliseconds();
     EXPECT_EQ(grader->Score(sample, Budget(std::chrono::milliseconds(10'000))).score, 0) << piece;
