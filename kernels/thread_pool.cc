@@ -90,8 +90,11 @@ bool ThreadPool::TakeAndRunOne(int worker) {
 }
 
 void ThreadPool::WorkerLoop(int worker) {
-  while (!stop_.load(std::memory_order_relaxed)) {
+  while (true) {
+    // In this order: the destructor sets stop_, then wake_. A worker that looked at stop_ first
+    // could take the last wake-up for one that it has seen, and sleep for ever.
     const uint32_t seen = wake_.load();
+    if (stop_.load()) return;
     while (TakeAndRunOne(worker)) {
     }
     bool awake = false;

@@ -33,6 +33,13 @@ TEST(ThreadPool, WakesUpAfterSleeping) {
   }
 }
 
+TEST(ThreadPool, EndsWhateverItsWorkersAreAbout) {
+  for (int round = 0; round < 20'000; ++round) {
+    ThreadPool pool(3);
+    pool.ParallelFor(round % 3, [](int64_t, int) {});
+  }
+}
+
 TEST(ThreadPool, HandsATasksExceptionToTheCallerAndGoesOn) {
   ThreadPool pool(2);
   EXPECT_THROW(pool.ParallelFor(20,
