@@ -12,13 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-int64_t Positive(const GgufFile& file, const std::string& key, int64_t value, int64_t limit) {
-  if (value < 1 || value > limit) {
-    file.Refuse(key + " is " + std::to_string(value) + "; expected 1 to " + std::to_string(limit));
-  }
-  return value;
-}
-
 const GgufTensor& Embedding(const GgufFile& file) {
   const auto& tensors = file.tensors();
   const auto found = std::find_if(tensors.begin(), tensors.end(), [](const GgufTensor& tensor) {
@@ -50,9 +43,9 @@ void AddHeads(const GgufFile& file, const std::string& architecture, json* confi
   const std::string prefix = architecture + ".attention.";
   const int64_t width = config->at("hidden_size"), heads = config->at("num_attention_heads");
   const std::string kv_key = prefix + "head_count_kv", dim_key = prefix + "key_length";
-  const int64_t kv_heads = Positive(file, kv_key, file.Integer(kv_key, heads), heads);
-  const int64_t head_dim = Positive(
-      file, dim_key, file.Integer(dim_key, std::max<int64_t>(width / heads, 1)), kMaxHeadDim);
+  const int64_t kv_heads = file.InRange(kv_key, file.Integer(kv_key, heads), 1, heads);
+  const int64_t head_dim = file.InRange(
+      dim_key, file.Integer(dim_key, std::max<int64_t>(width / heads, 1)), 1, kMaxHeadDim);
   for (const std::string& key : {prefix + "value_length", architecture + ".rope.dimension_count"}) {
     const int64_t value = file.Integer(key, head_dim);
     if (value != head_dim) {
@@ -75,7 +68,7 @@ ModelConfig GgufConfig(const GgufFile& file) {
   const std::string family = FamilyOf(file, architecture);
   const auto key = [&](const std::string& name) { return architecture + "." + name; };
   const auto size = [&](const std::string& name, int64_t limit) {
-    return Positive(file, key(name), file.Integer(key(name)), limit);
+    return file.InRange(key(name), file.Integer(key(name)), 1, limit);
   };
   json config = {{"model_type", family},
                  {"hidden_size", size("embedding_length", kMaxWidth)},
@@ -85,8 +78,8 @@ ModelConfig GgufConfig(const GgufFile& file) {
                  {"max_position_embeddings", size("context_length", int64_t{1} << 31)},
                  {"rms_norm_eps", file.Number(key("attention.layer_norm_rms_epsilon"))},
                  {"rope_theta", file.Number(key("rope.freq_base"), 10000.0)},
-                 {"vocab_size", Positive(file, "the number of rows of token_embd.weight",
-                                         Embedding(file).shape[0], kMaxSize)}};
+                 {"vocab_size", file.InRange("the number of rows of token_embd.weight",
+                                             Embedding(file).shape[0], 1, kMaxSize)}};
   if (architecture == "deepseek2") {
     AddGgufDeepSeek(file, &config);
     config["rope_scaling"] = GgufRopeScaling(file, architecture, config["qk_rope_head_dim"]);

@@ -30,12 +30,7 @@ std::string GgufDeepSeekFamily(const GgufFile& file) {
 void AddGgufDeepSeek(const GgufFile& file, json* config) {
   const auto size = [&](const std::string& name, int64_t low, int64_t high) {
     const std::string key = "deepseek2." + name;
-    const int64_t value = file.Integer(key);
-    if (value < low || value > high) {
-      file.Refuse(key + " is " + std::to_string(value) + "; expected " + std::to_string(low) +
-                  " to " + std::to_string(high));
-    }
-    return value;
+    return file.InRange(key, file.Integer(key), low, high);
   };
   const auto size_or = [&](const std::string& name, int64_t low, int64_t high, int64_t missing) {
     return file.Has("deepseek2." + name) ? size(name, low, high) : missing;

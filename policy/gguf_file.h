@@ -44,6 +44,9 @@ class GgufFile {
   bool Bool(const std::string& key, bool missing) const;
   bool Has(const std::string& key) const { return metadata_.contains(key); }
 
+  // `value`, of what `what` names; kUsage when it is outside [low, high].
+  int64_t InRange(const std::string& what, int64_t value, int64_t low, int64_t high) const;
+
   // fp32 values of a tensor.
   void Read(const GgufTensor& tensor, std::span<float> out) const;
 

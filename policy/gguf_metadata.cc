@@ -50,4 +50,12 @@ bool GgufFile::Bool(const std::string& key, bool missing) const {
   return found->second.get<bool>();
 }
 
+int64_t GgufFile::InRange(const std::string& what, int64_t value, int64_t low, int64_t high) const {
+  if (value < low || value > high) {
+    Refuse(what + " is " + std::to_string(value) + "; expected " + std::to_string(low) + " to " +
+           std::to_string(high));
+  }
+  return value;
+}
+
 }  // namespace cohort::policy

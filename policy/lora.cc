@@ -9,6 +9,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "policy/lora_names.h"
 #include "policy/lora_site.h"
 
 namespace cohort::policy {
@@ -93,8 +94,8 @@ WeightMap LoraWeights(const Transformer& policy) {
   for (const LoraSite& site : LoraSites(policy)) {
     if (!site.attached()) continue;
     for (size_t i = 0; i < site.names().size(); ++i) {
-      out[site.names()[i] + ".lora_A.weight"] = site.A(i).detach();
-      out[site.names()[i] + ".lora_B.weight"] = site.B(i).detach();
+      out[site.names()[i] + std::string(kLoraDown)] = site.A(i).detach();
+      out[site.names()[i] + std::string(kLoraUp)] = site.B(i).detach();
     }
   }
   return out;

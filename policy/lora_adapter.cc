@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "policy/config_fields.h"
 #include "policy/lora.h"
+#include "policy/lora_names.h"
 #include "policy/lora_peft_experts.h"
 #include "policy/regex_pattern.h"
 #include "policy/safetensors.h"
@@ -25,7 +26,7 @@ namespace fs = std::filesystem;
 constexpr char kConfigFile[] = "adapter_config.json";
 constexpr char kWeightsFile[] = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
-constexpr std::string_view kWeight = ".weight", kDown = ".lora_A.weight", kUp = ".lora_B.weight";
+constexpr std::string_view kWeight = ".weight";
 constexpr int64_t kMaxRank = 1 << 16;
 
 // A number for the modules that a pattern names: "q_proj", or a regular expression of whole names.
@@ -111,7 +112,7 @@ PeftTargets TargetsOf(const LoraAdapter& adapter, const ModelConfig& config) {
   const std::vector<std::string>& named = adapter.config.targets;
   PeftTargets targets;
   for (const auto& [name, tensor] : adapter.weights) {
-    const std::string module = name.substr(0, name.rfind(".lora_"));
+    const std::string module = AdaptedModule(name);
     if (IsTakenForExperts(module, config)) {
       targets.parameters.insert(module + std::string(kWeight));
       continue;
@@ -143,7 +144,7 @@ at::Tensor ReadMatrix(const SafetensorsFile& file, const std::string& module,
 
 // The module that a tensor of the file adapts.
 std::string ModuleOf(const SafetensorsFile& file, const std::string& name) {
-  for (const std::string_view half : {kDown, kUp}) {
+  for (const std::string_view half : {kLoraDown, kLoraUp}) {
     if (name.starts_with(kPrefix) && name.ends_with(half)) {
       return name.substr(kPrefix.size(), name.size() - kPrefix.size() - half.size());
     }
@@ -197,7 +198,7 @@ LoraAdapter ReadLoraAdapter(const fs::path& folder, const ModelConfig& model) {
   std::set<std::string> modules;
   for (const auto& [name, entry] : file.entries()) modules.insert(ModuleOf(file, name));
   for (const std::string& module : modules) {
-    const at::Tensor a = ReadMatrix(file, module, kDown), b = ReadMatrix(file, module, kUp);
+    const at::Tensor a = ReadMatrix(file, module, kLoraDown), b = ReadMatrix(file, module, kLoraUp);
     const std::string parameter = AdaptedParameter(module, a, b, model);
     const double rank = OfModule(parameter, config.ranks, static_cast<double>(config.lora.rank));
     const double alpha = OfModule(parameter, config.alphas, config.lora.alpha);

@@ -7,13 +7,14 @@
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "policy/lora.h"
+#include "policy/lora_names.h"
 #include "policy/matmul.h"
 #include "policy/stored_tensors.h"
 
 namespace cohort::policy {
 namespace {
 
-constexpr std::string_view kWeight = ".weight", kDown = ".lora_A.weight", kUp = ".lora_B.weight";
+constexpr std::string_view kWeight = ".weight";
 
 // The adapters of one tensor of policy/weights.h, which may hold the weights of many experts.
 class TensorMerge {
@@ -24,7 +25,7 @@ class TensorMerge {
   bool Touches(const std::vector<StoredTensor>& parts) const {
     return std::any_of(parts.begin(), parts.end(), [&](const StoredTensor& stored) {
       return stored.name.ends_with(kWeight) &&
-             adapters_.contains(ModuleOf(stored) + std::string(kDown));
+             adapters_.contains(ModuleOf(stored) + std::string(kLoraDown));
     });
   }
 
@@ -33,8 +34,8 @@ class TensorMerge {
     std::vector<ProductInto> products;
     for (const StoredTensor& stored : parts) {
       const std::string module = ModuleOf(stored);
-      const auto down = adapters_.find(module + std::string(kDown));
-      const auto up = adapters_.find(module + std::string(kUp));
+      const auto down = adapters_.find(module + std::string(kLoraDown));
+      const auto up = adapters_.find(module + std::string(kLoraUp));
       if (down == adapters_.end() || up == adapters_.end()) continue;
       const at::Tensor &a = down->second, &b = up->second;
       if (stored.part.dim() != 2 || stored.part.size(0) != b.size(0) ||
@@ -86,7 +87,7 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   }
   std::sort(merged.begin(), merged.end());
   for (const auto& [name, unused] : adapters) {
-    const std::string module = name.substr(0, name.rfind(".lora_"));
+    const std::string module = AdaptedModule(name);
     if (!std::binary_search(merged.begin(), merged.end(), module)) {
       RefuseLeftOver(module, config, weights);
     }

@@ -4,12 +4,13 @@
 
 #include "base/error.h"
 #include "policy/family.h"
+#include "policy/lora_names.h"
 #include "policy/stored_tensors.h"
 
 namespace cohort::policy {
 namespace {
 
-constexpr std::string_view kWeight = ".weight", kDown = ".lora_A.weight", kUp = ".lora_B.weight";
+constexpr std::string_view kWeight = ".weight";
 constexpr std::string_view kExperts = ".experts", kWrappedFirst = ".experts.base_layer";
 constexpr std::string_view kGateUpProj = ".gate_up_proj", kDownProj = ".down_proj";
 
@@ -21,8 +22,8 @@ bool IsOfAllExperts(const std::string& module) {
 void AddPair(const std::string& weight_name, const at::Tensor& a, const at::Tensor& b,
              WeightMap* out) {
   const std::string module = weight_name.substr(0, weight_name.size() - kWeight.size());
-  (*out)[module + std::string(kDown)] = a;
-  (*out)[module + std::string(kUp)] = b;
+  (*out)[module + std::string(kLoraDown)] = a;
+  (*out)[module + std::string(kLoraUp)] = b;
 }
 
 }  // namespace

@@ -19,15 +19,29 @@ using nlohmann::ordered_json;
 
 using Samples = std::vector<std::vector<JudgedSample>>;  // of each problem
 
-std::vector<Verdicts> JudgedOf(const Samples& outcomes) {
+// What was judged of some problems.
+struct Judged {
   std::vector<Verdicts> verdicts;
+  std::vector<AnswerVotes> votes;  // empty where the reward finds no answers, which could vote
+};
+
+Judged JudgedOf(const Samples& outcomes) {
+  Judged judged;
+  bool grouped = false;
   for (const auto& samples : outcomes) {
-    Verdicts& of_problem = verdicts.emplace_back();
+    Verdicts& verdicts = judged.verdicts.emplace_back();
+    AnswerVotes& votes = judged.votes.emplace_back();
+    std::map<int64_t, int64_t> others;
     for (const JudgedSample& sample : samples) {
-      if (sample.judged) of_problem.push_back(sample.correct());
+      if (!sample.judged) continue;
+      grouped |= sample.answer_group >= 0;
+      verdicts.push_back(sample.correct());
+      ++(sample.correct() ? votes.right : others[sample.answer_group]);
     }
+    for (const auto& [group, count] : others) votes.others.push_back(count);
   }
-  return verdicts;
+  if (!grouped) judged.votes.clear();
+  return judged;
 }
 
 size_t MostSamples(const std::vector<Verdicts>& problems) {
@@ -45,66 +59,39 @@ const nlohmann::json& Column(const Problem& problem, const std::string& name) {
               "a problem has no column '" + name + "'" + base::DidYouMean(name, names));
 }
 
-// Whether the reward finds answers, which can vote.
-bool AreGrouped(const Samples& outcomes) {
-  return std::any_of(outcomes.begin(), outcomes.end(), [](const auto& samples) {
-    return std::any_of(samples.begin(), samples.end(), [](const JudgedSample& sample) {
-      return sample.judged && sample.answer_group >= 0;
-    });
-  });
-}
-
-std::vector<AnswerVotes> VotesOf(const Samples& outcomes) {
-  std::vector<AnswerVotes> votes;
-  for (const auto& samples : outcomes) {
-    std::map<int64_t, int64_t> others;
-    AnswerVotes& of_problem = votes.emplace_back();
-    for (const JudgedSample& sample : samples) {
-      if (!sample.judged) continue;
-      ++(sample.correct() ? of_problem.right : others[sample.answer_group]);
-    }
-    for (const auto& [group, count] : others) of_problem.others.push_back(count);
-  }
-  return votes;
-}
-
-// What is told of all problems and of each group of them.
-struct Figures {
-  std::vector<int64_t> ks;  // pass@k for those that a problem has the samples for
-  bool votes = false;       // and maj@k
-};
-
 void AddAtK(const std::string& name, int64_t k, const Estimate& estimate, ordered_json* report) {
   const std::string key = std::to_string(k);
   (*report)[name][key] = estimate.mean;
   (*report)[name + "_confidence_95"][key] = {estimate.low, estimate.high};
 }
 
-ordered_json Describe(const Samples& outcomes, const Figures& figures) {
-  const std::vector<Verdicts> verdicts = JudgedOf(outcomes);
-  const Estimate estimate = PassAtOne(verdicts);
-  ordered_json out = {{"problems", verdicts.size()},
+// pass@k and maj@k for those of `ks` that a problem has the samples for.
+ordered_json Describe(const Judged& judged, const std::vector<int64_t>& ks) {
+  const Estimate estimate = PassAtOne(judged.verdicts);
+  ordered_json out = {{"problems", judged.verdicts.size()},
                       {"accuracy", estimate.mean},
                       {"standard_error", estimate.standard_error},
                       {"confidence_95", {estimate.low, estimate.high}}};
-  for (const int64_t k : figures.ks) {
-    if (k > static_cast<int64_t>(MostSamples(verdicts))) continue;
-    AddAtK("pass_at_k", k, MeanPassAtK(verdicts, k), &out);
-    if (figures.votes) AddAtK("maj_at_k", k, MeanMajAtK(VotesOf(outcomes), k), &out);
+  const auto most = static_cast<int64_t>(MostSamples(judged.verdicts));
+  for (const int64_t k : ks) {
+    if (k > most) continue;
+    AddAtK("pass_at_k", k, MeanPassAtK(judged.verdicts, k), &out);
+    if (!judged.votes.empty()) AddAtK("maj_at_k", k, MeanMajAtK(judged.votes, k), &out);
   }
   return out;
 }
 
-ordered_json DescribeBy(const std::vector<Problem>& problems, const Samples& outcomes,
-                        const std::string& column, const Figures& figures) {
-  std::map<std::string, Samples> groups;
+ordered_json DescribeBy(const std::vector<Problem>& problems, const Judged& judged,
+                        const std::string& column, const std::vector<int64_t>& ks) {
+  std::map<std::string, Judged> groups;
   for (size_t i = 0; i < problems.size(); ++i) {
     const nlohmann::json& value = Column(problems[i], column);
-    groups[value.is_string() ? value.get<std::string>() : base::DumpJson(value)].push_back(
-        outcomes[i]);
+    Judged& group = groups[value.is_string() ? value.get<std::string>() : base::DumpJson(value)];
+    group.verdicts.push_back(judged.verdicts[i]);
+    if (!judged.votes.empty()) group.votes.push_back(judged.votes[i]);
   }
   ordered_json out = ordered_json::object();
-  for (const auto& [value, group] : groups) out[value] = Describe(group, figures);
+  for (const auto& [value, group] : groups) out[value] = Describe(group, ks);
   return out;
 }
 
@@ -130,8 +117,8 @@ ordered_json DescribeElo(const std::vector<Problem>& problems,
 
 ordered_json ReportEvaluation(const std::vector<Problem>& problems, const Samples& outcomes,
                               const EvalReportOptions& options) {
-  const std::vector<Verdicts> verdicts = JudgedOf(outcomes);
-  const size_t most = MostSamples(verdicts);
+  const Judged judged = JudgedOf(outcomes);
+  const size_t most = MostSamples(judged.verdicts);
   size_t least = outcomes.empty() ? 0 : outcomes.front().size();
   for (const auto& samples : outcomes) least = std::min(least, samples.size());
   std::vector<int64_t> ks = options.ks;
@@ -142,13 +129,12 @@ ordered_json ReportEvaluation(const std::vector<Problem>& problems, const Sample
                                        std::to_string(k) + " judged samples; the most are " +
                                        std::to_string(most));
   }
-  const Figures figures{ks, AreGrouped(outcomes)};
-  ordered_json report = Describe(outcomes, figures);
+  ordered_json report = Describe(judged, ks);
   for (const std::string& column : options.by) {
-    report["by"][column] = DescribeBy(problems, outcomes, column, figures);
+    report["by"][column] = DescribeBy(problems, judged, column, ks);
   }
   if (!options.rating_column.empty()) {
-    report["elo"] = DescribeElo(problems, verdicts, options.rating_column);
+    report["elo"] = DescribeElo(problems, judged.verdicts, options.rating_column);
   }
   return report;
 }

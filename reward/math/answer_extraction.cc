@@ -224,8 +224,10 @@ std::optional<ExtractedAnswer> ExtractFromResponse(std::string_view response) {
       (text->starts_with('(') || text->substr(1).find_first_of(".):") == 0)) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
-  const bool formula = !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1);
-  if (text->size() < 400 && (formula || IsOneAnswer(WithoutMarks(*text)))) {
+  const auto is_formula = [&] {
+    return !IsSentence(*text) && (IsFormulaText(*text) || text->size() == 1);
+  };
+  if (text->size() < 400 && (is_formula() || IsOneAnswer(WithoutMarks(*text)))) {
     return ExtractedAnswer{std::string(*text), "whole response"};
   }
   if (auto last = LastFormulaOrNumber(*text)) {

@@ -189,12 +189,10 @@ Verdict Comparer::Families(NodeId gold, NodeId pred) {
     std::set<std::string> names;
     for (const NodeId part : b.parts) CollectSymbols(arena_, part, &names);
     if (!names.contains(like)) return Decided(Verdict::kUnequal, "kind");
-    if (like != a.parameter && names.contains(a.parameter)) {
-      return Decided(Verdict::kUnequal, "parameter");
-    }
-    const NodeId parameter = arena_.MakeText(Kind::kSymbol, a.parameter);
-    for (NodeId& part : b.parts) {
-      if (like != a.parameter) part = Substitute(&arena_, part, like, parameter);
+    if (like != a.parameter) {
+      if (names.contains(a.parameter)) return Decided(Verdict::kUnequal, "parameter");
+      const NodeId parameter = arena_.MakeText(Kind::kSymbol, a.parameter);
+      for (NodeId& part : b.parts) part = Substitute(&arena_, part, like, parameter);
     }
   }
   for (size_t i = 0; i < a.parts.size(); ++i) {

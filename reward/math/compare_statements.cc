@@ -227,11 +227,9 @@ Verdict Comparer::Relations(NodeId gold, NodeId pred) {
     if (same) return Verdict::kEqual;
     if (a.size() != 1 || arena_.Is(left, Kind::kText)) return Decided(Verdict::kUnequal, "sides");
     if (a == "c") return Decided(Verdict::kUnequal, "sides");
-    if (a == "=" && IsGraphOf(left, sides[0], sides[1])) {
-      return Compare(arena_.Child(gold, 1), sides[1]);
-    }
-    if (a == "=" && IsGraphOf(sides[0], left, arena_.Child(gold, 1))) {
-      return Compare(arena_.Child(gold, 1), sides[1]);
+    const NodeId right = arena_.Child(gold, 1);
+    if (a == "=" && (IsGraphOf(left, sides[0], sides[1]) || IsGraphOf(sides[0], left, right))) {
+      return Compare(right, sides[1]);
     }
   }
   const bool equality = a == "=" || a == "!";

@@ -58,7 +58,7 @@ std::optional<std::string> InOneUnit(std::string_view text) {
   if (parts.empty()) return std::nullopt;
   const auto last = ParseUnit(parts.back().word);
   if (!last) return std::nullopt;
-  int64_t sum = 0, larger = 0;  // `larger`: the unit before, in units of the last
+  int64_t sum = 0, before = 0;  // `before`: the size of the unit before, in units of the last
   for (const Part& part : parts) {
     const auto unit = ParseUnit(part.word);
     if (!unit || unit->dimension != last->dimension) return std::nullopt;
@@ -66,12 +66,13 @@ std::optional<std::string> InOneUnit(std::string_view text) {
     const int64_t num = unit->num * last->den, den = unit->den * last->num;
     if (num % den != 0) return std::nullopt;
     const int64_t size = num / den;
-    if (larger != 0 && size >= larger) return std::nullopt;
-    if (__builtin_mul_overflow(part.count, size, &larger) ||
-        __builtin_add_overflow(sum, larger, &sum)) {
+    if (before != 0 && size >= before) return std::nullopt;
+    before = size;
+    int64_t value = 0;
+    if (__builtin_mul_overflow(part.count, size, &value) ||
+        __builtin_add_overflow(sum, value, &sum)) {
       return std::nullopt;
     }
-    larger = size;
   }
   return std::to_string(sum) + "\\text{ " + parts.back().word + "}";
 }

@@ -213,9 +213,8 @@ std::optional<std::string_view> LastNumberRun(std::string_view text) {
     if (!enumeration) {
       const std::string_view formula = BareLatexAround(text, digit, digit + 1);
       if (!formula.empty()) return formula;
-    }
-    if (!enumeration && IsFormulaText(run)) return run;
-    if (!enumeration) {  // "(35" of "(35 + 70": the digits alone
+      if (IsFormulaText(run)) return run;
+      // "(35" of "(35 + 70": the digits alone
       const size_t stop = run.find_last_of("0123456789");
       size_t start = stop;
       while (start > 0 &&
