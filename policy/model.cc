@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "base/error.h"
-#include "policy/gguf.h"
-#include "policy/huggingface_folder.h"
-#include "policy/huggingface_weights.h"
-#include "policy/pypi_model.h"
+#include "policy/gguf/gguf.h"
+#include "policy/weights/huggingface_folder.h"
+#include "policy/weights/huggingface_weights.h"
+#include "policy/pypi.h"
 
 namespace cohort::policy {
 namespace {

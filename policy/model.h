@@ -8,11 +8,11 @@
 #include <memory>
 #include <string>
 
-#include "policy/chat_template.h"
-#include "policy/config.h"
-#include "policy/tokenizer.h"
-#include "policy/weight_source.h"
-#include "policy/weights.h"
+#include "policy/chat/chat_template.h"
+#include "policy/config/config.h"
+#include "policy/tokenizer/tokenizer.h"
+#include "policy/weights/weight_source.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::policy {
 
@@ -43,7 +43,7 @@ Model LoadModelWithoutWeights(const std::string& name);
 
 // A folder that transformers and cohort load: config.json, model.safetensors (sharded above
 // `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written
-// durably. float8_e4m3fn stands for DeepSeek-V3's FP8 weights (policy/fp8_blocks.h).
+// durably. float8_e4m3fn stands for DeepSeek-V3's FP8 weights (policy/weights/fp8_blocks.h).
 void SaveModel(const Model& model, const std::filesystem::path& folder,
                at::ScalarType dtype = at::kFloat, int64_t max_shard_bytes = int64_t{5} << 30);
 

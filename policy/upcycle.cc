@@ -10,7 +10,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "policy/config_fields.h"
+#include "policy/config/fields.h"
 
 namespace cohort::policy {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "reward/judge/sandbox.h"
-#include "reward/server.h"
+#include "reward/code/box/sandbox.h"
+#include "reward/service/server.h"
 
 namespace {
 

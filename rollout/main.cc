@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "base/listen.h"
 #include "policy/model.h"
-#include "rollout/service.h"
+#include "rollout/worker/service.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // math: the final answer of the completion is the answer, as mathematics.
 
-#include "reward/answer_text.h"
-#include "reward/math/answer_extraction.h"
+#include "reward/text/answer_text.h"
+#include "reward/math/extract/answer_extraction.h"
 #include "reward/math/verifier.h"
 #include "reward/registry.h"
 

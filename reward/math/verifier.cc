@@ -3,15 +3,15 @@
 #include <algorithm>
 #include <memory>
 
-#include "reward/answer_text.h"
-#include "reward/math/calendar.h"
-#include "reward/math/characters.h"
-#include "reward/math/choice.h"
-#include "reward/math/compound_quantity.h"
-#include "reward/math/parser.h"
-#include "reward/math/plain_text.h"
-#include "reward/math/rewrite.h"
-#include "reward/math_text.h"
+#include "reward/text/answer_text.h"
+#include "reward/math/extract/calendar.h"
+#include "reward/math/parse/characters.h"
+#include "reward/math/extract/choice.h"
+#include "reward/math/extract/compound_quantity.h"
+#include "reward/math/parse/parser.h"
+#include "reward/math/extract/plain_text.h"
+#include "reward/math/algebra/rewrite.h"
+#include "reward/text/math_text.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "reward/math/compare.h"
+#include "reward/math/compare/compare.h"
 #include "reward/math/conventions.h"
 
 namespace cohort::reward::math {

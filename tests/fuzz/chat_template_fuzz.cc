@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "policy/jinja_interpreter.h"
-#include "policy/jinja_parser.h"
+#include "policy/chat/jinja/interpreter.h"
+#include "policy/chat/jinja/parser.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace jinja = cohort::policy::jinja;

@@ -1,7 +1,7 @@
 // Any bytes as a GGUF file: a model, or an error that blames the file.
 
 #include "base/error.h"
-#include "policy/gguf.h"
+#include "policy/gguf/gguf.h"
 #include "tests/fuzz/file_of_bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

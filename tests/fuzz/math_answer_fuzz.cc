@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "reward/math/answer_extraction.h"
+#include "reward/math/extract/answer_extraction.h"
 #include "reward/math/verifier.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

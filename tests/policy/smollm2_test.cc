@@ -6,10 +6,10 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/logprobs.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "policy/model.h"
-#include "policy/pypi_model.h"
-#include "rollout/decoder.h"
+#include "policy/pypi.h"
+#include "rollout/decoder/decoder.h"
 #include "tests/policy/golden_model.h"
 
 namespace cohort::policy {

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "reward/combine.h"
+#include "reward/service/combine.h"
 #include "reward/registry.h"
 
 namespace cohort::reward {

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/durable_file.h"
-#include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::testing {
 

@@ -1,8 +1,8 @@
-#include "reward/math/answer_extraction.h"
+#include "reward/math/extract/answer_extraction.h"
 
 #include <gtest/gtest.h>
 
-#include "reward/math/sentence_answer.h"
+#include "reward/math/extract/sentence_answer.h"
 
 namespace cohort::reward::math {
 namespace {

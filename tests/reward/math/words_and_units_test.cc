@@ -1,7 +1,7 @@
-#include "reward/math/calendar.h"
-#include "reward/math/choice.h"
-#include "reward/math/plain_text.h"
-#include "reward/math/units.h"
+#include "reward/math/extract/calendar.h"
+#include "reward/math/extract/choice.h"
+#include "reward/math/extract/plain_text.h"
+#include "reward/math/parse/units.h"
 #include "tests/reward/math/judge.h"
 
 namespace cohort::reward::math {

@@ -1,4 +1,4 @@
-#include "reward/plugin.h"
+#include "reward/plugins/plugin.h"
 
 extern "C" uint32_t cohort_reward_abi_version(void) { return 99; }
 

@@ -1,0 +1,56 @@
+#pragma once
+
+// Exact rational values of expressions, by FLINT's fractions.
+
+#include <string_view>
+#include <vector>
+
+#include "reward/math/value/big_number.h"
+#include "reward/math/algebra/expression.h"
+#include "reward/math/limits.h"
+
+namespace cohort::reward::math {
+
+enum class Outcome {
+  kValue,
+  kUndefined,  // a division by zero, 0^0, a matrix where a number should be
+  kNotExact,   // irrational, symbolic, unsupported, or too large to write out
+};
+
+template <typename Value>
+struct Binding {
+  std::string_view name;  // of a symbol
+  Value value;
+};
+
+class ExactEvaluator {
+ public:
+  ExactEvaluator(const Arena& arena, Work* work) : arena_(arena), work_(*work) {}
+
+  void Bind(std::string_view name, const Rational& value) { bindings_.push_back({name, value}); }
+  void Unbind() { bindings_.pop_back(); }
+
+  // `value` is set only with kValue. No step writes a number above kMaxExactBits.
+  Outcome Evaluate(NodeId id, Rational* value);
+
+ private:
+  Outcome Literal(NodeId id, Rational* value);
+  Outcome Fold(NodeId id, Rational* value);
+  Outcome Quotient(NodeId id, Rational* value);
+  Outcome Power(const Rational& base, const Rational& exponent, Rational* value);
+  Outcome WholePower(const Rational& base, const fmpz* exponent, Rational* value);
+  Outcome Root(const Rational& radicand, uint64_t index, Rational* value);
+  Outcome RootNode(NodeId id, Rational* value);
+  Outcome Factorial(NodeId id, Rational* value);
+  Outcome Series(NodeId id, Rational* value);
+  Outcome NamedFunction(NodeId id, Rational* value);
+  Outcome ManyArguments(Function f, std::vector<Rational>& arguments, Rational* value);
+  Outcome TwoArguments(Function f, const Rational& a, const Rational& b, Rational* value);
+  bool Fits(int64_t bits) { return bits <= kMaxExactBits && work_.Spend(1 + bits / 128); }
+
+  const Arena& arena_;
+  Work& work_;
+  std::vector<Binding<Rational>> bindings_;
+};
+
+}  // namespace cohort::reward::math

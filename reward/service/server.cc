@@ -1,0 +1,28 @@
+#include "reward/service/server.h"
+
+#include "base/listen.h"
+#include "reward/service/request_check.h"
+
+namespace cohort::reward {
+
+Server::Server(const ServerSettings& settings)
+    : scorer_({.workers = settings.workers}),
+      service_({.allow_plugins = settings.allow_plugins || base::IsLoopback(settings.listen)},
+               &scorer_) {
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes));
+  builder.RegisterService(&service_);
+  server_ = base::Listen(builder, settings.listen, settings.insecure_listen, &address_);
+}
+
+Server::~Server() {
+  if (server_ != nullptr) Drain(std::chrono::milliseconds(0));
+}
+
+void Server::Drain(std::chrono::milliseconds limit) {
+  service_.BeginDrain();
+  server_->Shutdown(std::chrono::system_clock::now() + limit);
+  server_->Wait();
+}
+
+}  // namespace cohort::reward

@@ -1,0 +1,212 @@
+#include "rl/data/dataset.h"
+
+#include <numeric>
+#include <optional>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/nearest_name.h"
+#include "rl/data/counter_random.h"
+#include "rl/data/prompt_template.h"
+#include "rl/data/text_pattern.h"
+
+namespace cohort::rl {
+namespace {
+
+using base::Json;
+using base::OrderedJson;
+
+std::string ListOf(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
+}
+
+// Text of a column; numbers and booleans become their JSON text ("answer": 42).
+std::string TextOf(const Json& value, const std::string& column) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() || value.is_boolean()) return value.dump();
+  throw Error(ErrorCode::kUsage,
+              "column '" + column + "' must be a text or a number, not " + value.type_name());
+}
+
+const Json& Column(const Json& row, const std::string& column, const char* recipe_key) {
+  const auto found = row.find(column);
+  if (found != row.end()) return *found;
+  std::vector<std::string> names;
+  for (const auto& [key, value] : row.items()) names.push_back(key);
+  throw Error(ErrorCode::kUsage,
+              "no column '" + column + "'" + base::DidYouMean(column, names) +
+                  " (there are: " + ListOf(names) + ")",
+              std::string("data.") + recipe_key + "=NAME says which column it is");
+}
+
+void CheckMessages(const OrderedJson& messages) {
+  if (!messages.is_array() || messages.empty()) {
+    throw Error(ErrorCode::kUsage, "'messages' must be a list of at least one turn");
+  }
+  for (const OrderedJson& turn : messages) {
+    const bool has_role = turn.is_object() && turn.contains("role") && turn["role"].is_string();
+    const bool calls = has_role && turn["role"] == "assistant" && turn.contains("tool_calls") &&
+                       (!turn.contains("content") || turn["content"].is_null());
+    if (!has_role || (!calls && (!turn.contains("content") || !turn["content"].is_string()))) {
+      throw Error(ErrorCode::kUsage,
+                  "every turn of 'messages' must have a text 'role' and a text 'content'");
+    }
+  }
+}
+
+std::string ContentOf(const OrderedJson& turn) {
+  return turn.contains("content") && turn["content"].is_string() ? turn["content"] : "";
+}
+
+void AddInstruction(const proto::Data& data, OrderedJson* messages) {
+  if (data.instruction().empty()) return;
+  messages->push_back({{"role", "system"}, {"content", data.instruction()}});
+}
+
+class RowReader {
+ public:
+  RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
+    if (!data.strip_pattern().empty()) {
+      strip_.emplace(data.strip_pattern(), "data.strip_pattern");
+    }
+  }
+
+  Problem Read(const OrderedJson& ordered) const {
+    Problem problem;
+    const Json row = ordered;
+    if (ordered.contains("tools")) problem.tools = ordered.at("tools");
+    if (row.contains("messages") && !row.contains(data_.prompt_field())) {
+      ReadMessages(ordered.at("messages"), &problem);
+    } else {
+      ReadPrompt(row, &problem);
+    }
+    if (row.contains(data_.completion_field())) {
+      problem.completion = TextOf(row.at(data_.completion_field()), data_.completion_field());
+    }
+    Strip(&problem);
+    if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
+    ReadAnswer(row, &problem);
+    for (const auto& [key, value] : row.items()) {
+      const bool taken = key == "messages" || key == data_.prompt_field() ||
+                         key == data_.answer_field() || key == data_.completion_field();
+      if (!taken) problem.columns[key] = value;
+    }
+    return problem;
+  }
+
+ private:
+  static bool Demonstrates(const Problem& problem) {
+    const bool calls = problem.last_turn.is_object() && problem.last_turn.contains("tool_calls");
+    return !problem.completion.empty() || calls;
+  }
+
+  // Training rows may have a demonstration instead; held-out ones are graded against the answer, or
+  // by their tests.
+  void ReadAnswer(const Json& row, Problem* problem) const {
+    const std::string& column = data_.answer_field();
+    const bool tested =
+        row.contains("tests") || row.contains("test_list") || row.contains("entry_point");
+    const bool needed = !tested && (kind_ == RowKind::kHeldOut || !Demonstrates(*problem));
+    if (needed || row.contains(column)) {
+      problem->answer = TextOf(Column(row, column, "answer_field"), column);
+    }
+  }
+
+  void Strip(Problem* problem) const {
+    if (!strip_) return;
+    problem->completion = strip_->RemoveFrom(problem->completion);
+    if (kind_ != RowKind::kDemonstration || !problem->messages.is_array()) return;
+    for (OrderedJson& turn : problem->messages) {
+      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveFrom(ContentOf(turn));
+    }
+  }
+
+  void CheckDemonstration(const Json& row, const Problem& problem) const {
+    if (Demonstrates(problem)) return;
+    const std::string& column = data_.completion_field();
+    if (!row.contains("messages")) Column(row, column, "completion_field");
+    throw Error(ErrorCode::kUsage,
+                "an sft round needs demonstrations, and this row has an empty one",
+                "name their column with data.completion_field, or leave the sft round out");
+  }
+
+  void ReadPrompt(const Json& row, Problem* problem) const {
+    const std::string& column = data_.prompt_field();
+    problem->question = TextOf(Column(row, column, "prompt_field"), column);
+    const std::string& text = data_.prompt_template();
+    problem->prompt = text.empty() ? problem->question : FillTemplate(text, row);
+    PoseQuestion(data_, problem);
+  }
+
+  void ReadMessages(const OrderedJson& messages, Problem* problem) const {
+    CheckMessages(messages);
+    problem->messages = OrderedJson::array();
+    if (messages.front().at("role") != "system") AddInstruction(data_, &problem->messages);
+    for (const OrderedJson& turn : messages) problem->messages.push_back(turn);
+    if (messages.back().at("role") == "assistant") {
+      problem->last_turn = messages.back();
+      problem->completion = ContentOf(messages.back());
+      problem->messages.erase(problem->messages.size() - 1);
+    }
+    for (const OrderedJson& turn : problem->messages) {
+      if (turn.at("role") == "user") problem->prompt = ContentOf(turn);
+    }
+    problem->question = problem->prompt;
+    if (problem->messages.empty()) {
+      throw Error(ErrorCode::kUsage, "'messages' holds an assistant turn and no question");
+    }
+  }
+
+  const proto::Data& data_;
+  RowKind kind_;
+  std::optional<TextPattern> strip_;
+};
+
+}  // namespace
+
+void PoseQuestion(const proto::Data& data, Problem* problem) {
+  if (problem->question.empty()) problem->question = problem->prompt;
+  if (data.chat()) {
+    problem->messages = OrderedJson::array();
+    AddInstruction(data, &problem->messages);
+    problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});
+  } else if (!data.instruction().empty()) {
+    problem->prompt = data.instruction() + "\n" + problem->prompt;
+  }
+}
+
+std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
+                                  RowKind kind) {
+  const RowReader reader(data, kind);
+  std::vector<Problem> problems;
+  base::ForEachOrderedJsonLine(
+      path, [&](const OrderedJson& row, int) { problems.push_back(reader.Read(row)); });
+  if (problems.empty()) {
+    throw Error(ErrorCode::kUsage, path.string() + ": expected one JSON object a line, found none");
+  }
+  return problems;
+}
+
+ProblemStream::ProblemStream(uint64_t size, uint64_t seed)
+    : size_(size), seed_(seed), cached_epoch_(UINT64_MAX) {
+  COHORT_CHECK(size >= 1, "a stream over no problems");
+}
+
+uint64_t ProblemStream::At(uint64_t position) {
+  constexpr uint64_t kShuffle = 1;  // this class's own random stream
+  const uint64_t epoch = position / size_;
+  if (epoch != cached_epoch_) {
+    order_.resize(size_);
+    std::iota(order_.begin(), order_.end(), uint64_t{0});
+    CounterRandom random(seed_, kShuffle, epoch);
+    for (uint64_t i = size_ - 1; i > 0; --i) {  // Fisher-Yates
+      std::swap(order_[i], order_[random.Uniform(0, static_cast<int64_t>(i))]);
+    }
+    cached_epoch_ = epoch;
+  }
+  return order_[position % size_];
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,79 @@
+#pragma once
+
+// Continuous batching: what the next step computes. All running samples decode in every step; what
+// is left of the token budget goes to prompts (and to samples preempted before), oldest group
+// first. When the cache is full, the youngest running sample gives its blocks back and is computed
+// again later.
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "rollout/cpu/kv_cache.h"
+#include "rollout/decoder/sequence.h"
+
+namespace cohort::rollout {
+
+struct SchedulerLimits {
+  int32_t max_running = 256;
+  int32_t tokens_per_step = 512;
+};
+
+// `count` tokens of one sequence: of the group's prompt when sample is null, else of the sample's
+// ids. The cache has room for them.
+struct PlannedTokens {
+  Group* group = nullptr;
+  Sample* sample = nullptr;
+  int64_t start = 0;  // index into the prompt, or into the sample's ids
+  int32_t count = 0;
+};
+
+// Single-threaded. Owns the groups that are not finished.
+class Scheduler {
+ public:
+  Scheduler(const SchedulerLimits& limits, KvCache& cache);
+
+  // The caller has checked that prompt + max_new_tokens fit in the cache alone (FitsAlone).
+  void Submit(std::unique_ptr<Group> group);
+  bool FitsAlone(int64_t tokens) const;
+
+  // Takes the blocks that the step writes. Empty only when nothing is running or waiting. After the
+  // step the caller advances prompt_computed / computed and appends the drawn ids.
+  std::vector<PlannedTokens> Plan();
+
+  void Finish(Sample& sample);
+  // Frees what belongs to groups that are finished; pointers into them end here.
+  void DropFinishedGroups();
+  void Cancel(uint64_t group_id);
+  void CancelAll();
+
+  int64_t num_running() const { return running_; }
+  int64_t num_waiting() const;
+  bool idle() const { return active_.empty() && queued_.empty(); }
+  uint64_t preemptions() const { return preemptions_; }
+
+ private:
+  void ForkWaiting();
+  bool Fork(Group& group, Sample& sample, bool must);
+  void PlanDecode(std::vector<PlannedTokens>& plan);
+  void PlanPrefill(std::vector<PlannedTokens>& plan, int64_t budget);
+  void Admit();
+  bool PlanPrompt(Group& group, int64_t& budget, std::vector<PlannedTokens>& plan, bool must);
+  bool Grow(BlockTable& table, int64_t tokens, const Group& group, const Sample* sample, bool must);
+  bool Reclaim(const Group& group, const Sample* sample);
+  void Preempt(Sample& sample);
+  void DropPrompt(Group& group);
+  void ForceOldest(std::vector<PlannedTokens>& plan);
+  int64_t PendingSamples() const;
+
+  SchedulerLimits limits_;
+  KvCache& cache_;
+  std::deque<std::unique_ptr<Group>> queued_;  // never started, in order of submission
+  std::list<std::unique_ptr<Group>> active_;   // started, oldest first
+  int64_t running_ = 0;
+  uint64_t preemptions_ = 0;
+};
+
+}  // namespace cohort::rollout
