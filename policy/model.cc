@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 #include "policy/gguf/gguf.h"
+#include "policy/pypi.h"
 #include "policy/weights/huggingface_folder.h"
 #include "policy/weights/huggingface_weights.h"
-#include "policy/pypi.h"
 
 namespace cohort::policy {
 namespace {

@@ -11,8 +11,7 @@ EncodedPrompt EncodeText(const Model& model, const std::string& text) {
   return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
 }
 
-nlohmann::ordered_json TemplateVariables(const Model& model,
-                                         const nlohmann::ordered_json& tools) {
+nlohmann::ordered_json TemplateVariables(const Model& model, const nlohmann::ordered_json& tools) {
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();
   if (model.chat_variables.is_object()) variables = model.chat_variables;
   if (!tools.is_null()) variables["tools"] = tools;

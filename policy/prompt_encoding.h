@@ -25,8 +25,7 @@ EncodedPrompt EncodeMessages(const Model& model, const nlohmann::ordered_json& m
                              const nlohmann::ordered_json& tools = nullptr);
 
 // What the model's template is rendered with besides the messages.
-nlohmann::ordered_json TemplateVariables(const Model& model,
-                                         const nlohmann::ordered_json& tools);
+nlohmann::ordered_json TemplateVariables(const Model& model, const nlohmann::ordered_json& tools);
 
 // What a demonstration adds after the prompt: the completion and the model's end-of-turn token.
 std::vector<int32_t> EncodeCompletion(const Model& model, const std::string& completion);

@@ -14,8 +14,8 @@ constexpr size_t kPage = size_t{4} << 10;
 HugeBuffer::HugeBuffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
   // Not rounded up to huge pages, which would waste half a page each: the kernel joins buffers that
-  // are allocated one after the other, and a huge page may then hold the end of one and the begin of
-  // the next.
+  // are allocated one after the other, and a huge page may then hold the end of one and the begin
+  // of the next.
   mapped_ = (bytes + kPage - 1) / kPage * kPage;
   data_ = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

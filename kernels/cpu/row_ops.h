@@ -220,8 +220,7 @@ void SoftmaxSums(const float* x, float temperature, float max, int64_t n, float*
 }
 
 template <class Vector>
-void SoftmaxTimes(const float* x, float temperature, float max, float w, int64_t n,
-                  float* out) {
+void SoftmaxTimes(const float* x, float temperature, float max, float w, int64_t n, float* out) {
   const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
   const Vector factor = Vector::Broadcast(w);
   for (int64_t i = 0; i < n; i += 16) {

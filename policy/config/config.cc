@@ -5,8 +5,8 @@
 #include "base/bounded_json.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/config/fields.h"
 #include "policy/config/family.h"
+#include "policy/config/fields.h"
 #include "policy/config/quantization.h"
 #include "policy/config/rope.h"
 

@@ -1,6 +1,7 @@
 #pragma once
 
-// The shape of a model, as config.json states it. Which fields a family has: policy/config/family.h.
+// The shape of a model, as config.json states it. Which fields a family has:
+// policy/config/family.h.
 
 #include <cstdint>
 #include <filesystem>
@@ -46,7 +47,8 @@ constexpr double kLatentNormEps = 1e-6;
 
 enum class RopeKind { kDefault, kLlama3, kYarn };
 
-// Rotary positions (arXiv 2104.09864) and their scaling; policy/config/rope_frequencies.h computes them.
+// Rotary positions (arXiv 2104.09864) and their scaling; policy/config/rope_frequencies.h computes
+// them.
 struct RopeConfig {
   RopeKind kind = RopeKind::kDefault;
   double base = 10000.0;
@@ -107,8 +109,8 @@ struct ModelConfig {
   bool tie_embeddings = false;
   int64_t bos_id = -1;  // -1: none
   std::vector<int64_t> eos_ids;
-  // Multi-token-prediction layers, whose indices follow the others' (policy/transformer/mtp_layer.h). A folder
-  // may announce some and hold none.
+  // Multi-token-prediction layers, whose indices follow the others'
+  // (policy/transformer/mtp_layer.h). A folder may announce some and hold none.
   int64_t num_mtp_layers = 0;
   AttentionConfig attention;
   RopeConfig rope;

@@ -10,7 +10,8 @@
 
 namespace cohort::policy {
 
-// How a folder on disk names a MoE layer; in memory all families have policy/weights/weights.h's names.
+// How a folder on disk names a MoE layer; in memory all families have policy/weights/weights.h's
+// names.
 struct ExpertNames {
   const char* block = ".mlp.";
   const char* gate = "gate_proj";

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "policy/config/fields.h"
-#include "policy/gguf/gguf.h"
 #include "policy/gguf/deepseek.h"
+#include "policy/gguf/gguf.h"
 #include "policy/gguf/rope.h"
 
 namespace cohort::policy {

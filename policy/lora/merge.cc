@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 
-// The adapters of one tensor of policy/weights/weights.h, which may hold the weights of many experts.
+// The adapters of one tensor of policy/weights/weights.h, which may hold the weights of many
+// experts.
 class TensorMerge {
  public:
   TensorMerge(const WeightMap& adapters, double scale) : adapters_(adapters), scale_(scale) {}

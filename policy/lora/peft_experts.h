@@ -22,9 +22,9 @@ namespace cohort::policy {
 std::string AdaptedParameter(const std::string& module, const at::Tensor& a, const at::Tensor& b,
                              const ModelConfig& config);
 
-// The adapters `module`.lora_A.weight and .lora_B.weight under the names of policy/lora/lora.h: those of
-// a layer's experts as one pair for each projection of each expert, views. `module` is what
-// AdaptedParameter gave.
+// The adapters `module`.lora_A.weight and .lora_B.weight under the names of policy/lora/lora.h:
+// those of a layer's experts as one pair for each projection of each expert, views. `module` is
+// what AdaptedParameter gave.
 WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const at::Tensor& b,
                          const ModelConfig& config);
 

@@ -1,7 +1,7 @@
 #include "policy/tokenizer/token_decoder.h"
 
-#include "policy/tokenizer/byte_symbols.h"
 #include "policy/chat/jinja/python_text.h"
+#include "policy/tokenizer/byte_symbols.h"
 
 namespace cohort::policy {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "policy/config/config.h"
 #include "policy/transformer/linear.h"
-#include "policy/transformer/packed_tokens.h"
 #include "policy/transformer/ops/rmsnorm.h"
 #include "policy/transformer/ops/rope.h"
+#include "policy/transformer/packed_tokens.h"
 
 namespace cohort::policy {
 

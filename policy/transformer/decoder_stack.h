@@ -27,8 +27,8 @@ class DecoderStackImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D].
   at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                      const std::vector<Segment>& segments);
-  // The k-th multi-token-prediction layer, k from 1 (policy/transformer/mtp_layer.h). `next` holds token i + k
-  // in the row of i, at position i.
+  // The k-th multi-token-prediction layer, k from 1 (policy/transformer/mtp_layer.h). `next` holds
+  // token i + k in the row of i, at position i.
   at::Tensor ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
   MtpLayer mtp_layer(int64_t k) const { return mtp_layers_.at(static_cast<size_t>(k - 1)); }
   const at::Tensor& embedding() const { return embed_tokens_->weight; }

@@ -32,8 +32,9 @@ struct ExpertAdapters {
   bool empty() const { return gate.is_empty() && up.is_empty() && down.is_empty(); }
 };
 
-// ExpertMlp (policy/transformer/expert_mlp.h) with the adapters added to its projections. Differentiable in the
-// adapters as well; without gradients of frozen weights no tensor of their size is made.
+// ExpertMlp (policy/transformer/expert_mlp.h) with the adapters added to its projections.
+// Differentiable in the adapters as well; without gradients of frozen weights no tensor of their
+// size is made.
 at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                             const at::Tensor& gate_up_E2mD, const at::Tensor& down_EDm,
                             ExpertAdapters adapters, const Dispatch& dispatch);

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "policy/transformer/ops/own_kernels.h"
 #include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/own_kernels.h"
 
 namespace cohort::policy {
 namespace {

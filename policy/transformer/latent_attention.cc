@@ -1,7 +1,7 @@
 #include "policy/transformer/latent_attention.h"
 
-#include "policy/transformer/ops/attend_segments.h"
 #include "policy/transformer/attention.h"
+#include "policy/transformer/ops/attend_segments.h"
 
 namespace cohort::policy {
 

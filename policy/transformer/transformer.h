@@ -22,7 +22,8 @@ class TransformerImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
 
-  // Multi-token prediction at depth k, 1 to config().num_mtp_layers (policy/transformer/mtp_layer.h).
+  // Multi-token prediction at depth k, 1 to config().num_mtp_layers
+  // (policy/transformer/mtp_layer.h).
   struct MtpStates {
     at::Tensor hidden_MD;   // for the next depth
     at::Tensor predict_MD;  // for head_weight(), as forward's rows are
@@ -36,7 +37,8 @@ class TransformerImpl : public torch::nn::Module {
   void LoadWeights(const WeightMap& weights);
   // The same without a copy: these fp32 tensors become the parameters, so nobody else may use them.
   void AdoptWeights(WeightMap weights);
-  // Detached views of the live parameters and selection biases, adapters (policy/lora/lora.h) left out.
+  // Detached views of the live parameters and selection biases, adapters (policy/lora/lora.h) left
+  // out.
   WeightMap Weights() const;
 
   // How many tokens each expert got in forwards run in training mode since the last call:

@@ -5,8 +5,8 @@
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "policy/weights/huggingface_weights.h"
 #include "policy/config/quantization.h"
+#include "policy/weights/huggingface_weights.h"
 
 namespace cohort::policy {
 namespace {

@@ -12,8 +12,8 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/weights/fp8_blocks.h"
 #include "policy/tensor/parallel_tasks.h"
+#include "policy/weights/fp8_blocks.h"
 #include "policy/weights/safetensors.h"
 #include "policy/weights/stored_tensors.h"
 

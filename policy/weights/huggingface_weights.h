@@ -1,7 +1,8 @@
 #pragma once
 
 // Weights of a Hugging Face folder: model.safetensors, or shards with model.safetensors.index.json.
-// On disk every routed expert has tensors of its own; in memory they are fused (policy/weights/weights.h).
+// On disk every routed expert has tensors of its own; in memory they are fused
+// (policy/weights/weights.h).
 
 #include <filesystem>
 #include <memory>
@@ -35,8 +36,8 @@ class HuggingFaceWeights final : public WeightSource {
 // False for folders that announce such layers and hold none, as those that transformers writes.
 bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& config);
 
-// `dtype` is that of StoredDtype in policy/weights/stored_tensors.h. Durable; replaces what the folder
-// held. A shard is closed before it would pass max_shard_bytes.
+// `dtype` is that of StoredDtype in policy/weights/stored_tensors.h. Durable; replaces what the
+// folder held. A shard is closed before it would pass max_shard_bytes.
 void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
                              const WeightMap& weights, at::ScalarType dtype,
                              int64_t max_shard_bytes);

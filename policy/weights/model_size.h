@@ -29,8 +29,8 @@ struct StoredSize {
   int64_t routed_experts = 0;  // of which
   int64_t embedding = 0;       // of which
 };
-// What the tensors of a folder written in `dtype` take (policy/weights/stored_tensors.h, StoredDtype), the
-// block scales of FP8 among them.
+// What the tensors of a folder written in `dtype` take (policy/weights/stored_tensors.h,
+// StoredDtype), the block scales of FP8 among them.
 StoredSize MeasureFolder(const ModelConfig& config, c10::ScalarType dtype);
 
 // Numbers that one token leaves in the cache of all layers: keys and values of every KV head

@@ -29,8 +29,8 @@ std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::st
 std::vector<StoredTensor> StoredExpert(const ModelConfig& config, const std::string& name,
                                        int64_t expert, const at::Tensor& slice);
 
-// The dtype that a folder written in `folder_dtype` stores a tensor of policy/weights/weights.h in: the
-// router's selection bias is fp32 in any; float8_e4m3fn is for the matrices of attention and
+// The dtype that a folder written in `folder_dtype` stores a tensor of policy/weights/weights.h in:
+// the router's selection bias is fp32 in any; float8_e4m3fn is for the matrices of attention and
 // experts alone, and embedding, head, gates and norms are then bfloat16, as in DeepSeek-V3's.
 at::ScalarType StoredDtype(const std::string& name, size_t dimensions, at::ScalarType folder_dtype);
 

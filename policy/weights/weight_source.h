@@ -17,8 +17,8 @@ struct ExpertIndex {
   int64_t count = 0;
 };
 
-// Names, shapes and fusion of policy/weights/weights.h; any floating dtype. What is taken belongs to the
-// taker, and may be given only once.
+// Names, shapes and fusion of policy/weights/weights.h; any floating dtype. What is taken belongs
+// to the taker, and may be given only once.
 class WeightSource {
  public:
   WeightSource() = default;

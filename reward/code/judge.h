@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 
-#include "reward/grader.h"
-#include "reward/code/task.h"
 #include "reward/code/language.h"
+#include "reward/code/task.h"
 #include "reward/code/verdict.h"
+#include "reward/grader.h"
 
 namespace cohort::reward::judge {
 

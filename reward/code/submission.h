@@ -5,8 +5,8 @@
 
 #include "reward/code/box/pool.h"
 #include "reward/code/box/run.h"
-#include "reward/code/judge.h"
 #include "reward/code/examiner.h"
+#include "reward/code/judge.h"
 
 namespace cohort::reward::judge {
 

@@ -1,9 +1,9 @@
 // math: the final answer of the completion is the answer, as mathematics.
 
-#include "reward/text/answer_text.h"
 #include "reward/math/extract/answer_extraction.h"
 #include "reward/math/verifier.h"
 #include "reward/registry.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward {
 namespace {

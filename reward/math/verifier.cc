@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <memory>
 
-#include "reward/text/answer_text.h"
+#include "reward/math/algebra/rewrite.h"
 #include "reward/math/extract/calendar.h"
-#include "reward/math/parse/characters.h"
 #include "reward/math/extract/choice.h"
 #include "reward/math/extract/compound_quantity.h"
-#include "reward/math/parse/parser.h"
 #include "reward/math/extract/plain_text.h"
-#include "reward/math/algebra/rewrite.h"
+#include "reward/math/parse/characters.h"
+#include "reward/math/parse/parser.h"
+#include "reward/text/answer_text.h"
 #include "reward/text/math_text.h"
 
 namespace cohort::reward::math {

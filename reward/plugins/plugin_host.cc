@@ -18,8 +18,8 @@
 #include <string_view>
 
 #include "reward/plugins/plugin.h"
-#include "reward/plugins/plugin_supervisor.h"
 #include "reward/plugins/plugin_protocol.h"
+#include "reward/plugins/plugin_supervisor.h"
 
 namespace {
 

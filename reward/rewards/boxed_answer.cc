@@ -1,9 +1,9 @@
 // boxed_answer: the last \boxed{...} of the completion is the answer, as normalised text or number.
 
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/boxed.h"
 #include "reward/text/math_text.h"
-#include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {

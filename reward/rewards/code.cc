@@ -1,11 +1,11 @@
 // code: runs the completion's program against the sample's tests, in a sandbox (judge/).
 
 #include "base/error.h"
-#include "reward/text/answer_text.h"
-#include "reward/code/judge.h"
-#include "reward/code/fenced_code.h"
 #include "reward/cache/judged_once.h"
+#include "reward/code/fenced_code.h"
+#include "reward/code/judge.h"
 #include "reward/registry.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward {
 namespace {

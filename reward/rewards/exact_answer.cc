@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reward/text/answer_text.h"
 #include "reward/registry.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward {
 namespace {

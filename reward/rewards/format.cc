@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/utf8.h"
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/regex.h"
-#include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {

@@ -8,9 +8,9 @@
 #include <map>
 
 #include "base/utf8.h"
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/edit_distance.h"
-#include "reward/registry.h"
 #include "reward/text/words.h"
 
 namespace cohort::reward {

@@ -1,10 +1,10 @@
 // json_schema: the completion is JSON that fits a schema.
 
 #include "base/durable_file.h"
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/json_schema.h"
 #include "reward/text/json_text.h"
-#include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {

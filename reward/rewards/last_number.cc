@@ -1,8 +1,8 @@
 // last_number: the last number of the completion is the answer's number, exactly, as decimals.
 
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/number_scan.h"
-#include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {

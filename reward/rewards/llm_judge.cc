@@ -8,10 +8,10 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/utf8.h"
-#include "reward/text/answer_text.h"
-#include "reward/text/json_text.h"
 #include "reward/cache/judged_once.h"
 #include "reward/registry.h"
+#include "reward/text/answer_text.h"
+#include "reward/text/json_text.h"
 
 namespace cohort::reward {
 namespace {

@@ -2,10 +2,10 @@
 
 #include <map>
 
+#include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/json_schema.h"
 #include "reward/text/json_text.h"
-#include "reward/registry.h"
 
 namespace cohort::reward {
 namespace {

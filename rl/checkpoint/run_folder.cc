@@ -10,8 +10,8 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "rl/checkpoint/provenance.h"
-#include "rl/recipe/recipe.h"
 #include "rl/checkpoint/resume_rule.h"
+#include "rl/recipe/recipe.h"
 
 namespace cohort::rl {
 namespace {

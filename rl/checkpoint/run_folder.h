@@ -15,8 +15,8 @@ class RunFolder {
  public:
   // Creates or opens `path` for `recipe`:
   //   nothing there      a fresh run
-  //   a run is there     it is resumed, unless rl/checkpoint/resume_rule.h refuses how the recipe changed
-  //   fresh = true       the run that is there moves to PATH.old-N; nothing is deleted
+  //   a run is there     it is resumed, unless rl/checkpoint/resume_rule.h refuses how the recipe
+  //   changed fresh = true       the run that is there moves to PATH.old-N; nothing is deleted
   // Errors: kUsage naming the differing keys; kUsage for a folder that holds something else;
   // kEnvironment when another process has the run, or the folder cannot be written.
   RunFolder(std::filesystem::path path, const proto::Recipe& recipe, bool fresh);

@@ -8,15 +8,15 @@
 #include "base/json_lines.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
-#include "rl/evaluation/answer_groups.h"
-#include "rl/evaluation/benchmark_data.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
+#include "rl/commands/temporary_folder.h"
+#include "rl/evaluation/answer_groups.h"
+#include "rl/evaluation/benchmark_data.h"
 #include "rl/evaluation/endpoint_completions.h"
+#include "rl/evaluation/grade_completions.h"
 #include "rl/evaluation/report.h"
 #include "rl/run/fleet.h"
-#include "rl/evaluation/grade_completions.h"
-#include "rl/commands/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {

@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/json_place.h"
+#include "policy/prompt_encoding.h"
 #include "policy/tokenizer/token_stream.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "policy/prompt_encoding.h"
 #include "rollout/decoder/decoder.h"
 
 namespace cohort::rl {

@@ -1,5 +1,7 @@
 // cohort plan: what a model of some shape takes to store, train and serve.
 
+#include "rl/plan/plan.h"
+
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -10,7 +12,6 @@
 #include "policy/model.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rl/plan/plan.h"
 
 namespace cohort::rl {
 namespace {

@@ -6,12 +6,12 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/transformer/ops/logprobs.h"
 #include "policy/model.h"
+#include "policy/prompt_encoding.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "policy/prompt_encoding.h"
 #include "rollout/decoder/decoder.h"
 
 namespace cohort::rl {

@@ -4,10 +4,10 @@
 #include <fstream>
 
 #include "base/json_lines.h"
-#include "rl/records/metrics.h"
+#include "rl/commands/temporary_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
-#include "rl/commands/temporary_folder.h"
+#include "rl/records/metrics.h"
 #include "rl/run/training_run.h"
 
 namespace cohort::rl {

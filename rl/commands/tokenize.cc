@@ -5,9 +5,9 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/json_place.h"
+#include "policy/prompt_encoding.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "policy/prompt_encoding.h"
 
 namespace cohort::rl {
 

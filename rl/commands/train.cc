@@ -5,11 +5,11 @@
 #include "base/error.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
+#include "rl/checkpoint/run_folder.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/fleet/interrupt.h"
 #include "rl/recipe/recipe.h"
-#include "rl/checkpoint/run_folder.h"
 #include "rl/run/training_run.h"
 
 namespace cohort::rl {

@@ -35,12 +35,13 @@ enum class RowKind { kTraining, kDemonstration, kHeldOut };
 //   {"prompt", "answer", "completion", ...}   names mapped by prompt_field, answer_field,
 //   completion_field
 //   {"messages": [...], "tools": [...], ...}  a last assistant turn is the completion
-// prompt_template, where there is one, says how columns become the prompt (rl/data/prompt_template.h).
-// `instruction` becomes the system message when data.chat is set, else a line before the prompt;
-// data.chat turns every prompt into `messages`. strip_pattern is removed from completions, and
-// from every assistant turn of a kDemonstration row, since each of them is learnt.
-// Errors: kUsage "FILE:LINE: ..." naming the missing column and the nearest one there is; a file
-// without rows; a strip_pattern that PCRE2 refuses. kEnvironment for a file that cannot be read.
+// prompt_template, where there is one, says how columns become the prompt
+// (rl/data/prompt_template.h). `instruction` becomes the system message when data.chat is set, else
+// a line before the prompt; data.chat turns every prompt into `messages`. strip_pattern is removed
+// from completions, and from every assistant turn of a kDemonstration row, since each of them is
+// learnt. Errors: kUsage "FILE:LINE: ..." naming the missing column and the nearest one there is; a
+// file without rows; a strip_pattern that PCRE2 refuses. kEnvironment for a file that cannot be
+// read.
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
                                   RowKind kind);
 

@@ -28,8 +28,8 @@ JudgedSample Judged(const Sample& sample) {
 PromptTask MakePromptTask(const policy::Model& model, const Problem& problem, uint64_t group_id,
                           uint64_t first_sample_id, int group_size) {
   policy::EncodedPrompt prompt = problem.messages.is_null()
-                             ? EncodeText(model, problem.prompt)
-                             : EncodeMessages(model, problem.messages, problem.tools);
+                                     ? EncodeText(model, problem.prompt)
+                                     : EncodeMessages(model, problem.messages, problem.tools);
   PromptTask task;
   task.group_id = group_id;
   task.prompt_text = problem.question;

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "policy/model.h"
-#include "rl/rollouts/collector.h"
 #include "rl/data/problem_generator.h"
+#include "rl/rollouts/collector.h"
 
 namespace cohort::rl {
 

@@ -9,8 +9,8 @@
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
 #include "rl/evaluation/elo.h"
-#include "rl/evaluation/statistics.h"
 #include "rl/evaluation/majority_vote.h"
+#include "rl/evaluation/statistics.h"
 
 namespace cohort::rl {
 namespace {

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "rl/learner/mtp_loss.h"
-#include "rl/objectives/policy_loss.h"
 #include "rl/learner/sft_loss.h"
+#include "rl/objectives/policy_loss.h"
 
 namespace cohort::rl {
 namespace {

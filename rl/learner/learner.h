@@ -15,9 +15,9 @@
 #include "policy/lora/lora.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/batch.h"
+#include "rl/learner/optimizer.h"
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss_metrics.h"
-#include "rl/learner/optimizer.h"
 #include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {

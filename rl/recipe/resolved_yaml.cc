@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_lines.h"
-#include "rl/recipe/recipe.h"
 #include "rl/recipe/reader.h"
+#include "rl/recipe/recipe.h"
 #include "rl/recipe/value.h"
 
 namespace cohort::rl {

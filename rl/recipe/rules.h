@@ -1,7 +1,7 @@
 #pragma once
 
-#include "rl/recipe/recipe.pb.h"
 #include "rl/recipe/reader.h"
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 

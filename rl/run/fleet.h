@@ -7,10 +7,10 @@
 #include <memory>
 
 #include "policy/model.h"
-#include "rl/rollouts/collector.h"
 #include "rl/evaluation/evaluation.h"
-#include "rl/recipe/recipe.pb.h"
 #include "rl/fleet/worker_pool.h"
+#include "rl/recipe/recipe.pb.h"
+#include "rl/rollouts/collector.h"
 
 namespace cohort::rl {
 

@@ -6,14 +6,14 @@
 #include <vector>
 
 #include "policy/model.h"
+#include "rl/data/problem_generator.h"
+#include "rl/learner/learner.h"
+#include "rl/recipe/recipe.pb.h"
 #include "rl/records/console.h"
 #include "rl/records/diagnostics.h"
-#include "rl/run/fleet.h"
-#include "rl/learner/learner.h"
-#include "rl/data/problem_generator.h"
-#include "rl/recipe/recipe.pb.h"
-#include "rl/run/progress.h"
 #include "rl/records/sample_table.h"
+#include "rl/run/fleet.h"
+#include "rl/run/progress.h"
 
 namespace cohort::rl {
 

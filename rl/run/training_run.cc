@@ -7,13 +7,13 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/prompt_encoding.h"
 #include "policy/tensor/tensor_memory.h"
 #include "rl/checkpoint/checkpoint.h"
-#include "rl/run/grpo_step.h"
-#include "rl/learner/initial_policy.h"
 #include "rl/fleet/interrupt.h"
-#include "policy/prompt_encoding.h"
+#include "rl/learner/initial_policy.h"
 #include "rl/recipe/recipe.h"
+#include "rl/run/grpo_step.h"
 #include "rl/run/rejection_sampling.h"
 
 namespace cohort::rl {

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "rl/run/fleet.h"
-#include "rl/learner/learner.h"
-#include "rl/records/metrics.h"
-#include "rl/objectives/objective.h"
-#include "rl/run/round_context.h"
 #include "rl/checkpoint/run_folder.h"
+#include "rl/learner/learner.h"
+#include "rl/objectives/objective.h"
+#include "rl/records/metrics.h"
+#include "rl/run/fleet.h"
+#include "rl/run/round_context.h"
 #include "rl/run/sft_step.h"
 
 namespace cohort::rl {

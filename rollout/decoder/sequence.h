@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "rollout/decoder/decoder.h"
 #include "rollout/cpu/kv_cache.h"
+#include "rollout/decoder/decoder.h"
 
 namespace cohort::rollout {
 

@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "policy/config/config.h"
-#include "rollout/worker/engine.h"
 #include "rollout/rollout.pb.h"
+#include "rollout/worker/engine.h"
 
 namespace cohort::rollout {
 

@@ -6,8 +6,8 @@
 #include <atomic>
 
 #include "policy/config/config.h"
-#include "rollout/worker/engine.h"
 #include "rollout/rollout.grpc.pb.h"
+#include "rollout/worker/engine.h"
 
 namespace cohort::rollout {
 

@@ -5,9 +5,9 @@
 #include <atomic>
 
 #include "policy/config/config.h"
-#include "rollout/worker/engine.h"
 #include "rollout/rollout.pb.h"
 #include "rollout/weight_sync/weight_receive.h"
+#include "rollout/worker/engine.h"
 
 namespace cohort::rollout {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "policy/weights/huggingface_weights.h"
-#include "policy/transformer/ops/logprobs.h"
 #include "policy/model.h"
-#include "policy/weights/safetensors.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
+#include "policy/weights/huggingface_weights.h"
+#include "policy/weights/safetensors.h"
 
 namespace cohort::policy {
 

@@ -6,9 +6,9 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/transformer/ops/logprobs.h"
 #include "policy/model.h"
 #include "policy/pypi.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "rollout/decoder/decoder.h"
 #include "tests/policy/golden_model.h"
 

@@ -6,8 +6,8 @@
 #include "policy/chat/jinja/filters.h"
 #include "policy/chat/jinja/methods.h"
 #include "policy/chat/jinja/operators.h"
-#include "policy/chat/jinja/tests.h"
 #include "policy/chat/jinja/python_text.h"
+#include "policy/chat/jinja/tests.h"
 
 namespace cohort::policy::jinja {
 namespace {

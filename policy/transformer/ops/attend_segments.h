@@ -10,8 +10,8 @@ namespace cohort::policy {
 
 // Causal softmax(scale * q k^T) v inside each segment and over its prefix; differentiable.
 // q: [T, H, query_dim]; k: [T, KV heads, query_dim]; v: [T, KV heads, value_dim];
-// out: [T, H * value_dim]. In fp32 on the CPU it is kernels/cpu/segment_attention.h, else LibTorch's
-// scaled_dot_product_attention, one call a segment.
+// out: [T, H * value_dim]. In fp32 on the CPU it is kernels/cpu/segment_attention.h, else
+// LibTorch's scaled_dot_product_attention, one call a segment.
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           double scale, const std::vector<Segment>& segments);
 

@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "kernels/cpu/dense_product.h"
-#include "policy/transformer/ops/own_kernels.h"
 #include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/own_kernels.h"
 
 namespace cohort::policy {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "policy/transformer/ops/own_kernels.h"
 #include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/own_kernels.h"
 
 namespace cohort::policy {
 namespace {

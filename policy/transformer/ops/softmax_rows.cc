@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "policy/transformer/ops/own_kernels.h"
 #include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/own_kernels.h"
 
 namespace cohort::policy {
 namespace {

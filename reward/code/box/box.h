@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "reward/code/box/protocol.h"
-#include "reward/code/limits.h"
 #include "reward/code/box/sandbox.h"
+#include "reward/code/limits.h"
 
 namespace cohort::reward::judge {
 

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "reward/math/parse/functions.h"
 #include "reward/math/limits.h"
+#include "reward/math/parse/functions.h"
 
 namespace cohort::reward::math {
 

@@ -4,8 +4,8 @@
 #include <set>
 #include <string_view>
 
-#include "reward/math/compare/compare.h"
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/compare.h"
 
 namespace cohort::reward::math {
 namespace {

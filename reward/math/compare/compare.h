@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "reward/math/conventions.h"
 #include "reward/math/algebra/expression.h"
-#include "reward/math/limits.h"
 #include "reward/math/compare/real_set.h"
+#include "reward/math/conventions.h"
+#include "reward/math/limits.h"
 
 namespace cohort::reward::math {
 

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <set>
 
-#include "reward/math/value/ball_value.h"
-#include "reward/math/compare/compare.h"
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/compare.h"
+#include "reward/math/value/ball_value.h"
 
 namespace cohort::reward::math {
 namespace {

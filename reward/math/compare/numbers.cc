@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "reward/math/value/ball_value.h"
+#include "reward/math/algebra/rewrite.h"
 #include "reward/math/compare/compare.h"
+#include "reward/math/value/ball_value.h"
 #include "reward/math/value/exact_value.h"
 #include "reward/math/value/residue.h"
-#include "reward/math/algebra/rewrite.h"
 #include "reward/math/value/separation_bound.h"
 #include "reward/math/value/small_rational.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "reward/math/value/exact_value.h"
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/value/exact_value.h"
 
 namespace cohort::reward::math {
 namespace {

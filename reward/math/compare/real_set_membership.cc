@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reward/math/compare/real_set.h"
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/real_set.h"
 
 namespace cohort::reward::math {
 namespace {

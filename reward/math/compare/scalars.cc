@@ -1,10 +1,10 @@
 // Single values: units, percent, degrees, ratios, words.
 
-#include "reward/math/value/ball_value.h"
+#include "reward/math/algebra/rewrite.h"
 #include "reward/math/compare/compare.h"
 #include "reward/math/extract/plain_text.h"
-#include "reward/math/algebra/rewrite.h"
 #include "reward/math/parse/units.h"
+#include "reward/math/value/ball_value.h"
 
 namespace cohort::reward::math {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <set>
 
-#include "reward/math/compare/compare.h"
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/compare.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <array>
 
-#include "reward/text/answer_text.h"
-#include "reward/text/boxed.h"
 #include "reward/math/extract/calendar.h"
-#include "reward/math/parse/characters.h"
 #include "reward/math/extract/choice.h"
 #include "reward/math/extract/compound_quantity.h"
-#include "reward/math/limits.h"
 #include "reward/math/extract/plain_text.h"
 #include "reward/math/extract/sentence_answer.h"
+#include "reward/math/limits.h"
+#include "reward/math/parse/characters.h"
 #include "reward/math/verifier.h"
+#include "reward/text/answer_text.h"
+#include "reward/text/boxed.h"
 
 namespace cohort::reward::math {
 namespace {

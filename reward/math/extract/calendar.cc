@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "reward/math/parse/characters.h"
 #include "reward/math/extract/plain_text.h"
+#include "reward/math/parse/characters.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -1,8 +1,8 @@
 #include "reward/math/extract/choice.h"
 
-#include "reward/text/answer_text.h"
-#include "reward/math/parse/characters.h"
 #include "reward/math/extract/plain_text.h"
+#include "reward/math/parse/characters.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward::math {
 namespace {

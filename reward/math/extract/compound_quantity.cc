@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "reward/math/parse/characters.h"
 #include "reward/math/extract/plain_text.h"
+#include "reward/math/parse/characters.h"
 #include "reward/math/parse/units.h"
 
 namespace cohort::reward::math {

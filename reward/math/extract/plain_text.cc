@@ -5,9 +5,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "reward/text/answer_text.h"
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/macro_table.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "reward/text/answer_text.h"
+#include "reward/math/extract/plain_text.h"
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/macro_table.h"
-#include "reward/math/extract/plain_text.h"
 #include "reward/math/verifier.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
-#include "reward/text/answer_text.h"
-#include "reward/math/parse/characters.h"
 #include "reward/math/algebra/expression.h"
-#include "reward/math/parse/lexer_number.h"
 #include "reward/math/limits.h"
+#include "reward/math/parse/characters.h"
+#include "reward/math/parse/lexer_number.h"
 #include "reward/math/parse/macro_table.h"
 #include "reward/math/parse/unicode_math.h"
+#include "reward/text/answer_text.h"
 
 namespace cohort::reward::math {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "reward/math/parse/characters.h"
 #include "reward/math/limits.h"
+#include "reward/math/parse/characters.h"
 #include "reward/math/parse/parser.h"
 #include "reward/math/parse/parser_state.h"
 #include "reward/math/parse/units.h"

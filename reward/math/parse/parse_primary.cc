@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "reward/math/parse/characters.h"
 #include "reward/math/limits.h"
+#include "reward/math/parse/characters.h"
 #include "reward/math/parse/parser_state.h"
 
 namespace cohort::reward::math {

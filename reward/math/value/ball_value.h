@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "reward/math/algebra/expression.h"
 #include "reward/math/value/big_number.h"
 #include "reward/math/value/exact_value.h"
-#include "reward/math/algebra/expression.h"
 
 namespace cohort::reward::math {
 

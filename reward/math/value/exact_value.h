@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "reward/math/value/big_number.h"
 #include "reward/math/algebra/expression.h"
 #include "reward/math/limits.h"
+#include "reward/math/value/big_number.h"
 
 namespace cohort::reward::math {
 

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "policy/transformer/ops/logprobs.h"
 #include "policy/config/rope_frequencies.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "tests/policy/family_golden.h"
-#include "tests/policy/transformer/golden_gradients.h"
 #include "tests/policy/golden_model.h"
+#include "tests/policy/transformer/golden_gradients.h"
 
 namespace cohort::policy {
 namespace {

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "policy/lora/lora.h"
 #include "policy/weights/safetensors.h"
-#include "tests/policy/transformer/golden_gradients.h"
 #include "tests/policy/golden_model.h"
+#include "tests/policy/transformer/golden_gradients.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {

@@ -9,8 +9,8 @@
 
 #include "reward/service/server.h"
 #include "tests/reward/client.h"
-#include "tests/reward/process_watch.h"
 #include "tests/reward/plugins/python_file.h"
+#include "tests/reward/process_watch.h"
 
 namespace cohort::reward {
 namespace {

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "reward/service/scorer.h"
 #include "tests/reward/grade.h"
-#include "tests/reward/process_watch.h"
 #include "tests/reward/plugins/python_file.h"
+#include "tests/reward/process_watch.h"
 
 namespace cohort::reward {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "rl/recipe/recipe.h"
 #include "rl/checkpoint/resume_rule.h"
+#include "rl/recipe/recipe.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {

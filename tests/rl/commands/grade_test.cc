@@ -1,3 +1,5 @@
+#include "tests/reward/grade.h"
+
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -10,7 +12,6 @@
 #include "reward/code/box/sandbox.h"
 #include "rl/commands/commands.h"
 #include "rl/commands/grade_benchmark.h"
-#include "tests/reward/grade.h"
 
 namespace cohort::rl {
 namespace {

@@ -8,9 +8,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "rollout/cpu/attention_weights.h"
 #include "tests/rollout/decoder/completions.h"
 #include "tests/rollout/golden_model.h"
-#include "rollout/cpu/attention_weights.h"
 
 namespace cohort::rollout {
 namespace {

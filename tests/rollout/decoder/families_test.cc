@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <cmath>
 
-#include "tests/rollout/family_models.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
-#include "rollout/decoder/decoder.h"
 #include "rollout/cpu/forward.h"
+#include "rollout/decoder/decoder.h"
 #include "rollout/weight_sync/weight_image.h"
+#include "tests/rollout/family_models.h"
 
 namespace cohort::rollout {
 namespace {

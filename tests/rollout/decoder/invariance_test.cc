@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "tests/rollout/decoder/completions.h"
-#include "tests/rollout/family_models.h"
 #include "rollout/cpu/attention_weights.h"
 #include "rollout/decoder/decoder.h"
+#include "tests/rollout/decoder/completions.h"
+#include "tests/rollout/family_models.h"
 
 namespace cohort::rollout {
 namespace {
