@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 
 #include "base/error.h"
+#include "rl/objectives/aggregation.h"
 #include "rl/objectives/cispo_surrogate.h"
 #include "rl/objectives/clipped_surrogate.h"
 #include "rl/objectives/importance_correction.h"
@@ -96,6 +97,13 @@ PolicyLoss ComputePolicyLoss(const Objective& objective, const PolicyLossInputs&
   const at::Tensor weight_T = TokenWeights(objective, samples, inputs.totals, policy_T);
   return {(weight_T * loss_T).sum(),
           Measure(inputs, {policy_T.detach(), old_T, ratio_T, surrogate.clipped_T})};
+}
+
+PolicyObjective MakePolicyObjective(const Objective& objective) {
+  CheckObjective(objective);
+  return {
+      [objective](const PolicyLossInputs& inputs) { return ComputePolicyLoss(objective, inputs); },
+      objective.NeedsRefLogprobs()};
 }
 
 }  // namespace cohort::rl
