@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "policy/weights/model_size.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rl {
 namespace {
