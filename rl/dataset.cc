@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
-#include "rl/counter_random.h"
+#include "base/counter_random.h"
 #include "rl/prompt_template.h"
 #include "rl/text_pattern.h"
 
@@ -195,12 +195,12 @@ ProblemStream::ProblemStream(uint64_t size, uint64_t seed)
 }
 
 uint64_t ProblemStream::At(uint64_t position) {
-  constexpr uint64_t kShuffle = 1;  // this class's own random stream
+  constexpr uint32_t kShuffle = 1;  // this class's own random stream
   const uint64_t epoch = position / size_;
   if (epoch != cached_epoch_) {
     order_.resize(size_);
     std::iota(order_.begin(), order_.end(), uint64_t{0});
-    CounterRandom random(seed_, kShuffle, epoch);
+    base::CounterRandom random(seed_, kShuffle, epoch);
     for (uint64_t i = size_ - 1; i > 0; --i) {  // Fisher-Yates
       std::swap(order_[i], order_[random.Uniform(0, static_cast<int64_t>(i))]);
     }

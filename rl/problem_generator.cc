@@ -1,19 +1,19 @@
 #include "rl/problem_generator.h"
 
+#include "base/counter_random.h"
 #include "base/error.h"
-#include "rl/counter_random.h"
 #include "rl/word_problems.h"
 
 namespace cohort::rl {
 namespace {
 
 // Random streams of their own for training and held-out problems.
-constexpr uint64_t kTrainStream = 2;
+constexpr uint32_t kTrainStream = 2, kRedrawStream = 3;
 constexpr uint64_t kTestSeed = 0x68656C646F7574;  // every run is measured on the same problems
 constexpr int kMaxDraws = 10000;
 
 // The sum of six digits: 9^6 = 531,441 problems, too many to learn by heart.
-Problem Addition(CounterRandom* random) {
+Problem Addition(base::CounterRandom* random) {
   constexpr int kTerms = 6;
   Problem problem;
   int64_t sum = 0;
@@ -29,13 +29,13 @@ Problem Addition(CounterRandom* random) {
 
 uint64_t DrawIndex(uint64_t cursor, int draw) {
   return draw == 0 ? cursor
-                   : CounterRandom(cursor, kTrainStream, static_cast<uint64_t>(draw)).Next();
+                   : base::CounterRandom(cursor, kRedrawStream, static_cast<uint64_t>(draw)).Next();
 }
 
 }  // namespace
 
 Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index) {
-  CounterRandom random(seed, kTrainStream, index);
+  base::CounterRandom random(seed, kTrainStream, index);
   if (kind == "addition") return Addition(&random);
   if (kind == "word_problems") return WordProblem(&random);
   throw Error(ErrorCode::kUsage, "no problem generator '" + std::string(kind) + "'",

@@ -1,10 +1,10 @@
-#include "kernels/philox.h"
+#include "base/counter_random.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-namespace cohort::kernels {
+namespace cohort::base {
 namespace {
 
 using Words = std::array<uint32_t, 4>;
@@ -43,5 +43,23 @@ TEST(Philox, DrawsFillTheUnitIntervalEvenly) {
   EXPECT_LT(chi_square, 43.8);  // 19 degrees of freedom, probability 0.001
 }
 
+TEST(CounterRandom, DrawsAreWordsOfPhiloxByNumberStreamAndIndex) {
+  CounterRandom random(/*seed=*/uint64_t{7} << 32 | 5, /*stream=*/3,
+                       /*index=*/uint64_t{9} << 32 | 11);
+  for (uint32_t n = 0; n < 3; ++n) {
+    const Words words = Philox4x32({n, 3, 11, 9}, {5, 7});
+    EXPECT_EQ(random.Next(), uint64_t{words[0]} << 32 | words[1]);
+  }
+}
+
+TEST(CounterRandom, UniformMeetsEveryValueAboutEquallyOften) {
+  std::array<int, 7> counts{};
+  CounterRandom random(1, 1, 0);
+  for (int i = 0; i < 70000; ++i) ++counts.at(static_cast<size_t>(random.Uniform(-3, 3) + 3));
+  double chi_square = 0;
+  for (const int count : counts) chi_square += std::pow(count - 10000.0, 2) / 10000.0;
+  EXPECT_LT(chi_square, 22.5);  // 6 degrees of freedom, probability 0.001
+}
+
 }  // namespace
-}  // namespace cohort::kernels
+}  // namespace cohort::base
