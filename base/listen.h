@@ -1,6 +1,7 @@
 #pragma once
 
-// Where a service listens: loopback unless asked otherwise, and never on top of another program.
+// Opens the address of a service: loopback unless asked otherwise, and never one that another
+// program already listens on.
 
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>

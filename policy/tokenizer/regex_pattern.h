@@ -4,13 +4,12 @@
 // Unicode properties, compiled to machine code where PCRE2 can.
 
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "base/json_place.h"
+#include "base/regex.h"
 
 namespace cohort::policy {
 
@@ -28,19 +27,19 @@ class RegexPattern {
   }
 
  private:
-  struct Code;
   class Matcher {
    public:
-    Matcher(const RegexPattern& pattern, std::string_view text);
+    Matcher(const RegexPattern& pattern, std::string_view text) : pattern_(pattern), text_(text) {}
     bool Next(size_t* begin, size_t* end);
 
    private:
-    const Code& code_;
+    const RegexPattern& pattern_;
     std::string_view text_;
     size_t position_ = 0;
   };
 
-  std::shared_ptr<const Code> code_;
+  std::string source_;
+  std::optional<base::Regex> regex_;  // always there once constructed
 };
 
 // The pattern that a JSON file holds there; kUsage naming the place too.

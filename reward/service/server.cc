@@ -1,12 +1,18 @@
 #include "reward/service/server.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/listen.h"
 #include "reward/service/request_check.h"
 
 namespace cohort::reward {
 
 Server::Server(const ServerSettings& settings)
-    : scorer_({.workers = settings.workers}),
+    : workers_(settings.workers > 0
+                   ? settings.workers
+                   : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
+      scorer_({.workers = workers_}),
       service_({.allow_plugins = settings.allow_plugins || base::IsLoopback(settings.listen)},
                &scorer_) {
   grpc::ServerBuilder builder;

@@ -6,11 +6,11 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rl/commands/temporary_folder.h"
 #include "rl/evaluation/answer_groups.h"
 #include "rl/evaluation/benchmark_data.h"
 #include "rl/evaluation/endpoint_completions.h"
@@ -226,7 +226,7 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
   if (!options.max_tokens && model.config.max_positions < kMaxTokens) {
     recipe.mutable_rollout()->set_max_new_tokens(static_cast<int>(model.config.max_positions));
   }
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   Fleet fleet(recipe, model, folder.path(), FindPrograms());
   fleet.Publish(model.weights, 1);
   return fleet.Evaluate(problems, temperature, options.samples);

@@ -6,9 +6,9 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "base/regex.h"
 #include "rl/data/counter_random.h"
 #include "rl/data/prompt_template.h"
-#include "rl/data/text_pattern.h"
 
 namespace cohort::rl {
 namespace {
@@ -65,12 +65,20 @@ void AddInstruction(const proto::Data& data, OrderedJson* messages) {
   messages->push_back({{"role", "system"}, {"content", data.instruction()}});
 }
 
+base::Regex StripPattern(const std::string& pattern) {
+  auto compiled = base::Regex::Compile(pattern, {.unicode_classes = false});
+  if (const auto* fault = std::get_if<base::RegexFault>(&compiled)) {
+    throw Error(ErrorCode::kUsage, "data.strip_pattern '" + pattern +
+                                       "' is no regular expression: " + fault->message +
+                                       " at character " + std::to_string(fault->offset));
+  }
+  return std::get<base::Regex>(std::move(compiled));
+}
+
 class RowReader {
  public:
   RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
-    if (!data.strip_pattern().empty()) {
-      strip_.emplace(data.strip_pattern(), "data.strip_pattern");
-    }
+    if (!data.strip_pattern().empty()) strip_ = StripPattern(data.strip_pattern());
   }
 
   Problem Read(const OrderedJson& ordered) const {
@@ -116,10 +124,10 @@ class RowReader {
 
   void Strip(Problem* problem) const {
     if (!strip_) return;
-    problem->completion = strip_->RemoveFrom(problem->completion);
+    problem->completion = strip_->RemoveMatches(problem->completion);
     if (kind_ != RowKind::kDemonstration || !problem->messages.is_array()) return;
     for (OrderedJson& turn : problem->messages) {
-      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveFrom(ContentOf(turn));
+      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveMatches(ContentOf(turn));
     }
   }
 
@@ -161,7 +169,7 @@ class RowReader {
 
   const proto::Data& data_;
   RowKind kind_;
-  std::optional<TextPattern> strip_;
+  std::optional<base::Regex> strip_;
 };
 
 }  // namespace

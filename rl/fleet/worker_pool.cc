@@ -1,7 +1,6 @@
 #include "rl/fleet/worker_pool.h"
 
 #include <spdlog/spdlog.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "reward/reward.grpc.pb.h"
 #include "rl/fleet/channel.h"
 #include "rl/fleet/interrupt.h"
@@ -21,27 +21,6 @@ namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A folder for sockets; under /tmp because a socket's path has at most 107 bytes.
-class SocketFolder {
- public:
-  SocketFolder() {
-    std::string path = (std::filesystem::temp_directory_path() / "cohort-XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) {
-      throw Error(ErrorCode::kEnvironment, "cannot make a folder for sockets: " + path);
-    }
-    path_ = path;
-  }
-  ~SocketFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  SocketFolder(const SocketFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 grpc::Status AskRollout(const std::shared_ptr<grpc::Channel>& channel, CancellableCalls& calls,
                         std::chrono::milliseconds deadline, Heartbeat* heartbeat) {
@@ -61,6 +40,13 @@ grpc::Status AskReward(const std::shared_ptr<grpc::Channel>& channel, Cancellabl
   const auto status = reward::Reward::NewStub(channel)->Health(&*context, {}, &reply);
   heartbeat->progress = reply.samples_scored();
   return status;
+}
+
+// Of one local reward service.
+int Graders(const WorkerPoolOptions& options) {
+  if (options.reward_workers > 0) return options.reward_workers;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, cores / options.num_reward_services);
 }
 
 std::vector<std::string> RolloutCommand(const WorkerPoolOptions& options) {
@@ -83,7 +69,7 @@ std::vector<std::string> RolloutCommand(const WorkerPoolOptions& options) {
 
 struct WorkerPool::Impl {
   WorkerPoolOptions options;
-  SocketFolder sockets;
+  base::TemporaryFolder sockets;
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::shared_ptr<PublishedWeights> current;
@@ -187,7 +173,7 @@ void WorkerPool::Start() {
   for (int i = 0; i < options.num_reward_services; ++i) {
     KeeperOptions keeper = impl.RewardKeeper("reward-" + std::to_string(i));
     keeper.command = {options.reward_program.string(), "--workers",
-                      std::to_string(options.reward_workers)};
+                      std::to_string(Graders(options))};
     if (options.allow_weak_sandbox) keeper.command.push_back("--allow-weak-sandbox");
     start(&impl.reward_services, std::move(keeper));
   }

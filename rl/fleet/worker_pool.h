@@ -21,7 +21,7 @@ struct WorkerPoolOptions {
   std::filesystem::path reward_program;   // cohort-reward
   int num_rollout_workers = 1;            // local processes
   int num_reward_services = 1;
-  int reward_workers = 2;            // graders at once in one reward service
+  int reward_workers = 0;            // graders at once in one reward service; 0 = cores / services
   bool allow_weak_sandbox = false;   // of the local reward services, for the reward `code`
   std::string model;                 // --model of a local worker; empty: give `config`
   std::filesystem::path config;      // config.json of a model that comes by Publish alone

@@ -13,6 +13,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/temporary_folder.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -270,12 +271,7 @@ TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
 
 class ProgramTest : public ::testing::Test {
  protected:
-  ProgramTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "cohort-test-XXXXXX").string();
-    folder_ = mkdtemp(path.data());
-    config_ = testing::WriteTinyConfig(folder_).string();
-  }
-  ~ProgramTest() override { std::filesystem::remove_all(folder_); }
+  ProgramTest() { config_ = testing::WriteTinyConfig(folder_).string(); }
 
   std::unique_ptr<base::ChildProcess> Start(const std::string& address) {
     return std::make_unique<base::ChildProcess>(
@@ -292,7 +288,8 @@ class ProgramTest : public ::testing::Test {
     return base::ReadFile(folder_ / "at");
   }
 
-  std::filesystem::path folder_;
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string config_;
 };
 
