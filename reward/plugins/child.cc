@@ -144,7 +144,7 @@ PluginChild::Transfer PluginChild::Send(const std::string& bytes, const Budget& 
   return Transfer::kDone;
 }
 
-PluginChild::Transfer PluginChild::Receive(void* into, size_t size, const Budget& budget) {
+PluginChild::Transfer PluginChild::Receive(size_t size, const Budget& budget, void* into) {
   for (size_t done = 0; done < size;) {
     const Transfer waited = WaitFor(POLLIN, budget);
     if (waited != Transfer::kDone) return waited;
@@ -158,8 +158,8 @@ PluginChild::Transfer PluginChild::Receive(void* into, size_t size, const Budget
   return Transfer::kDone;
 }
 
-PluginChild::Transfer PluginChild::ReceiveLine(std::string* line, size_t max_bytes,
-                                               const Budget& budget) {
+PluginChild::Transfer PluginChild::ReceiveLine(size_t max_bytes, const Budget& budget,
+                                               std::string* line) {
   size_t searched = 0;
   while (true) {
     const size_t newline = unread_.find('\n', searched);

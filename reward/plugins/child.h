@@ -26,9 +26,9 @@ class PluginChild {
   PluginChild& operator=(const PluginChild&) = delete;
 
   Transfer Send(const std::string& bytes, const Budget& budget);
-  Transfer Receive(void* into, size_t size, const Budget& budget);
+  Transfer Receive(size_t size, const Budget& budget, void* into);
   // A line without its newline. One longer than `max_bytes` counts as a closed channel.
-  Transfer ReceiveLine(std::string* line, size_t max_bytes, const Budget& budget);
+  Transfer ReceiveLine(size_t max_bytes, const Budget& budget, std::string* line);
 
   // The sample's grade after a transfer that was not done; the child is gone afterwards.
   Grade Lost(Transfer transfer, const Budget& budget);

@@ -45,7 +45,7 @@ PluginProcess::PluginProcess(const PluginSettings& settings, const Budget& budge
     : settings_(settings),
       child_({std::to_string(settings.memory_mib), "load", settings.path.string()}) {
   PluginReply hello = {};
-  const Transfer transfer = child_.Receive(&hello, sizeof(hello), budget);
+  const Transfer transfer = child_.Receive(sizeof(hello), budget, &hello);
   if (transfer == Transfer::kDone && hello.outcome == PluginOutcome::kOk) return;
   const std::string why = transfer == Transfer::kDone ? std::string(hello.detail)
                                                       : child_.Lost(transfer, budget).detail;
@@ -73,7 +73,7 @@ Grade PluginProcess::ScoreOne(const Sample& sample, const Budget& budget) {
   Transfer transfer = child_.Send(Encode(request, texts), budget);
   if (transfer != Transfer::kDone) return child_.Lost(transfer, budget);
   PluginReply reply;
-  transfer = child_.Receive(&reply, sizeof(reply), budget);
+  transfer = child_.Receive(sizeof(reply), budget, &reply);
   if (transfer != Transfer::kDone) return child_.Lost(transfer, budget);
   if (reply.number != number_) return child_.BrokeProtocol();
   return ToGrade(reply);

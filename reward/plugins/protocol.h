@@ -10,8 +10,8 @@
 namespace cohort::reward {
 
 inline constexpr int kPluginChannelFd = 3;  // the child's end of the socket pair
-inline constexpr int kPluginLifelineFd =
-    4;  // the supervisor's end of a pipe that the service holds open
+// The supervisor's end of a pipe that the service holds open.
+inline constexpr int kPluginLifelineFd = 4;
 inline constexpr int kHostOutOfMemory = 71;  // exit status: a sample's texts did not fit
 inline constexpr uint64_t kMaxPluginText = uint64_t{256} << 20;
 

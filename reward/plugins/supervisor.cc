@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// Not base::TemporaryFolder: the object would live on both sides of the fork, and each would remove
+// the folder; and a plug-in runs without one where none can be made. "" then.
 std::string MakeTemporaryFolder() {
   std::error_code ignored;
   fs::path parent = fs::temp_directory_path(ignored);

@@ -7,7 +7,7 @@
 
 namespace cohort::reward {
 
-// Forks. The child returns 0, in a process group of its own, with TMPDIR naming a fresh folder; it
+// Forks. The child returns in a process group of its own, with TMPDIR naming a fresh folder; it
 // dies when the supervisor does. The supervisor never returns: when the child ends or the lifeline
 // closes, it kills every process that descends from the child (new sessions and orphans too),
 // removes the folder and ends as the child did.

@@ -18,7 +18,10 @@ Server::Server(const ServerSettings& settings)
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes));
   builder.RegisterService(&service_);
-  server_ = base::Listen(builder, settings.listen, settings.insecure_listen, &address_);
+  base::ListeningServer listening =
+      base::Listen(builder, settings.listen, settings.insecure_listen);
+  server_ = std::move(listening.server);
+  address_ = std::move(listening.address);
 }
 
 Server::~Server() {

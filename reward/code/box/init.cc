@@ -338,6 +338,7 @@ int RunBoxInit(bool weak) {
   close_range(kControlFd + 1, ~0u, 0);
   Init init(weak);
   if (!weak) return init.Serve();
+  // Not base::TemporaryFolder: this program is linked statically, without the base library's gRPC.
   char folder[] = "/tmp/cohort-judge-XXXXXX";
   if (mkdtemp(folder) == nullptr || chdir(folder) != 0) return 1;
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

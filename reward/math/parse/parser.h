@@ -14,6 +14,8 @@
 //   power     = primary { ! | ' | % | degrees | ^ factor }
 
 #include <initializer_list>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "reward/math/algebra/expression.h"
@@ -69,7 +71,7 @@ class MathParser {
   NodeId CallOf(const std::string& name);
   bool Subscript(std::string* name);
   NodeId Fraction();
-  NodeId DerivativeBehind(NodeId* result);
+  NodeId Derivative();
   NodeId Root();
   NodeId Overline();
   NodeId Argument();
@@ -82,7 +84,7 @@ class MathParser {
   NodeId Limit();
   NodeId Integral();
   bool Bounds(NodeId* from, NodeId* to);
-  bool Differential(std::string* variable) const;
+  std::optional<std::string> Differential() const;
 
   // parser_brackets.cc
   NodeId Bracket();

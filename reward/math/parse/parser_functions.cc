@@ -65,10 +65,9 @@ NodeId MathParser::BareArgument() {
   if (depth_ > kMaxDepth) return kNoNode;
   const bool nested = At(Tok::kFunction);
   NodeId argument = Power();
-  std::string differential;
   while (!nested && argument != kNoNode && FactorAhead() &&
-         !(integrals_ > 0 && At(Tok::kLetters) && Differential(&differential)) &&
-         !At(Tok::kFunction) && !At(Tok::kOpen) && !UnitAhead() && !At(Tok::kNumber)) {
+         !(integrals_ > 0 && At(Tok::kLetters) && Differential()) && !At(Tok::kFunction) &&
+         !At(Tok::kOpen) && !UnitAhead() && !At(Tok::kNumber)) {
     argument = Make(NodeKind::kProduct, {argument, Power()});
   }
   return argument;
@@ -129,17 +128,13 @@ NodeId MathParser::Limit() {
   return Make(NodeKind::kLimit, {Product(), variable, point}, side);
 }
 
-// Whether the letters ahead are "dx", or "d" and a variable's name.
-bool MathParser::Differential(std::string* variable) const {
+// The variable when the letters ahead are "dx", or "d" and a variable's name.
+std::optional<std::string> MathParser::Differential() const {
   const std::string& text = Next().text;
-  if (text.size() == 2 && text[0] == 'd') {
-    *variable = text.substr(1);
-    return true;
-  }
+  if (text.size() == 2 && text[0] == 'd') return text.substr(1);
   const bool apart = text == "d" && (Next(1).kind == Tok::kName ||
                                      (Next(1).kind == Tok::kLetters && Next(1).text.size() == 1));
-  if (apart) *variable = Next(1).text;
-  return apart;
+  return apart ? std::optional(Next(1).text) : std::nullopt;
 }
 
 NodeId MathParser::Integral() {

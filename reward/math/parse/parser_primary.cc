@@ -149,9 +149,8 @@ NodeId MathParser::BaseNumeral(const MathToken& digits, NodeId value) {
 NodeId MathParser::Letters() {
   MathToken& token = tokens_[at_];
   if (integrals_ > 0 && differential_.empty()) {
-    std::string variable;
-    if (Differential(&variable)) {
-      differential_ = variable;
+    if (auto variable = Differential()) {
+      differential_ = *std::move(variable);
       at_ += token.text.size() == 1 ? 2 : 1;
       return arena_.MakeInteger(1);
     }
@@ -246,16 +245,15 @@ bool MathParser::Subscript(std::string* name) {
 }
 
 NodeId MathParser::Fraction() {
-  NodeId derivative = kNoNode;
-  if (DerivativeBehind(&derivative) != kNoNode) return derivative;
+  if (const NodeId derivative = Derivative(); derivative != kNoNode) return derivative;
   ++at_;
   const NodeId numerator = Argument();
   if (numerator == kNoNode) return kNoNode;
   return Make(NodeKind::kQuotient, {numerator, Argument()});
 }
 
-// \frac{d}{dx} y
-NodeId MathParser::DerivativeBehind(NodeId* result) {
+// \frac{d}{dx} y; kNoNode for any other fraction.
+NodeId MathParser::Derivative() {
   const auto is_d = [&](size_t i) {
     return Next(i).kind == Tok::kPartial || (Next(i).kind == Tok::kLetters && Next(i).text == "d");
   };
@@ -271,8 +269,7 @@ NodeId MathParser::DerivativeBehind(NodeId* result) {
   const std::string variable = joined ? Next(5).text.substr(1) : Next(6).text;
   at_ += joined ? 7 : 8;
   const NodeId symbol = arena_.MakeText(NodeKind::kSymbol, variable);
-  *result = Make(NodeKind::kDerivative, {Product(), symbol});
-  return *result;
+  return Make(NodeKind::kDerivative, {Product(), symbol});
 }
 
 NodeId MathParser::Root() {
