@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/utf8.h"
 
 namespace cohort::base {
 namespace {
@@ -32,15 +33,18 @@ struct ThreadStack {
   }
 };
 
-RegexMatch MatchOf(int found, pcre2_match_data* data) {
-  if (found >= 0) {
-    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data);
-    return {RegexOutcome::kMatch, range[0], range[1]};
-  }
-  if (found == PCRE2_ERROR_NOMATCH) return {RegexOutcome::kNoMatch};
+std::string ErrorText(int error) {
+  PCRE2_UCHAR text[256] = "";
+  pcre2_get_error_message(error, text, sizeof(text));
+  return reinterpret_cast<const char*>(text);
+}
+
+RegexOutcome OutcomeOf(int found) {
+  if (found >= 0) return RegexOutcome::kMatch;
+  if (found == PCRE2_ERROR_NOMATCH) return RegexOutcome::kNoMatch;
   const bool limit = found == PCRE2_ERROR_MATCHLIMIT || found == PCRE2_ERROR_DEPTHLIMIT ||
                      found == PCRE2_ERROR_HEAPLIMIT;
-  return {limit ? RegexOutcome::kTooManySteps : RegexOutcome::kFailed, 0, 0, found};
+  return limit ? RegexOutcome::kTooManySteps : RegexOutcome::kFailed;
 }
 
 }  // namespace
@@ -50,12 +54,31 @@ struct Regex::Code {
   RegexSettings settings;
   bool machine_code = false;
   ~Code() { pcre2_code_free(compiled); }
+
+  // Runs the interpreter, not machine code: only it keeps the bounds of steps and memory exactly.
+  // The match must start in [start, last_start]. PCRE2's return value.
+  int Interpret(std::string_view text, size_t start, size_t last_start, size_t* begin,
+                size_t* end) const;
 };
 
-std::string Regex::ErrorText(int error) {
-  PCRE2_UCHAR text[256] = "";
-  pcre2_get_error_message(error, text, sizeof(text));
-  return reinterpret_cast<const char*>(text);
+// The match data is made for each match, since it keeps the memory that a match took.
+int Regex::Code::Interpret(std::string_view text, size_t start, size_t last_start, size_t* begin,
+                           size_t* end) const {
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
+  COHORT_CHECK(context != nullptr && data != nullptr, "PCRE2 has no memory");
+  pcre2_set_match_limit(context, settings.max_steps);
+  pcre2_set_heap_limit(context, settings.max_heap_kib);
+  if (last_start != PCRE2_UNSET) pcre2_set_offset_limit(context, last_start);
+  const int found = pcre2_match(compiled, Bytes(text), text.size(), start,
+                                PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context);
+  if (found >= 0) {
+    *begin = pcre2_get_ovector_pointer(data)[0];
+    *end = pcre2_get_ovector_pointer(data)[1];
+  }
+  pcre2_match_data_free(data);
+  pcre2_match_context_free(context);
+  return found;
 }
 
 std::variant<Regex, RegexFault> Regex::Compile(const std::string& pattern,
@@ -75,39 +98,17 @@ std::variant<Regex, RegexFault> Regex::Compile(const std::string& pattern,
   return Regex(std::move(code));
 }
 
-RegexMatch Regex::Find(std::string_view text, size_t start) const {
-  if (!code_->machine_code) return Interpret(text, start, PCRE2_UNSET);
-  thread_local ThreadStack thread;
-  const int found = pcre2_jit_match(code_->compiled, Bytes(text), text.size(), start,
-                                    PCRE2_NO_UTF_CHECK, thread.data, thread.context);
-  return MatchOf(found, thread.data);
-}
-
-// The interpreter, not machine code: only it keeps the bounds of steps and memory exactly. Its
-// match data is not kept, since the memory that a match took stays with it.
-RegexMatch Regex::Interpret(std::string_view text, size_t start, size_t last_start) const {
-  pcre2_match_context* context = pcre2_match_context_create(nullptr);
-  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
-  COHORT_CHECK(context != nullptr && data != nullptr, "PCRE2 has no memory");
-  pcre2_set_match_limit(context, code_->settings.max_steps);
-  pcre2_set_heap_limit(context, code_->settings.max_heap_kib);
-  if (last_start != PCRE2_UNSET) pcre2_set_offset_limit(context, last_start);
-  const int found = pcre2_match(code_->compiled, Bytes(text), text.size(), start,
-                                PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data, context);
-  const RegexMatch match = MatchOf(found, data);
-  pcre2_match_data_free(data);
-  pcre2_match_context_free(context);
-  return match;
-}
-
 RegexOutcome Regex::SearchUntil(std::string_view text,
                                 const std::function<bool()>& out_of_time) const {
   COHORT_CHECK(!code_->settings.machine_code, "a search with a clock needs the interpreter");
-  if (code_->settings.whole_text) return Find(text).outcome;  // there is one place to start at
+  size_t begin, end;
+  if (code_->settings.whole_text) {  // there is one place to start at
+    return OutcomeOf(code_->Interpret(text, 0, PCRE2_UNSET, &begin, &end));
+  }
   for (size_t start = 0; start <= text.size();) {
     if (out_of_time()) return RegexOutcome::kOutOfTime;
     const size_t last_start = start + kStartsPerLook - 1;
-    const RegexOutcome outcome = Interpret(text, start, last_start).outcome;
+    const RegexOutcome outcome = OutcomeOf(code_->Interpret(text, start, last_start, &begin, &end));
     if (outcome != RegexOutcome::kNoMatch) return outcome;
     start = last_start + 1;
     while (start < text.size() && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) {
@@ -129,5 +130,34 @@ std::string Regex::RemoveMatches(const std::string& text) const {
   }
   return {reinterpret_cast<const char*>(out.data()), length};
 }
+
+bool RegexMatches::Next() {
+  thread_local ThreadStack thread;
+  while (position_ < text_.size()) {
+    int found;
+    if (code_.machine_code) {
+      found = pcre2_jit_match(code_.compiled, Bytes(text_), text_.size(), position_,
+                              PCRE2_NO_UTF_CHECK, thread.data, thread.context);
+      const PCRE2_SIZE* range = pcre2_get_ovector_pointer(thread.data);
+      begin_ = range[0];
+      end_ = range[1];
+    } else {
+      found = code_.Interpret(text_, position_, PCRE2_UNSET, &begin_, &end_);
+    }
+    if (found < 0) {
+      error_ = found == PCRE2_ERROR_NOMATCH ? 0 : found;
+      return false;
+    }
+    if (begin_ >= position_ && end_ > begin_) {
+      position_ = end_;
+      return true;
+    }
+    if (begin_ > position_) position_ = begin_;  // an empty match: step over one character
+    if (position_ < text_.size()) position_ += DecodeUtf8(text_, position_).length;
+  }
+  return false;
+}
+
+std::string RegexMatches::failure() const { return error_ == 0 ? "" : ErrorText(error_); }
 
 }  // namespace cohort::base

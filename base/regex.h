@@ -30,37 +30,47 @@ struct RegexFault {
 
 enum class RegexOutcome { kMatch, kNoMatch, kTooManySteps, kOutOfTime, kFailed };
 
-struct RegexMatch {
-  RegexOutcome outcome;
-  size_t begin = 0;  // with kMatch
-  size_t end = 0;
-  int error = 0;  // PCRE2's number, with kTooManySteps and kFailed; see Regex::ErrorText
-};
-
 // A compiled pattern. Immutable; copies share it; safe to use on many threads at once.
 class Regex {
  public:
   static std::variant<Regex, RegexFault> Compile(const std::string& pattern,
                                                  const RegexSettings& settings);
 
-  // The first match at or behind `start`. `text` must be valid UTF-8.
-  RegexMatch Find(std::string_view text, size_t start = 0) const;
-
-  // Whether there is a match. `out_of_time` is asked between runs over a few places.
+  // Whether a text has a match, an empty one too. `text` must be valid UTF-8; `out_of_time` is
+  // asked between runs over a few places.
   RegexOutcome SearchUntil(std::string_view text, const std::function<bool()>& out_of_time) const;
 
   // `text` without every match. Errors: kUsage for a text that needs too many steps or is not
   // UTF-8.
   std::string RemoveMatches(const std::string& text) const;
 
-  static std::string ErrorText(int error);
-
  private:
+  friend class RegexMatches;
   struct Code;
   explicit Regex(std::shared_ptr<const Code> code) : code_(std::move(code)) {}
-  RegexMatch Interpret(std::string_view text, size_t start, size_t last_start) const;
 
   std::shared_ptr<const Code> code_;
+};
+
+// The non-empty matches in a text, left to right. Pattern and text must outlive it.
+class RegexMatches {
+ public:
+  // `text` must be valid UTF-8.
+  RegexMatches(const Regex& regex, std::string_view text) : code_(*regex.code_), text_(text) {}
+
+  // False behind the last match, and when PCRE2 gave up: failure() then says why.
+  bool Next();
+  size_t begin() const { return begin_; }
+  size_t end() const { return end_; }
+  std::string failure() const;  // "" when all matches were found
+
+ private:
+  const Regex::Code& code_;
+  const std::string_view text_;
+  size_t position_ = 0;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  int error_ = 0;  // PCRE2's number
 };
 
 }  // namespace cohort::base

@@ -90,26 +90,9 @@ RegexPattern CompileRegex(const base::JsonPlace& pattern) {
   }
 }
 
-bool RegexPattern::Matcher::Next(size_t* begin, size_t* end) {
-  while (position_ < text_.size()) {
-    const base::RegexMatch match = pattern_.regex_->Find(text_, position_);
-    if (match.outcome == base::RegexOutcome::kNoMatch) return false;
-    if (match.outcome != base::RegexOutcome::kMatch) {
-      throw Error(ErrorCode::kUsage,
-                  "the pattern '" + pattern_.source_ +
-                      "' gave up on a text: " + base::Regex::ErrorText(match.error),
-                  "the text is too long or too repetitive for it; split the text");
-    }
-    *begin = match.begin;
-    *end = match.end;
-    if (*begin >= position_ && *end > *begin) {
-      position_ = *end;
-      return true;
-    }
-    if (*begin > position_) position_ = *begin;  // an empty match: step over one character
-    if (position_ < text_.size()) position_ += base::DecodeUtf8(text_, position_).length;
-  }
-  return false;
+void RegexPattern::GiveUp(const std::string& failure) const {
+  throw Error(ErrorCode::kUsage, "the pattern '" + source_ + "' gave up on a text: " + failure,
+              "the text is too long or too repetitive for it; split the text");
 }
 
 }  // namespace cohort::policy

@@ -22,21 +22,13 @@ class RegexPattern {
   // Calls sink(begin, end) for each non-empty match, left to right. `text` must be valid UTF-8.
   template <typename Sink>
   void ForEachMatch(std::string_view text, Sink&& sink) const {
-    Matcher matcher(*this, text);
-    for (size_t begin, end; matcher.Next(&begin, &end);) sink(begin, end);
+    base::RegexMatches matches(*regex_, text);
+    while (matches.Next()) sink(matches.begin(), matches.end());
+    if (const std::string failure = matches.failure(); !failure.empty()) GiveUp(failure);
   }
 
  private:
-  class Matcher {
-   public:
-    Matcher(const RegexPattern& pattern, std::string_view text) : pattern_(pattern), text_(text) {}
-    bool Next(size_t* begin, size_t* end);
-
-   private:
-    const RegexPattern& pattern_;
-    std::string_view text_;
-    size_t position_ = 0;
-  };
+  [[noreturn]] void GiveUp(const std::string& failure) const;
 
   std::string source_;
   std::optional<base::Regex> regex_;  // always there once constructed

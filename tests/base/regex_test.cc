@@ -20,17 +20,22 @@ RegexFault FaultOf(const std::string& pattern) {
 
 constexpr auto kNever = [] { return false; };
 
-TEST(Regex, FindsTheFirstMatchBehindAPlace) {
+std::vector<std::string> Matches(const Regex& regex, const std::string& text) {
+  std::vector<std::string> found;
+  RegexMatches matches(regex, text);
+  while (matches.Next())
+    found.push_back(text.substr(matches.begin(), matches.end() - matches.begin()));
+  EXPECT_EQ(matches.failure(), "");
+  return found;
+}
+
+TEST(Regex, WalksOverTheMatchesThatAreNotEmpty) {
   for (const bool machine_code : {false, true}) {
-    const Regex regex = Compiled("[0-9]+", {.machine_code = machine_code});
-    const RegexMatch first = regex.Find("ab 12 cd 345");
-    EXPECT_EQ(first.outcome, RegexOutcome::kMatch);
-    EXPECT_EQ(first.begin, 3u);
-    EXPECT_EQ(first.end, 5u);
-    const RegexMatch second = regex.Find("ab 12 cd 345", 5);
-    EXPECT_EQ(second.begin, 9u);
-    EXPECT_EQ(second.end, 12u);
-    EXPECT_EQ(regex.Find("ab 12 cd", 5).outcome, RegexOutcome::kNoMatch);
+    const RegexSettings settings = {.machine_code = machine_code};
+    EXPECT_EQ(Matches(Compiled("[0-9]+", settings), "ab 12 cd 345"),
+              std::vector<std::string>({"12", "345"}));
+    EXPECT_EQ(Matches(Compiled("é*|x", settings), "aüééx"), std::vector<std::string>({"éé", "x"}));
+    EXPECT_TRUE(Matches(Compiled("z", settings), "ab").empty());
   }
 }
 
@@ -41,27 +46,28 @@ TEST(Regex, SaysWhereAPatternIsNotUnderstood) {
 }
 
 TEST(Regex, ClassesKnowUnicodeOrAsciiAlone) {
-  EXPECT_EQ(Compiled("^\\w$").Find("é").outcome, RegexOutcome::kMatch);
-  EXPECT_EQ(Compiled("^\\w$", {.unicode_classes = false}).Find("é").outcome,
+  EXPECT_EQ(Compiled("^\\w$").SearchUntil("é", kNever), RegexOutcome::kMatch);
+  EXPECT_EQ(Compiled("^\\w$", {.unicode_classes = false}).SearchUntil("é", kNever),
             RegexOutcome::kNoMatch);
 }
 
 TEST(Regex, AWholeTextPatternMatchesNoPart) {
   const Regex whole = Compiled("a|ab", {.whole_text = true});
-  EXPECT_EQ(whole.Find("ab").outcome, RegexOutcome::kMatch) << "the other choice is tried too";
-  EXPECT_EQ(whole.Find("abc").outcome, RegexOutcome::kNoMatch);
-  EXPECT_EQ(whole.SearchUntil("ab", kNever), RegexOutcome::kMatch);
+  EXPECT_EQ(whole.SearchUntil("ab", kNever), RegexOutcome::kMatch)
+      << "the other choice is tried too";
+  EXPECT_EQ(whole.SearchUntil("abc", kNever), RegexOutcome::kNoMatch);
 }
 
 TEST(Regex, StepsAndMemoryAreBounded) {
-  const std::string text = std::string(100, 'a') + "b";
-  const RegexMatch steps = Compiled("(a+)+$", {.max_steps = 1'000}).Find(text);
-  EXPECT_EQ(steps.outcome, RegexOutcome::kTooManySteps);
-  EXPECT_EQ(Regex::ErrorText(steps.error), "match limit exceeded");
-  const RegexMatch memory =
-      Compiled("(a|b)*c", {.max_heap_kib = 64}).Find(std::string(100'000, 'a') + "dc");
-  EXPECT_EQ(memory.outcome, RegexOutcome::kTooManySteps);
-  EXPECT_EQ(Regex::ErrorText(memory.error), "heap limit exceeded");
+  const std::string steps = std::string(100, 'a') + "b";
+  EXPECT_EQ(Compiled("(a+)+$", {.max_steps = 1'000}).SearchUntil(steps, kNever),
+            RegexOutcome::kTooManySteps);
+  const std::string memory = std::string(100'000, 'a') + "dc";
+  const Regex greedy = Compiled("(a|b)*c", {.max_heap_kib = 64});
+  EXPECT_EQ(greedy.SearchUntil(memory, kNever), RegexOutcome::kTooManySteps);
+  RegexMatches matches(greedy, memory);
+  EXPECT_FALSE(matches.Next());
+  EXPECT_EQ(matches.failure(), "heap limit exceeded");
 }
 
 TEST(Regex, ASearchFindsWhatStartsAnywhereAndNeverInsideACharacter) {
@@ -100,7 +106,7 @@ TEST(Regex, ThreadsShareOne) {
     threads.emplace_back([&regex, i] {
       const std::string text = std::string(static_cast<size_t>(i), '-') + "abc";
       for (int n = 0; n < 1'000; ++n) {
-        EXPECT_EQ(regex.Find(text).begin, static_cast<size_t>(i));
+        EXPECT_EQ(Matches(regex, text), std::vector<std::string>({"abc"}));
       }
     });
   }
