@@ -142,9 +142,8 @@ int Serve(const Settings& settings) {
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
-  std::string address;
-  const std::unique_ptr<grpc::Server> server =
-      cohort::base::Listen(builder, settings.listen, settings.insecure_listen, &address);
+  const auto [server, address] =
+      cohort::base::Listen(builder, settings.listen, settings.insecure_listen);
   if (!settings.port_file.empty()) cohort::base::WriteFileDurably(settings.port_file, address);
   spdlog::info("rollout worker listens on {}", address);
   ServeUntilAsked(*engine, service, *server);

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "base/json_lines.h"
-#include "rl/commands/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
 #include "rl/records/metrics.h"
@@ -62,7 +62,7 @@ std::string RecipeText(const StepBenchmarkOptions& options, const std::string& p
 }  // namespace
 
 nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WritePrompts(folder.path() / "prompts.jsonl", policy::LoadModelWithoutWeights(options.model),
                options.prompt_tokens);
   const std::filesystem::path recipe_path = folder.path() / "bench.yaml";

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "policy/weights/safetensors.h"
 #include "policy/weights/stored_tensors.h"
 #include "tests/policy/family_golden.h"
@@ -19,13 +20,6 @@ constexpr int64_t kOneShard = int64_t{1} << 30;
 
 class ModelFolder : public ::testing::TestWithParam<std::string> {
  protected:
-  ModelFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cohort-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder like " + pattern);
-    folder_ = pattern;
-  }
-  ~ModelFolder() override { std::filesystem::remove_all(folder_); }
-
   std::string RefusalOf(const ModelConfig& config) const {
     try {
       HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
@@ -36,7 +30,8 @@ class ModelFolder : public ::testing::TestWithParam<std::string> {
     return "no error";
   }
 
-  std::filesystem::path folder_;
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 using FamilyFolder = ModelFolder;

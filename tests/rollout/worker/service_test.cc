@@ -13,6 +13,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/temporary_folder.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -50,9 +51,10 @@ class ServiceTest : public ::testing::Test {
     service_ = std::make_unique<RolloutService>(*engine_, config_);
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
-    std::string address;
-    server_ = base::Listen(builder, "127.0.0.1:0", false, &address);
-    stub_ = v1::Rollout::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
+    server_ = std::move(listening.server);
+    stub_ = v1::Rollout::NewStub(
+        grpc::CreateChannel(listening.address, grpc::InsecureChannelCredentials()));
   }
   ~ServiceTest() override { server_->Shutdown(std::chrono::system_clock::now() + 5s); }
 
@@ -254,13 +256,11 @@ TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
   grpc::CallbackGenericService first_service, second_service;  // gRPC starts no server without one
   grpc::ServerBuilder first;
   first.RegisterCallbackGenericService(&first_service);
-  std::string address;
-  const auto server = base::Listen(first, "127.0.0.1:0", false, &address);
+  const auto [server, address] = base::Listen(first, "127.0.0.1:0", false);
   grpc::ServerBuilder second;
   second.RegisterCallbackGenericService(&second_service);
-  std::string ignored;
   try {
-    base::Listen(second, address, false, &ignored);
+    base::Listen(second, address, false);
     FAIL() << "two servers on " << address;
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
@@ -270,12 +270,7 @@ TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
 
 class ProgramTest : public ::testing::Test {
  protected:
-  ProgramTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "cohort-test-XXXXXX").string();
-    folder_ = mkdtemp(path.data());
-    config_ = testing::WriteTinyConfig(folder_).string();
-  }
-  ~ProgramTest() override { std::filesystem::remove_all(folder_); }
+  ProgramTest() { config_ = testing::WriteTinyConfig(folder_).string(); }
 
   std::unique_ptr<base::ChildProcess> Start(const std::string& address) {
     return std::make_unique<base::ChildProcess>(
@@ -292,7 +287,8 @@ class ProgramTest : public ::testing::Test {
     return base::ReadFile(folder_ / "at");
   }
 
-  std::filesystem::path folder_;
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string config_;
 };
 
