@@ -49,7 +49,7 @@ grpc::Status AskRollout(const std::shared_ptr<grpc::Channel>& channel, Cancellab
   rollout::v1::HealthReply reply;
   const auto status = rollout::v1::Rollout::NewStub(channel)->Health(&*context, {}, &reply);
   heartbeat->busy = reply.running_sequences() + reply.waiting_sequences() > 0;
-  heartbeat->progress = reply.tokens_generated();
+  heartbeat->progress = reply.tokens_computed();
   heartbeat->policy_version = reply.policy_version();
   return status;
 }
@@ -236,7 +236,11 @@ void WorkerPool::Publish(const policy::WeightMap& weights, int64_t version) {
     recycled = std::move(*impl_->previous).TakeImage();
   }
   impl_->previous.reset();
-  auto image = std::make_shared<PublishedWeights>(weights, version, std::move(recycled));
+  auto image = std::make_shared<PublishedWeights>(weights, version,
+                                                  impl_->options.dtype == "bfloat16"
+                                                      ? rollout::WeightDtype::kBFloat16
+                                                      : rollout::WeightDtype::kFloat32,
+                                                  std::move(recycled));
   {
     std::lock_guard lock(impl_->mutex);
     impl_->previous = std::exchange(impl_->current, std::move(image));

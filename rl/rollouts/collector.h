@@ -13,7 +13,7 @@
 
 #include "reward/reward.pb.h"
 #include "rl/fleet/worker_pool.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/request.h"
 
 namespace cohort::rl {
 
