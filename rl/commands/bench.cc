@@ -12,7 +12,7 @@
 #include "rl/commands/grade_benchmark.h"
 #include "rl/commands/step_benchmark.h"
 #include "rl/commands/tokenize_benchmark.h"
-#include "rollout/decoder/decode_benchmark.h"
+#include "rollout/cpu/decode_benchmark.h"
 
 namespace cohort::rl {
 namespace {

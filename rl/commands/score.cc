@@ -12,7 +12,7 @@
 #include "policy/transformer/transformer.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/cpu/cpu_decoder.h"
 
 namespace cohort::rl {
 namespace {
@@ -45,8 +45,8 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
 Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
   rollout::DecoderOptions options;
   if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
-  auto decoder =
-      std::make_shared<rollout::Decoder>(opened.model.config, *opened.weights, options, 0);
+  auto decoder = std::make_shared<rollout::Decoder>(
+      rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
 }
 

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/listen.h"
 #include "base/temporary_folder.h"
+#include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -42,13 +43,11 @@ v1::GenerateRequest Request(size_t samples, uint32_t max_new_tokens) {
 class ServiceTest : public ::testing::Test {
  protected:
   ServiceTest() {
-    EngineOptions options;
-    options.decoder.num_threads = 1;
-    options.decoder.kv_cache_bytes = int64_t{64} << 20;
-    options.max_outstanding_samples = 16;
+    const DecoderOptions options{.num_threads = 1, .kv_cache_bytes = int64_t{64} << 20};
     engine_ = std::make_unique<Engine>(
-        config_, options, std::make_unique<Decoder>(config_, weights_, options.decoder, 1));
-    service_ = std::make_unique<RolloutService>(*engine_, config_);
+        EngineOptions{.max_outstanding_samples = 16},
+        std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
+    service_ = std::make_unique<RolloutService>(*engine_, config_, WeightDtype::kFloat32);
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
@@ -85,7 +84,7 @@ class ServiceTest : public ::testing::Test {
   // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
   std::vector<v1::WeightChunk> Chunks() {
     const policy::WeightMap weights = policy::InitialWeights(config_, 2);
-    v1::WeightManifest manifest = PlanImage(weights, 2);
+    v1::WeightManifest manifest = PlanImage(weights, 2, WeightDtype::kFloat32);
     std::vector<std::byte> image(manifest.total_bytes());
     WriteImage(weights, image, &manifest);
     std::vector<v1::WeightChunk> chunks(1);
@@ -128,10 +127,10 @@ TEST_F(ServiceTest, StreamsEveryCompletionAsTheDecoderMadeIt) {
   group.prompt_ids = {1, 2, 3};
   for (uint64_t i = 0; i < 8; ++i) group.sample_ids.push_back(i);
   group.sampling.max_new_tokens = 12;
-  Decoder decoder(config_, weights_, {.num_threads = 1}, 1);
-  const std::vector<Completion> expected = GenerateAll(decoder, {group});
+  Decoder decoder = MakeCpuDecoder(config_, weights_, {.num_threads = 1}, 1);
+  const std::vector<SampledCompletion> expected = GenerateAll(decoder, {group});
   for (const v1::Completion& completion : reply.completions) {
-    const Completion& same = expected.at(completion.sample_id());
+    const SampledCompletion& same = expected.at(completion.sample_id());
     EXPECT_TRUE(std::equal(same.ids.begin(), same.ids.end(), completion.ids().begin(),
                            completion.ids().end()));
     EXPECT_TRUE(std::equal(same.rollout_logprobs.begin(), same.rollout_logprobs.end(),
@@ -240,6 +239,21 @@ TEST_F(ServiceTest, KeepsTheOldWeightsWhenAChunkIsDamagedOrMissing) {
   }
   EXPECT_EQ(checked, 4u);
   EXPECT_TRUE(Update(Chunks()).ok()) << "a good update after bad ones is taken";
+}
+
+TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
+  auto request = Request(1, 1);
+  for (int i = 0; i < 2000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
+  ASSERT_TRUE(Generate(request).status.ok());
+  // The counters are published after the step that ended the call.
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (Health().tokens_computed() < 2003 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  const v1::HealthReply health = Health();
+  EXPECT_EQ(health.tokens_computed(), 2003u);
+  EXPECT_EQ(health.tokens_generated(), 0u) << "the only token came from the prompt's logits";
+  EXPECT_EQ(health.dtype(), "F32");
 }
 
 TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {

@@ -1,4 +1,4 @@
-#include "rollout/decoder/decode_benchmark.h"
+#include "rollout/cpu/decode_benchmark.h"
 
 #include <gtest/gtest.h>
 

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "kernels/cpu/machine_rates.h"
+#include "policy/config/config.h"
+#include "policy/weights/weight_source.h"
 #include "rollout/decoder/decoder.h"
 
 namespace cohort::rollout {

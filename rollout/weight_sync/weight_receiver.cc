@@ -1,4 +1,4 @@
-#include "rollout/weight_sync/weight_receive.h"
+#include "rollout/weight_sync/weight_receiver.h"
 
 #include <cstring>
 #include <new>

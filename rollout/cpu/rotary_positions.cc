@@ -1,4 +1,4 @@
-#include "rollout/cpu/rope_table.h"
+#include "rollout/cpu/rotary_positions.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,11 +6,11 @@
 
 namespace cohort::rollout {
 
-RopeTable::RopeTable(policy::RopeFrequencies frequencies)
+RotaryPositions::RotaryPositions(policy::RopeFrequencies frequencies)
     : frequencies_(std::move(frequencies)),
       half_(static_cast<int64_t>(frequencies_.inverse.size())) {}
 
-void RopeTable::Reserve(int64_t positions) {
+void RotaryPositions::Reserve(int64_t positions) {
   if (positions <= positions_) return;
   positions = std::max(positions, positions_ * 2);
   cos_.resize(static_cast<size_t>(positions * half_));

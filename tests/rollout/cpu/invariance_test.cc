@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "rollout/cpu/attention_weights.h"
-#include "rollout/decoder/decoder.h"
-#include "tests/rollout/decoder/completions.h"
+#include "rollout/cpu/cpu_decoder.h"
+#include "tests/rollout/completions.h"
 #include "tests/rollout/family_models.h"
 
 namespace cohort::rollout {
@@ -14,7 +14,7 @@ class Invariance : public testing::TestWithParam<FamilyModel> {
   policy::WeightMap weights_ = RandomWeights(config_);
 
   Decoder Make(const DecoderOptions& options) const {
-    return Decoder(config_, weights_, options, 3);
+    return MakeCpuDecoder(config_, weights_, options, 3);
   }
 };
 INSTANTIATE_TEST_SUITE_P(Models, Invariance, testing::ValuesIn(FamilyModels()),
@@ -40,7 +40,7 @@ std::vector<GroupRequest> MixedRequests(const policy::ModelConfig& config) {
 
 TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
   const std::vector<GroupRequest> requests = MixedRequests(config_);
-  std::vector<Completion> alone;  // each sample in a group and a decoder of its own
+  std::vector<SampledCompletion> alone;  // each sample in a group and a decoder of its own
   for (const GroupRequest& request : requests) {
     for (const uint64_t sample_id : request.sample_ids) {
       GroupRequest single = request;

@@ -10,9 +10,9 @@
 
 namespace cohort::rollout {
 
-class RopeTable {
+class RotaryPositions {
  public:
-  explicit RopeTable(policy::RopeFrequencies frequencies);
+  explicit RotaryPositions(policy::RopeFrequencies frequencies);
 
   void Reserve(int64_t positions);  // not while others read
   const float* cos(int64_t position) const { return cos_.data() + position * half_; }

@@ -8,8 +8,8 @@
 
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
+#include "rollout/cpu/cpu_decoder.h"
 #include "rollout/cpu/forward.h"
-#include "rollout/decoder/decoder.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/family_models.h"
 
@@ -22,7 +22,7 @@ class Families : public testing::TestWithParam<FamilyModel> {
   policy::WeightMap weights_ = RandomWeights(config_);
 
   Decoder Make(DecoderOptions options = {.num_threads = 2}) const {
-    return Decoder(config_, weights_, options, 0);
+    return MakeCpuDecoder(config_, weights_, options, 0);
   }
 
   // fp32 [length, V], the learner's.
@@ -110,7 +110,7 @@ class Counted final : public policy::WeightSource {
 
 TEST_P(Families, LoadingHoldsAtMostTwoTensorsThatAreNotPackedYet) {
   Counted source(weights_);
-  Decoder decoder(config_, source, {.num_threads = 2}, 0);
+  Decoder decoder = MakeCpuDecoder(config_, source, {.num_threads = 2}, 0);
   EXPECT_GE(source.given(), static_cast<int>(weights_.size()));
   EXPECT_LE(source.most_held(), 2);  // an expert's two
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
@@ -119,7 +119,7 @@ TEST_P(Families, LoadingHoldsAtMostTwoTensorsThatAreNotPackedYet) {
 
 TEST_P(Families, SwappedWeightsReplaceEveryOldOne) {
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
-  Decoder decoder(config_, RandomWeights(config_, 8), {.num_threads = 2}, 0);
+  Decoder decoder = MakeCpuDecoder(config_, RandomWeights(config_, 8), {.num_threads = 2}, 0);
   const std::vector<float> before = decoder.Score(ids);
   decoder.SwapWeights(weights_, 1);
   EXPECT_NE(decoder.Score(ids), before);
@@ -127,13 +127,28 @@ TEST_P(Families, SwappedWeightsReplaceEveryOldOne) {
 }
 
 TEST_P(Families, WeightsThatCameAsAnImageGiveTheSameBits) {
-  v1::WeightManifest manifest = PlanImage(weights_, 1);
+  v1::WeightManifest manifest = PlanImage(weights_, 1, WeightDtype::kFloat32);
   const auto image = std::make_shared<std::vector<std::byte>>(manifest.total_bytes());
   WriteImage(weights_, *image, &manifest);
   EXPECT_NO_THROW(CheckManifest(manifest, config_));
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
-  Decoder decoder(config_, ViewImage(manifest, *image, image), {.num_threads = 2}, 1);
+  Decoder decoder =
+      MakeCpuDecoder(config_, ViewImage(manifest, *image, image), {.num_threads = 2}, 1);
   EXPECT_EQ(decoder.Score(ids), Make().Score(ids));
+}
+
+// The worker would round to the same numbers; the image only does it earlier.
+TEST_P(Families, AnImageRoundedForABf16WorkerGivesTheBitsOfTheFullOne) {
+  v1::WeightManifest manifest = PlanImage(weights_, 1, WeightDtype::kBFloat16);
+  const auto image = std::make_shared<std::vector<std::byte>>(manifest.total_bytes());
+  WriteImage(weights_, *image, &manifest);
+  EXPECT_NO_THROW(CheckManifest(manifest, config_));
+  EXPECT_LT(manifest.total_bytes(),
+            0.7 * static_cast<double>(PlanImage(weights_, 1, WeightDtype::kFloat32).total_bytes()));
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  const DecoderOptions options{.num_threads = 2, .dtype = WeightDtype::kBFloat16};
+  Decoder decoder = MakeCpuDecoder(config_, ViewImage(manifest, *image, image), options, 1);
+  EXPECT_EQ(decoder.Score(ids), Make(options).Score(ids));
 }
 
 TEST_P(Families, Bf16StorageOfBf16WeightsGivesTheSameBits) {
@@ -148,14 +163,15 @@ TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {
   DecoderWeights weights(config_, kernels::Storage::kFloat32);
   policy::WeightsInMemory source(weights_);
   weights.Load(source, pool);
-  RopeTable rope(policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim()));
+  RotaryPositions rope(
+      policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim()));
   rope.Reserve(40);
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1), blocks = {1, 0};
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::AvailableIsas()) {
     KvCache cache(KvLayoutOf(config_.attention), config_.num_layers, int64_t{1} << 24, 2);
     Forward forward({config_, weights, rope, cache, kernels::OpsFor(isa)}, pool);
-    forward.Run(std::vector<Segment>{{ids, 0, blocks}});
+    forward.Run(std::vector<SequenceRows>{{ids, 0, blocks, 0}});
     const float* logits = forward.Logits(std::vector<int64_t>{0, 17, 39});
     const std::vector<float> found(logits, logits + 3 * forward.ld_logits());
     if (expected.empty()) expected = found;

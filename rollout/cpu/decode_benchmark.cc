@@ -1,9 +1,10 @@
-#include "rollout/decoder/decode_benchmark.h"
+#include "rollout/cpu/decode_benchmark.h"
 
 #include <algorithm>
 
-#include "base/error.h"
 #include "base/counter_random.h"
+#include "base/error.h"
+#include "rollout/cpu/cpu_decoder.h"
 
 namespace cohort::rollout {
 
@@ -51,7 +52,7 @@ DecodeBenchmarkResult RunDecodeBenchmark(const policy::ModelConfig& config,
     result.threads = pool.size();
     result.rates = kernels::MeasureMachineRates(pool);
   }
-  Decoder decoder(config, weights, options, 0);
+  Decoder decoder = MakeCpuDecoder(config, weights, options, 0);
   GenerateAll(decoder, Requests(config, benchmark, 1));  // warm-up: pages, scratch memory, threads
   for (const int32_t batch : benchmark.batches) {
     const DecoderStats before = decoder.stats();
