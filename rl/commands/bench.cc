@@ -1,4 +1,4 @@
-// cohort bench: speed on this machine, beside what the machine itself reached in the same run.
+// cohort bench: speed on this machine, beside the rates of the machine itself in the same run.
 
 #include <cstdio>
 #include <string>

@@ -6,7 +6,6 @@
 #include "policy/transformer/ops/logprobs.h"
 #include "rl/learner/mtp_loss.h"
 #include "rl/learner/sft_loss.h"
-#include "rl/objectives/policy_loss.h"
 
 namespace cohort::rl {
 namespace {
@@ -23,8 +22,8 @@ policy::TokenLogprobs LogprobsOf(policy::Transformer& model, const at::Tensor& h
 }
 
 // A sample whose advantage is 0 has no gradient without a KL term, and needs no forward.
-bool HasGradient(const Objective& objective, const TrainingSequence& sequence) {
-  return sequence.advantage != 0 || objective.NeedsRefLogprobs();
+bool HasGradient(const PolicyObjective& objective, const TrainingSequence& sequence) {
+  return sequence.advantage != 0 || objective.needs_ref_logprobs;
 }
 
 AdamWOptions OptimizerOptions(const proto::Optimizer& options) {
@@ -104,7 +103,7 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   return report;
 }
 
-UpdateReport Learner::PolicyUpdate(const Objective& objective,
+UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                                    const std::vector<TrainingSequence>& sequences,
                                    double learning_rate) {
   const StepTotals totals = CountTotals(sequences);
@@ -123,7 +122,7 @@ UpdateReport Learner::PolicyUpdate(const Objective& objective,
                   inputs.advantages_B = batch.advantages_B;
                   inputs.sequence_index_T = batch.sequence_index_N;
                   inputs.totals = totals;
-                  const PolicyLoss part = ComputePolicyLoss(objective, inputs);
+                  const PolicyLoss part = objective.loss(inputs);
                   report->policy.Add(part.metrics);
                   return part.loss;
                 });
@@ -165,7 +164,8 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   return logprobs;
 }
 
-void Learner::RecordOldLogprobs(const Objective& objective, std::span<TrainingSequence> sequences) {
+void Learner::RecordOldLogprobs(const PolicyObjective& objective,
+                                std::span<TrainingSequence> sequences) {
   std::vector<size_t> chosen;
   std::vector<TrainingSequence> trained;
   for (size_t i = 0; i < sequences.size(); ++i) {

@@ -16,8 +16,7 @@
 #include "policy/transformer/transformer.h"
 #include "rl/learner/batch.h"
 #include "rl/learner/optimizer.h"
-#include "rl/objectives/objective.h"
-#include "rl/objectives/policy_loss_metrics.h"
+#include "rl/objectives/policy_objective.h"
 #include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
@@ -49,13 +48,13 @@ class Learner {
 
   // One optimizer step on the policy loss (rl/objectives). `old_logprobs` of the sequences are used
   // when there are any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
-  UpdateReport PolicyUpdate(const Objective& objective,
+  UpdateReport PolicyUpdate(const PolicyObjective& objective,
                             const std::vector<TrainingSequence>& sequences, double learning_rate);
   // One optimizer step on the cross-entropy of the completions.
   UpdateReport SftUpdate(const std::vector<TrainingSequence>& sequences, double learning_rate);
 
   // Fills old_logprobs (the policy as it is now) of the sequences that PolicyUpdate will train on.
-  void RecordOldLogprobs(const Objective& objective, std::span<TrainingSequence> sequences);
+  void RecordOldLogprobs(const PolicyObjective& objective, std::span<TrainingSequence> sequences);
   // Fills ref_logprobs (the reference).
   void RecordRefLogprobs(std::span<TrainingSequence> sequences);
 

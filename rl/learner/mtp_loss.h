@@ -4,7 +4,7 @@
 
 #include "policy/transformer/transformer.h"
 #include "rl/learner/mtp_batch.h"
-#include "rl/objectives/aggregation.h"
+#include "rl/objectives/policy_loss_inputs.h"
 
 namespace cohort::rl {
 

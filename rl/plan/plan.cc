@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "policy/weights/model_size.h"
-#include "rl/learner/initial_policy.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rl {
 namespace {

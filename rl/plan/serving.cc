@@ -16,7 +16,7 @@ double Rate(const Machine& machine, c10::ScalarType dtype) {
   return dtype == c10::ScalarType::Float ? machine.fp32_flops : machine.bf16_flops;
 }
 
-// Of one query and one cached position, in one layer: scores and weighted sum.
+// Operations of the score and the weighted sum for one query and one cached position, in one layer.
 double AttentionFlops(const policy::AttentionConfig& attention) {
   const int64_t widths = attention.latent()
                              ? 2 * attention.kv_lora_rank + attention.qk_rope_head_dim

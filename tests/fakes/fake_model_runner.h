@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/philox.h"
+#include "base/counter_random.h"
 #include "rollout/decoder/model_runner.h"
 
 namespace cohort::rollout {
@@ -40,7 +40,7 @@ class FakeModelRunner : public ModelRunner {
       std::vector<float> logits;
       for (int64_t v = 0; v < vocab_size; ++v) {
         logits.push_back(
-            static_cast<float>(3 * kernels::UniformDraw(key, static_cast<uint64_t>(v), 0)));
+            static_cast<float>(3 * base::UniformDraw(key, static_cast<uint64_t>(v), 0)));
       }
       return logits;
     };
