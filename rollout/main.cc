@@ -89,7 +89,8 @@ std::unique_ptr<rollout::Engine> MakeEngine(const Settings& settings,
                 "cohort-rollout --help has an example");
   }
   const cohort::policy::OpenedModel opened =
-      cohort::policy::OpenModel(settings.model, bfloat16 ? at::kBFloat16 : at::kFloat);
+      cohort::policy::OpenModel(settings.model, bfloat16 ? cohort::policy::Dtype::kBFloat16
+                                                         : cohort::policy::Dtype::kFloat32);
   *config = opened.model.config;
   auto decoder = std::make_unique<rollout::Decoder>(*config, *opened.weights, options.decoder, 0);
   return std::make_unique<rollout::Engine>(*config, options, std::move(decoder));

@@ -13,7 +13,8 @@ namespace {
 WorkerPoolOptions PoolOptions(const proto::Recipe& recipe, const policy::Model& model,
                               const std::filesystem::path& folder, const Programs& programs) {
   const std::filesystem::path config = folder / "worker_config.json";
-  base::WriteFileDurably(config, policy::ConfigToJson(model.config, "float32").dump(2));
+  base::WriteFileDurably(config,
+                         policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
   const proto::Rollout& rollout = recipe.rollout();
   WorkerPoolOptions options;
   options.rollout_program = programs.rollout;

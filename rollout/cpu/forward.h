@@ -24,9 +24,6 @@ struct Segment {
   std::span<const int32_t> blocks;
 };
 
-// The same gate in the kernels' words.
-kernels::GateRule GateRuleOf(const policy::MoeConfig& moe);
-
 // Keeps its activations' memory between steps; shapes: M rows, D width.
 class Forward {
  public:

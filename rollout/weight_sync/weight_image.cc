@@ -10,6 +10,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/tensor/dtype.h"
 #include "policy/tensor/parallel_tasks.h"
 
 namespace cohort::rollout {
@@ -19,17 +20,18 @@ constexpr uint64_t kAlignment = 64;  // a cache line; wide enough for any vector
 
 uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::string DtypeName(const std::string& tensor, at::ScalarType dtype) {
-  if (dtype == at::kFloat) return "F32";
-  if (dtype == at::kBFloat16) return "BF16";
+std::string PublishedName(const std::string& tensor, at::ScalarType dtype) {
+  if (dtype == at::kFloat || dtype == at::kBFloat16) {
+    return std::string(policy::SafetensorsName(policy::DtypeOfTorch(dtype)));
+  }
   throw Error(ErrorCode::kInternal, "weight " + tensor + " has dtype " + at::toString(dtype) +
                                         "; only float32 and bfloat16 can be published");
 }
 
 std::optional<at::ScalarType> DtypeOf(const std::string& name) {
-  if (name == "F32") return at::kFloat;
-  if (name == "BF16") return at::kBFloat16;
-  return std::nullopt;
+  const std::optional<policy::Dtype> dtype = policy::DtypeOfSafetensors(name);
+  if (dtype != policy::Dtype::kFloat32 && dtype != policy::Dtype::kBFloat16) return std::nullopt;
+  return policy::TorchDtype(*dtype);
 }
 
 [[noreturn]] void Refuse(const v1::TensorEntry& entry, const std::string& complaint) {
@@ -108,7 +110,7 @@ v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_ve
   for (const auto& [name, tensor] : weights) {
     v1::TensorEntry& entry = *manifest.add_tensors();
     entry.set_name(name);
-    entry.set_dtype(DtypeName(name, tensor.scalar_type()));
+    entry.set_dtype(PublishedName(name, tensor.scalar_type()));
     for (const int64_t size : tensor.sizes()) entry.add_shape(size);
     entry.set_offset(AlignUp(end));
     entry.set_num_bytes(tensor.nbytes());
