@@ -66,8 +66,8 @@ int RunScore(int argc, char** argv) {
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
-  policy::OpenedModel opened =
-      policy::OpenModel(model_name, bfloat16 && !learner ? at::kBFloat16 : at::kFloat);
+  policy::OpenedModel opened = policy::OpenModel(
+      model_name, bfloat16 && !learner ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
   const int64_t vocab_size = opened.model.config.vocab_size;
   const Scorer score = learner ? LearnerScorer(opened, bfloat16) : DecoderScorer(opened, bfloat16);
   opened.weights.reset();

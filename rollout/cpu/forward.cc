@@ -8,26 +8,12 @@ using kernels::kBlockTokens;
 using kernels::PadToPanel;
 using kernels::TileMode;
 
-kernels::GateRule GateRuleOf(const policy::MoeConfig& moe) {
-  return {.num_experts = moe.num_experts,
-          .experts_per_token = moe.experts_per_token,
-          .score = moe.score == policy::GateScore::kSigmoid ? kernels::GateScore::kSigmoid
-                                                            : kernels::GateScore::kSoftmax,
-          .num_groups = moe.num_groups,
-          .groups_per_token = moe.groups_per_token,
-          .group_score = moe.group_score == policy::GroupScore::kMax
-                             ? kernels::GroupScore::kMax
-                             : kernels::GroupScore::kTopTwoSum,
-          .normalize = moe.normalize_weights,
-          .routed_scaling = static_cast<float>(moe.routed_scaling)};
-}
-
 Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
       pool_(pool),
       width_(context.config.width),
       ld_(PadToPanel(width_)),
-      gate_rule_(GateRuleOf(context.config.moe)),
+      gate_rule_(context.config.moe),
       attention_(context, pool) {}
 
 void Forward::Run(std::span<const SequenceRows> sequences) {

@@ -18,9 +18,6 @@
 
 namespace cohort::rollout {
 
-// The model's gate as the kernels take it.
-kernels::GateRule GateRuleOf(const policy::MoeConfig& moe);
-
 // Keeps its activations' memory between steps; shapes: M rows, D width.
 class Forward {
  public:

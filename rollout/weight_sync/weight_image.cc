@@ -10,6 +10,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/tensor/dtype.h"
 #include "policy/tensor/parallel_tasks.h"
 
 namespace cohort::rollout {
@@ -29,9 +30,9 @@ WeightDtype ImageDtype(const std::string& name, const at::Tensor& tensor,
 }
 
 std::optional<at::ScalarType> DtypeOf(const std::string& name) {
-  if (name == "F32") return at::kFloat;
-  if (name == "BF16") return at::kBFloat16;
-  return std::nullopt;
+  const std::optional<policy::Dtype> dtype = policy::DtypeOfSafetensors(name);
+  if (dtype != policy::Dtype::kFloat32 && dtype != policy::Dtype::kBFloat16) return std::nullopt;
+  return policy::TorchDtype(*dtype);
 }
 
 [[noreturn]] void Refuse(const v1::TensorEntry& entry, const std::string& complaint) {

@@ -98,8 +98,8 @@ std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
                 "cohort-rollout --help has an example");
   }
   const bool bfloat16 = options.dtype == rollout::WeightDtype::kBFloat16;
-  const cohort::policy::OpenedModel opened =
-      cohort::policy::OpenModel(flags.model, bfloat16 ? at::kBFloat16 : at::kFloat);
+  const cohort::policy::OpenedModel opened = cohort::policy::OpenModel(
+      flags.model, bfloat16 ? cohort::policy::Dtype::kBFloat16 : cohort::policy::Dtype::kFloat32);
   *config = opened.model.config;
   auto decoder = std::make_unique<rollout::Decoder>(
       rollout::MakeCpuDecoder(*config, *opened.weights, options, 0));

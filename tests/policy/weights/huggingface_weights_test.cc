@@ -22,7 +22,7 @@ class ModelFolder : public ::testing::TestWithParam<std::string> {
  protected:
   std::string RefusalOf(const ModelConfig& config) const {
     try {
-      HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+      HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage);
       return error.what();
@@ -38,8 +38,8 @@ using FamilyFolder = ModelFolder;
 
 TEST_P(FamilyFolder, HasTheTensorsThatTransformersWrites) {
   const FamilyGolden golden = ReadFamilyGolden(GetParam());
-  WriteHuggingFaceWeights(folder_, golden.config, FamilyGoldenWeights(golden.config), at::kFloat,
-                          kOneShard);
+  WriteHuggingFaceWeights(folder_, golden.config, FamilyGoldenWeights(golden.config),
+                          Dtype::kFloat32, kOneShard);
   nlohmann::json written = nlohmann::json::object();
   const SafetensorsFile file(folder_ / "model.safetensors");
   for (const auto& [name, entry] : file.entries()) {
@@ -51,8 +51,8 @@ TEST_P(FamilyFolder, HasTheTensorsThatTransformersWrites) {
 TEST_P(FamilyFolder, IsReadAsItWasWritten) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
-  WriteHuggingFaceWeights(folder_, config, weights, at::kFloat, /*max_shard_bytes=*/5000);
-  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+  WriteHuggingFaceWeights(folder_, config, weights, Dtype::kFloat32, /*max_shard_bytes=*/5000);
+  const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -62,9 +62,9 @@ TEST_P(FamilyFolder, IsReadWithExpertsLeftFused) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, at::kFloat});
+  for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, Dtype::kFloat32});
   WriteSafetensors(folder_ / "model.safetensors", tensors);
-  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+  const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
 
@@ -82,7 +82,7 @@ class DamagedFolder : public ModelFolder {
   }
   void Write() const {
     std::vector<NamedTensor> list;
-    for (const auto& [name, tensor] : tensors_) list.push_back({name, tensor, at::kFloat});
+    for (const auto& [name, tensor] : tensors_) list.push_back({name, tensor, Dtype::kFloat32});
     WriteSafetensors(folder_ / "model.safetensors", list);
   }
 
@@ -125,7 +125,7 @@ class MtpFolder : public ModelFolder {
   MtpFolder() { config_.num_mtp_layers = 2; }
   WeightMap Write() const {
     const WeightMap weights = FamilyGoldenWeights(config_);
-    WriteHuggingFaceWeights(folder_, config_, weights, at::kFloat, kOneShard);
+    WriteHuggingFaceWeights(folder_, config_, weights, Dtype::kFloat32, kOneShard);
     return weights;
   }
 
@@ -151,7 +151,7 @@ TEST_F(MtpFolder, HasTheNamesOfDeepSeeksMultiTokenPredictionModule) {
 TEST_F(MtpFolder, IsReadAsItWasWritten) {
   const WeightMap weights = Write();
   const WeightMap read =
-      HuggingFaceWeights(folder_, config_, at::kFloat, MtpLayers::kLoad).TakeAll();
+      HuggingFaceWeights(folder_, config_, Dtype::kFloat32, MtpLayers::kLoad).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -159,7 +159,7 @@ TEST_F(MtpFolder, IsReadAsItWasWritten) {
 TEST_F(MtpFolder, IsReadWithoutItsMultiTokenPredictionLayersAndSaysSo) {
   Write();
   ::testing::internal::CaptureStderr();
-  const WeightMap weights = HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll();
+  const WeightMap weights = HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("tensors of multi-token-prediction layers"));
   EXPECT_NO_THROW(CheckWeights(WithoutMtpLayers(config_), weights, "the folder"));
@@ -173,9 +173,10 @@ TEST_F(MtpFolder, IsRefusedWhenTheConfigDoesNotAnnounceItsLayers) {
 
 TEST_F(MtpFolder, MayAnnounceLayersThatItDoesNotHold) {
   const ModelConfig without = WithoutMtpLayers(config_);
-  WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), at::kFloat, kOneShard);
+  WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), Dtype::kFloat32,
+                          kOneShard);
   EXPECT_FALSE(HoldsMtpLayers(folder_, config_));
-  EXPECT_NO_THROW(HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll());
+  EXPECT_NO_THROW(HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll());
   Write();
   EXPECT_TRUE(HoldsMtpLayers(folder_, config_));
 }

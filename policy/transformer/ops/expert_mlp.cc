@@ -1,9 +1,9 @@
-#include "policy/transformer/expert_mlp.h"
+#include "policy/transformer/ops/expert_mlp.h"
 
 #include <torch/torch.h>
 
-#include "policy/transformer/feed_forward.h"
 #include "policy/transformer/ops/grouped_linear.h"
+#include "policy/transformer/ops/swiglu.h"
 
 namespace cohort::policy {
 namespace {
@@ -20,7 +20,7 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     const at::Tensor hidden =
         GroupedLinear(x.index_select(0, dispatch.token_S), gate_up, dispatch.offsets);
     const at::Tensor activated = at::empty({hidden.size(0), m}, hidden.options());
-    SwiGluInto(activated, hidden.narrow(1, 0, m), hidden.narrow(1, m, m));
+    SwiGluInto(hidden.narrow(1, 0, m), hidden.narrow(1, m, m), activated);
     at::Tensor out = GroupedLinear(activated, down, dispatch.offsets);
     const at::Tensor row_weights =
         weights.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());

@@ -1,4 +1,4 @@
-// Adapters on disk, in PEFT's format.
+#include "policy/lora/peft.h"
 
 #include <ATen/ATen.h>
 
@@ -10,12 +10,12 @@
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/config/family.h"
 #include "policy/config/fields.h"
-#include "policy/lora/lora.h"
-#include "policy/lora/names.h"
-#include "policy/lora/peft_experts.h"
+#include "policy/lora/merge.h"
 #include "policy/tokenizer/regex_pattern.h"
 #include "policy/weights/safetensors.h"
+#include "policy/weights/stored_tensors.h"
 
 namespace cohort::policy {
 namespace {
@@ -28,6 +28,76 @@ constexpr char kWeightsFile[] = "adapter_model.safetensors";
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kWeight = ".weight";
 constexpr int64_t kMaxRank = 1 << 16;
+
+constexpr std::string_view kExperts = ".experts", kWrappedFirst = ".experts.base_layer";
+constexpr std::string_view kGateUpProj = ".gate_up_proj", kDownProj = ".down_proj";
+
+bool IsOfAllExperts(const std::string& module) {
+  return module.ends_with(std::string(kExperts) + std::string(kGateUpProj)) ||
+         module.ends_with(std::string(kExperts) + std::string(kDownProj));
+}
+
+void AddPair(const std::string& weight_name, const at::Tensor& a, const at::Tensor& b,
+             WeightMap* out) {
+  const std::string module = weight_name.substr(0, weight_name.size() - kWeight.size());
+  (*out)[module + std::string(kLoraDown)] = a;
+  (*out)[module + std::string(kLoraUp)] = b;
+}
+
+// The parameter that an adapter of the routed experts belongs to, "...mlp.experts.down_proj"; any
+// other `module` unchanged. kUsage where A and B fit neither of a layer's parameters.
+std::string AdaptedParameter(const std::string& module, const at::Tensor& a, const at::Tensor& b,
+                             const ModelConfig& config) {
+  const bool first = module.ends_with(kWrappedFirst);
+  if (!first && !module.ends_with(kExperts)) return module;
+  const std::string experts =
+      first ? module.substr(0, module.size() - kWrappedFirst.size() + kExperts.size()) : module;
+  const int64_t d = config.width, m = config.moe.expert_width;
+  const int64_t in = a.size(1), out = b.size(0);
+  if (in == d && out == 2 * m) return experts + std::string(kGateUpProj);
+  if (in == m && out == d) return experts + std::string(kDownProj);
+  throw Error(ErrorCode::kUsage,
+              "the adapter of " + module + " maps " + std::to_string(in) + " to " +
+                  std::to_string(out) + " values; the experts of this model map " +
+                  std::to_string(d) + " to " + std::to_string(2 * m) + " (gate_up_proj) and " +
+                  std::to_string(m) + " to " + std::to_string(d) + " (down_proj)");
+}
+
+// The adapters `module`.lora_A.weight and .lora_B.weight under the names of policy/lora/merge.h:
+// those of a layer's experts as one pair for each projection of each expert, views. `module` is
+// what AdaptedParameter gave.
+WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const at::Tensor& b,
+                         const ModelConfig& config) {
+  WeightMap out;
+  if (!IsOfAllExperts(module)) {
+    const bool of_one_expert = module.find(std::string(kExperts) + ".") != std::string::npos;
+    const std::string name = module + std::string(kWeight);
+    AddPair(of_one_expert ? name : StoredTensors(config, name, b).front().name, a, b, &out);
+    return out;
+  }
+  const int64_t experts = config.moe.num_experts;
+  const at::Tensor a_ERI = a.view({experts, -1, a.size(1)});
+  const at::Tensor b_EOR = b.view({b.size(0), -1, experts}).permute({2, 0, 1});
+  for (int64_t e = 0; e < experts; ++e) {
+    for (const StoredTensor& part : StoredExpert(config, module, e, b_EOR[e])) {
+      AddPair(part.name, a_ERI[e], part.part, &out);
+    }
+  }
+  return out;
+}
+
+// True when PEFT would take `module` in `target_modules` for the routed experts' projection of that
+// name: then it goes to `target_parameters` (_convert_peft_config_moe in
+// peft/utils/transformers_weight_conversion.py).
+bool IsTakenForExperts(const std::string& module, const ModelConfig& config) {
+  if (config.moe.num_experts == 0 ||
+      module.find(std::string(kExperts) + ".") != std::string::npos) {
+    return false;
+  }
+  const ExpertNames& names = FindFamily(config.family, "the model's config").experts;
+  const std::string leaf = module.substr(module.rfind('.') + 1);
+  return leaf == names.gate || leaf == names.up || leaf == names.down;
+}
 
 // A number for the modules that a pattern names: "q_proj", or a regular expression of whole names.
 using Pattern = std::pair<RegexPattern, double>;
@@ -102,8 +172,8 @@ json Shortest(double alpha) {
   return alpha == std::floor(alpha) ? json(static_cast<int64_t>(alpha)) : json(alpha);
 }
 
-// What the adapters belong to as PEFT's config names it, "all-linear" and the like spelled out:
-// other programs may count other layers as linear.
+// The adapted modules and parameters as PEFT's config names them, "all-linear" and the like spelled
+// out: other programs may count other layers as linear.
 struct PeftTargets {
   std::set<std::string> modules, parameters;
 };
@@ -165,7 +235,7 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
   }
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : adapter.weights) {
-    tensors.push_back({std::string(kPrefix) + name, tensor, at::kFloat});
+    tensors.push_back({std::string(kPrefix) + name, tensor, Dtype::kFloat32});
   }
   WriteSafetensors(folder / kWeightsFile, tensors);
   const PeftTargets targets = TargetsOf(adapter, model);
@@ -213,6 +283,10 @@ LoraAdapter ReadLoraAdapter(const fs::path& folder, const ModelConfig& model) {
     adapter.weights.merge(AdaptersByName(parameter, a, b, model));
   }
   return adapter;
+}
+
+void MergeLora(const LoraAdapter& adapter, const ModelConfig& config, WeightMap* weights) {
+  AddAdapters(adapter.weights, adapter.config.scale(), config, weights);
 }
 
 }  // namespace cohort::policy

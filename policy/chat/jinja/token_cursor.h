@@ -9,27 +9,27 @@
 namespace cohort::policy::jinja {
 
 // The parser's place in the tokens.
-class TokenStream {
+class TokenCursor {
  public:
-  explicit TokenStream(std::vector<Token> tokens) : tokens_(std::move(tokens)) {}
+  explicit TokenCursor(std::vector<TemplateToken> tokens) : tokens_(std::move(tokens)) {}
 
-  const Token& Current() const { return tokens_[position_]; }
-  const Token& Ahead() const {
+  const TemplateToken& Current() const { return tokens_[position_]; }
+  const TemplateToken& Ahead() const {
     return tokens_[position_ + 1 < tokens_.size() ? position_ + 1 : position_];
   }
   int line() const { return Current().line; }
 
-  Token Take() {
-    Token token = Current();
+  TemplateToken Take() {
+    TemplateToken token = Current();
     if (position_ + 1 < tokens_.size()) ++position_;
     return token;
   }
 
   bool AtOperator(std::string_view text) const {
-    return Current().kind == TokenKind::kOperator && Current().text == text;
+    return Current().kind == TemplateTokenKind::kOperator && Current().text == text;
   }
   bool AtName(std::string_view text) const {
-    return Current().kind == TokenKind::kName && Current().text == text;
+    return Current().kind == TemplateTokenKind::kName && Current().text == text;
   }
   bool SkipOperator(std::string_view text) { return AtOperator(text) && (Take(), true); }
   bool SkipName(std::string_view text) { return AtName(text) && (Take(), true); }
@@ -37,7 +37,7 @@ class TokenStream {
   void ExpectOperator(std::string_view text) {
     if (!SkipOperator(text)) RefuseCurrent("'" + std::string(text) + "'");
   }
-  Token Expect(TokenKind kind, const std::string& what) {
+  TemplateToken Expect(TemplateTokenKind kind, const std::string& what) {
     if (Current().kind != kind) RefuseCurrent(what);
     return Take();
   }
@@ -45,12 +45,12 @@ class TokenStream {
   [[noreturn]] void RefuseCurrent(const std::string& expected) const {
     std::string found = "'" + Current().text + "'";
     if (Current().text.empty()) found = "the end of the tag";
-    if (Current().kind == TokenKind::kEnd) found = "the end of the template";
+    if (Current().kind == TemplateTokenKind::kEnd) found = "the end of the template";
     RefuseTemplate(line(), "expected " + expected + ", found " + found);
   }
 
  private:
-  std::vector<Token> tokens_;
+  std::vector<TemplateToken> tokens_;
   size_t position_ = 0;
 };
 

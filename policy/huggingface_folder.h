@@ -11,7 +11,7 @@ namespace cohort::policy {
 Model ReadHuggingFaceFolder(const std::filesystem::path& folder);
 
 // See SaveModel in policy/model.h.
-void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& folder,
-                            at::ScalarType dtype, int64_t max_shard_bytes);
+void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& folder, Dtype dtype,
+                            int64_t max_shard_bytes);
 
 }  // namespace cohort::policy

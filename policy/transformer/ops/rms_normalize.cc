@@ -1,9 +1,11 @@
-#include "policy/transformer/ops/rmsnorm.h"
+#include "policy/transformer/ops/rms_normalize.h"
+
+#include <torch/torch.h>
 
 #include <algorithm>
 
 #include "policy/tensor/parallel_tasks.h"
-#include "policy/transformer/ops/own_kernels.h"
+#include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
 namespace {
@@ -16,11 +18,8 @@ at::Tensor OwnForward(const at::Tensor& x, const at::Tensor& weight, float eps) 
   const int64_t n = x.size(-1), rows = x.numel() / n;
   const float *from = x.const_data_ptr<float>(), *w = weight.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  RunTasks((rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
-    for (int64_t i = task * kRowsPerTask; i < std::min((task + 1) * kRowsPerTask, rows); ++i) {
-      kernels::BestOps().rms_norm(from + i * n, w, eps, n, to + i * n);
-    }
-  });
+  ForEachRow(rows,
+             [&](int64_t i) { kernels::BestOps().rms_norm(from + i * n, w, eps, n, to + i * n); });
   return out;
 }
 
@@ -51,7 +50,7 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             double eps) {
-    if (SuitsOwnKernels(x) && SuitsOwnKernels(weight)) {
+    if (BackendFor(x, weight) == Backend::kOwnCpu) {
       context->save_for_backward({x, weight});
       context->saved_data["eps"] = eps;
       return OwnForward(x.contiguous(), weight.contiguous(), static_cast<float>(eps));

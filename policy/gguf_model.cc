@@ -1,6 +1,8 @@
-#include "policy/gguf/gguf.h"
+#include "policy/gguf_model.h"
 
 #include "base/error.h"
+#include "policy/gguf/config.h"
+#include "policy/gguf/tokenizer.h"
 
 namespace cohort::policy {
 namespace {

@@ -4,27 +4,20 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
+#include "policy/config/config.h"
 #include "policy/gguf/file.h"
-#include "policy/model.h"
-#include "policy/tokenizer/tokenizer_spec.h"
+#include "policy/tensor/dtype.h"
 #include "policy/weights/weight_source.h"
 
 namespace cohort::policy {
 
-// A model from a GGUF file, of llama.cpp's architectures llama (Mixtral too), qwen2, qwen3,
-// qwen3moe and deepseek2: config, tokenizer, chat template. kUsage naming what is damaged or not
-// supported.
-Model ReadGguf(const GgufFile& file);
-
-// Its parts.
-ModelConfig GgufConfig(const GgufFile& file);
-TokenizerSpec GgufTokenizer(const GgufFile& file);
-
-// Its weights, dequantised to fp32, then cast to `dtype`. Names and shapes are checked first.
+// The weights in a GGUF file, dequantised to fp32, then cast to `dtype`. Names and shapes are
+// checked first: kUsage.
 class GgufWeights final : public WeightSource {
  public:
-  GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarType dtype);
+  GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype);
 
   at::Tensor Take(const std::string& name) override;
   at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) override;
