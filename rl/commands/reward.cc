@@ -45,7 +45,7 @@ std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
   }
   const proto::Recipe recipe = LoadRecipe(settings.recipe);
   reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
-  for (const proto::RewardTerm& term : recipe.rewards()) {
+  for (const reward::RewardTerm& term : recipe.rewards()) {
     terms->push_back(
         {term.name(), term.weight(),
          reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()})});

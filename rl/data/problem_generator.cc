@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "rl/data/counter_random.h"
 #include "rl/data/word_problems.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -34,12 +35,15 @@ uint64_t DrawIndex(uint64_t cursor, int draw) {
 
 }  // namespace
 
-Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index) {
+Problem GenerateProblem(proto::Data::Generator generator, uint64_t seed, uint64_t index) {
   CounterRandom random(seed, kTrainStream, index);
-  if (kind == "addition") return Addition(&random);
-  if (kind == "word_problems") return WordProblem(&random);
-  throw Error(ErrorCode::kUsage, "no problem generator '" + std::string(kind) + "'",
-              "there are: addition, word_problems");
+  switch (generator) {
+    case proto::Data::GENERATOR_ADDITION:
+      return Addition(&random);
+    case proto::Data::GENERATOR_WORD_PROBLEMS:
+      return WordProblem(&random);
+  }
+  COHORT_CHECK(false, "no problem generator was chosen");
 }
 
 ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_problems,
@@ -57,7 +61,7 @@ ProblemSource::ProblemSource(const proto::Data& data, uint64_t seed, int test_pr
     }
     return kept;
   };
-  if (!data.generator().empty()) {
+  if (data.has_generator()) {
     DrawHeldOut(test_problems);
     return;
   }
@@ -85,7 +89,7 @@ void ProblemSource::DrawHeldOut(int count) {
   for (uint64_t i = 0; test_.size() < static_cast<size_t>(count); ++i) {
     if (i == limit) {
       throw Error(ErrorCode::kUsage,
-                  "the generator '" + data_.generator() + "' has fewer than " +
+                  "the generator '" + WordOf(data_.generator()) + "' has fewer than " +
                       std::to_string(count) + " different problems",
                   "lower eval.problems");
     }
@@ -101,7 +105,7 @@ Problem ProblemSource::Train(uint64_t cursor) {
     if (!held_out_prompts_.contains(problem.prompt)) return problem;
   }
   throw Error(ErrorCode::kUsage,
-              "the held-out problems leave nothing of the generator '" + data_.generator() +
+              "the held-out problems leave nothing of the generator '" + WordOf(data_.generator()) +
                   "' to train on",
               "lower eval.problems");
 }

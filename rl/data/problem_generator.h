@@ -14,9 +14,9 @@
 
 namespace cohort::rl {
 
-// The index-th problem of a built-in generator: "addition" or "word_problems". A pure function of
-// its arguments, the same on every machine. kUsage for another kind.
-Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index);
+// The index-th problem of a built-in generator: a pure function of its arguments, the
+// same on every machine.
+Problem GenerateProblem(proto::Data::Generator generator, uint64_t seed, uint64_t index);
 
 // Training problems by cursor and the held-out ones, from data.train / data.test or data.generator.
 // Owned by one thread.

@@ -53,10 +53,10 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
     if (HasGradient(objective, sequence)) trained.push_back(sequence);
   }
   return Update(trained, options_.sampling_temperature, learning_rate,
-                [&](const Forwarded& forwarded, UpdateReport* report) {
+                [&](const Forwarded& forwarded, UpdateSums* sums) {
                   const PolicyLoss part =
                       objective.loss(LossInputs(forwarded.batch, forwarded.logprobs_N, totals));
-                  report->policy.Add(part.metrics);
+                  sums->policy.Add(part.metrics);
                   return part.loss;
                 });
 }
@@ -67,13 +67,13 @@ UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
   const int64_t depths = policy_->config().num_mtp_layers;
   const double mtp_weight = options_.mtp_loss_weight;
   return Update(sequences, /*temperature=*/1.0, learning_rate,
-                [&](const Forwarded& forwarded, UpdateReport* report) {
+                [&](const Forwarded& forwarded, UpdateSums* sums) {
                   const at::Tensor loss = SftLoss(forwarded.logprobs_N, totals);
                   if (depths == 0 || mtp_weight == 0) return loss;
                   const auto inputs = PackMtp(sequences, forwarded.batch, depths, options_.device);
                   const at::Tensor mtp =
                       mtp_weight * MtpLoss(policy_, forwarded.hidden_TD, inputs, totals);
-                  report->mtp_loss = report->mtp_loss.value_or(0) + mtp.item<double>();
+                  sums->mtp_loss = sums->mtp_loss.value_or(0) + mtp.item<double>();
                   return loss + mtp;
                 });
 }
@@ -81,7 +81,7 @@ UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
 UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
                              double learning_rate, const MicroBatchLoss& loss) {
   const auto start = Clock::now();
-  UpdateReport report = SumReports(ForwardBackward(sequences, temperature, loss));
+  UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
   report.forward_backward_s = SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
 
@@ -92,9 +92,9 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
 }
 
 // The loss is divided by the whole step's totals, so that the micro-batches' gradients add up.
-Learner::StepSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
-                                           double temperature, const MicroBatchLoss& loss) {
-  StepSums sums;
+UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
+                                    double temperature, const MicroBatchLoss& loss) {
+  UpdateSums sums;
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
@@ -102,9 +102,9 @@ Learner::StepSums Learner::ForwardBackward(const std::vector<TrainingSequence>& 
     const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
     sums.entropy_tokens += tokens.entropy_N.numel();
-    sums.report.trained_tokens += batch.tokens.ids_T.numel();
-    const at::Tensor part = loss({batch, hidden_TD, tokens.logprobs_N}, &sums.report);
-    sums.report.loss += part.item<double>();
+    sums.trained_tokens += batch.tokens.ids_T.numel();
+    const at::Tensor part = loss({batch, hidden_TD, tokens.logprobs_N}, &sums);
+    sums.loss += part.item<double>();
     part.backward();
     optimizer_->AccumulateGradients();
   }
@@ -119,8 +119,7 @@ void Learner::ApplyGradients(double learning_rate, UpdateReport* report) {
   at::Tensor load_LE = policy_->TakeExpertLoad();
   if (!load_LE.defined()) return;
   load_LE = load_LE.to(at::kCPU).contiguous();
-  ranks_->SumValues(
-      {load_LE.mutable_data_ptr<double>(), static_cast<size_t>(load_LE.numel())});
+  ranks_->SumValues({load_LE.mutable_data_ptr<double>(), static_cast<size_t>(load_LE.numel())});
   // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
   report->busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
   if (step.skipped.empty() && !lora_.has_value()) {
@@ -134,34 +133,6 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
                                   static_cast<double>(own.num_samples)};
   ranks_->SumValues(counts);
   return {static_cast<int64_t>(counts[0]), static_cast<int64_t>(counts[1])};
-}
-
-UpdateReport Learner::SumReports(StepSums own) {
-  UpdateReport report = std::move(own.report);
-  PolicyLossMetrics& policy = report.policy;
-  double entropy_tokens = static_cast<double>(own.entropy_tokens);
-  double trained_tokens = static_cast<double>(report.trained_tokens);
-  double mtp_loss = report.mtp_loss.value_or(0), ranks_with_mtp = report.mtp_loss ? 1 : 0;
-  double policy_tokens = static_cast<double>(policy.num_tokens);
-  double gap_tokens = static_cast<double>(policy.gap_tokens);
-  const std::array<double*, 12> figures = {
-      &report.loss,   &own.entropy,           &entropy_tokens, &trained_tokens,
-      &mtp_loss,      &ranks_with_mtp,        &policy_tokens,  &gap_tokens,
-      &policy.kl_sum, &policy.clipped_tokens, &policy.gap_sum, &policy.ratio_sum};
-  std::array<double, figures.size()> sums;
-  for (size_t i = 0; i < figures.size(); ++i) sums[i] = *figures[i];
-  ranks_->SumValues(sums);
-  for (size_t i = 0; i < figures.size(); ++i) *figures[i] = sums[i];
-  std::array<double, 2> largest = {policy.ratio_max, policy.gap_max};
-  ranks_->MaxValues(largest);
-  policy.ratio_max = largest[0];
-  policy.gap_max = largest[1];
-  policy.num_tokens = static_cast<int64_t>(policy_tokens);
-  policy.gap_tokens = static_cast<int64_t>(gap_tokens);
-  report.trained_tokens = static_cast<int64_t>(trained_tokens);
-  if (ranks_with_mtp > 0) report.mtp_loss = mtp_loss;
-  report.entropy = entropy_tokens == 0 ? 0 : own.entropy / entropy_tokens;
-  return report;
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,

@@ -18,23 +18,10 @@
 #include "rl/learner/batch.h"
 #include "rl/learner/learner_options.h"
 #include "rl/learner/ranks.h"
+#include "rl/learner/update_report.h"
 #include "rl/objectives/policy_objective.h"
 
 namespace cohort::rl {
-
-// What one optimizer step did, all ranks together.
-struct UpdateReport {
-  double loss = 0;
-  double entropy = 0;  // nats a token, of the policy before the update, over the trained samples
-  double grad_norm = 0;
-  std::string skipped;         // empty, or why the weights are as they were
-  int64_t trained_tokens = 0;  // prompt and completion tokens that went through the policy
-  double busiest_expert = 0;   // most loaded expert of any layer over the fair share; 0 when dense
-  PolicyLossMetrics policy;    // empty for SFT
-  double forward_backward_s = 0;
-  double update_s = 0;
-  std::optional<double> mtp_loss;  // SFT of a policy with multi-token-prediction layers, eq. 25
-};
 
 // Owned by one thread. With several ranks every rank has a learner of the same weights, and all
 // make the same calls, each with its own part of the step's sequences: they stay bit for bit equal.
@@ -86,21 +73,13 @@ class Learner {
     at::Tensor hidden_TD;
     at::Tensor logprobs_N;
   };
-  // The loss of a micro-batch, whose figures it adds to the report.
-  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateReport* report)>;
-
-  // What the micro-batches of a step add up to.
-  struct StepSums {
-    UpdateReport report;  // its entropy is not set
-    double entropy = 0;
-    int64_t entropy_tokens = 0;
-  };
+  // The loss of a micro-batch; adds its figures to the sums.
+  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateSums* sums)>;
 
   UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
                       double learning_rate, const MicroBatchLoss& loss);
-  StepSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
-                           const MicroBatchLoss& loss);
-  UpdateReport SumReports(StepSums own);
+  UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
+                             const MicroBatchLoss& loss);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,

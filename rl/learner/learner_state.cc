@@ -42,9 +42,10 @@ void Learner::MakeOptimizer() {
   std::vector<NamedParameter> parameters;
   for (const auto& parameter : policy_->named_parameters()) {
     if (!parameter.value().requires_grad()) continue;
-    // Detached before the parameter is rounded: these stay fp32.
-    parameters.push_back({parameter.key(), parameter.value(),
-                          parameter.value().detach().to(options_.device)});
+    parameters.push_back({parameter.key(), parameter.value()});
+    if (options_.compute_dtype != at::kFloat) {  // kept before PlaceOnDevice rounds the parameter
+      parameters.back().master = parameter.value().detach().to(options_.device);
+    }
   }
   PlaceOnDevice(policy_);
   optimizer_ = std::make_unique<AdamW>(std::move(parameters), options_.optimizer);

@@ -1,17 +1,17 @@
 #pragma once
 
-// The loss of one micro-batch under an objective.
+// The loss of one micro-batch under a resolved objective (objective.h).
 
-#include "rl/objectives/objective.h"
 #include "rl/objectives/policy_objective.h"
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
 // Pure; safe from any thread. Errors: kUsage when the objective needs logprobs that are not there
 // or CheckObjective fails; kInternal for shapes that do not match.
-PolicyLoss ComputePolicyLoss(const Objective& objective, const PolicyLossInputs& inputs);
+PolicyLoss ComputePolicyLoss(const proto::Objective& resolved, const PolicyLossInputs& inputs);
 
 // The objective as the learner calls it. Errors: those of CheckObjective.
-PolicyObjective MakePolicyObjective(const Objective& objective);
+PolicyObjective MakePolicyObjective(const proto::Objective& resolved);
 
 }  // namespace cohort::rl

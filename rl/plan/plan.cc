@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "policy/weights/model_size.h"
-#include "rl/learner/initial_policy.h"
 
 namespace cohort::rl {
 namespace {

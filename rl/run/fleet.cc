@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "policy/prompt_encoding.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -24,7 +25,7 @@ WorkerPoolOptions PoolOptions(const proto::Recipe& recipe, const policy::Model& 
   options.config = config;
   options.log_folder = folder / "logs";
   options.threads = recipe.threads();
-  options.dtype = rollout.dtype();
+  options.dtype = WordOf(rollout.dtype());
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.rollout_addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.reward_addresses = {rollout.reward_addresses().begin(), rollout.reward_addresses().end()};
@@ -58,23 +59,12 @@ Programs FindPrograms() {
   return {folder / "cohort-rollout", folder / "cohort-reward"};
 }
 
-std::vector<reward::RewardTerm> RewardTerms(const proto::Recipe& recipe) {
-  std::vector<reward::RewardTerm> terms;
-  for (const proto::RewardTerm& term : recipe.rewards()) {
-    reward::RewardTerm& out = terms.emplace_back();
-    out.set_name(term.name());
-    out.set_weight(term.weight());
-    for (const auto& [key, value] : term.options()) (*out.mutable_options())[key] = value;
-  }
-  return terms;
-}
-
 Fleet::Fleet(const proto::Recipe& recipe, const policy::Model& model,
              const std::filesystem::path& folder, const Programs& programs)
     : recipe_(recipe),
       model_(model),
       sampling_(TrainingSampling(recipe, model)),
-      terms_(RewardTerms(recipe)),
+      terms_(recipe.rewards().begin(), recipe.rewards().end()),
       pool_(PoolOptions(recipe, model, folder, programs)) {
   pool_.Start();
   collector_ = std::make_unique<Collector>(

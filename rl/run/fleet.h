@@ -21,8 +21,6 @@ struct Programs {
 };
 Programs FindPrograms();
 
-std::vector<reward::RewardTerm> RewardTerms(const proto::Recipe& recipe);
-
 // Owned by one thread.
 class Fleet {
  public:

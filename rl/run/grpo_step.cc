@@ -9,6 +9,8 @@
 #include <set>
 
 #include "rl/objectives/advantages.h"
+#include "rl/objectives/objective.h"
+#include "rl/objectives/policy_loss.h"
 
 namespace cohort::rl {
 namespace {
@@ -36,7 +38,7 @@ struct Moments {
 
 using GroupAdvantages = std::vector<std::optional<double>>;
 
-GroupAdvantages AdvantagesOf(const Objective& objective, const Group& group) {
+GroupAdvantages AdvantagesOf(const proto::Objective& objective, const Group& group) {
   std::vector<std::optional<double>> rewards;
   for (const Sample& sample : group.samples) {
     rewards.push_back(sample.reward_ok ? std::optional<double>(sample.reward) : std::nullopt);
@@ -214,8 +216,8 @@ struct Updates {
   double forward_backward_s = 0, update_s = 0;
 };
 
-Updates RunUpdates(RoundContext& context, const Objective& objective, const proto::Round& round,
-                   std::vector<TrainingSequence> sequences) {
+Updates RunUpdates(RoundContext& context, const PolicyObjective& objective,
+                   const proto::Round& round, std::vector<TrainingSequence> sequences) {
   Updates updates;
   const size_t parts = static_cast<size_t>(round.updates_per_step());
   // The first update sees the policy that the batch started from; the later ones need to know it.
@@ -267,7 +269,8 @@ void DescribeUpdates(const Updates& updates, StepOutcome* outcome) {
 
 }  // namespace
 
-StepOutcome GrpoStep(RoundContext& context, const Objective& objective, const proto::Round& round) {
+StepOutcome GrpoStep(RoundContext& context, const proto::Objective& objective,
+                     const proto::Round& round) {
   StepOutcome outcome;
   nlohmann::json& row = outcome.metrics;
   const auto step_start = Clock::now();
@@ -285,8 +288,9 @@ StepOutcome GrpoStep(RoundContext& context, const Objective& objective, const pr
 
   const auto train_start = Clock::now();
   std::vector<TrainingSequence> sequences = TrainingSequences(groups, advantages);
-  if (objective.NeedsRefLogprobs()) context.learner.RecordRefLogprobs(sequences);
-  const Updates updates = RunUpdates(context, objective, round, std::move(sequences));
+  if (NeedsRefLogprobs(objective)) context.learner.RecordRefLogprobs(sequences);
+  const Updates updates =
+      RunUpdates(context, MakePolicyObjective(objective), round, std::move(sequences));
   const double train_s = SecondsSince(train_start);
   DescribeUpdates(updates, &outcome);
 

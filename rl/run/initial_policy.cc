@@ -1,4 +1,4 @@
-#include "rl/learner/initial_policy.h"
+#include "rl/run/initial_policy.h"
 
 #include <cmath>
 #include <cstdio>
@@ -79,7 +79,7 @@ void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
 }
 
 policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
-  const bool wanted = mtp.layers() == "load";
+  const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
   policy::Model model = policy::LoadModel(
       path, at::kFloat, wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
   if (!wanted || model.config.num_mtp_layers > 0) return model;
@@ -114,6 +114,18 @@ policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
+}
+
+LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
+  const proto::Optimizer& optimizer = recipe.optimizer();
+  LearnerOptions options;
+  options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
+                       optimizer.weight_decay(), optimizer.max_grad_norm()};
+  options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
+  options.selection_bias_rate = optimizer.selection_bias_rate();
+  options.sampling_temperature = recipe.rollout().temperature();
+  options.mtp_loss_weight = recipe.mtp().loss_weight();
+  return options;
 }
 
 }  // namespace cohort::rl

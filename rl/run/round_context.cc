@@ -3,6 +3,21 @@
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
+namespace {
+
+LearningRateSchedule::Kind ScheduleKind(proto::Round::Schedule schedule) {
+  switch (schedule) {
+    case proto::Round::SCHEDULE_CONSTANT:
+      break;
+    case proto::Round::SCHEDULE_LINEAR:
+      return LearningRateSchedule::Kind::kLinear;
+    case proto::Round::SCHEDULE_COSINE:
+      return LearningRateSchedule::Kind::kCosine;
+  }
+  return LearningRateSchedule::Kind::kConstant;
+}
+
+}  // namespace
 
 std::vector<PromptTask> NextPromptTasks(RoundContext& context, const proto::Round& round) {
   std::vector<PromptTask> tasks;
@@ -18,11 +33,11 @@ std::vector<PromptTask> NextPromptTasks(RoundContext& context, const proto::Roun
 
 double RoundLearningRate(const proto::Round& round, int64_t update) {
   LearningRateSchedule schedule;
-  schedule.kind = ParseScheduleKind(round.schedule());
+  schedule.kind = ScheduleKind(round.schedule());
   schedule.peak = round.learning_rate();
   schedule.floor = round.final_learning_rate();
   schedule.warmup_steps = round.warmup_steps();
-  const int updates = round.kind() == "grpo" ? round.updates_per_step() : 1;
+  const int updates = round.kind() == proto::ROUND_KIND_GRPO ? round.updates_per_step() : 1;
   schedule.total_steps = int64_t{round.steps()} * updates;
   return LearningRate(schedule, update);
 }

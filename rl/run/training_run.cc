@@ -11,9 +11,11 @@
 #include "policy/tensor/tensor_memory.h"
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/fleet/interrupt.h"
-#include "rl/learner/initial_policy.h"
+#include "rl/objectives/objective.h"
+#include "rl/recipe/enum_words.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/grpo_step.h"
+#include "rl/run/initial_policy.h"
 #include "rl/run/rejection_sampling.h"
 
 namespace cohort::rl {
@@ -31,7 +33,7 @@ ProblemSource::Keep ShortEnough(const policy::Model& model, const proto::Recipe&
 // Rows without a demonstration are refused before training starts, not when an sft round meets one.
 RowKind TrainingRows(const proto::Recipe& recipe) {
   for (const proto::Round& round : recipe.rounds()) {
-    if (round.kind() == "sft") return RowKind::kDemonstration;
+    if (round.kind() == proto::ROUND_KIND_SFT) return RowKind::kDemonstration;
   }
   return RowKind::kTraining;
 }
@@ -71,9 +73,8 @@ TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const P
     : recipe_(recipe),
       folder_(folder),
       model_((PrepareLibTorch(recipe), InitialPolicy(recipe, BytesPerParameter(recipe)))),
-      objective_(RecipeObjective(recipe)),
-      learner_(model_.config, std::exchange(model_.weights, {}), recipe.optimizer(),
-               recipe.rollout().temperature(), recipe.mtp().loss_weight()),
+      objective_(ResolveObjective(recipe)),
+      learner_(model_.config, std::exchange(model_.weights, {}), RecipeLearnerOptions(recipe)),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
                 TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),
@@ -114,7 +115,8 @@ void TrainingRun::StartOrResume() {
   last_examples_ = scalars.at("last_examples");
   learner_.LoadState(loaded->state.tensors);
   metrics_ = std::make_unique<MetricsLog>(folder_.path(), scalars.at("files"));
-  if (progress_.step_in_round > 0 && recipe_.rounds(progress_.round).kind() == "rejection_sft") {
+  if (progress_.step_in_round > 0 &&
+      recipe_.rounds(progress_.round).kind() == proto::ROUND_KIND_REJECTION_SFT) {
     verified_ = ReadVerifiedAnswers(folder_.path(), progress_.round);
   }
   console_.Note("resuming after step " + std::to_string(progress_.step) + " of " +
@@ -144,24 +146,25 @@ void TrainingRun::RunRound() {
 
 void TrainingRun::BeginRound(const proto::Round& round) {
   console_.Heading("round " + std::to_string(progress_.round + 1) + "/" +
-                   std::to_string(recipe_.rounds_size()) + ": " + round.kind() + ", " +
+                   std::to_string(recipe_.rounds_size()) + ": " + WordOf(round.kind()) + ", " +
                    std::to_string(round.steps()) + " steps");
   progress_.updates_in_round = 0;
   learner_.ResetOptimizer();
-  if (round.kind() == "grpo" && objective_.NeedsRefLogprobs()) {
+  if (round.kind() == proto::ROUND_KIND_GRPO && NeedsRefLogprobs(objective_)) {
     learner_.ResetReference();
   } else {
     learner_.DropReference();
   }
-  if (round.kind() == "rejection_sft") CollectVerified(round);
+  if (round.kind() == proto::ROUND_KIND_REJECTION_SFT) CollectVerified(round);
 }
 
 StepOutcome TrainingRun::Step(const proto::Round& round) {
   RoundContext context{recipe_, model_, learner_, fleet_, problems_, progress_};
-  if (round.kind() == "grpo") return GrpoStep(context, objective_, round);
+  if (round.kind() == proto::ROUND_KIND_GRPO) return GrpoStep(context, objective_, round);
   const std::vector<Demonstration> demonstrations =
-      round.kind() == "sft" ? NextDemonstrations(context, round.sequences_per_step())
-                            : NextVerified(round);
+      round.kind() == proto::ROUND_KIND_SFT
+          ? NextDemonstrations(context, round.sequences_per_step())
+          : NextVerified(round);
   return SftStep(context, round, demonstrations);
 }
 
@@ -170,7 +173,7 @@ void TrainingRun::FinishStep(const proto::Round& round, StepOutcome outcome) {
   ++progress_.step_in_round;
   ++steps_this_session_;
   nlohmann::json row = {
-      {"step", progress_.step}, {"round", progress_.round + 1}, {"phase", round.kind()}};
+      {"step", progress_.step}, {"round", progress_.round + 1}, {"phase", WordOf(round.kind())}};
   row.update(outcome.metrics);
   const double elapsed =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - session_start_).count();
@@ -183,7 +186,7 @@ void TrainingRun::FinishStep(const proto::Round& round, StepOutcome outcome) {
 
   outcome.shown.step = progress_.step;
   outcome.shown.total_steps = TotalSteps(recipe_);
-  outcome.shown.phase = round.kind();
+  outcome.shown.phase = WordOf(round.kind());
   outcome.shown.round = progress_.round + 1;
   outcome.shown.rounds = recipe_.rounds_size();
   outcome.shown.eta_s = elapsed / static_cast<double>(steps_this_session_) *
@@ -245,7 +248,7 @@ void TrainingRun::EvaluatePolicy() {
   const std::string after = progress_.round == 0
                                 ? "start"
                                 : "round " + std::to_string(progress_.round) + " (" +
-                                      recipe_.rounds(progress_.round - 1).kind() + ")";
+                                      WordOf(recipe_.rounds(progress_.round - 1).kind()) + ")";
   metrics_->Append({{"step", progress_.step},
                     {"round", progress_.round},
                     {"phase", "eval"},
@@ -290,7 +293,7 @@ void TrainingRun::Checkpoint() {
                    {"files", metrics_->Sync()}};
   SaveCheckpoint(folder_.path(), progress_.step, state, [&](const std::filesystem::path& folder) {
     policy::Model exported = model_;
-    const bool keep_mtp = recipe_.mtp().export_() == "keep";
+    const bool keep_mtp = recipe_.mtp().export_() == proto::Mtp::EXPORT_KEEP;
     exported.weights = keep_mtp ? learner_.Weights() : learner_.DecoderWeights();
     if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
     policy::SaveModel(exported, folder);

@@ -9,17 +9,12 @@
 
 #include "rl/checkpoint/run_folder.h"
 #include "rl/learner/learner.h"
-#include "rl/objectives/objective.h"
 #include "rl/records/metrics.h"
 #include "rl/run/fleet.h"
 #include "rl/run/round_context.h"
 #include "rl/run/sft_step.h"
 
 namespace cohort::rl {
-
-// The objective of a recipe: its preset with the knobs that it sets. max_length defaults to
-// rollout.max_new_tokens.
-Objective RecipeObjective(const proto::Recipe& recipe);
 
 // Owned by one thread. Everything that makes up the run's history is in the checkpoint, so that a
 // run killed at any instant goes on from its last checkpoint and writes the same files, bit for
@@ -52,7 +47,7 @@ class TrainingRun {
   RunFolder& folder_;
   Console console_;
   policy::Model model_;
-  Objective objective_;
+  proto::Objective objective_;
   Learner learner_;
   ProblemSource problems_;
   RunProgress progress_;

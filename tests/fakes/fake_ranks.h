@@ -25,14 +25,13 @@ class FakeRanks {
       : deadline_(deadline), values_(static_cast<size_t>(world)) {}
 
   // Runs `body` as every rank, each on a thread of its own; rethrows the lowest rank's error.
-  void Run(const std::function<void(Ranks&)>& body) {
+  void Run(const std::function<void(const std::shared_ptr<Ranks>&)>& body) {
     std::vector<std::exception_ptr> errors(values_.size());
     std::vector<std::thread> threads;
     for (size_t rank = 0; rank < values_.size(); ++rank) {
       threads.emplace_back([&, rank] {
-        End end(*this, static_cast<int>(rank));
         try {
-          body(end);
+          body(std::make_shared<End>(*this, static_cast<int>(rank)));
         } catch (...) {
           errors[rank] = std::current_exception();
         }
