@@ -11,11 +11,11 @@
 #include "policy/tensor/tensor_memory.h"
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/fleet/interrupt.h"
-#include "rl/learner/initial_policy.h"
 #include "rl/objectives/objective.h"
 #include "rl/recipe/enum_words.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/grpo_step.h"
+#include "rl/run/initial_policy.h"
 #include "rl/run/rejection_sampling.h"
 
 namespace cohort::rl {
@@ -74,8 +74,7 @@ TrainingRun::TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const P
       folder_(folder),
       model_((PrepareLibTorch(recipe), InitialPolicy(recipe, BytesPerParameter(recipe)))),
       objective_(ResolveObjective(recipe)),
-      learner_(model_.config, std::exchange(model_.weights, {}), recipe.optimizer(),
-               recipe.rollout().temperature(), recipe.mtp().loss_weight()),
+      learner_(model_.config, std::exchange(model_.weights, {}), RecipeLearnerOptions(recipe)),
       problems_(recipe.data(), recipe.seed(), recipe.eval().problems(), ShortEnough(model_, recipe),
                 TrainingRows(recipe)),
       fleet_(recipe, model_, folder.path(), programs),

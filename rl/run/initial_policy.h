@@ -1,8 +1,11 @@
 #pragma once
 
+// What a recipe starts its learner with.
+
 #include <cstdint>
 
 #include "policy/model.h"
+#include "rl/learner/learner_options.h"
 #include "rl/plan/training.h"
 #include "rl/recipe/recipe.pb.h"
 
@@ -14,5 +17,8 @@ namespace cohort::rl {
 // `bytes_per_parameter`.
 policy::Model InitialPolicy(const proto::Recipe& recipe,
                             int bytes_per_parameter = kTrainingBytesPerParameter);
+
+// On the CPU in fp32, the rest as the recipe says.
+LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe);
 
 }  // namespace cohort::rl

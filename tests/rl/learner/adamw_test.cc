@@ -1,7 +1,7 @@
 // tests/golden/rl/optimizer.json (made as objectives.md beside it says) holds torch.optim.AdamW's
-// weights after clip_grad_norm_, and transformers' schedules.
+// weights after clip_grad_norm_.
 
-#include "rl/learner/optimizer.h"
+#include "rl/learner/adamw.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,6 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
 namespace {
@@ -49,7 +48,7 @@ double Distance(const at::Tensor& a, const at::Tensor& b) {
   return (a.detach() - b).abs().max().item<double>();
 }
 
-TEST(Optimizer, AgreesWithTorchOptimAdamWAndClipGradNorm) {
+TEST(AdamW, AgreesWithTorchOptimAdamWAndClipGradNorm) {
   const Json golden = Golden();
   ASSERT_EQ(golden["runs"].size(), 3u);
   for (const Json& run : golden["runs"]) {
@@ -70,7 +69,7 @@ TEST(Optimizer, AgreesWithTorchOptimAdamWAndClipGradNorm) {
   }
 }
 
-TEST(Optimizer, OneStepIsTheFormula) {
+TEST(AdamW, OneStepIsTheFormula) {
   TwoParameters parameters = Start(1);
   const at::Tensor before = parameters.weight.detach().to(at::kDouble);
   const at::Tensor bias_before = parameters.bias.detach().to(at::kDouble);
@@ -90,7 +89,7 @@ TEST(Optimizer, OneStepIsTheFormula) {
   EXPECT_LT(Distance(parameters.bias.to(at::kDouble), no_decay), 1e-6);
 }
 
-TEST(Optimizer, AStateRoundTripContinuesBitForBit) {
+TEST(AdamW, AStateRoundTripContinuesBitForBit) {
   TwoParameters straight = Start(2);
   AdamW optimizer(straight.named(), AdamWOptions{});
   std::vector<std::pair<at::Tensor, at::Tensor>> grads;
@@ -120,7 +119,7 @@ TEST(Optimizer, AStateRoundTripContinuesBitForBit) {
   }
 }
 
-TEST(Optimizer, AGradientThatIsNotFiniteSkipsTheWholeStepAndIsNamed) {
+TEST(AdamW, AGradientThatIsNotFiniteSkipsTheWholeStepAndIsNamed) {
   for (const double bad : {std::nan(""), std::numeric_limits<double>::infinity()}) {
     TwoParameters parameters = Start(3);
     AdamW optimizer(parameters.named(), AdamWOptions{});
@@ -140,7 +139,7 @@ TEST(Optimizer, AGradientThatIsNotFiniteSkipsTheWholeStepAndIsNamed) {
   }
 }
 
-TEST(Optimizer, AParameterWithoutAGradientIsLeftAlone) {
+TEST(AdamW, AParameterWithoutAGradientIsLeftAlone) {
   TwoParameters parameters = Start(4);
   const at::Tensor bias = parameters.bias.detach().clone();
   AdamW optimizer(parameters.named(), AdamWOptions{});
@@ -150,7 +149,7 @@ TEST(Optimizer, AParameterWithoutAGradientIsLeftAlone) {
   EXPECT_TRUE(parameters.bias.equal(bias));
 }
 
-TEST(Optimizer, AStateOfAnotherModelIsRefusedByName) {
+TEST(AdamW, AStateOfAnotherModelIsRefusedByName) {
   TwoParameters parameters = Start(5);
   AdamW optimizer(parameters.named(), AdamWOptions{});
   auto state = optimizer.State();
@@ -172,38 +171,112 @@ TEST(Optimizer, AStateOfAnotherModelIsRefusedByName) {
   EXPECT_EQ(error_of(state), "optimizer state: 'exp_avg_sq.weight' has another shape or dtype");
 }
 
-TEST(Optimizer, ParametersMustBeSinglePrecision) {
+TEST(AdamW, ParametersOfAnotherDtypeAreRefused) {
   EXPECT_THROW(AdamW({{"w", at::zeros({2}, at::kDouble)}}, AdamWOptions{}), Error);
 }
 
-TEST(LearningRate, AgreesWithTransformersAfterTheWarmUp) {
-  const Json golden = Golden()["schedules"];
-  LearningRateSchedule schedule{LearningRateSchedule::Kind::kCosine, 2e-3, 0, 4, 20};
-  for (int64_t step = 4; step <= 20; ++step) {
-    EXPECT_NEAR(LearningRate(schedule, step), golden["cosine"][step].get<double>(), 1e-15);
-    LearningRateSchedule to_floor = schedule;
-    to_floor.floor = 5e-4;
-    EXPECT_NEAR(LearningRate(to_floor, step), golden["cosine_to_floor"][step].get<double>(), 1e-15);
-    LearningRateSchedule linear = schedule;
-    linear.kind = LearningRateSchedule::Kind::kLinear;
-    EXPECT_NEAR(LearningRate(linear, step), golden["linear"][step].get<double>(), 1e-15);
+// The master copies take what PyTorch's fp32 parameters become of the same bf16 gradients.
+TEST(AdamW, Bf16ParametersAreTheirFp32MastersRounded) {
+  const Json golden =
+      Json::parse(base::ReadFile(COHORT_GOLDEN_DIR "/rl/updates.json"))["bf16_adamw"];
+  const std::vector<at::Tensor> start = {ToTensor(golden["start"][0]),
+                                         ToTensor(golden["start"][1])};
+  TwoParameters parameters{start[0].to(at::kBFloat16).requires_grad_(true),
+                           start[1].to(at::kBFloat16).requires_grad_(true)};
+  AdamWOptions options;
+  options.max_grad_norm = golden["max_grad_norm"];
+  options.weight_decay = golden["weight_decay"];
+  options.beta2 = 0.95;
+  AdamW optimizer({{"weight", parameters.weight, start[0].clone()},
+                   {"bias", parameters.bias, start[1].clone()}},
+                  options);
+  for (const Json& step : golden["steps"]) {
+    parameters.SetGrads(ToTensor(step["grads"][0]).to(at::kBFloat16),
+                        ToTensor(step["grads"][1]).to(at::kBFloat16));
+    optimizer.AccumulateGradients();
+    EXPECT_FALSE(parameters.weight.grad().defined());
+    EXPECT_NEAR(optimizer.Step(step["lr"]).grad_norm, step["grad_norm"].get<double>(), 1e-5);
+    const auto state = optimizer.State();
+    EXPECT_LT(Distance(state.at("master.weight"), ToTensor(step["masters"][0])), 1e-6);
+    EXPECT_LT(Distance(state.at("master.bias"), ToTensor(step["masters"][1])), 1e-6);
+    EXPECT_TRUE(parameters.weight.equal(state.at("master.weight").to(at::kBFloat16)));
+    EXPECT_TRUE(parameters.bias.equal(state.at("master.bias").to(at::kBFloat16)));
+    EXPECT_LT(Distance(parameters.weight, ToTensor(step["parameters"][0])), 1e-6);
   }
 }
 
-TEST(LearningRate, RisesFromTheFirstStepAndEndsAtTheFloor) {
-  LearningRateSchedule schedule{LearningRateSchedule::Kind::kConstant, 1.0, 0.25, 4, 20};
-  EXPECT_EQ(LearningRate(schedule, 0), 0.25);
-  EXPECT_EQ(LearningRate(schedule, 3), 1.0);
-  EXPECT_EQ(LearningRate(schedule, 1000), 1.0);
-  for (const auto kind :
-       {LearningRateSchedule::Kind::kLinear, LearningRateSchedule::Kind::kCosine}) {
-    schedule.kind = kind;
-    EXPECT_EQ(LearningRate(schedule, 4), 1.0);
-    EXPECT_EQ(LearningRate(schedule, 20), 0.25);
-    EXPECT_EQ(LearningRate(schedule, 1000), 0.25);
+// A thousand bf16 gradients of 1 added up in bf16 would stay at 256.
+TEST(AdamW, GradientsOfBf16ParametersAddUpInSinglePrecision) {
+  const at::Tensor weight = at::ones({1}, at::kBFloat16).requires_grad_(true);
+  AdamWOptions options;
+  options.max_grad_norm = 0;
+  AdamW optimizer({{"weight", weight}}, options);
+  for (int i = 0; i < 1000; ++i) {
+    weight.mutable_grad() = at::ones({1}, at::kBFloat16);
+    optimizer.AccumulateGradients();
   }
-  schedule.warmup_steps = schedule.total_steps = 0;
-  EXPECT_EQ(LearningRate(schedule, 0), 1.0);
+  EXPECT_EQ(optimizer.Step(0.01).grad_norm, 1000);
+}
+
+// Steps too small for bf16 to hold: each is less than half the distance to the next value.
+TEST(AdamW, SmallStepsAddUpInTheMaster) {
+  const at::Tensor weight = at::ones({1}, at::kBFloat16).requires_grad_(true);
+  AdamW optimizer({{"weight", weight}}, AdamWOptions{});
+  for (int i = 0; i < 20; ++i) {
+    weight.mutable_grad() = at::ones({1}, at::kBFloat16);
+    optimizer.AccumulateGradients();
+    optimizer.Step(1e-3);
+  }
+  EXPECT_NEAR(optimizer.State().at("master.weight").item<double>(), 0.98, 1e-5);
+  EXPECT_NEAR(weight.item<double>(), 0.98, 1.0 / 512);
+}
+
+TEST(AdamW, AStateWithMastersContinuesBitForBit) {
+  const auto parameter = [](const at::Tensor& values) {
+    return values.clone().requires_grad_(true);
+  };
+  torch::manual_seed(6);
+  const at::Tensor weight = parameter(at::randn({3, 40}).to(at::kBFloat16));
+  AdamW optimizer({{"weight", weight}}, AdamWOptions{});
+  const auto step = [](AdamW& stepped, const at::Tensor& tensor, const at::Tensor& gradient) {
+    tensor.mutable_grad() = gradient.clone();
+    stepped.AccumulateGradients();
+    stepped.Step(0.001);
+  };
+  step(optimizer, weight, at::randn({3, 40}).to(at::kBFloat16));
+  const at::Tensor resumed = parameter(at::zeros({3, 40}, at::kBFloat16));
+  AdamW second({{"weight", resumed}}, AdamWOptions{});
+  second.LoadState(optimizer.State());
+  EXPECT_TRUE(resumed.equal(weight));
+  const at::Tensor gradient = at::randn({3, 40}).to(at::kBFloat16);
+  step(optimizer, weight, gradient);
+  step(second, resumed, gradient);
+  EXPECT_TRUE(resumed.equal(weight));
+  EXPECT_TRUE(second.State().at("master.weight").equal(optimizer.State().at("master.weight")));
+}
+
+TEST(AdamW, AResetForgetsTheMomentsAndKeepsTheMasters) {
+  TwoParameters parameters = Start(7), fresh;
+  AdamW optimizer(parameters.named(), AdamWOptions{});
+  parameters.SetGrads(at::ones({3, 40}), at::ones({50}));
+  optimizer.Step(0.1);
+  fresh = {parameters.weight.detach().clone().requires_grad_(true),
+           parameters.bias.detach().clone().requires_grad_(true)};
+  AdamW anew(fresh.named(), AdamWOptions{});
+  optimizer.Reset();
+  EXPECT_EQ(optimizer.steps(), 0);
+  for (TwoParameters* both : {&parameters, &fresh}) {
+    both->SetGrads(at::full({3, 40}, 0.5), at::full({50}, -0.5));
+  }
+  optimizer.Step(0.1);
+  anew.Step(0.1);
+  EXPECT_TRUE(parameters.weight.equal(fresh.weight));
+  EXPECT_TRUE(parameters.bias.equal(fresh.bias));
+
+  const at::Tensor rounded = at::ones({2}, at::kBFloat16).requires_grad_(true);
+  AdamW with_masters({{"w", rounded, at::full({2}, 1.001)}}, AdamWOptions{});
+  with_masters.Reset();
+  EXPECT_TRUE(with_masters.State().at("master.w").equal(at::full({2}, 1.001)));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "rl/learner/initial_policy.h"
+#include "rl/run/initial_policy.h"
 
 #include <cmath>
 #include <cstdio>
@@ -115,6 +115,18 @@ policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
+}
+
+LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
+  const proto::Optimizer& optimizer = recipe.optimizer();
+  LearnerOptions options;
+  options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
+                       optimizer.weight_decay(), optimizer.max_grad_norm()};
+  options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
+  options.selection_bias_rate = optimizer.selection_bias_rate();
+  options.sampling_temperature = recipe.rollout().temperature();
+  options.mtp_loss_weight = recipe.mtp().loss_weight();
+  return options;
 }
 
 }  // namespace cohort::rl
