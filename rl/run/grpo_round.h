@@ -1,12 +1,30 @@
 #pragma once
 
 #include "rl/objectives/objective.h"
-#include "rl/run/round_context.h"
+#include "rl/rollouts/group_buffer.h"
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
 
 namespace cohort::rl {
 
-// One step of a GRPO round: sample groups, score them, turn group-relative advantages into
-// round.updates_per_step() optimizer steps. Advances context.progress.
-StepOutcome GrpoStep(RoundContext& context, const Objective& objective, const proto::Round& round);
+// Group relative policy optimization (arXiv 2402.03300): a step samples groups of completions, has
+// them judged, and turns group-relative advantages into spec.updates_per_step() optimizer steps.
+class GrpoRound final : public Round {
+ public:
+  // References only: context and spec outlive it.
+  GrpoRound(RunContext& context, const proto::Round& spec, Objective objective);
+
+  bool samples() const override { return true; }
+  void Begin() override;
+  StepWork Take() override;
+  StepRecord Update(StepWork work) override;
+  void Release() override { buffer_.Release(); }
+
+ private:
+  RunContext& context_;
+  const proto::Round& spec_;
+  const Objective objective_;
+  GroupBuffer buffer_;
+};
 
 }  // namespace cohort::rl

@@ -1,28 +1,37 @@
 #pragma once
 
-// The demonstrations of a rejection_sft round: the policy's own answers that the rewards confirmed
-// (rejection sampling, DeepSeek-R1 arXiv 2501.12948 section 2.3.3).
-
 #include <filesystem>
 #include <vector>
 
-#include "rl/run/round_context.h"
-#include "rl/run/sft_step.h"
+#include "rl/data/demonstration.h"
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
 
 namespace cohort::rl {
 
-struct VerifiedAnswers {
-  std::vector<Demonstration> kept;
-  int64_t sampled = 0;
+// Rejection sampling (DeepSeek-R1, arXiv 2501.12948 section 2.3.3): before its first step the
+// policy answers spec.prompts_per_step() training problems spec.group_size() times; answers that
+// ended by themselves with a reward of at least spec.min_reward(), each different one once, become
+// demonstrations, which the steps then learn in shuffled epochs.
+class RejectionSftRound final : public Round {
+ public:
+  // References only: context and spec outlive it. `round`: its index in the recipe.
+  RejectionSftRound(RunContext& context, const proto::Round& spec, int round);
+
+  // Samples, and writes the demonstrations to the run folder before the first step, since a resumed
+  // run has another policy. Errors: kUsage when no answer is good enough.
+  void Begin() override;
+  void Resume() override;  // reads what Begin wrote
+  StepWork Take() override;
+  StepRecord Update(StepWork work) override;
+
+ private:
+  std::filesystem::path StoragePath() const;
+
+  RunContext& context_;
+  const proto::Round& spec_;
+  const int round_;
+  std::vector<Demonstration> demonstrations_;
 };
-
-// Samples round.group_size() answers to round.prompts_per_step() training problems and keeps those
-// that ended by themselves with a reward of at least round.min_reward(), each different one once.
-VerifiedAnswers CollectVerifiedAnswers(RoundContext& context, const proto::Round& round);
-
-// They are written before the first step, since a resumed run can no longer sample them. Durable.
-void WriteVerifiedAnswers(const std::filesystem::path& run_folder, int round,
-                          const std::vector<Demonstration>& answers);
-std::vector<Demonstration> ReadVerifiedAnswers(const std::filesystem::path& run_folder, int round);
 
 }  // namespace cohort::rl

@@ -1,30 +1,41 @@
-#include "rl/run/round_context.h"
+#include "rl/run/run_context.h"
 
+#include <chrono>
+#include <utility>
+
+#include "rl/data/encoded_problem.h"
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
 
-std::vector<PromptTask> NextPromptTasks(RoundContext& context, const proto::Round& round) {
-  std::vector<PromptTask> tasks;
+std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec) {
+  std::vector<EpisodeGroup> groups;
   RunProgress& progress = context.progress;
-  for (int i = 0; i < round.prompts_per_step(); ++i) {
-    const Problem problem = context.problems.Train(progress.data_cursor++);
-    tasks.push_back(MakePromptTask(context.model, problem, progress.next_group_id++,
-                                   progress.next_sample_id, round.group_size()));
-    progress.next_sample_id += static_cast<uint64_t>(round.group_size());
+  for (int i = 0; i < spec.prompts_per_step(); ++i) {
+    auto problem = EncodeProblem(context.model, context.problems.Train(progress.data_cursor++));
+    groups.push_back(NewEpisodeGroup(std::move(problem), progress.next_group_id++,
+                                     progress.next_sample_id, spec.group_size()));
+    progress.next_sample_id += static_cast<uint64_t>(spec.group_size());
   }
-  return tasks;
+  return groups;
 }
 
-double RoundLearningRate(const proto::Round& round, int64_t update) {
+double PublishPolicy(RunContext& context) {
+  const auto start = std::chrono::steady_clock::now();
+  context.rollouts.publisher().Publish(context.progress.policy_version,
+                                       [&] { return context.learner.DecoderWeights(); });
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double NextLearningRate(const RunContext& context, const proto::Round& spec,
+                        int64_t total_updates) {
   LearningRateSchedule schedule;
-  schedule.kind = ParseScheduleKind(round.schedule());
-  schedule.peak = round.learning_rate();
-  schedule.floor = round.final_learning_rate();
-  schedule.warmup_steps = round.warmup_steps();
-  const int updates = round.kind() == "grpo" ? round.updates_per_step() : 1;
-  schedule.total_steps = int64_t{round.steps()} * updates;
-  return LearningRate(schedule, update);
+  schedule.kind = ParseScheduleKind(spec.schedule());
+  schedule.peak = spec.learning_rate();
+  schedule.floor = spec.final_learning_rate();
+  schedule.warmup_steps = spec.warmup_steps();
+  schedule.total_steps = total_updates;
+  return LearningRate(schedule, context.progress.updates_in_round);
 }
 
 }  // namespace cohort::rl

@@ -1,45 +1,42 @@
 #pragma once
 
-// What a step of a round works on, and what it tells.
+// The parts of one run that its rounds work with.
 
-#include <nlohmann/json.hpp>
+#include <cstdint>
 #include <vector>
 
 #include "policy/model.h"
+#include "rl/checkpoint/run_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/learner/learner.h"
 #include "rl/recipe/recipe.pb.h"
 #include "rl/records/console.h"
-#include "rl/records/diagnostics.h"
-#include "rl/records/sample_table.h"
-#include "rl/run/fleet.h"
-#include "rl/run/progress.h"
+#include "rl/rollouts/rollouts.h"
+#include "rl/run/run_progress.h"
 
 namespace cohort::rl {
 
-// References to the parts of one run; nothing is owned. The step functions advance `progress`.
-struct RoundContext {
+// References only; nothing is owned. The rounds and the run advance `progress`.
+struct RunContext {
   const proto::Recipe& recipe;
-  const policy::Model& model;  // config, tokenizer, template; its weights are the initial ones
-  Learner& learner;
-  Fleet& fleet;
+  const RunFolder& folder;
+  const policy::Model& model;  // config, tokenizer, template; the learner has the weights
   ProblemSource& problems;
+  Rollouts& rollouts;
+  Learner& learner;
+  Console& console;
   RunProgress& progress;
 };
 
-// The next round.prompts_per_step() training problems as groups of round.group_size() samples;
-// advances the cursor and the ids.
-std::vector<PromptTask> NextPromptTasks(RoundContext& context, const proto::Round& round);
+// The next spec.prompts_per_step() training problems as groups of spec.group_size() episodes that
+// are still to be sampled; advances the data cursor and the ids.
+std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec);
 
-// Of the round's optimizer step `update`, counted from 0.
-double RoundLearningRate(const proto::Round& round, int64_t update);
+// The workers sample from the learner's weights as they are now, which is nothing to do where they
+// hold this version already. Returns the seconds it took.
+double PublishPolicy(RunContext& context);
 
-struct StepOutcome {
-  nlohmann::json metrics;                      // the step's own part of the metrics row
-  Progress shown;                              // the step's own part of the progress line
-  std::vector<SampleRow> table;                // for people
-  std::vector<nlohmann::json> sample_records;  // for samples.jsonl
-  StepSymptoms symptoms;
-};
+// The learning rate of the round's next optimizer step, of the `total_updates` that it takes.
+double NextLearningRate(const RunContext& context, const proto::Round& spec, int64_t total_updates);
 
 }  // namespace cohort::rl

@@ -1,13 +1,13 @@
-#include "rl/run/sft_step.h"
+#include "rl/run/sft_round.h"
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <iterator>
+#include <utility>
 
 #include "base/error.h"
+#include "rl/run/sft_update.h"
 
 namespace cohort::rl {
 namespace {
@@ -23,55 +23,21 @@ void WarnOfSplitChats() {
 
 }  // namespace
 
-std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count) {
+StepWork SftRound::Take() {
   std::vector<Demonstration> demonstrations;
-  for (int i = 0; i < count; ++i) {
-    const Problem problem = context.problems.Train(context.progress.data_cursor++);
+  for (int i = 0; i < spec_.sequences_per_step(); ++i) {
+    const Problem problem = context_.problems.Train(context_.progress.data_cursor++);
     COHORT_CHECK(!problem.completion.empty() || problem.last_turn.is_object(),
                  "an sft round's training rows are demonstrations");
-    std::vector<Demonstration> of_row = EncodeDemonstration(context.model, problem);
-    if (of_row.size() > 1) WarnOfSplitChats();
-    std::move(of_row.begin(), of_row.end(), std::back_inserter(demonstrations));
+    std::vector<Demonstration> row = EncodeDemonstration(context_.model, problem);
+    if (row.size() > 1) WarnOfSplitChats();
+    std::move(row.begin(), row.end(), std::back_inserter(demonstrations));
   }
-  return demonstrations;
+  return {DemonstrationSequences(demonstrations), {}};
 }
 
-StepOutcome SftStep(RoundContext& context, const proto::Round& round,
-                    const std::vector<Demonstration>& demonstrations) {
-  std::vector<TrainingSequence> sequences;
-  for (const Demonstration& demonstration : demonstrations) {
-    TrainingSequence sequence;
-    sequence.ids = demonstration.prompt_ids;
-    sequence.prompt_length = static_cast<int64_t>(sequence.ids.size());
-    sequence.ids.insert(sequence.ids.end(), demonstration.completion_ids.begin(),
-                        demonstration.completion_ids.end());
-    sequence.loss_mask = demonstration.loss_mask;
-    sequences.push_back(std::move(sequence));
-  }
-  const auto start = std::chrono::steady_clock::now();
-  const double learning_rate = RoundLearningRate(round, context.progress.updates_in_round);
-  const UpdateReport report = context.learner.SftUpdate(sequences, learning_rate);
-  ++context.progress.updates_in_round;
-  ++context.progress.policy_version;
-  const double train_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  StepOutcome outcome;
-  const double rate = static_cast<double>(report.trained_tokens) / std::max(1e-9, train_s);
-  outcome.metrics = {{"loss", report.loss},
-                     {"entropy", report.entropy},
-                     {"grad_norm", report.grad_norm},
-                     {"learning_rate", learning_rate},
-                     {"skipped_updates", report.skipped.empty() ? 0 : 1},
-                     {"trained_tokens", report.trained_tokens},
-                     {"train_s", train_s},
-                     {"train_tokens_per_s", rate}};
-  if (report.mtp_loss.has_value()) outcome.metrics["mtp_loss"] = *report.mtp_loss;
-  if (report.busiest_expert > 0) outcome.metrics["busiest_expert"] = report.busiest_expert;
-  outcome.shown.loss = report.loss;
-  outcome.shown.entropy = report.entropy;
-  outcome.shown.train_tokens_per_s = rate;
-  return outcome;
+StepRecord SftRound::Update(StepWork work) {
+  return UpdateOnDemonstrations(context_, spec_, std::move(work));
 }
 
 }  // namespace cohort::rl

@@ -1,16 +1,24 @@
 #pragma once
 
-#include "rl/data/demonstration.h"
-#include "rl/run/round_context.h"
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
 
 namespace cohort::rl {
 
-// The demonstrations of the next `count` rows of the training data, which all have a completion;
-// advances the data cursor. A chat gives several where its template must see each turn alone.
-std::vector<Demonstration> NextDemonstrations(RoundContext& context, int count);
+// Supervised fine-tuning: a step learns the demonstrations of the next spec.sequences_per_step()
+// rows of the training data. A chat gives several sequences where its template must see each turn
+// alone.
+class SftRound final : public Round {
+ public:
+  // References only: context and spec outlive it.
+  SftRound(RunContext& context, const proto::Round& spec) : context_(context), spec_(spec) {}
 
-// One optimizer step on the cross-entropy of these completions. Advances context.progress.
-StepOutcome SftStep(RoundContext& context, const proto::Round& round,
-                    const std::vector<Demonstration>& demonstrations);
+  StepWork Take() override;
+  StepRecord Update(StepWork work) override;
+
+ private:
+  RunContext& context_;
+  const proto::Round& spec_;
+};
 
 }  // namespace cohort::rl
