@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "rl/data/dataset.h"
+#include "rl/data/json_lines_rows.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {

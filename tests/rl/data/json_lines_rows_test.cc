@@ -1,4 +1,4 @@
-#include "rl/data/dataset.h"
+#include "rl/data/json_lines_rows.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

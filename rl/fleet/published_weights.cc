@@ -1,4 +1,4 @@
-#include "rl/fleet/weight_publish.h"
+#include "rl/fleet/published_weights.h"
 
 #include <algorithm>
 #include <memory>

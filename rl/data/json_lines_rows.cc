@@ -1,12 +1,10 @@
-#include "rl/data/dataset.h"
+#include "rl/data/json_lines_rows.h"
 
-#include <numeric>
 #include <optional>
 
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
-#include "rl/data/counter_random.h"
 #include "rl/data/prompt_template.h"
 #include "rl/data/text_pattern.h"
 
@@ -58,11 +56,6 @@ void CheckMessages(const OrderedJson& messages) {
 
 std::string ContentOf(const OrderedJson& turn) {
   return turn.contains("content") && turn["content"].is_string() ? turn["content"] : "";
-}
-
-void AddInstruction(const proto::Data& data, OrderedJson* messages) {
-  if (data.instruction().empty()) return;
-  messages->push_back({{"role", "system"}, {"content", data.instruction()}});
 }
 
 class RowReader {
@@ -143,7 +136,7 @@ class RowReader {
   void ReadMessages(const OrderedJson& messages, Problem* problem) const {
     CheckMessages(messages);
     problem->messages = OrderedJson::array();
-    if (messages.front().at("role") != "system") AddInstruction(data_, &problem->messages);
+    if (messages.front().at("role") != "system") AddInstruction(data_, problem);
     for (const OrderedJson& turn : messages) problem->messages.push_back(turn);
     if (messages.back().at("role") == "assistant") {
       problem->last_turn = messages.back();
@@ -166,17 +159,6 @@ class RowReader {
 
 }  // namespace
 
-void PoseQuestion(const proto::Data& data, Problem* problem) {
-  if (problem->question.empty()) problem->question = problem->prompt;
-  if (data.chat()) {
-    problem->messages = OrderedJson::array();
-    AddInstruction(data, &problem->messages);
-    problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});
-  } else if (!data.instruction().empty()) {
-    problem->prompt = data.instruction() + "\n" + problem->prompt;
-  }
-}
-
 std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
                                   RowKind kind) {
   const RowReader reader(data, kind);
@@ -187,26 +169,6 @@ std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem
     throw Error(ErrorCode::kUsage, path.string() + ": expected one JSON object a line, found none");
   }
   return problems;
-}
-
-ProblemStream::ProblemStream(uint64_t size, uint64_t seed)
-    : size_(size), seed_(seed), cached_epoch_(UINT64_MAX) {
-  COHORT_CHECK(size >= 1, "a stream over no problems");
-}
-
-uint64_t ProblemStream::At(uint64_t position) {
-  constexpr uint64_t kShuffle = 1;  // this class's own random stream
-  const uint64_t epoch = position / size_;
-  if (epoch != cached_epoch_) {
-    order_.resize(size_);
-    std::iota(order_.begin(), order_.end(), uint64_t{0});
-    CounterRandom random(seed_, kShuffle, epoch);
-    for (uint64_t i = size_ - 1; i > 0; --i) {  // Fisher-Yates
-      std::swap(order_[i], order_[random.Uniform(0, static_cast<int64_t>(i))]);
-    }
-    cached_epoch_ = epoch;
-  }
-  return order_[position % size_];
 }
 
 }  // namespace cohort::rl
