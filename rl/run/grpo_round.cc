@@ -111,8 +111,8 @@ void GrpoRound::Begin() {
 StepWork GrpoRound::Take() {
   const int64_t policy_version = context_.progress.policy_version;
   buffer_.Reserve(spec_.prompts_per_step());
-  CollectedGroups collected = context_.rollouts.Collect(NextEpisodeGroups(context_, spec_),
-                                                        context_.rollouts.sampling());
+  CollectedGroups collected =
+      context_.rollouts.Collect(NextEpisodeGroups(context_, spec_), context_.rollouts.sampling());
   for (EpisodeGroup& group : collected.groups) buffer_.Put(std::move(group));
   const std::vector<EpisodeGroup> groups =
       buffer_.Take(spec_.prompts_per_step(), std::chrono::milliseconds(0));

@@ -1,7 +1,10 @@
+#include "rl/run/recipe_objective.h"
+
 #include <google/protobuf/util/json_util.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
-#include "rl/run/training_run.h"
 
 namespace cohort::rl {
 

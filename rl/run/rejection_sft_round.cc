@@ -7,6 +7,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "rl/data/epoch_order.h"
 #include "rl/run/sft_update.h"
 
 namespace cohort::rl {
@@ -83,8 +84,7 @@ void RejectionSftRound::Begin() {
 void RejectionSftRound::Resume() { demonstrations_ = ReadDemonstrations(StoragePath()); }
 
 StepWork RejectionSftRound::Take() {
-  ProblemStream order(demonstrations_.size(),
-                      context_.recipe.seed() + static_cast<uint64_t>(round_));
+  EpochOrder order(demonstrations_.size(), context_.recipe.seed() + static_cast<uint64_t>(round_));
   const auto count = static_cast<uint64_t>(spec_.sequences_per_step());
   const uint64_t first = static_cast<uint64_t>(context_.progress.step_in_round) * count;
   std::vector<Demonstration> batch;

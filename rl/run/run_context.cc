@@ -1,9 +1,7 @@
 #include "rl/run/run_context.h"
 
 #include <chrono>
-#include <utility>
 
-#include "rl/data/encoded_problem.h"
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
@@ -12,9 +10,9 @@ std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Ro
   std::vector<EpisodeGroup> groups;
   RunProgress& progress = context.progress;
   for (int i = 0; i < spec.prompts_per_step(); ++i) {
-    auto problem = EncodeProblem(context.model, context.problems.Train(progress.data_cursor++));
-    groups.push_back(NewEpisodeGroup(std::move(problem), progress.next_group_id++,
-                                     progress.next_sample_id, spec.group_size()));
+    groups.push_back(NewEpisodeGroup(context.problems.Train(progress.data_cursor++),
+                                     progress.next_group_id++, progress.next_sample_id,
+                                     spec.group_size()));
     progress.next_sample_id += static_cast<uint64_t>(spec.group_size());
   }
   return groups;

@@ -7,7 +7,7 @@
 
 #include "policy/model.h"
 #include "rl/checkpoint/run_folder.h"
-#include "rl/data/problem_generator.h"
+#include "rl/data/problem_source.h"
 #include "rl/learner/learner.h"
 #include "rl/recipe/recipe.pb.h"
 #include "rl/records/console.h"

@@ -26,12 +26,13 @@ void WarnOfSplitChats() {
 StepWork SftRound::Take() {
   std::vector<Demonstration> demonstrations;
   for (int i = 0; i < spec_.sequences_per_step(); ++i) {
-    const Problem problem = context_.problems.Train(context_.progress.data_cursor++);
+    const SharedProblem row = context_.problems.Train(context_.progress.data_cursor++);
+    const Problem& problem = row->problem;
     COHORT_CHECK(!problem.completion.empty() || problem.last_turn.is_object(),
                  "an sft round's training rows are demonstrations");
-    std::vector<Demonstration> row = EncodeDemonstration(context_.model, problem);
-    if (row.size() > 1) WarnOfSplitChats();
-    std::move(row.begin(), row.end(), std::back_inserter(demonstrations));
+    std::vector<Demonstration> of_row = EncodeDemonstration(context_.model, problem);
+    if (of_row.size() > 1) WarnOfSplitChats();
+    std::move(of_row.begin(), of_row.end(), std::back_inserter(demonstrations));
   }
   return {DemonstrationSequences(demonstrations), {}};
 }

@@ -40,8 +40,7 @@ StepRecord UpdateOnDemonstrations(RunContext& context, const proto::Round& spec,
   if (report.busiest_expert > 0) metrics.busiest_expert = report.busiest_expert;
   metrics.trained_tokens = report.trained_tokens;
   metrics.train_s = train_s;
-  metrics.train_tokens_per_s =
-      static_cast<double>(report.trained_tokens) / std::max(1e-9, train_s);
+  metrics.train_tokens_per_s = static_cast<double>(report.trained_tokens) / std::max(1e-9, train_s);
   return record;
 }
 

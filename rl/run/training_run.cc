@@ -22,8 +22,8 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 
 // Arguments for `cohort generate` that ask `prompt`, where the shell needs no quoting tricks.
 std::string GenerateArguments(bool chat, const std::string& prompt) {
-  const bool plain = !prompt.empty() && prompt.size() < 200 &&
-                     prompt.find_first_of("'\n") == std::string::npos;
+  const bool plain =
+      !prompt.empty() && prompt.size() < 200 && prompt.find_first_of("'\n") == std::string::npos;
   return (chat ? " --chat --prompt '" : " --prompt '") + (plain ? prompt : "...") + "'";
 }
 
@@ -46,10 +46,9 @@ void TrainingRun::Run() {
 
 void TrainingRun::RunRound(const proto::Round& spec) {
   const std::unique_ptr<Round> round = parts_.make_round(progress_.round);
-  const auto ended = [&] { return progress_.step_in_round == spec.steps(); };
   progress_.step_in_round == 0 ? BeginRound(spec, *round) : round->Resume();
   Publish(*round);
-  while (!ended()) {
+  while (true) {
     const Clock::time_point start = Clock::now();
     StepRecord record = round->Update(round->Take());
     if (round->samples()) {
@@ -57,10 +56,9 @@ void TrainingRun::RunRound(const proto::Round& spec) {
       record.metrics.step_s = publish_s_ + SecondsSince(start);
     }
     Record(spec, std::move(record));
-    if (!ended()) {  // else the end of the round saves, and publishes what it evaluates
-      SaveIfDue();
-      Publish(*round);
-    }
+    if (progress_.step_in_round == spec.steps()) break;
+    SaveIfDue();
+    Publish(*round);
     round->Release();
   }
   ++progress_.round;
@@ -155,10 +153,10 @@ void TrainingRun::EvaluatePolicy() {
   if (!parts_.evaluate) return;
   PublishPolicy(context_);
   const Evaluation evaluation = parts_.evaluate();
-  const std::string after =
-      progress_.round == 0 ? "start"
-                           : "round " + std::to_string(progress_.round) + " (" +
-                                 KindName(context_.recipe.rounds(progress_.round - 1)) + ")";
+  const std::string after = progress_.round == 0
+                                ? "start"
+                                : "round " + std::to_string(progress_.round) + " (" +
+                                      KindName(context_.recipe.rounds(progress_.round - 1)) + ")";
   StepMetrics metrics;
   metrics.step = progress_.step;
   metrics.round = progress_.round;
@@ -213,13 +211,12 @@ void TrainingRun::PrintSummary() {
   const std::string folder = context_.folder.path().string();
   const std::string exported =
       (CheckpointFolder(context_.folder.path(), progress_.step) / "model").string();
-  console_.Note(
-      "done in " + FormatDuration(SecondsSince(session_start_)) +
-      ". The trained model: " + exported + "\nnext:\n  ./cohort generate --model " + exported +
-      " --greedy" +
-      GenerateArguments(context_.recipe.data().chat(), evaluations_.ExamplePrompt()) +
-      "\n  tensorboard --logdir " + folder +
-      "\n  edit the recipe, or set its keys on the command line: rounds[1].steps=200");
+  console_.Note("done in " + FormatDuration(SecondsSince(session_start_)) +
+                ". The trained model: " + exported + "\nnext:\n  ./cohort generate --model " +
+                exported + " --greedy" +
+                GenerateArguments(context_.recipe.data().chat(), evaluations_.ExamplePrompt()) +
+                "\n  tensorboard --logdir " + folder +
+                "\n  edit the recipe, or set its keys on the command line: rounds[1].steps=200");
 }
 
 }  // namespace cohort::rl
