@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "kernels/philox.h"
+#include "base/counter_random.h"
 
 namespace cohort::rollout {
 
@@ -18,7 +18,7 @@ std::vector<GroupRequest> Requests(const policy::ModelConfig& config,
     request.group_id = static_cast<uint64_t>(group);
     for (int32_t i = 0; i < benchmark.prompt_tokens; ++i) {
       const double uniform =
-          kernels::UniformDraw(1, static_cast<uint64_t>(group), static_cast<uint64_t>(i));
+          base::UniformDraw(1, static_cast<uint64_t>(group), static_cast<uint64_t>(i));
       request.prompt_ids.push_back(
           static_cast<int32_t>(uniform * static_cast<double>(config.vocab_size)));
     }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/counter_random.h"
 #include "reward/math/algebra/rewrite.h"
 #include "reward/math/compare/compare.h"
 #include "reward/math/value/ball_value.h"
@@ -13,40 +14,24 @@
 namespace cohort::reward::math {
 namespace {
 
-// SplitMix64 (Steele, Lea, Flood 2014): the same points for the same question.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-    return z ^ (z >> 31);
-  }
-  int64_t Between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(Next() % static_cast<uint64_t>(high - low + 1));
-  }
-
- private:
-  uint64_t state_;
-};
-
 enum class Range { kLarge, kFraction, kSmallWhole };
 
-void Draw(Range range, Random* random, Rational* value) {
+void Draw(Range range, base::CounterRandom* random, Rational* value) {
   switch (range) {
     case Range::kLarge:
-      fmpq_set_si(value->get(), random->Between(-1'000'000, 1'000'000), 1);
+      fmpq_set_si(value->get(), random->Uniform(-1'000'000, 1'000'000), 1);
       break;
     case Range::kFraction:
-      fmpq_set_si(value->get(), random->Between(-2000, 2000), 997);
+      fmpq_set_si(value->get(), random->Uniform(-2000, 2000), 997);
       break;
     case Range::kSmallWhole:
-      fmpq_set_si(value->get(), random->Between(1, 40), 1);
+      fmpq_set_si(value->get(), random->Uniform(1, 40), 1);
   }
 }
 
+// The same points for the same question.
 constexpr uint64_t kSeed = 0x636F686F7274;
+constexpr uint32_t kStream = 1;
 
 }  // namespace
 
@@ -77,7 +62,7 @@ std::optional<Verdict> Comparer::RationalPoints(NodeId gold, NodeId pred,
   if (Contains(arena_, gold, Kind::kCall) || Contains(arena_, pred, Kind::kCall)) {
     return std::nullopt;
   }
-  Random random(kSeed);
+  base::CounterRandom random(kSeed, kStream, 0);
   int agreed = 0;
   int inexact = 0;
   for (int i = 0; i < 16; ++i) {
@@ -122,17 +107,17 @@ Verdict Comparer::BallPoints(NodeId gold, NodeId pred, const std::vector<std::st
   constexpr int kTries = 120;
   constexpr int kWholeFrom = 100;
   constexpr int64_t kPrecision = 320;
-  Random random(kSeed + 1);
+  base::CounterRandom random(kSeed, kStream, 1);
   int agreed = 0;
   for (int i = 0; i < kTries && agreed < kPoints; ++i) {
     BallEvaluator evaluator(arena_, &work_);
     for (const std::string& name : names) {
       // Near 1, of both signs, small and large by turns; whole numbers last.
-      int64_t numerator = random.Between(1, 3 << 20);
+      int64_t numerator = random.Uniform(1, 3 << 20);
       if (i % 3 == 1 && random.Next() % 2 == 0) numerator = -numerator;
       if (i % 4 == 3) numerator /= 4;
       if (i > 6 && i % 5 == 0) numerator <<= i % 2 == 0 ? 4 : 12;
-      if (i >= kWholeFrom) numerator = random.Between(1, 30) << 20;
+      if (i >= kWholeFrom) numerator = random.Uniform(1, 30) << 20;
       Ball value;
       acb_set_si(value.get(), numerator);
       acb_mul_2exp_si(value.get(), value.get(), -20);

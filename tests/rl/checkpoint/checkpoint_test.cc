@@ -9,9 +9,9 @@
 
 #include <fstream>
 
+#include "base/counter_random.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "rl/data/counter_random.h"
 #include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
@@ -123,7 +123,7 @@ TEST_F(CheckpointTest, EveryFlippedBitIsFound) {
   Save(1);
   const auto files = FilesOf("step-1");
   ASSERT_EQ(files.size(), 5u);
-  CounterRandom random(1, 0, 0);
+  base::CounterRandom random(1, 0, 0);
   for (int trial = 0; trial < 400; ++trial) {
     const fs::path& file = files[trial % files.size()];
     const std::string whole = base::ReadFile(file);
