@@ -5,52 +5,82 @@
 #include <vector>
 
 #include "rl/rollouts/rollouts.h"
-#include "tests/fakes/fake_publisher.h"
 
 namespace cohort::rl {
 
-// A verdict of one reward named "fake".
-inline reward::Verdict FakeVerdict(double score, reward::Status status = reward::STATUS_OK) {
-  reward::Verdict verdict;
-  verdict.set_score(score);
-  verdict.set_status(status);
-  reward::Component& component = *verdict.add_components();
-  component.set_name("fake");
-  component.set_score(score);
-  component.set_status(status);
-  return verdict;
-}
+// Notes what is published.
+class FakePublisher final : public Publisher {
+ public:
+  void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override {
+    if (version == version_) return;
+    if (fail) fail(version);
+    weights();
+    version_ = version;
+    published.push_back(version);
+    if (on_publish) on_publish(version);
+  }
+  int64_t published_version() const override { return version_; }
 
-// Completions and verdicts as a test scripts them, at once and without any process.
+  std::vector<int64_t> published;
+  std::function<void(int64_t version)> fail;  // throws what a Publish is to throw
+  std::function<void(int64_t version)> on_publish;
+
+ private:
+  int64_t version_ = 0;
+};
+
+// Rollouts without processes: `play` fills in each episode.
 class FakeRollouts final : public Rollouts {
  public:
-  // Fills in the `index`-th episode of a group.
-  using Script = std::function<void(const EpisodeGroup& group, size_t index, Episode* episode)>;
+  using Play = std::function<void(const EpisodeGroup& group, Episode* episode)>;
 
-  Publisher& publisher() override { return workers; }
+  explicit FakeRollouts(Play play) : play_(std::move(play)) {}
+
+  FakePublisher& publisher() override { return publisher_; }
+  const rollout::Sampling& sampling() const override { return sampling_; }
   CollectedGroups Collect(std::vector<EpisodeGroup> groups,
                           const rollout::Sampling& sampling) override {
-    samplings.push_back(sampling);
-    CollectedGroups collected;
-    for (EpisodeGroup& group : groups) {
-      for (size_t i = 0; i < group.episodes.size(); ++i) {
-        Episode& episode = group.episodes[i];
-        episode.policy_version = workers.published_version();
-        script(group, i, &episode);
+    asked.push_back(sampling);
+    CollectedGroups collected{std::move(groups), {}};
+    for (EpisodeGroup& group : collected.groups) {
+      for (Episode& episode : group.episodes) {
+        episode.policy_version = publisher_.published_version();
+        play_(group, &episode);
         collected.stats.completion_tokens += episode.completion_ids.size();
       }
     }
-    collected.groups = std::move(groups);
     return collected;
   }
-  const rollout::Sampling& sampling() const override { return recipe_sampling; }
 
-  Script script = [](const EpisodeGroup&, size_t, Episode* episode) {
-    episode->verdict = FakeVerdict(0);
-  };
-  FakePublisher workers;
-  rollout::Sampling recipe_sampling;
-  std::vector<rollout::Sampling> samplings;  // one a Collect
+  std::vector<rollout::Sampling> asked;  // of each Collect
+
+ private:
+  Play play_;
+  FakePublisher publisher_;
+  rollout::Sampling sampling_;
 };
+
+// A verdict of one reward.
+inline reward::Verdict Graded(double score) {
+  reward::Verdict verdict;
+  verdict.set_status(reward::STATUS_OK);
+  verdict.set_score(score);
+  reward::Component& component = *verdict.add_components();
+  component.set_name("fake");
+  component.set_status(reward::STATUS_OK);
+  component.set_score(score);
+  return verdict;
+}
+
+inline reward::Verdict FailedVerdict(reward::Status status, const std::string& detail) {
+  reward::Verdict verdict;
+  verdict.set_status(status);
+  verdict.set_detail(detail);
+  reward::Component& component = *verdict.add_components();
+  component.set_name("fake");
+  component.set_status(status);
+  component.set_detail(detail);
+  return verdict;
+}
 
 }  // namespace cohort::rl

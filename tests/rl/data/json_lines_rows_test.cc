@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "base/error.h"
 #include "tests/rl/temporary_folder.h"
 
@@ -13,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class DatasetTest : public testing::Test {
+class JsonLinesRowsTest : public testing::Test {
  protected:
   std::vector<Problem> Load(const std::string& text, RowKind kind = RowKind::kTraining) {
     return LoadProblems(data_, folder_.Write("d.jsonl", text), kind);
@@ -32,7 +30,7 @@ class DatasetTest : public testing::Test {
   proto::Data data_;
 };
 
-TEST_F(DatasetTest, EveryOtherColumnReachesTheRewards) {
+TEST_F(JsonLinesRowsTest, EveryOtherColumnReachesTheRewards) {
   const auto problems = Load(R"({"prompt":"2+2=","answer":4,"completion":"4","level":[1,"x"]})");
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].prompt, "2+2=");
@@ -42,7 +40,7 @@ TEST_F(DatasetTest, EveryOtherColumnReachesTheRewards) {
   EXPECT_EQ(problems[0].columns.dump(), R"({"level":[1,"x"]})");
 }
 
-TEST_F(DatasetTest, ColumnsAreMappedAndPatternsStripped) {
+TEST_F(JsonLinesRowsTest, ColumnsAreMappedAndPatternsStripped) {
   data_.set_prompt_field("question");
   data_.set_completion_field("answer");
   data_.set_strip_pattern("<<[^>]*>>");
@@ -52,7 +50,7 @@ TEST_F(DatasetTest, ColumnsAreMappedAndPatternsStripped) {
   EXPECT_TRUE(problems[0].columns.empty());
 }
 
-TEST_F(DatasetTest, AChatGetsTheInstructionAsItsSystemMessage) {
+TEST_F(JsonLinesRowsTest, AChatGetsTheInstructionAsItsSystemMessage) {
   data_.set_chat(true);
   data_.set_instruction("Be brief.");
   const auto problems = Load(R"({"prompt":"Hi?","answer":""})");
@@ -63,7 +61,7 @@ TEST_F(DatasetTest, AChatGetsTheInstructionAsItsSystemMessage) {
   EXPECT_EQ(Load(R"({"prompt":"Hi?","answer":""})")[0].prompt, "Be brief.\nHi?");
 }
 
-TEST_F(DatasetTest, TheLastAssistantTurnIsTheDemonstration) {
+TEST_F(JsonLinesRowsTest, TheLastAssistantTurnIsTheDemonstration) {
   const auto problems =
       Load(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},)"
            R"({"role":"user","content":"c"},{"role":"assistant","content":"d"}]})");
@@ -72,7 +70,7 @@ TEST_F(DatasetTest, TheLastAssistantTurnIsTheDemonstration) {
   EXPECT_EQ(problems[0].messages.size(), 3u);
 }
 
-TEST_F(DatasetTest, ATurnKeepsItsOtherFieldsAndTheOrderOfTheirKeys) {
+TEST_F(JsonLinesRowsTest, ATurnKeepsItsOtherFieldsAndTheOrderOfTheirKeys) {
   const auto problems =
       Load(R"({"tools":[{"name":"f","a":1}],"messages":[{"role":"user","content":"a"},)"
            R"({"role":"assistant","tool_calls":[{"name":"f","arguments":{"z":1,"a":2}}]}]})",
@@ -83,7 +81,7 @@ TEST_F(DatasetTest, ATurnKeepsItsOtherFieldsAndTheOrderOfTheirKeys) {
   EXPECT_EQ(problems[0].tools.dump(), R"([{"name":"f","a":1}])");
 }
 
-TEST_F(DatasetTest, ThePatternIsStrippedFromEveryTurnThatIsLearnt) {
+TEST_F(JsonLinesRowsTest, ThePatternIsStrippedFromEveryTurnThatIsLearnt) {
   data_.set_strip_pattern("<<[^>]*>>");
   const std::string chat =
       R"({"messages":[{"role":"user","content":"<<a>>"},{"role":"assistant","content":"b<<x>>"},)"
@@ -95,7 +93,7 @@ TEST_F(DatasetTest, ThePatternIsStrippedFromEveryTurnThatIsLearnt) {
   EXPECT_EQ(Load(chat)[0].messages[1]["content"], "b<<x>>") << "a prompt stays as it is";
 }
 
-TEST_F(DatasetTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
+TEST_F(JsonLinesRowsTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
   EXPECT_THAT(Fault("{\"prompt\":\"a\",\"answer\":\"b\"}\n{\"promt\":\"a\",\"answer\":\"b\"}\n"),
               HasSubstr("d.jsonl:2: no column 'prompt'; did you mean 'promt'? (there are: answer, "
                         "promt)"));
@@ -107,7 +105,7 @@ TEST_F(DatasetTest, AMissingColumnIsNamedWithLineAndNearestColumn) {
   EXPECT_EQ(Fault("{\"prompt\":\"a\",\"completion\":\"b\"}"), "(no error)");
 }
 
-TEST_F(DatasetTest, ARowWithoutADemonstrationIsNamedByLineWhereOneIsNeeded) {
+TEST_F(JsonLinesRowsTest, ARowWithoutADemonstrationIsNamedByLineWhereOneIsNeeded) {
   const std::string good = R"({"prompt":"a","completion":"b"})"
                            "\n";
   EXPECT_EQ(Fault(good, RowKind::kDemonstration), "(no error)");
@@ -120,7 +118,7 @@ TEST_F(DatasetTest, ARowWithoutADemonstrationIsNamedByLineWhereOneIsNeeded) {
               HasSubstr("d.jsonl:1: an sft round needs demonstrations"));
 }
 
-TEST_F(DatasetTest, MalformedRowsAreNamedByLine) {
+TEST_F(JsonLinesRowsTest, MalformedRowsAreNamedByLine) {
   EXPECT_THAT(Fault("{\"prompt\":\"a\",\"answer\":\"b\"}\n{\"prompt\":"), HasSubstr("d.jsonl:2: "));
   EXPECT_THAT(Fault(R"({"prompt":{"a":1},"answer":"b"})"),
               HasSubstr("d.jsonl:1: column 'prompt' must be a text or a number, not object"));
@@ -132,7 +130,7 @@ TEST_F(DatasetTest, MalformedRowsAreNamedByLine) {
   EXPECT_THROW(LoadProblems(data_, folder_.path() / "absent.jsonl", RowKind::kTraining), Error);
 }
 
-TEST_F(DatasetTest, ABadPatternIsExplained) {
+TEST_F(JsonLinesRowsTest, ABadPatternIsExplained) {
   data_.set_strip_pattern("a(b");
   EXPECT_THAT(Fault("{\"prompt\":\"a\",\"answer\":\"b\"}"),
               HasSubstr("data.strip_pattern 'a(b' is no regular expression: missing closing "
@@ -141,45 +139,6 @@ TEST_F(DatasetTest, ABadPatternIsExplained) {
   EXPECT_THAT(Fault("{\"prompt\":\"a\",\"completion\":\"" + std::string(100, 'a') + "b\"}"),
               HasSubstr("d.jsonl:1: the regular expression could not be applied"))
       << "exponential matching ends";
-}
-
-std::vector<uint64_t> Epoch(ProblemStream* stream, uint64_t size) {
-  std::vector<uint64_t> order;
-  for (uint64_t i = 0; i < size; ++i) order.push_back(stream->Next());
-  return order;
-}
-
-TEST(ProblemStream, EveryEpochVisitsAllOnceInAnotherOrder) {
-  ProblemStream stream(50, 7);
-  const auto first = Epoch(&stream, 50), second = Epoch(&stream, 50);
-  EXPECT_NE(first, second);
-  for (std::vector<uint64_t> order : {first, second}) {
-    std::sort(order.begin(), order.end());
-    for (uint64_t i = 0; i < 50; ++i) EXPECT_EQ(order[i], i);
-  }
-  EXPECT_EQ(stream.epoch(), 2u);
-  ProblemStream other(50, 8);
-  EXPECT_NE(Epoch(&other, 50), first) << "another seed, another order";
-}
-
-TEST(ProblemStream, ContinuesFromAnyPosition) {
-  ProblemStream straight(7, 3);
-  const auto all = Epoch(&straight, 30);
-  for (uint64_t position = 0; position < 30; ++position) {
-    ProblemStream resumed(7, 3);
-    resumed.set_position(position);
-    EXPECT_EQ(resumed.Next(), all[position]) << position;
-    EXPECT_EQ(resumed.position(), position + 1);
-  }
-}
-
-TEST(ProblemStream, OrdersAreSpreadEvenly) {
-  // Each of the 6 orders of 3 entries should open about a sixth of 6000 epochs (sigma is 29).
-  std::map<std::vector<uint64_t>, int> seen;
-  ProblemStream stream(3, 1);
-  for (int i = 0; i < 6000; ++i) ++seen[Epoch(&stream, 3)];
-  ASSERT_EQ(seen.size(), 6u);
-  for (const auto& [order, count] : seen) EXPECT_NEAR(count, 1000, 150);
 }
 
 }  // namespace

@@ -15,8 +15,8 @@ EpisodeGroup Group(const std::vector<std::optional<double>>& rewards) {
   for (const auto& reward : rewards) {
     Episode& episode = group.episodes.emplace_back();
     episode.completion_ids = {1, 2, 3};
-    episode.verdict = FakeVerdict(reward.value_or(0),
-                                  reward.has_value() ? reward::STATUS_OK : reward::STATUS_CRASH);
+    episode.verdict =
+        reward.has_value() ? Graded(*reward) : FailedVerdict(reward::STATUS_CRASH, "");
   }
   return group;
 }
@@ -55,7 +55,7 @@ TEST(GroupFigures, AGroupThatNobodyGradedHasNoVarianceToSpeakOf) {
 
 TEST(GroupFigures, WhatDoesNotApplyIsNoFailure) {
   EpisodeGroup group = Group({1, 0});
-  group.episodes[0].verdict = FakeVerdict(0, reward::STATUS_NOT_APPLICABLE);
+  group.episodes[0].verdict = FailedVerdict(reward::STATUS_NOT_APPLICABLE, "");
   const StepMetrics metrics = GroupFigures({group});
   EXPECT_EQ(metrics.failed_rewards, 0);
   EXPECT_EQ(metrics.not_applicable_rewards, 1);

@@ -24,7 +24,7 @@ class GrpoRoundTest : public testing::Test {
     run_ = std::make_unique<RunFixture>(folder_.path() / "run", TinyRecipe(kRound, overrides));
     round_ = std::make_unique<GrpoRound>(run_->context, run_->recipe.rounds(0),
                                          RecipeObjective(run_->recipe));
-    run_->rollouts.script = [this](const EpisodeGroup& group, size_t i, Episode* episode) {
+    run_->script = [this](const EpisodeGroup& group, size_t i, Episode* episode) {
       Answer(i == 0 ? "ab" : "cd", i == 0 ? 1 : 0, episode);
       if (edit_) edit_(group, i, episode);
     };
@@ -36,7 +36,7 @@ class GrpoRoundTest : public testing::Test {
     episode->completion = text;
     episode->completion_ids = run_->Encode(text);
     episode->rollout_logprobs.assign(episode->completion_ids.size(), -5.0F);
-    episode->verdict = FakeVerdict(reward);
+    episode->verdict = Graded(reward);
   }
   std::vector<double> Advantages(const StepWork& work) {
     std::vector<double> advantages;
@@ -72,7 +72,7 @@ class GrpoRoundTest : public testing::Test {
   TemporaryFolder folder_;
   std::unique_ptr<RunFixture> run_;
   std::unique_ptr<GrpoRound> round_;
-  FakeRollouts::Script edit_;
+  std::function<void(const EpisodeGroup&, size_t, Episode*)> edit_;
 };
 
 TEST_F(GrpoRoundTest, AGroupsRewardsBecomeTheAdvantagesOfItsSequences) {
@@ -116,8 +116,7 @@ TEST_F(GrpoRoundTest, ASampleWhoseRewardFailedIsLeftOutAndNeverWrong) {
   Begin();
   edit_ = [](const EpisodeGroup& group, size_t i, Episode* episode) {
     if (group.group_id == 0 && i == 1) {
-      episode->verdict = FakeVerdict(0, reward::STATUS_TIMEOUT);
-      episode->verdict.set_detail("10 s");
+      episode->verdict = FailedVerdict(reward::STATUS_TIMEOUT, "10 s");
     }
   };
   const StepWork work = round_->Take();
@@ -167,7 +166,7 @@ TEST_F(GrpoRoundTest, NothingIsSampledBeforeTheStepBeforeIsReleased) {
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInternal);
   }
-  EXPECT_THAT(run_->rollouts.samplings, SizeIs(1));
+  EXPECT_THAT(run_->rollouts.asked, SizeIs(1));
   round_->Release();
   EXPECT_THAT(round_->Take().sequences, SizeIs(4));
 }

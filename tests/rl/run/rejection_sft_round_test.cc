@@ -22,9 +22,9 @@ class RejectionSftRoundTest : public testing::Test {
  protected:
   // Four answers to one problem: `text` of each with its reward.
   void Begin(const std::vector<std::pair<std::string, double>>& answers) {
-    run_.rollouts.script = [this, answers](const EpisodeGroup&, size_t i, Episode* episode) {
+    run_.script = [this, answers](const EpisodeGroup&, size_t i, Episode* episode) {
       episode->completion_ids = run_.Encode(answers[i].first);
-      episode->verdict = FakeVerdict(answers[i].second);
+      episode->verdict = Graded(answers[i].second);
       if (edit_) edit_(i, episode);
     };
     testing::internal::CaptureStderr();
@@ -63,13 +63,13 @@ TEST_F(RejectionSftRoundTest, GoodAnswersThatEndedAreKeptEachOnce) {
   Begin({{"good", 1}, {"good", 1}, {"bad", 0.25}, {"cut", 1}});
   EXPECT_THAT(stderr_, HasSubstr("1 of 4 sampled answers are verified"));
   EXPECT_THAT(Take(round_), ElementsAre("good", "good")) << "again in each epoch";
-  EXPECT_THAT(run_.rollouts.workers.versions, ElementsAre(1)) << "the policy as it is";
+  EXPECT_THAT(run_.rollouts.publisher().published, ElementsAre(1)) << "the policy as it is";
   EXPECT_EQ(run_.progress.data_cursor, 1u);
 }
 
 TEST_F(RejectionSftRoundTest, AFailedRewardIsNoConfirmation) {
   edit_ = [](size_t i, Episode* episode) {
-    if (i == 0) episode->verdict = FakeVerdict(1, reward::STATUS_TIMEOUT);
+    if (i == 0) episode->verdict = FailedVerdict(reward::STATUS_TIMEOUT, "");
   };
   Begin({{"failed", 1}, {"good", 0.5}, {"bad", 0}, {"bad", 0}});
   EXPECT_THAT(Take(round_), ElementsAre("good", "good"));
@@ -100,7 +100,7 @@ TEST_F(RejectionSftRoundTest, AResumedRoundLearnsTheSameInTheSameOrder) {
   Begin({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
   RejectionSftRound resumed(run_.context, run_.recipe.rounds(0), 0);
   resumed.Resume();
-  EXPECT_THAT(run_.rollouts.samplings, SizeIs(1)) << "nothing is sampled again";
+  EXPECT_THAT(run_.rollouts.asked, SizeIs(1)) << "nothing is sampled again";
   for (run_.progress.step_in_round = 0; run_.progress.step_in_round < 3;
        ++run_.progress.step_in_round) {
     EXPECT_EQ(Take(resumed), Take(round_));

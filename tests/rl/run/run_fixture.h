@@ -2,6 +2,7 @@
 
 // What a run needs besides processes: a recipe, a policy of a few thousand weights, a run folder.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,7 +57,11 @@ class RunFixture {
   policy::Model model;
   Learner learner;
   ProblemSource problems;
-  FakeRollouts rollouts;
+  // Fills in the `index`-th episode of a group.
+  std::function<void(const EpisodeGroup& group, size_t index, Episode* episode)> script;
+  FakeRollouts rollouts{[this](const EpisodeGroup& group, Episode* episode) {
+    script(group, static_cast<size_t>(episode - group.episodes.data()), episode);
+  }};
   Console console{/*terminal=*/false, /*color=*/false, 80};
   RunProgress progress;
   RunContext context{recipe, folder, model, problems, rollouts, learner, console, progress};

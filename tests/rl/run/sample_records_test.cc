@@ -26,7 +26,7 @@ EpisodeGroup Group(const std::vector<double>& rewards, const std::string& column
     episode.completion = std::to_string(i);
     episode.completion_ids = {1, 2};
     episode.policy_version = 3;
-    episode.verdict = FakeVerdict(rewards[i]);
+    episode.verdict = Graded(rewards[i]);
   }
   return group;
 }
@@ -66,7 +66,7 @@ TEST(SampleRecords, OfManyGroupsTheFirstFourAreKeptAndSixteenFailures) {
   std::vector<EpisodeGroup> groups(30, Group({1, 0}));
   EXPECT_THAT(Keep(groups).records, SizeIs(8));
   for (size_t g = 10; g < groups.size(); ++g) {
-    groups[g].episodes[1].verdict = FakeVerdict(0, reward::STATUS_CRASH);
+    groups[g].episodes[1].verdict = FailedVerdict(reward::STATUS_CRASH, "");
   }
   const KeptSamples kept = Keep(groups);
   EXPECT_THAT(kept.records, SizeIs(8 + 16));
@@ -75,8 +75,7 @@ TEST(SampleRecords, OfManyGroupsTheFirstFourAreKeptAndSixteenFailures) {
 
 TEST(SampleRecords, AFailedRewardIsNoNumberAndSaysWhy) {
   EpisodeGroup group = Group({0});
-  group.episodes[0].verdict = FakeVerdict(0, reward::STATUS_MEMORY);
-  group.episodes[0].verdict.set_detail("256 MiB");
+  group.episodes[0].verdict = FailedVerdict(reward::STATUS_MEMORY, "256 MiB");
   const KeptSamples kept = KeepSamples({group}, {GroupAdvantages{std::nullopt}});
   EXPECT_TRUE(kept.records.at(0).at("reward").is_null());
   EXPECT_TRUE(kept.records.at(0).at("advantage").is_null());
@@ -86,7 +85,7 @@ TEST(SampleRecords, AFailedRewardIsNoNumberAndSaysWhy) {
 
 TEST(SampleRecords, ARewardThatDoesNotApplyHasNoColumn) {
   EpisodeGroup group = Group({0});
-  group.episodes[0].verdict = FakeVerdict(0, reward::STATUS_NOT_APPLICABLE);
+  group.episodes[0].verdict = FailedVerdict(reward::STATUS_NOT_APPLICABLE, "");
   EXPECT_THAT(KeepSamples({group}, {GroupAdvantages{std::nullopt}}).table.at(0).rewards, IsEmpty());
 }
 

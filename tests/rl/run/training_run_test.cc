@@ -56,7 +56,7 @@ class TrainingRunTest : public testing::Test {
            const std::function<void(RunFixture&, RunParts&)>& prepare = {}) {
     events_.clear();
     RunFixture fixture(Folder(name), recipe);
-    fixture.rollouts.workers.on_publish = [&](int64_t version) {
+    fixture.rollouts.publisher().on_publish = [&](int64_t version) {
       events_.push_back("publish " + std::to_string(version));
     };
     RunParts parts;
