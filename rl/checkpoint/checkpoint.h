@@ -57,7 +57,8 @@ bool HoldsCheckpoints(const std::filesystem::path& run_folder);
 // Where the checkpoint of a step lies.
 std::filesystem::path CheckpointFolder(const std::filesystem::path& run_folder, int64_t step);
 
-// "" when the checkpoint is whole, else which file and why not. Reads everything, changes nothing.
+// Returns "" for a whole checkpoint, else which file is damaged and how. Reads everything, changes
+// nothing.
 std::string CheckpointFault(const std::filesystem::path& folder);
 
 }  // namespace cohort::rl

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a person sees while a run goes on. Everything goes to stderr; stdout belongs to --json.
+// The console of a run: everything goes to stderr, since stdout belongs to --json.
 
 #include <chrono>
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace cohort::rl {
 
-// What the progress line says besides the step's own figures.
+// The rest of a progress line, besides the step's own figures.
 struct RunPosition {
   int64_t total_steps = 0;
   int rounds = 0;

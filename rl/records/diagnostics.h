@@ -1,6 +1,6 @@
 #pragma once
 
-// What a run's figures say when it does not learn.
+// Advice and alarm drawn from a run's figures.
 
 #include <cstdint>
 #include <string>

@@ -49,7 +49,7 @@ std::string ProgressZeroVariance(const StepMetrics& m) {
 
 using M = StepMetrics;
 
-// Which row it is, and how the policy learnt.
+// Figures of the row itself and of how the policy learnt.
 std::vector<Figure> LearningFigures() {
   return {
       {"step", &M::step, kEveryRow, "", "finished steps of the run"},
@@ -89,7 +89,7 @@ std::vector<Figure> LearningFigures() {
   };
 }
 
-// What was sampled, how long everything took, and how the groups came out.
+// Figures of the samples, of the time that everything took, and of how the groups came out.
 std::vector<Figure> SamplingFigures() {
   return {
       {"samples", &M::samples, kDiagnostics, "", "completions of the step"},

@@ -55,13 +55,13 @@ void AddCollectFigures(const CollectStats& stats, StepMetrics* metrics) {
       static_cast<double>(stats.completion_tokens) / std::max(1e-9, stats.decode_seconds);
 }
 
-// What the optimizer steps of one step did together.
+// The sums over the optimizer steps of one step.
 struct UpdateTotals {
   PolicyLossMetrics policy;
   Moments loss, grad_norm, entropy;
   int64_t trained_tokens = 0, skipped = 0;
   double forward_backward_s = 0, update_s = 0;
-  double busiest_expert = 0;  // of the last one
+  double busiest_expert = 0;  // of the last optimizer step
 
   void Add(const UpdateReport& report) {
     policy.Add(report.policy);

@@ -12,13 +12,13 @@
 
 namespace cohort::rl {
 
-// What a step leaves for the records.
+// The figures and samples of a step, for the records.
 struct StepRecord {
   StepMetrics metrics;  // the step's own; the run adds where it stands
   KeptSamples samples;  // none in rounds that do not sample
 };
 
-// What a step trains on, and what is known of it before the update.
+// The sequences that a step trains on, with the figures that are known before the update.
 struct StepWork {
   std::vector<TrainingSequence> sequences;
   StepRecord record;
@@ -38,7 +38,7 @@ class Round {
   virtual void Begin() {}
   virtual void Resume() {}
 
-  // What the next step trains on: sampled and judged, or read. Advances the data cursor and ids.
+  // Samples and judges, or reads, the sequences of the next step. Advances the data cursor and ids.
   virtual StepWork Take() = 0;
   // The step's optimizer steps. Advances the policy version and the round's updates.
   virtual StepRecord Update(StepWork work) = 0;

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the rounds that learn from demonstrations share.
+// The update of the rounds that learn from demonstrations (sft and rejection_sft).
 
 #include <vector>
 
