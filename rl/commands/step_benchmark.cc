@@ -7,8 +7,8 @@
 #include "base/temporary_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
-#include "rl/records/metrics.h"
-#include "rl/run/training_run.h"
+#include "rl/records/metrics_log.h"
+#include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -71,7 +71,7 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   {
     RunFolder run_folder(folder.path() / "run", recipe, true);
     run_folder.Describe(recipe, {"bench", "step"});
-    TrainingRun(recipe, run_folder, FindPrograms()).Run();
+    TrainRecipe(recipe, run_folder, FindPrograms());
   }
   std::map<std::string, std::vector<double>> parts;
   for (const nlohmann::json& row : MetricsLog::Read(folder.path() / "run")) {

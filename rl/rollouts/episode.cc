@@ -1,5 +1,6 @@
 #include "rl/rollouts/episode.h"
 
+#include <cmath>
 #include <utility>
 
 namespace cohort::rl {
@@ -10,6 +11,11 @@ EpisodeGroup NewEpisodeGroup(std::shared_ptr<const EncodedProblem> problem, uint
   group.episodes.resize(static_cast<size_t>(group_size));
   for (Episode& episode : group.episodes) episode.sample_id = first_sample_id++;
   return group;
+}
+
+std::optional<double> ComponentScore(const reward::Component& component) {
+  const bool scored = component.status() == reward::STATUS_OK && std::isfinite(component.score());
+  return scored ? std::optional(component.score()) : std::nullopt;
 }
 
 std::string DescribeVerdict(const reward::Verdict& verdict) {

@@ -46,6 +46,9 @@ struct EpisodeGroup {
 EpisodeGroup NewEpisodeGroup(std::shared_ptr<const EncodedProblem> problem, uint64_t group_id,
                              uint64_t first_sample_id, int group_size);
 
+// Before its weight; nothing where the reward failed, does not apply or is not a finite number.
+std::optional<double> ComponentScore(const reward::Component& component);
+
 // "TIMEOUT: the verdict's detail" for a person; the detail alone where the status is OK.
 std::string DescribeVerdict(const reward::Verdict& verdict);
 

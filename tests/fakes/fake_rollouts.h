@@ -17,11 +17,13 @@ class FakePublisher final : public Publisher {
     weights();
     version_ = version;
     published.push_back(version);
+    if (on_publish) on_publish(version);
   }
   int64_t published_version() const override { return version_; }
 
   std::vector<int64_t> published;
   std::function<void(int64_t version)> fail;  // throws what a Publish is to throw
+  std::function<void(int64_t version)> on_publish;
 
  private:
   int64_t version_ = 0;

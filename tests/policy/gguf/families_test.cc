@@ -8,11 +8,11 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "policy/gguf/config.h"
 #include "policy/gguf/weights.h"
 #include "tests/policy/family_golden.h"
 #include "tests/policy/gguf/bytes.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -200,7 +200,7 @@ class GgufFamilies : public ::testing::TestWithParam<std::string> {
 
   FamilyGolden golden_ = ReadFamilyGolden(GetParam());
   WeightMap weights_;
-  rl::TemporaryFolder folder_;
+  rl::base::TemporaryFolder folder_;
   const GgufFile& file() {
     static thread_local std::optional<GgufFile> file;
     return file.emplace(folder_.path() / "model.gguf");
@@ -239,7 +239,7 @@ TEST_P(GgufFamilies, HaveTheWeightsOfTheirHuggingFaceFolder) {
 }
 
 std::string ErrorOf(const GgufBytes& metadata, const Tensors& tensors) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write("model.gguf", FileOf(metadata, tensors));
   try {
     const GgufFile file(folder.path() / "model.gguf");

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -26,7 +26,7 @@ class JsonLinesRowsTest : public testing::Test {
     return "(no error)";
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   proto::Data data_;
 };
 

@@ -5,8 +5,8 @@
 
 namespace cohort::rl {
 
-// Where a run stands: every counter from which a resumed run goes on, and from which all randomness
-// follows (with the recipe's seed).
+// The counters of a run. A resumed run goes on from them, and all randomness follows from them and
+// the recipe's seed.
 struct RunProgress {
   int64_t step = 0;              // finished steps of the whole run
   int32_t round = 0;             // index of the current round

@@ -1,4 +1,4 @@
-#include "rl/records/metrics.h"
+#include "rl/records/metrics_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,8 +8,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "rl/records/tensorboard_events.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -17,23 +17,30 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-json Row(int step) { return {{"step", step}, {"loss", step / 3.0}, {"reward", {{"format", 1}}}}; }
+StepMetrics Row(int step) {
+  StepMetrics metrics;
+  metrics.step = step;
+  metrics.phase = "grpo";
+  metrics.loss = step / 3.0;
+  metrics.rewards["format"] = {0.5, 0, 1};
+  return metrics;
+}
 
-class MetricsTest : public testing::Test {
+class MetricsLogTest : public testing::Test {
  protected:
   std::string File(const std::string& name) { return base::ReadFile(folder_.path() / name); }
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
-TEST_F(MetricsTest, RowsReadBackAsTheyWereWritten) {
+TEST_F(MetricsLogTest, RowsReadBackAsTheyWereWritten) {
   MetricsLog log(folder_.path(), nullptr);
   for (int step = 1; step <= 3; ++step) log.Append(Row(step));
   const auto rows = MetricsLog::Read(folder_.path());
   ASSERT_EQ(rows.size(), 3u);
-  EXPECT_EQ(rows[2], Row(3)) << "doubles survive exactly";
+  EXPECT_EQ(rows[2], MetricsRow(Row(3))) << "doubles survive exactly";
 }
 
-TEST_F(MetricsTest, AResumedRunWritesTheSameFiles) {
+TEST_F(MetricsLogTest, AResumedRunWritesTheSameFiles) {
   json positions;
   {
     MetricsLog log(folder_.path(), nullptr);
@@ -47,7 +54,7 @@ TEST_F(MetricsTest, AResumedRunWritesTheSameFiles) {
   resumed.Append(Row(2));
   resumed.AppendSample({{"step", 2}, {"completion", "b"}});
 
-  TemporaryFolder straight;
+  base::TemporaryFolder straight;
   MetricsLog log(straight.path(), nullptr);
   log.Append(Row(1));
   log.AppendSample({{"step", 1}, {"completion", "a"}});
@@ -58,13 +65,13 @@ TEST_F(MetricsTest, AResumedRunWritesTheSameFiles) {
   EXPECT_EQ(resumed.Sync(), log.Sync());
 }
 
-TEST_F(MetricsTest, AFreshStartForgetsWhatWasThere) {
+TEST_F(MetricsLogTest, AFreshStartForgetsWhatWasThere) {
   { MetricsLog(folder_.path(), nullptr).Append(Row(1)); }
   MetricsLog log(folder_.path(), nullptr);
   EXPECT_EQ(File("metrics.jsonl"), "");
 }
 
-TEST_F(MetricsTest, AFileShorterThanTheCheckpointSaysIsRefused) {
+TEST_F(MetricsLogTest, AFileShorterThanTheCheckpointSaysIsRefused) {
   json positions;
   {
     MetricsLog log(folder_.path(), nullptr);
@@ -80,17 +87,17 @@ TEST_F(MetricsTest, AFileShorterThanTheCheckpointSaysIsRefused) {
   }
 }
 
-TEST_F(MetricsTest, BrokenTextInASampleDoesNotStopTheRun) {
+TEST_F(MetricsLogTest, BrokenTextInASampleDoesNotStopTheRun) {
   MetricsLog log(folder_.path(), nullptr);
   log.AppendSample({{"step", 1}, {"completion", "\xff\xfe"}});
   EXPECT_THAT(File("samples.jsonl"), HasSubstr("\xEF\xBF\xBD"));
 }
 
-TEST_F(MetricsTest, ANestedNumberBecomesAScalarNamedByItsPath) {
+TEST_F(MetricsLogTest, ANestedNumberBecomesAScalarNamedByItsPath) {
   MetricsLog log(folder_.path(), nullptr);
-  log.Append({{"step", 4}, {"phase", "grpo"}, {"reward", {{"format", 0.5}}}});
+  log.Append(Row(4));
   const std::string events = File("events.out.tfevents.0.cohort");
-  EXPECT_THAT(events, HasSubstr("reward/format"));
+  EXPECT_THAT(events, HasSubstr("rewards/format/mean"));
   EXPECT_THAT(events, testing::Not(HasSubstr("grpo")));
 }
 
@@ -113,7 +120,7 @@ class FileSizeLimit {
 };
 
 TEST(AppendFile, ADiskThatFillsUpLeavesWholeRowsOnly) {
-  TemporaryFolder folder;
+  base::TemporaryFolder folder;
   AppendFile file(folder.path() / "rows", 0);
   file.Append("row 1\n");
   bool failed = false;

@@ -1,4 +1,4 @@
-#include "rl/records/metrics.h"
+#include "rl/records/metrics_log.h"
 
 #include <chrono>
 #include <utility>
@@ -23,16 +23,21 @@ double WallTime() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-// Numbers of a row by their path, "reward/format" for nested ones.
-void CollectScalars(const json& value, const std::string& tag,
-                    std::vector<std::pair<std::string, double>>* scalars) {
-  if (value.is_object()) {
-    for (const auto& [key, inner] : value.items()) {
-      CollectScalars(inner, tag.empty() ? key : tag + "/" + key, scalars);
+using Scalars = std::vector<std::pair<std::string, double>>;
+
+// The numbers of a row by their path: "rewards/format/mean" for nested ones.
+Scalars ScalarsOf(const json& row, const std::string& prefix = "") {
+  Scalars scalars;
+  for (const auto& [key, value] : row.items()) {
+    const std::string tag = prefix + key;
+    if (value.is_object()) {
+      const Scalars inner = ScalarsOf(value, tag + "/");
+      scalars.insert(scalars.end(), inner.begin(), inner.end());
+    } else if (value.is_number() && tag != "step") {
+      scalars.emplace_back(tag, value.get<double>());
     }
-  } else if (value.is_number() && tag != "step") {
-    scalars->emplace_back(tag, value.get<double>());
   }
+  return scalars;
 }
 
 }  // namespace
@@ -44,11 +49,10 @@ MetricsLog::MetricsLog(const std::filesystem::path& run_folder, const json& posi
   if (events_.length() == 0) events_.Append(EventFileHeader(WallTime()));
 }
 
-void MetricsLog::Append(const json& row) {
+void MetricsLog::Append(const StepMetrics& metrics) {
+  const json row = MetricsRow(metrics);
   metrics_.Append(base::DumpJson(row) + "\n");
-  std::vector<std::pair<std::string, double>> scalars;
-  CollectScalars(row, "", &scalars);
-  events_.Append(ScalarEvent(row.at("step").get<int64_t>(), WallTime(), scalars));
+  events_.Append(ScalarEvent(metrics.step, WallTime(), ScalarsOf(row)));
 }
 
 void MetricsLog::AppendSample(const json& row) { samples_.Append(base::DumpJson(row) + "\n"); }

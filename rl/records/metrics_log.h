@@ -4,18 +4,15 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "rl/records/append_file.h"
+#include "rl/records/step_metrics.h"
 
 namespace cohort::rl {
 
-// A metrics row is a flat or nested JSON object with an integer "step". Fields that depend on the
-// wall clock end in "_s" (seconds, or a rate per second: "decode_tokens_per_s"), so that two runs
-// compare equal without them. Owned by one thread. Errors: kEnvironment naming file and reason;
-// nothing written before is lost.
+// Owned by one thread. Errors: kEnvironment naming file and reason; nothing written before is lost.
 class MetricsLog {
  public:
   // Opens or creates the files in `run_folder`. `positions`, as Sync() returned them, cuts the
@@ -23,13 +20,15 @@ class MetricsLog {
   // cuts to nothing. kUsage when a file is shorter than its position.
   MetricsLog(const std::filesystem::path& run_folder, const nlohmann::json& positions);
 
-  void Append(
-      const nlohmann::json& row);  // metrics.jsonl; every number becomes a TensorBoard scalar
-  void AppendSample(const nlohmann::json& row);  // samples.jsonl
+  // A row of metrics.jsonl, and each of its numbers as a TensorBoard scalar.
+  void Append(const StepMetrics& metrics);
+  // A row of samples.jsonl.
+  void AppendSample(const nlohmann::json& row);
 
   // fsyncs the files and returns their byte lengths, for the checkpoint's scalars.
   nlohmann::json Sync();
 
+  // The rows of metrics.jsonl.
   static std::vector<nlohmann::json> Read(const std::filesystem::path& run_folder);
 
  private:
