@@ -25,7 +25,7 @@ std::unique_ptr<Grader> Make(const Options& options) {
 
 RewardInfo CustomReward() {
   return {"custom",
-          "a shared object of your own (reward/plugins/plugin.h), run in a separate process",
+          "a shared object of your own (reward/plugin.h), run in a separate process",
           {{"path", "the shared object"},
            {"config", "text handed to it with every sample"},
            {"memory_mb", "its address space in MiB (default 2048)"},

@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "reward/plugins/plugin.h"
+#include "reward/plugin.h"
 #include "reward/plugins/protocol.h"
 #include "reward/plugins/supervisor.h"
 
@@ -92,7 +92,7 @@ ScoreFunction Load(const char* path, std::string* why) {
   if (version == nullptr || score == nullptr) {
     *why = std::string("it exports no function ") +
            (version == nullptr ? "cohort_reward_abi_version" : "cohort_reward_score") +
-           "; see reward/plugins/plugin.h (C++ needs extern \"C\")";
+           "; see reward/plugin.h (C++ needs extern \"C\")";
     return nullptr;
   }
   const uint32_t found = version();
@@ -171,7 +171,7 @@ int main(int argc, char** argv) {
   const std::string_view mode = argc > 3 ? argv[2] : "";
   if ((mode != "load" && mode != "run") || !IsOpen(kPluginChannelFd) ||
       !IsOpen(kPluginLifelineFd)) {
-    std::fprintf(stderr, "cohort-plugin-host is started by cohort; see reward/plugins/plugin.h\n");
+    std::fprintf(stderr, "cohort-plugin-host is started by cohort; see reward/plugin.h\n");
     return 2;
   }
   close_range(kPluginLifelineFd + 1, ~0u, 0);
