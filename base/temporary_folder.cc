@@ -9,11 +9,12 @@
 namespace cohort::base {
 
 TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "cohort-XXXXXX").string();
-  if (mkdtemp(pattern.data()) == nullptr) {
-    throw Error(ErrorCode::kEnvironment, "cannot make a folder like " + pattern);
+  const auto pattern = std::filesystem::temp_directory_path() / "cohort-XXXXXX";
+  std::string path = pattern.string();
+  if (mkdtemp(path.data()) == nullptr) {
+    throw Error(ErrorCode::kEnvironment, "cannot make a folder like " + pattern.string());
   }
-  path_ = pattern;
+  path_ = path;
 }
 
 TemporaryFolder::~TemporaryFolder() {

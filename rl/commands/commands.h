@@ -1,6 +1,6 @@
 #pragma once
 
-// The subcommands of `cohort`, one cmd_*.cc each. argv[0] is the subcommand's name. They return the
+// The subcommands of `cohort`, a file of its name each. argv[0] is the subcommand's name. They return the
 // exit status, or throw Error (exit status by its code).
 
 namespace cohort::rl {

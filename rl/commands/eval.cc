@@ -16,6 +16,7 @@
 #include "rl/evaluation/endpoint_completions.h"
 #include "rl/evaluation/grade_completions.h"
 #include "rl/evaluation/report.h"
+#include "rl/recipe/recipe.h"
 #include "rl/rollouts/fleet_rollouts.h"
 
 namespace cohort::rl {
@@ -127,7 +128,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   data->set_answer_field(options.answer_field);
   data->set_instruction(options.instruction);
   data->set_chat(options.chat);
-  proto::RewardTerm* reward = recipe.add_rewards();
+  reward::RewardTerm* reward = recipe.add_rewards();
   reward->set_name(options.reward);
   for (const auto& [key, value] : SplitAssignments("--option", options.reward_options)) {
     (*reward->mutable_options())[key] = value;
@@ -138,7 +139,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   recipe.mutable_rollout()->set_allow_weak_sandbox(options.allow_weak_sandbox);
   // Programs have limits of their own, one for each test.
   if (options.reward == "code") recipe.mutable_rollout()->set_reward_deadline_s(120);
-  return recipe;
+  return WithDefaults(std::move(recipe));
 }
 
 void PrintAtK(const nlohmann::ordered_json& report, const std::string& key, const char* name) {
@@ -214,7 +215,7 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
     const auto completions = options.endpoint.empty()
                                  ? ReadCompletions(options.completions, all, problems.size())
                                  : FromEndpoint(options, problems, temperature);
-    result.outcomes = GradeCompletions(problems, completions, RewardTerms(recipe).front(), limit);
+    result.outcomes = GradeCompletions(problems, completions, recipe.rewards(0), limit);
     for (const auto& samples : result.outcomes) {
       for (const JudgedEpisode& sample : samples) {
         ++(sample.judged() ? result.problems : result.failed);
@@ -255,7 +256,7 @@ int RunEval(int argc, char** argv) {
     problems.resize(static_cast<size_t>(options.problems));
   }
   Evaluation result = Judge(options, recipe, problems, all);
-  GroupAnswers(RewardTerms(recipe).front(), &result.outcomes);
+  GroupAnswers(recipe.rewards(0), &result.outcomes);
   nlohmann::ordered_json report = ReportEvaluation(problems, result.outcomes, options.report);
   if (benchmark != nullptr) report["benchmark"] = benchmark->name;
   report["reward"] = options.reward;

@@ -4,7 +4,7 @@
 #include <fstream>
 
 #include "base/json_lines.h"
-#include "rl/commands/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
 #include "rl/records/metrics_log.h"
@@ -25,7 +25,7 @@ void WritePrompts(const std::filesystem::path& path, const policy::Model& model,
   for (uint64_t i = 0; i < 256; ++i) {
     std::vector<int32_t> ids;
     for (uint64_t j = 0; ids.size() < static_cast<size_t>(length); ++j) {
-      const Problem problem = GenerateProblem("word_problems", i, j);
+      const Problem problem = GenerateProblem(proto::Data::GENERATOR_WORD_PROBLEMS, i, j);
       const std::vector<int32_t> more = model.tokenizer->Encode(problem.prompt + " ");
       ids.insert(ids.end(), more.begin(), more.end());
     }
@@ -34,40 +34,40 @@ void WritePrompts(const std::filesystem::path& path, const policy::Model& model,
   }
 }
 
-std::string RecipeText(const StepBenchmarkOptions& options, const std::string& prompts) {
-  const nlohmann::json recipe = {
-      {"name", "bench-step"},
-      {"threads", options.threads},
-      {"model", {{"path", options.model}}},
-      {"data", {{"train", prompts}}},
-      // A score that differs from sample to sample: in a group of equal ones nothing is trained.
-      {"rewards",
-       {{{"name", "length"}, {"options", {{"target", std::to_string(4 * options.new_tokens)}}}}}},
-      {"objective",
-       {{"preset", "dapo"},
-        {"kl", options.kl_coef > 0 ? "k3" : "none"},
-        {"kl_coef", options.kl_coef}}},
-      {"rollout", {{"max_new_tokens", options.new_tokens}}},
-      {"eval", {{"problems", 0}}},
-      {"output", {{"checkpoint_every", 1000000}, {"samples_every", 1000000}}},
-      {"rounds",
-       {{{"kind", "grpo"},
-         {"steps", options.steps + options.warmup},
-         {"prompts_per_step", options.prompts},
-         {"group_size", options.group_size},
-         {"learning_rate", 1e-6}}}}};
-  return recipe.dump(2);  // JSON is YAML
+proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::string& prompts) {
+  proto::Recipe recipe;
+  recipe.set_name("bench-step");
+  recipe.set_threads(options.threads);
+  recipe.mutable_model()->set_path(options.model);
+  recipe.mutable_data()->set_train(prompts);
+  // A score that differs from sample to sample: in a group of equal ones nothing is trained.
+  reward::RewardTerm* reward = recipe.add_rewards();
+  reward->set_name("length");
+  (*reward->mutable_options())["target"] = std::to_string(4 * options.new_tokens);
+  proto::Objective* objective = recipe.mutable_objective();
+  objective->set_preset(proto::Objective::PRESET_DAPO);
+  objective->set_kl(options.kl_coef > 0 ? proto::Objective::KL_K3 : proto::Objective::KL_NONE);
+  objective->set_kl_coef(options.kl_coef);
+  recipe.mutable_rollout()->set_max_new_tokens(options.new_tokens);
+  recipe.mutable_eval()->set_problems(0);
+  recipe.mutable_output()->set_checkpoint_every(1'000'000);
+  recipe.mutable_output()->set_samples_every(1'000'000);
+  proto::Round* round = recipe.add_rounds();
+  round->set_kind(proto::ROUND_KIND_GRPO);
+  round->set_steps(options.steps + options.warmup);
+  round->set_prompts_per_step(options.prompts);
+  round->set_group_size(options.group_size);
+  round->set_learning_rate(1e-6);
+  return CompleteRecipe(std::move(recipe));
 }
 
 }  // namespace
 
 nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WritePrompts(folder.path() / "prompts.jsonl", policy::LoadModelWithoutWeights(options.model),
                options.prompt_tokens);
-  const std::filesystem::path recipe_path = folder.path() / "bench.yaml";
-  std::ofstream(recipe_path) << RecipeText(options, (folder.path() / "prompts.jsonl").string());
-  const proto::Recipe recipe = LoadRecipe(recipe_path);
+  const proto::Recipe recipe = BenchmarkRecipe(options, (folder.path() / "prompts.jsonl").string());
   {
     RunFolder run_folder(folder.path() / "run", recipe, true);
     run_folder.Describe(recipe, {"bench", "step"});

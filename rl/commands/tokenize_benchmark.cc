@@ -25,7 +25,7 @@ std::vector<std::string> WordProblemTexts() {
   constexpr uint64_t kCount = 2000;
   std::vector<std::string> texts;
   for (uint64_t i = 0; i < kCount; ++i) {
-    const Problem problem = GenerateProblem("word_problems", /*seed=*/1, i);
+    const Problem problem = GenerateProblem(proto::Data::GENERATOR_WORD_PROBLEMS, /*seed=*/1, i);
     texts.push_back(problem.prompt + " " + problem.completion);
   }
   return texts;

@@ -9,8 +9,9 @@
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/fleet/interrupt.h"
+#include "rl/objectives/explain.h"
+#include "rl/objectives/objective.h"
 #include "rl/recipe/recipe.h"
-#include "rl/run/recipe_objective.h"
 #include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
@@ -21,7 +22,7 @@ namespace {
 void CheckPluginsLoad(const proto::Recipe& recipe) {
   if (!recipe.rollout().reward_addresses().empty()) return;
   reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
-  for (const proto::RewardTerm& term : recipe.rewards()) {
+  for (const reward::RewardTerm& term : recipe.rewards()) {
     reward::CheckRewardLoads(term.name(), {term.options().begin(), term.options().end()});
   }
 }
@@ -47,7 +48,7 @@ int RunTrain(int argc, char** argv) {
   CheckPluginsLoad(recipe);
   if (dry_run) {
     std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n", Explain(RecipeObjective(recipe)).c_str());
+    std::fprintf(stderr, "%s\n", Explain(ResolveObjective(recipe)).c_str());
     return 0;
   }
   CatchInterrupts();

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "base/regex.h"
 #include "rl/data/prompt_template.h"
-#include "rl/data/text_pattern.h"
 
 namespace cohort::rl {
 namespace {
@@ -58,12 +58,20 @@ std::string ContentOf(const OrderedJson& turn) {
   return turn.contains("content") && turn["content"].is_string() ? turn["content"] : "";
 }
 
+base::Regex StripPattern(const std::string& pattern) {
+  auto compiled = base::Regex::Compile(pattern, {.unicode_classes = false});
+  if (const auto* fault = std::get_if<base::RegexFault>(&compiled)) {
+    throw Error(ErrorCode::kUsage, "data.strip_pattern '" + pattern +
+                                       "' is no regular expression: " + fault->message +
+                                       " at character " + std::to_string(fault->offset));
+  }
+  return std::get<base::Regex>(std::move(compiled));
+}
+
 class RowReader {
  public:
   RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
-    if (!data.strip_pattern().empty()) {
-      strip_.emplace(data.strip_pattern(), "data.strip_pattern");
-    }
+    if (!data.strip_pattern().empty()) strip_ = StripPattern(data.strip_pattern());
   }
 
   Problem Read(const OrderedJson& ordered) const {
@@ -109,10 +117,10 @@ class RowReader {
 
   void Strip(Problem* problem) const {
     if (!strip_) return;
-    problem->completion = strip_->RemoveFrom(problem->completion);
+    problem->completion = strip_->RemoveMatches(problem->completion);
     if (kind_ != RowKind::kDemonstration || !problem->messages.is_array()) return;
     for (OrderedJson& turn : problem->messages) {
-      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveFrom(ContentOf(turn));
+      if (turn["role"] == "assistant") turn["content"] = strip_->RemoveMatches(ContentOf(turn));
     }
   }
 
@@ -154,7 +162,7 @@ class RowReader {
 
   const proto::Data& data_;
   RowKind kind_;
-  std::optional<TextPattern> strip_;
+  std::optional<base::Regex> strip_;
 };
 
 }  // namespace

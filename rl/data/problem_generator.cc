@@ -26,12 +26,15 @@ Problem Addition(base::CounterRandom* random) {
 
 }  // namespace
 
-Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index) {
+Problem GenerateProblem(proto::Data::Generator generator, uint64_t seed, uint64_t index) {
   base::CounterRandom random(seed, kStream, index);
-  if (kind == "addition") return Addition(&random);
-  if (kind == "word_problems") return WordProblem(&random);
-  throw Error(ErrorCode::kUsage, "no problem generator '" + std::string(kind) + "'",
-              "there are: addition, word_problems");
+  switch (generator) {
+    case proto::Data::GENERATOR_ADDITION:
+      return Addition(&random);
+    case proto::Data::GENERATOR_WORD_PROBLEMS:
+      return WordProblem(&random);
+  }
+  COHORT_CHECK(false, "no problem generator was chosen");
 }
 
 GeneratedRows::GeneratedRows(const proto::Data& data, uint64_t seed) : data_(data), seed_(seed) {}

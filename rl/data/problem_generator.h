@@ -3,15 +3,14 @@
 // Built-in problems.
 
 #include <cstdint>
-#include <string_view>
 
 #include "rl/data/row_source.h"
 
 namespace cohort::rl {
 
-// The index-th problem of a built-in generator: "addition" or "word_problems". A pure function of
-// its arguments, the same on every machine. kUsage for another kind.
-Problem GenerateProblem(std::string_view kind, uint64_t seed, uint64_t index);
+// The index-th problem of a built-in generator. A pure function of its arguments, the same on every
+// same on every machine.
+Problem GenerateProblem(proto::Data::Generator generator, uint64_t seed, uint64_t index);
 
 // The problems of data.generator, posed as the recipe wants them.
 class GeneratedRows final : public RowSource {

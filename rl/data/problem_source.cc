@@ -5,6 +5,7 @@
 #include "base/counter_random.h"
 #include "base/error.h"
 #include "rl/data/problem_generator.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -21,8 +22,8 @@ uint64_t DrawIndex(uint64_t cursor, int draw) {
 }  // namespace
 
 ProblemSource::ProblemSource(const proto::Data& data, const Options& options)
-    : generator_(data.generator()), options_(options) {
-  if (!generator_.empty()) {
+    : generator_(data.has_generator() ? WordOf(data.generator()) : ""), options_(options) {
+  if (data.has_generator()) {
     generated_ = std::make_unique<GeneratedRows>(data, options.seed);
     GeneratedRows held_out(data, kTestSeed);
     DrawHeldOut(held_out);

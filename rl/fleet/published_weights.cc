@@ -7,7 +7,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "rollout/weight_sync/weight_image.h"
-#include "rollout/weight_sync/weight_receive.h"
+#include "rollout/weight_sync/weight_receiver.h"
 
 namespace cohort::rl {
 namespace {
@@ -57,8 +57,9 @@ grpc::Status SendOnce(rollout::v1::Rollout::StubInterface& stub, CancellableCall
 }  // namespace
 
 PublishedWeights::PublishedWeights(const policy::WeightMap& weights, int64_t version,
+                                   rollout::WeightDtype dtype,
                                    std::unique_ptr<rollout::SharedImage> recycled)
-    : manifest_(rollout::PlanImage(weights, version)), image_(std::move(recycled)) {
+    : manifest_(rollout::PlanImage(weights, version, dtype)), image_(std::move(recycled)) {
   COHORT_CHECK(version >= 1, "published weights have a version of 1 or more");
   if (image_ == nullptr || image_->bytes().size() != manifest_.total_bytes()) {
     image_.reset();  // before its successor takes as much again

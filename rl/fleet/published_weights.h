@@ -11,6 +11,7 @@
 #include "policy/weights/weights.h"
 #include "rl/fleet/cancellable_calls.h"
 #include "rollout/rollout.grpc.pb.h"
+#include "rollout/weight_dtype.h"
 #include "rollout/weight_sync/shared_image.h"
 
 namespace cohort::rl {
@@ -19,10 +20,11 @@ namespace cohort::rl {
 // Immutable until its image is taken; safe to share between threads.
 class PublishedWeights {
  public:
-  // `version` >= 1. Errors: kEnvironment when memory does not suffice.
+  // `version` >= 1; `dtype`: how the workers store weights, to which tensors are rounded. Errors:
+  // kEnvironment when memory does not suffice.
   // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
   // are slow to get.
-  PublishedWeights(const policy::WeightMap& weights, int64_t version,
+  PublishedWeights(const policy::WeightMap& weights, int64_t version, rollout::WeightDtype dtype,
                    std::unique_ptr<rollout::SharedImage> recycled = nullptr);
 
   const rollout::v1::WeightManifest& manifest() const { return manifest_; }

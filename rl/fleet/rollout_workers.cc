@@ -40,7 +40,10 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
 }  // namespace
 
 RolloutWorkers::RolloutWorkers(const RolloutWorkersOptions& options)
-    : publish_deadline_(options.publish_deadline), pool_(PoolOptions(options), *this) {}
+    : publish_deadline_(options.publish_deadline),
+      dtype_(options.dtype == "bfloat16" ? rollout::WeightDtype::kBFloat16
+                                         : rollout::WeightDtype::kFloat32),
+      pool_(PoolOptions(options), *this) {}
 
 void RolloutWorkers::Publish(int64_t version, const std::function<policy::WeightMap()>& weights) {
   if (version == published_version()) return;
@@ -71,7 +74,7 @@ void RolloutWorkers::Replace(const policy::WeightMap& weights, int64_t version) 
     recycled = std::move(*previous).TakeImage();
   }
   previous.reset();
-  auto image = std::make_shared<PublishedWeights>(weights, version, std::move(recycled));
+  auto image = std::make_shared<PublishedWeights>(weights, version, dtype_, std::move(recycled));
   const std::lock_guard lock(mutex_);
   previous_ = std::exchange(current_, std::move(image));
   refusals_.clear();
@@ -119,7 +122,7 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
   rollout::v1::HealthReply reply;
   const auto status = rollout::v1::Rollout::NewStub(channel)->Health(&*context, {}, &reply);
   heartbeat->busy = reply.running_sequences() + reply.waiting_sequences() > 0;
-  heartbeat->progress = reply.tokens_generated();
+  heartbeat->progress = reply.tokens_computed();  // of prompts too: a long prefill moves
   heartbeat->version = reply.policy_version();
   return status;
 }

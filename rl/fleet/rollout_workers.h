@@ -52,7 +52,8 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   std::string Refusals() const;
 
   const std::chrono::milliseconds publish_deadline_;
-  mutable std::mutex mutex_;  // guards the next three
+  const rollout::WeightDtype dtype_;  // of the matrices that the workers keep
+  mutable std::mutex mutex_;          // guards the next three
   std::shared_ptr<PublishedWeights> current_;
   // The version before, for its image: a worker that answers has taken `current_` since.
   std::shared_ptr<PublishedWeights> previous_;

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "policy/transformer/transformer.h"
-#include "rl/objectives/aggregation.h"
+#include "rl/objectives/policy_loss_inputs.h"
 
 namespace cohort::rl {
 

@@ -4,9 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "base/error.h"
-#include "base/nearest_name.h"
-
 namespace cohort::rl {
 
 double LearningRate(const LearningRateSchedule& schedule, int64_t step) {
@@ -22,16 +19,6 @@ double LearningRate(const LearningRateSchedule& schedule, int64_t step) {
                                ? 1 - progress
                                : (1 + std::cos(std::numbers::pi * progress)) / 2;
   return schedule.floor + (schedule.peak - schedule.floor) * remaining;
-}
-
-LearningRateSchedule::Kind ParseScheduleKind(const std::string& name) {
-  if (name == "constant") return LearningRateSchedule::Kind::kConstant;
-  if (name == "linear") return LearningRateSchedule::Kind::kLinear;
-  if (name == "cosine") return LearningRateSchedule::Kind::kCosine;
-  throw Error(ErrorCode::kUsage,
-              "unknown learning-rate schedule '" + name + "'" +
-                  base::DidYouMean(name, {"constant", "linear", "cosine"}),
-              "one of constant, linear, cosine");
 }
 
 }  // namespace cohort::rl

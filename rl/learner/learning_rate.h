@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 namespace cohort::rl {
 
@@ -19,8 +18,5 @@ struct LearningRateSchedule {
 // peak * (s + 1) / warmup_steps (no step is wasted on a rate of 0); then peak, or a fall that
 // reaches the floor at step total_steps.
 double LearningRate(const LearningRateSchedule& schedule, int64_t step);
-
-// "constant", "linear", "cosine". Errors: kUsage.
-LearningRateSchedule::Kind ParseScheduleKind(const std::string& name);
 
 }  // namespace cohort::rl

@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "rl/objectives/aggregation.h"
+#include "rl/objectives/policy_loss_inputs.h"
 
 namespace cohort::rl {
 

@@ -43,8 +43,16 @@ class RecipeReader {
   void ReadList(const YAML::Node& node, const std::string& path, Target target);
   void ReadTextMap(const YAML::Node& node, const std::string& path, Target target);
   void ReadScalar(const YAML::Node& node, const std::string& path, Target target);
-  bool EnterField(std::string_view* rest, std::string* path, Message** message, const Field** leaf);
-  bool EnterList(std::string_view* rest, std::string* path, Message** message, const Field* field);
+
+  // Where an override's key has led so far, from the recipe inwards.
+  struct KeyWalk {
+    std::string_view rest;        // of the key
+    std::string path;             // the part that was read
+    Message* message;             // that `rest` goes on in
+    const Field* leaf = nullptr;  // set when the key ends at that field of `message`
+  };
+  bool EnterField(KeyWalk* walk);
+  bool EnterList(const Field* field, KeyWalk* walk);
 
   std::string file_;
   std::string argument_;                        // "" while reading a file

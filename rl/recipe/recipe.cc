@@ -1,6 +1,7 @@
 #include "rl/recipe/recipe.h"
 
 #include <filesystem>
+#include <memory>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -58,7 +59,7 @@ void ApplyOverrides(const std::vector<std::string>& overrides, RecipeReader* rea
   }
 }
 
-// Makes defaults explicit, so that readers and printers need not know them.
+// Sets what is unset and has a default, all through `message`.
 void FillDefaults(Message* message) {
   const auto* reflection = message->GetReflection();
   for (int i = 0; i < message->GetDescriptor()->field_count(); ++i) {
@@ -72,11 +73,43 @@ void FillDefaults(Message* message) {
       if (!field->is_repeated() && (!optional_choice || reflection->HasField(*message, field))) {
         FillDefaults(reflection->MutableMessage(message, field));
       }
-    } else if (field->has_default_value() && !reflection->HasField(*message, field)) {
-      const std::string fault = SetFromText(TextOf(*message, field), message, field);
-      COHORT_CHECK(fault.empty(), "default of " + std::string(field->full_name()) + " " + fault);
+    } else if (!field->is_repeated() && !reflection->HasField(*message, field)) {
+      if (RuleOf(field).has_fallback()) {
+        reflection->SetDouble(message, field, RuleOf(field).fallback());
+      } else if (field->has_default_value()) {
+        const std::string fault = SetFromText(TextOf(*message, field), message, field);
+        COHORT_CHECK(fault.empty(), "default of " + std::string(field->full_name()) + " " + fault);
+      }
     }
   }
+}
+
+// Values outside of their own field's rule, in a message that no reader has checked while reading.
+std::vector<RecipeFault> CheckValues(const Message& message, const std::string& path) {
+  std::vector<RecipeFault> faults;
+  const auto* reflection = message.GetReflection();
+  std::vector<const Field*> fields;
+  reflection->ListFields(message, &fields);
+  for (const Field* field : fields) {
+    const std::string key = JoinPath(path, field->name());
+    const auto check = [&](const Message& inside, const std::string& at) {
+      for (RecipeFault& fault : CheckValues(inside, at)) faults.push_back(std::move(fault));
+    };
+    if (field->cpp_type() != Field::CPPTYPE_MESSAGE) {
+      if (field->is_repeated()) continue;  // lists of texts, which have no rule
+      const std::unique_ptr<Message> copy(message.New());
+      const std::string fault = SetFromText(TextOf(message, field), copy.get(), field);
+      if (!fault.empty()) faults.push_back({key, key + " " + fault});
+    } else if (!field->is_repeated()) {
+      check(reflection->GetMessage(message, field), key);
+    } else if (!field->is_map()) {
+      for (int k = 0; k < reflection->FieldSize(message, field); ++k) {
+        check(reflection->GetRepeatedMessage(message, field, k),
+              key + "[" + std::to_string(k) + "]");
+      }
+    }
+  }
+  return faults;
 }
 
 [[noreturn]] void ThrowFaults(const std::vector<std::string>& faults) {
@@ -86,6 +119,22 @@ void FillDefaults(Message* message) {
 }
 
 }  // namespace
+
+proto::Recipe WithDefaults(proto::Recipe recipe) {
+  FillDefaults(&recipe);
+  return recipe;
+}
+
+proto::Recipe CompleteRecipe(proto::Recipe recipe) {
+  recipe = WithDefaults(std::move(recipe));
+  std::vector<std::string> faults;
+  for (const RecipeFault& fault : CheckValues(recipe, "")) faults.push_back(fault.what);
+  if (faults.empty()) {
+    for (const RecipeFault& fault : CheckRecipe(recipe)) faults.push_back(fault.what);
+  }
+  if (!faults.empty()) ThrowFaults(faults);
+  return recipe;
+}
 
 proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>& overrides) {
   const YAML::Node root = ParseFile(path);
@@ -97,8 +146,8 @@ proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>
   // Rules between fields would only repeat what a misspelt key already said.
   if (!reader.faults().empty()) ThrowFaults(reader.faults());
   if (recipe.name().empty()) recipe.set_name(std::filesystem::path(path).stem().string());
-  FillDefaults(&recipe);
-  CheckRecipe(recipe, &reader);
+  recipe = WithDefaults(std::move(recipe));
+  for (const RecipeFault& fault : CheckRecipe(recipe)) reader.AddFault(fault.path, fault.what);
   if (!reader.faults().empty()) ThrowFaults(reader.faults());
   return recipe;
 }

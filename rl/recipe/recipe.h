@@ -20,6 +20,13 @@ namespace cohort::rl {
 // "FILE:LINE: " or "argument 'KEY=VALUE': ".
 proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>& overrides = {});
 
+// The same for a recipe that a program fills in: complete and checked. Errors: as LoadRecipe,
+// without the places.
+proto::Recipe CompleteRecipe(proto::Recipe recipe);
+
+// Complete, but not checked: for a command that takes parts of a recipe and trains nothing.
+proto::Recipe WithDefaults(proto::Recipe recipe);
+
 // Every field with its value; LoadRecipe of this text gives an equal recipe.
 std::string ResolvedYaml(const proto::Recipe& recipe);
 

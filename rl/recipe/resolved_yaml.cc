@@ -1,4 +1,4 @@
-// The printing half of rl/recipe/recipe.h: a whole recipe as YAML, or as flat key and value pairs.
+// Prints recipes, for rl/recipe/recipe.h: a whole recipe as YAML, or as flat key and value pairs.
 
 #include <nlohmann/json.hpp>
 
@@ -16,7 +16,9 @@ using Field = google::protobuf::FieldDescriptor;
 // JSON's quoting is valid in YAML's double quotes.
 std::string Printed(const Message& message, const Field* field, int index = -1) {
   const std::string text = TextOf(message, field, index);
-  return field->cpp_type() == Field::CPPTYPE_STRING ? base::DumpJson(text) : text;
+  const bool words =
+      field->cpp_type() == Field::CPPTYPE_STRING || field->cpp_type() == Field::CPPTYPE_ENUM;
+  return words ? base::DumpJson(text) : text;
 }
 
 std::map<std::string, std::string> TextMap(const Message& message, const Field* field) {

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "rl/recipe/recipe.pb.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -62,15 +62,12 @@ std::string CheckRange(double value, const proto::Rule& rule, const std::string&
          (too_low ? "least " + BoundText(rule.min()) : "most " + BoundText(rule.max())) + unit;
 }
 
-std::string CheckOneOf(const std::string& text, const proto::Rule& rule) {
-  if (rule.one_of().empty()) return "";
-  const std::vector<std::string> allowed(rule.one_of().begin(), rule.one_of().end());
+// The fault of a word that stands for no value of the enum.
+std::string NoSuchWord(const std::string& text, const google::protobuf::EnumDescriptor& type) {
+  const std::vector<std::string> words = WordsOf(type);
   std::string list;
-  for (const std::string& name : allowed) {
-    if (name == text) return "";
-    list += (list.empty() ? "" : ", ") + name;
-  }
-  return "is '" + text + "'; must be one of " + list + base::DidYouMean(text, allowed);
+  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
+  return "is '" + text + "'; must be one of " + list + base::DidYouMean(text, words);
 }
 
 // `set` and `add` are the reflection's setters of one type.
@@ -86,15 +83,31 @@ void Store(Message* message, const Field* field, Value value, Set set, Add add) 
 
 }  // namespace
 
+const proto::Rule& RuleOf(const Field* field) {
+  const auto* recipe = proto::Recipe::descriptor();
+  if (field->file() == recipe->file()) return field->options().GetExtension(proto::rule);
+  for (int i = 0; i < recipe->field_count(); ++i) {
+    if (recipe->field(i)->message_type() != field->containing_type()) continue;
+    const auto& keys = recipe->field(i)->options().GetExtension(proto::rule).keys();
+    if (const auto found = keys.find(field->name()); found != keys.end()) return found->second;
+  }
+  return proto::Rule::default_instance();
+}
+
 std::string SetFromText(const std::string& text, Message* message, const Field* field) {
   using R = google::protobuf::Reflection;
-  const proto::Rule& rule = field->options().GetExtension(proto::rule);
+  const proto::Rule& rule = RuleOf(field);
   std::string fault;
   switch (field->cpp_type()) {
     case Field::CPPTYPE_STRING:
-      fault = CheckOneOf(text, rule);
-      if (fault.empty()) Store(message, field, text, &R::SetString, &R::AddString);
-      return fault;
+      Store(message, field, text, &R::SetString, &R::AddString);
+      return "";
+    case Field::CPPTYPE_ENUM: {
+      const auto* value = FindWord(*field->enum_type(), text);
+      if (value == nullptr) return NoSuchWord(text, *field->enum_type());
+      Store(message, field, value, &R::SetEnum, &R::AddEnum);
+      return "";
+    }
     case Field::CPPTYPE_BOOL: {
       const auto value = ParseBool(text);
       if (!value) return "must be true or false, not '" + text + "'";
@@ -137,6 +150,8 @@ std::string TextOf(const Message& message, const Field* field, int index) {
     case Field::CPPTYPE_STRING:
       return one ? reflection->GetString(message, field)
                  : reflection->GetRepeatedString(message, field, index);
+    case Field::CPPTYPE_ENUM:
+      return WordOf(*reflection->GetEnum(message, field));
     case Field::CPPTYPE_BOOL:
       return reflection->GetBool(message, field) ? "true" : "false";
     case Field::CPPTYPE_INT32:

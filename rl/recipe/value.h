@@ -6,7 +6,12 @@
 
 #include <string>
 
+#include "rl/recipe/recipe.pb.h"
+
 namespace cohort::rl {
+
+// The rule of a field of recipe.proto, or of a key of a message that recipe.proto imports.
+const proto::Rule& RuleOf(const google::protobuf::FieldDescriptor* field);
 
 // Sets `field` of `message` (appends when it is a list). Returns "" or what is wrong, in words that
 // follow the key: "must be a whole number, not 'abc'", "is 0; must be between 1 and 1024 tokens".

@@ -11,7 +11,7 @@
 
 #include "reward/reward.pb.h"
 #include "rl/data/encoded_problem.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/request.h"
 
 namespace cohort::rl {
 

@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "policy/prompt_encoding.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -30,7 +31,7 @@ RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::
   options.config = config;
   options.num_local = rollout.workers();
   options.threads = recipe.threads();
-  options.dtype = rollout.dtype();
+  options.dtype = WordOf(rollout.dtype());
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.log_folder = folder / "logs";
@@ -68,24 +69,14 @@ Programs FindPrograms() {
   return {folder / "cohort-rollout", folder / "cohort-reward"};
 }
 
-std::vector<reward::RewardTerm> RewardTerms(const proto::Recipe& recipe) {
-  std::vector<reward::RewardTerm> terms;
-  for (const proto::RewardTerm& term : recipe.rewards()) {
-    reward::RewardTerm& out = terms.emplace_back();
-    out.set_name(term.name());
-    out.set_weight(term.weight());
-    for (const auto& [key, value] : term.options()) (*out.mutable_options())[key] = value;
-  }
-  return terms;
-}
-
 FleetRollouts::FleetRollouts(const proto::Recipe& recipe, const policy::Model& model,
                              const std::filesystem::path& folder, const Programs& programs)
     : sampling_(TrainingSampling(recipe, model)),
       workers_(WorkersOptions(recipe, model, folder, programs)),
       rewards_(RewardOptions(recipe, folder, programs)),
       collector_(
-          workers_.pool(), rewards_.pool(), environment_, RewardTerms(recipe),
+          workers_.pool(), rewards_.pool(), environment_,
+          {recipe.rewards().begin(), recipe.rewards().end()},
           [&model](std::span<const int32_t> ids) {
             return DecodeCompletion(model, std::vector<int32_t>(ids.begin(), ids.end()));
           },

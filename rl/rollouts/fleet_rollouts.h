@@ -20,8 +20,6 @@ struct Programs {
 };
 Programs FindPrograms();
 
-std::vector<reward::RewardTerm> RewardTerms(const proto::Recipe& recipe);
-
 // Rollouts by the processes that a recipe asks for: local ones, which it starts, and remote ones.
 class FleetRollouts final : public Rollouts {
  public:

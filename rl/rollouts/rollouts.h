@@ -8,7 +8,7 @@
 
 #include "rl/fleet/publisher.h"
 #include "rl/rollouts/episode.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/request.h"
 
 namespace cohort::rl {
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "rl/objectives/advantages.h"
+#include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"
 #include "rl/run/moments.h"
 
@@ -18,7 +19,7 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-GroupAdvantages AdvantagesOf(const Objective& objective, const EpisodeGroup& group) {
+GroupAdvantages AdvantagesOf(const proto::Objective& objective, const EpisodeGroup& group) {
   std::vector<std::optional<double>> rewards;
   for (const Episode& episode : group.episodes) rewards.push_back(episode.reward());
   return ComputeAdvantages(objective, rewards);
@@ -98,14 +99,16 @@ void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* m
 
 }  // namespace
 
-GrpoRound::GrpoRound(RunContext& context, const proto::Round& spec, Objective objective)
+GrpoRound::GrpoRound(RunContext& context, const proto::Round& spec,
+                     const proto::Objective& objective)
     : context_(context),
       spec_(spec),
-      objective_(std::move(objective)),
+      objective_(objective),
+      policy_objective_(MakePolicyObjective(objective)),
       buffer_(spec.prompts_per_step(), /*staleness=*/0) {}
 
 void GrpoRound::Begin() {
-  if (objective_.NeedsRefLogprobs()) context_.learner.ResetReference();
+  if (policy_objective_.needs_ref_logprobs) context_.learner.ResetReference();
 }
 
 StepWork GrpoRound::Take() {
@@ -135,9 +138,10 @@ StepRecord GrpoRound::Update(StepWork work) {
   const int64_t total_updates = int64_t{spec_.steps()} * spec_.updates_per_step();
   std::vector<TrainingSequence>& sequences = work.sequences;
   Learner& learner = context_.learner;
-  if (objective_.NeedsRefLogprobs()) learner.RecordRefLogprobs(sequences);
+  if (policy_objective_.needs_ref_logprobs) learner.RecordRefLogprobs(sequences);
   // The first slice sees the policy that the batch started from; the later ones need to know it.
-  learner.RecordOldLogprobs(objective_, std::span(sequences).subspan(sequences.size() / parts));
+  learner.RecordOldLogprobs(policy_objective_,
+                            std::span(sequences).subspan(sequences.size() / parts));
 
   StepRecord record = std::move(work.record);
   UpdateTotals totals;
@@ -148,7 +152,7 @@ StepRecord GrpoRound::Update(StepWork work) {
     };
     const std::vector<TrainingSequence> slice(at(part), at(part + 1));
     const double learning_rate = NextLearningRate(context_, spec_, total_updates);
-    totals.Add(learner.PolicyUpdate(objective_, slice, learning_rate));
+    totals.Add(learner.PolicyUpdate(policy_objective_, slice, learning_rate));
     ++context_.progress.updates_in_round;
     ++context_.progress.policy_version;
     record.metrics.learning_rate = learning_rate;

@@ -5,6 +5,21 @@
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
+namespace {
+
+LearningRateSchedule::Kind ScheduleKind(proto::Round::Schedule schedule) {
+  switch (schedule) {
+    case proto::Round::SCHEDULE_CONSTANT:
+      break;
+    case proto::Round::SCHEDULE_LINEAR:
+      return LearningRateSchedule::Kind::kLinear;
+    case proto::Round::SCHEDULE_COSINE:
+      return LearningRateSchedule::Kind::kCosine;
+  }
+  return LearningRateSchedule::Kind::kConstant;
+}
+
+}  // namespace
 
 std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec) {
   std::vector<EpisodeGroup> groups;
@@ -28,7 +43,7 @@ double PublishPolicy(RunContext& context) {
 double NextLearningRate(const RunContext& context, const proto::Round& spec,
                         int64_t total_updates) {
   LearningRateSchedule schedule;
-  schedule.kind = ParseScheduleKind(spec.schedule());
+  schedule.kind = ScheduleKind(spec.schedule());
   schedule.peak = spec.learning_rate();
   schedule.floor = spec.final_learning_rate();
   schedule.warmup_steps = spec.warmup_steps();

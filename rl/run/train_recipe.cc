@@ -12,11 +12,10 @@
 #include "policy/tensor/tensor_memory.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"
-#include "rl/learner/initial_policy.h"
+#include "rl/objectives/objective.h"
 #include "rl/run/grpo_round.h"
-#include "rl/run/recipe_objective.h"
+#include "rl/run/initial_policy.h"
 #include "rl/run/rejection_sft_round.h"
-#include "rl/run/round_kind.h"
 #include "rl/run/sft_round.h"
 #include "rl/run/training_run.h"
 
@@ -36,8 +35,9 @@ int BytesPerParameter(const proto::Recipe& recipe) {
 
 // Rows without a demonstration are refused before training starts, not when an sft round meets one.
 RowKind TrainingRows(const proto::Recipe& recipe) {
-  const bool sft = std::any_of(recipe.rounds().begin(), recipe.rounds().end(),
-                               [](const auto& spec) { return KindOf(spec) == RoundKind::kSft; });
+  const bool sft =
+      std::any_of(recipe.rounds().begin(), recipe.rounds().end(),
+                  [](const auto& spec) { return spec.kind() == proto::ROUND_KIND_SFT; });
   return sft ? RowKind::kDemonstration : RowKind::kTraining;
 }
 
@@ -55,14 +55,15 @@ ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy:
   return options;
 }
 
-std::unique_ptr<Round> MakeRound(RunContext& context, const Objective& objective, int index) {
+std::unique_ptr<Round> MakeRound(RunContext& context, const proto::Objective& objective,
+                                 int index) {
   const proto::Round& spec = context.recipe.rounds(index);
-  switch (KindOf(spec)) {
-    case RoundKind::kSft:
+  switch (spec.kind()) {
+    case proto::ROUND_KIND_SFT:
       return std::make_unique<SftRound>(context, spec);
-    case RoundKind::kGrpo:
+    case proto::ROUND_KIND_GRPO:
       return std::make_unique<GrpoRound>(context, spec, objective);
-    case RoundKind::kRejectionSft:
+    case proto::ROUND_KIND_REJECTION_SFT:
       return std::make_unique<RejectionSftRound>(context, spec, index);
   }
   return nullptr;
@@ -79,7 +80,7 @@ Evaluation EvaluateHeldOut(RunContext& context) {
 // The Hugging Face folder of a checkpoint, with PEFT's adapter in it where adapters are trained.
 void ExportPolicy(const RunContext& context, const std::filesystem::path& folder) {
   policy::Model exported = context.model;
-  const bool keep_mtp = context.recipe.mtp().export_() == "keep";
+  const bool keep_mtp = context.recipe.mtp().export_() == proto::Mtp::EXPORT_KEEP;
   exported.weights = keep_mtp ? context.learner.Weights() : context.learner.DecoderWeights();
   if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
   policy::SaveModel(exported, folder);
@@ -95,9 +96,8 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   Console console;
   PrepareLibTorch(recipe);
   policy::Model model = InitialPolicy(recipe, BytesPerParameter(recipe));
-  const Objective objective = RecipeObjective(recipe);
-  Learner learner(model.config, std::exchange(model.weights, {}), recipe.optimizer(),
-                  recipe.rollout().temperature(), recipe.mtp().loss_weight());
+  const proto::Objective objective = ResolveObjective(recipe);
+  Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
   FleetRollouts rollouts(recipe, model, folder.path(), programs);
   if (recipe.lora().rank() > 0) {

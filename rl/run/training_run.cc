@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
-#include "rl/run/round_kind.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -99,8 +99,8 @@ bool TrainingRun::Resume() {
 
 void TrainingRun::BeginRound(const proto::Round& spec, Round& round) {
   console_.Heading("round " + std::to_string(progress_.round + 1) + "/" +
-                   std::to_string(context_.recipe.rounds_size()) + ": " + KindName(spec) + ", " +
-                   std::to_string(spec.steps()) + " steps");
+                   std::to_string(context_.recipe.rounds_size()) + ": " + WordOf(spec.kind()) +
+                   ", " + std::to_string(spec.steps()) + " steps");
   progress_.updates_in_round = 0;
   context_.learner.ResetOptimizer();
   context_.learner.DropReference();
@@ -114,7 +114,7 @@ void TrainingRun::Record(const proto::Round& spec, StepRecord record) {
   ++session_steps_;
   record.metrics.step = progress_.step;
   record.metrics.round = progress_.round + 1;
-  record.metrics.phase = KindName(spec);
+  record.metrics.phase = WordOf(spec.kind());
   record.metrics.elapsed_s = SecondsSince(session_start_);
   log_->Append(record.metrics);
   for (nlohmann::json& row : record.samples.records) {
@@ -153,10 +153,10 @@ void TrainingRun::EvaluatePolicy() {
   if (!parts_.evaluate) return;
   PublishPolicy(context_);
   const Evaluation evaluation = parts_.evaluate();
-  const std::string after = progress_.round == 0
-                                ? "start"
-                                : "round " + std::to_string(progress_.round) + " (" +
-                                      KindName(context_.recipe.rounds(progress_.round - 1)) + ")";
+  const std::string after =
+      progress_.round == 0 ? "start"
+                           : "round " + std::to_string(progress_.round) + " (" +
+                                 WordOf(context_.recipe.rounds(progress_.round - 1).kind()) + ")";
   StepMetrics metrics;
   metrics.step = progress_.step;
   metrics.round = progress_.round;

@@ -67,7 +67,7 @@ TEST(Upcycle, WritesFoldersOnWhichTransformersComputesTheSame) {
     const rl::TemporaryFolder folder;
     SaveModel(sparse, folder.path());
     const ModelConfig config = ReadConfig(folder.path() / "config.json");
-    const WeightMap weights = HuggingFaceWeights(folder.path(), config, at::kFloat).TakeAll();
+    const WeightMap weights = HuggingFaceWeights(folder.path(), config, Dtype::kFloat32).TakeAll();
     const at::Tensor logprobs =
         torch::tensor(one.at("logprobs").get<std::vector<float>>(), at::kFloat);
     EXPECT_LT(LargestDifference(GoldenLogprobs(golden, config, weights), logprobs), 2e-5) << text;

@@ -1,11 +1,12 @@
 // The tokenizers of GGUF files against what Hugging Face tokenizers gives for the same ones.
 
+#include "policy/gguf/tokenizer.h"
+
 #include <gtest/gtest.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/gguf/gguf.h"
 #include "policy/gguf/pre_tokenizer.h"
 #include "policy/gguf/sentencepiece_merges.h"
 #include "tests/policy/gguf/bytes.h"

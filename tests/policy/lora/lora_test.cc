@@ -4,6 +4,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/lora/peft.h"
 #include "tests/policy/golden_model.h"
 #include "tests/rl/temporary_folder.h"
 
@@ -114,7 +115,7 @@ TEST_P(Lora, ComesBackFromItsFolder) {
   LoadLoraWeights(again, back.weights);
   EXPECT_TRUE(at::equal(Logprobs(again, golden_), Logprobs(policy, golden_)));
   WeightMap weights = golden_.weights;
-  MergeLora(back, golden_.config, weights);
+  MergeLora(back, golden_.config, &weights);
   for (const auto& [name, weight] : MergedWeights(policy)) {
     EXPECT_LT(LargestDifference(weights.at(name), weight), 1e-6) << name;
   }
@@ -192,10 +193,10 @@ TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
   const std::string layer = "base_model.model.model.layers.1.self_attn.";
   const auto write = [&](int64_t rank) {
     WriteSafetensors(folder.path() / "adapter_model.safetensors",
-                     {{layer + "q_proj.lora_A.weight", at::ones({rank, 16}), at::kFloat},
-                      {layer + "q_proj.lora_B.weight", at::ones({16, rank}), at::kFloat},
-                      {layer + "v_proj.lora_A.weight", at::ones({2, 16}), at::kFloat},
-                      {layer + "v_proj.lora_B.weight", at::ones({8, 2}), at::kFloat}});
+                     {{layer + "q_proj.lora_A.weight", at::ones({rank, 16}), Dtype::kFloat32},
+                      {layer + "q_proj.lora_B.weight", at::ones({16, rank}), Dtype::kFloat32},
+                      {layer + "v_proj.lora_A.weight", at::ones({2, 16}), Dtype::kFloat32},
+                      {layer + "v_proj.lora_B.weight", at::ones({8, 2}), Dtype::kFloat32}});
   };
   write(3);
   const LoraAdapter adapter = ReadLoraAdapter(folder.path(), golden.config);
@@ -214,7 +215,7 @@ TEST(LoraAdapter, RefusesHalfAnAdapter) {
                R"({"peft_type": "LORA", "r": 2, "target_modules": "q_proj"})");
   WriteSafetensors(folder.path() / "adapter_model.safetensors",
                    {{"base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight",
-                     at::ones({2, 16}), at::kFloat}});
+                     at::ones({2, 16}), Dtype::kFloat32}});
   try {
     ReadLoraAdapter(folder.path(), golden.config);
     FAIL() << "no error";

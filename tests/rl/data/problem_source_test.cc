@@ -16,7 +16,10 @@ namespace {
 using base::TemporaryFolder;
 using testing::HasSubstr;
 
-proto::Data Generator(const std::string& kind) {
+constexpr auto kAddition = proto::Data::GENERATOR_ADDITION;
+constexpr auto kWordProblems = proto::Data::GENERATOR_WORD_PROBLEMS;
+
+proto::Data Generator(proto::Data::Generator kind) {
   proto::Data data;
   data.set_generator(kind);
   return data;
@@ -50,35 +53,35 @@ TEST(ProblemSource, TokenizesARowOfAFileOnce) {
 }
 
 TEST(ProblemSource, TrainingNeverMeetsAHeldOutProblem) {
-  ProblemSource source(Generator("addition"), Plain(1, 500));
+  ProblemSource source(Generator(kAddition), Plain(1, 500));
   std::set<std::string> held_out;
   for (const SharedProblem& held : source.test()) held_out.insert(held->problem.prompt);
   ASSERT_EQ(held_out.size(), 500u) << "all different";
   int avoided = 0;
   for (uint64_t i = 0; i < 20'000; ++i) {
-    avoided += held_out.contains(GenerateProblem("addition", 1, i).prompt) ? 1 : 0;
+    avoided += held_out.contains(GenerateProblem(kAddition, 1, i).prompt) ? 1 : 0;
     ASSERT_FALSE(held_out.contains(source.Train(i)->problem.prompt));
   }
   EXPECT_GT(avoided, 0) << "the test would not have noticed";
 }
 
 TEST(ProblemSource, TheCursorAloneDecidesTheProblem) {
-  ProblemSource straight(Generator("word_problems"), Plain(9, 20)),
-      resumed(Generator("word_problems"), Plain(9, 20));
+  ProblemSource straight(Generator(kWordProblems), Plain(9, 20)),
+      resumed(Generator(kWordProblems), Plain(9, 20));
   std::vector<std::string> prompts;
   for (uint64_t i = 0; i < 50; ++i) prompts.push_back(straight.Train(i)->problem.prompt);
   for (uint64_t i = 50; i-- > 30;) EXPECT_EQ(resumed.Train(i)->problem.prompt, prompts[i]);
 }
 
 TEST(ProblemSource, EverySeedIsMeasuredOnTheSameProblems) {
-  const ProblemSource one(Generator("addition"), Plain(1, 10)),
-      two(Generator("addition"), Plain(2, 10));
+  const ProblemSource one(Generator(kAddition), Plain(1, 10)),
+      two(Generator(kAddition), Plain(2, 10));
   for (size_t i = 0; i < 10; ++i)
     EXPECT_EQ(one.test()[i]->problem.prompt, two.test()[i]->problem.prompt);
 }
 
 TEST(ProblemSource, GeneratedQuestionsArePosedAsTheRecipeWantsThem) {
-  proto::Data chat = Generator("word_problems");
+  proto::Data chat = Generator(kWordProblems);
   chat.set_chat(true);
   chat.set_instruction("Be brief.");
   ProblemSource source(chat, Plain(1, 3));
@@ -88,7 +91,7 @@ TEST(ProblemSource, GeneratedQuestionsArePosedAsTheRecipeWantsThem) {
     EXPECT_EQ(problem.messages[0].at("content"), "Be brief.");
     EXPECT_EQ(problem.messages[1].at("content"), problem.prompt);
   }
-  proto::Data plain = Generator("addition");
+  proto::Data plain = Generator(kAddition);
   plain.set_instruction("Add:");
   EXPECT_TRUE(ProblemSource(plain, Plain(1, 3)).Train(0)->problem.prompt.starts_with("Add:\n"));
 }

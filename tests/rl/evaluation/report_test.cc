@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "rl/commands/temporary_folder.h"
 #include "rl/evaluation/answer_groups.h"
 #include "rl/evaluation/grade_completions.h"
+#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {

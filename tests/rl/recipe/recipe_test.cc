@@ -109,6 +109,28 @@ TEST_F(RecipeTest, RangesAreToldWithTheirUnit) {
   EXPECT_THAT(FaultOfOverride("data.chat=maybe"), HasSubstr("must be true or false"));
 }
 
+TEST_F(RecipeTest, AKindThatThereIsNotIsToldWithThoseThereAre) {
+  EXPECT_EQ(FaultOfOverride("rounds[0].schedule=cosin"),
+            "argument 'rounds[0].schedule=cosin': rounds[0].schedule is 'cosin'; must be one of "
+            "constant, linear, cosine; did you mean 'cosine'?");
+  EXPECT_EQ(FaultOfOverride("rounds[0].kind=SFT"),
+            "argument 'rounds[0].kind=SFT': rounds[0].kind is 'SFT'; must be one of sft, grpo, "
+            "rejection_sft; did you mean 'sft'?");
+  EXPECT_THAT(FaultOfOverride("rollout.dtype=float16"), HasSubstr("one of float32, bfloat16"));
+  EXPECT_THAT(FaultOfOverride("objective.kl=KL_K1"), HasSubstr("one of none, k1, k2, k3"));
+  EXPECT_THAT(FaultOfOverride("mtp.export=[keep"), HasSubstr("is '[keep'; must be one of"));
+}
+
+TEST_F(RecipeTest, ARewardsWeightHasARangeAndADefaultLikeAnyKey) {
+  EXPECT_EQ(Load(kGood).rewards(0).weight(), 1);
+  EXPECT_EQ(Load(kGood, {"rewards[0].weight=0"}).rewards(0).weight(), 0);
+  EXPECT_EQ(FaultOfOverride("rewards[0].weight=1001"),
+            "argument 'rewards[0].weight=1001': rewards[0].weight is 1001; must be between -1000 "
+            "and 1000");
+  EXPECT_THAT(FaultOfOverride("rewards[0].wight=1"),
+              HasSubstr("unknown key 'wight' in rewards[0]; did you mean 'weight'?"));
+}
+
 TEST_F(RecipeTest, OverridesReachListsMapsAndNestedFields) {
   const proto::Recipe recipe =
       Load(kGood, {"optimizer.beta1=0.8", "rounds[1].steps=7", "rounds[2].kind=rejection_sft",
@@ -118,7 +140,7 @@ TEST_F(RecipeTest, OverridesReachListsMapsAndNestedFields) {
   EXPECT_EQ(recipe.optimizer().beta1(), 0.8);
   EXPECT_EQ(recipe.rounds(1).steps(), 7);
   ASSERT_EQ(recipe.rounds_size(), 3);
-  EXPECT_EQ(recipe.rounds(2).kind(), "rejection_sft");
+  EXPECT_EQ(recipe.rounds(2).kind(), proto::ROUND_KIND_REJECTION_SFT);
   EXPECT_EQ(recipe.rewards(0).options().at("pattern"), "^\\[x=: y+");
   EXPECT_THAT(recipe.rollout().addresses(), testing::ElementsAre("a:1", "b:2"));
   EXPECT_EQ(recipe.data().strip_pattern(), "<<[^>]*>>");
@@ -257,6 +279,38 @@ TEST_F(RecipeTest, TheResolvedRecipeLoadsBackEqual) {
   EXPECT_THAT(text, HasSubstr("  - kind: \"sft\"\n    steps: 3\n"));
   EXPECT_THAT(text, HasSubstr("selection_bias_rate: 0.001\n")) << "defaults are printed";
   EXPECT_THAT(text, Not(HasSubstr("scratch")));
+}
+
+TEST_F(RecipeTest, ARecipeThatAProgramFillsInIsCompletedAndCheckedToo) {
+  proto::Recipe recipe;
+  recipe.set_name("good");
+  recipe.mutable_model()->set_path("folder");
+  recipe.mutable_data()->set_train("train.jsonl");
+  recipe.add_rewards()->set_name("last_number");
+  recipe.add_rounds()->set_kind(proto::ROUND_KIND_SFT);
+  recipe.mutable_rounds(0)->set_steps(3);
+  proto::Round* grpo = recipe.add_rounds();
+  grpo->set_kind(proto::ROUND_KIND_GRPO);
+  grpo->set_steps(5);
+  grpo->set_learning_rate(1e-5);
+  EXPECT_TRUE(MessageDifferencer::Equals(CompleteRecipe(recipe), Load(kGood)));
+
+  grpo->set_group_size(1);
+  const auto fault = [&] {
+    try {
+      CompleteRecipe(recipe);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      return std::string(error.what());
+    }
+    return std::string("(no error)");
+  };
+  EXPECT_THAT(fault(), testing::StartsWith("rounds[1].group_size is 1; must be at least 2"));
+  recipe.set_threads(5000);
+  recipe.mutable_rewards(0)->set_weight(-2000);
+  EXPECT_EQ(fault(),
+            "threads is 5000; must be between 0 and 1024\n"
+            "rewards[0].weight is -2000; must be between -1000 and 1000");
 }
 
 TEST_F(RecipeTest, EveryRecipeOfTheProjectLoads) {

@@ -4,7 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "rl/run/recipe_objective.h"
+#include "rl/objectives/objective.h"
+#include "rl/objectives/policy_loss.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
@@ -23,7 +24,7 @@ class GrpoRoundTest : public testing::Test {
   void Begin(const std::vector<std::string>& overrides = {}) {
     run_ = std::make_unique<RunFixture>(folder_.path() / "run", TinyRecipe(kRound, overrides));
     round_ = std::make_unique<GrpoRound>(run_->context, run_->recipe.rounds(0),
-                                         RecipeObjective(run_->recipe));
+                                         ResolveObjective(run_->recipe));
     run_->script = [this](const EpisodeGroup& group, size_t i, Episode* episode) {
       Answer(i == 0 ? "ab" : "cd", i == 0 ? 1 : 0, episode);
       if (edit_) edit_(group, i, episode);
@@ -52,7 +53,7 @@ class GrpoRoundTest : public testing::Test {
     for (const int32_t id : run_->Encode(completion)) sequence.ids.push_back(id);
     sequence.advantage = 1;
     std::vector<TrainingSequence> sequences = {sequence};
-    run_->learner.RecordOldLogprobs(RecipeObjective(run_->recipe), sequences);
+    run_->learner.RecordOldLogprobs(MakePolicyObjective(ResolveObjective(run_->recipe)), sequences);
     const std::vector<float>& logprobs = sequences[0].old_logprobs;
     return std::accumulate(logprobs.begin(), logprobs.end(), 0.0) /
            static_cast<double>(logprobs.size());

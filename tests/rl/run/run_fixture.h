@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/error.h"
-#include "rl/learner/initial_policy.h"
 #include "rl/recipe/recipe.h"
+#include "rl/run/initial_policy.h"
 #include "rl/run/run_context.h"
 #include "tests/fakes/fake_rollouts.h"
 #include "tests/rl/temporary_folder.h"
@@ -43,7 +43,7 @@ class RunFixture {
       : recipe(std::move(its_recipe)),
         folder(folder_path, recipe, /*fresh=*/false),
         model(InitialPolicy(recipe)),
-        learner(model.config, std::exchange(model.weights, {}), recipe.optimizer(), 1.0),
+        learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe)),
         problems(recipe.data(), Options(recipe, model)) {
     folder.Describe(recipe, {"test"});
   }
