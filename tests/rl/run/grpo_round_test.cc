@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss.h"
 #include "tests/rl/run/run_fixture.h"

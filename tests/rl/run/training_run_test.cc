@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/durable_file.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
