@@ -8,18 +8,18 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/initial_policy.h"
 #include "rl/run/run_context.h"
 #include "tests/fakes/fake_rollouts.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 
 // `rounds`: the recipe's list, as YAML. The policy reads and writes bytes.
 inline proto::Recipe TinyRecipe(const std::string& rounds,
                                 const std::vector<std::string>& overrides = {}) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   return LoadRecipe(folder.Write("tiny.yaml",
                                  "name: tiny\n"
                                  "seed: 5\n"
