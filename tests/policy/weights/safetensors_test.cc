@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include <cstring>
 
 #include "base/error.h"
@@ -48,7 +50,7 @@ TEST(SafetensorsRules, AHeaderEndsInsideTheFile) {
 }
 
 TEST(SafetensorsRules, AHeaderHasAtMostAHundredMegabytes) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::string path = folder.Write("f", WithHeader("{}", 0));
   std::filesystem::resize_file(path, 200'000'000);  // sparse
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -133,7 +135,7 @@ TEST(SafetensorsRules, TensorsEndWithTheFile) {
 }
 
 TEST(SafetensorsRules, ATensorThatIsNotThereIsNamedWithTheNearest) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const SafetensorsFile file(
       folder.Write("f", WithHeader("{" + Entry("weight", "U8", "1", "0,1") + "}", 1)));
   try {
