@@ -4,9 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
