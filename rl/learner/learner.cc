@@ -1,5 +1,8 @@
+// The updates. learner_state.cc has the learner's setup, reference, optimizer and checkpoints.
+
 #include "rl/learner/learner.h"
 
+#include <array>
 #include <chrono>
 
 #include "base/error.h"
@@ -26,122 +29,110 @@ bool HasGradient(const PolicyObjective& objective, const TrainingSequence& seque
   return sequence.advantage != 0 || objective.needs_ref_logprobs;
 }
 
-AdamWOptions OptimizerOptions(const proto::Optimizer& options) {
-  return {options.beta1(), options.beta2(), options.epsilon(), options.weight_decay(),
-          options.max_grad_norm()};
-}
-
-policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
-                             const std::string& prefix) {
-  policy::WeightMap found;
-  for (const auto& [name, tensor] : state) {
-    if (name.starts_with(prefix)) found[name.substr(prefix.size())] = tensor;
-  }
-  return found;
+PolicyLossInputs LossInputs(const MicroBatch& batch, const at::Tensor& logprobs_N,
+                            const StepTotals& totals) {
+  PolicyLossInputs inputs;
+  inputs.policy_logprobs_T = logprobs_N;
+  inputs.old_logprobs_T = batch.old_logprobs_N;
+  inputs.rollout_logprobs_T = batch.rollout_logprobs_N;
+  inputs.ref_logprobs_T = batch.ref_logprobs_N;
+  inputs.advantages_B = batch.advantages_B;
+  inputs.sequence_index_T = batch.sequence_index_N;
+  inputs.totals = totals;
+  return inputs;
 }
 
 }  // namespace
 
-Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
-                 const proto::Optimizer& options, double sampling_temperature,
-                 double mtp_loss_weight)
-    : options_(options),
-      temperature_(sampling_temperature > 0 ? sampling_temperature : 1),
-      mtp_loss_weight_(mtp_loss_weight),
-      policy_(config) {
-  policy_->AdoptWeights(std::move(weights));
-  policy_->train();
-  ResetOptimizer();
-}
-
-void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
-  policy::AttachLora(policy_, lora, seed);
-  lora_ = lora;
-  ResetOptimizer();
-}
-
-std::optional<policy::LoraAdapter> Learner::Adapter() const {
-  if (!lora_.has_value()) return std::nullopt;
-  return policy::LoraAdapter{*lora_, policy::LoraWeights(policy_)};
-}
-
-UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
-                             double learning_rate, const MicroBatchLoss& loss) {
-  UpdateReport report;
-  const auto start = Clock::now();
-  double entropy_sum = 0;
-  int64_t entropy_tokens = 0;
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen);
-    const at::Tensor hidden_TD = policy_->forward(batch.tokens);
-    const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
-    entropy_sum += tokens.entropy_N.sum().item<double>();
-    entropy_tokens += tokens.entropy_N.numel();
-    report.trained_tokens += batch.tokens.ids_T.numel();
-    const at::Tensor part = loss({batch, hidden_TD, tokens.logprobs_N}, &report);
-    report.loss += part.item<double>();
-    part.backward();
-  }
-  report.entropy = entropy_tokens == 0 ? 0 : entropy_sum / static_cast<double>(entropy_tokens);
-  report.forward_backward_s = SecondsSince(start);
-  if (report.trained_tokens == 0) return report;  // no gradient anywhere
-
-  const auto update_start = Clock::now();
-  const at::Tensor load_LE = policy_->TakeExpertLoad();
-  const OptimizerStep step = optimizer_->Step(learning_rate);
-  report.grad_norm = step.grad_norm;
-  report.skipped = step.skipped;
-  if (load_LE.defined()) {
-    // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
-    report.busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
-    if (step.skipped.empty() && !lora_.has_value()) {
-      policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate());
-    }
-  }
-  report.update_s = SecondsSince(update_start);
-  return report;
-}
-
 UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                                    const std::vector<TrainingSequence>& sequences,
                                    double learning_rate) {
-  const StepTotals totals = CountTotals(sequences);
+  const StepTotals totals = SumTotals(sequences);
   std::vector<TrainingSequence> trained;  // the others count in the totals
   for (const TrainingSequence& sequence : sequences) {
     if (HasGradient(objective, sequence)) trained.push_back(sequence);
   }
-  return Update(trained, temperature_, learning_rate,
-                [&](const Forwarded& forwarded, UpdateReport* report) {
-                  const MicroBatch& batch = forwarded.batch;
-                  PolicyLossInputs inputs;
-                  inputs.policy_logprobs_T = forwarded.logprobs_N;
-                  inputs.old_logprobs_T = batch.old_logprobs_N;
-                  inputs.rollout_logprobs_T = batch.rollout_logprobs_N;
-                  inputs.ref_logprobs_T = batch.ref_logprobs_N;
-                  inputs.advantages_B = batch.advantages_B;
-                  inputs.sequence_index_T = batch.sequence_index_N;
-                  inputs.totals = totals;
-                  const PolicyLoss part = objective.loss(inputs);
-                  report->policy.Add(part.metrics);
+  return Update(trained, options_.sampling_temperature, learning_rate,
+                [&](const Forwarded& forwarded, UpdateSums* sums) {
+                  const PolicyLoss part =
+                      objective.loss(LossInputs(forwarded.batch, forwarded.logprobs_N, totals));
+                  sums->policy.Add(part.metrics);
                   return part.loss;
                 });
 }
 
 UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
                                 double learning_rate) {
-  const StepTotals totals = CountTotals(sequences);
+  const StepTotals totals = SumTotals(sequences);
   const int64_t depths = policy_->config().num_mtp_layers;
-  return Update(
-      sequences, 1.0, learning_rate, [&](const Forwarded& forwarded, UpdateReport* report) {
-        const at::Tensor loss = SftLoss(forwarded.logprobs_N, totals);
-        if (depths == 0 || mtp_loss_weight_ == 0) return loss;
-        const at::Tensor mtp =
-            mtp_loss_weight_ * MtpLoss(policy_, forwarded.hidden_TD,
-                                       PackMtp(sequences, forwarded.batch, depths), totals);
-        report->mtp_loss = report->mtp_loss.value_or(0) + mtp.item<double>();
-        return loss + mtp;
-      });
+  const double mtp_weight = options_.mtp_loss_weight;
+  return Update(sequences, /*temperature=*/1.0, learning_rate,
+                [&](const Forwarded& forwarded, UpdateSums* sums) {
+                  const at::Tensor loss = SftLoss(forwarded.logprobs_N, totals);
+                  if (depths == 0 || mtp_weight == 0) return loss;
+                  const auto inputs = PackMtp(sequences, forwarded.batch, depths, options_.device);
+                  const at::Tensor mtp =
+                      mtp_weight * MtpLoss(policy_, forwarded.hidden_TD, inputs, totals);
+                  sums->mtp_loss = sums->mtp_loss.value_or(0) + mtp.item<double>();
+                  return loss + mtp;
+                });
+}
+
+UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
+                             double learning_rate, const MicroBatchLoss& loss) {
+  const auto start = Clock::now();
+  UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
+  report.forward_backward_s = SecondsSince(start);
+  if (report.trained_tokens == 0) return report;  // no gradient on any rank
+
+  const auto update_start = Clock::now();
+  ApplyGradients(learning_rate, &report);
+  report.update_s = SecondsSince(update_start);
+  return report;
+}
+
+// The loss is divided by the whole step's totals, so that the micro-batches' gradients add up.
+UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
+                                    double temperature, const MicroBatchLoss& loss) {
+  UpdateSums sums;
+  for (const std::vector<int64_t>& chosen :
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+    const at::Tensor hidden_TD = policy_->forward(batch.tokens);
+    const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
+    sums.entropy += tokens.entropy_N.sum().item<double>();
+    sums.entropy_tokens += tokens.entropy_N.numel();
+    sums.trained_tokens += batch.tokens.ids_T.numel();
+    const at::Tensor part = loss({batch, hidden_TD, tokens.logprobs_N}, &sums);
+    sums.loss += part.item<double>();
+    part.backward();
+    optimizer_->AccumulateGradients();
+  }
+  return sums;
+}
+
+void Learner::ApplyGradients(double learning_rate, UpdateReport* report) {
+  optimizer_->SumGradients(*ranks_);
+  const OptimizerStep step = optimizer_->Step(learning_rate);
+  report->grad_norm = step.grad_norm;
+  report->skipped = step.skipped;
+  at::Tensor load_LE = policy_->TakeExpertLoad();
+  if (!load_LE.defined()) return;
+  load_LE = load_LE.to(at::kCPU).contiguous();
+  ranks_->SumValues({load_LE.mutable_data_ptr<double>(), static_cast<size_t>(load_LE.numel())});
+  // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
+  report->busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
+  if (step.skipped.empty() && !lora_.has_value()) {
+    policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate);
+  }
+}
+
+StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
+  const StepTotals own = CountTotals(sequences);
+  std::array<double, 2> counts = {static_cast<double>(own.num_tokens),
+                                  static_cast<double>(own.num_samples)};
+  ranks_->SumValues(counts);
+  return {static_cast<int64_t>(counts[0]), static_cast<int64_t>(counts[1])};
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
@@ -151,10 +142,11 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   model->eval();  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
   for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen);
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+    const at::Tensor hidden_TD = model->forward(batch.tokens);
     const at::Tensor logprobs_N =
-        LogprobsOf(model, model->forward(batch.tokens), batch, temperature_).logprobs_N;
+        LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
     auto parts = UnpackTokens(sequences, batch, logprobs_N);
     for (size_t i = 0; i < parts.size(); ++i) {
       logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
@@ -185,48 +177,6 @@ void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);
   }
-}
-
-void Learner::ResetReference() {
-  reference_ = policy::Transformer(policy_->config());
-  reference_->LoadWeights(Weights());
-  reference_->eval();
-}
-
-void Learner::DropReference() { reference_ = policy::Transformer(nullptr); }
-
-void Learner::ResetOptimizer() {
-  std::vector<NamedParameter> parameters;
-  for (const auto& parameter : policy_->named_parameters()) {
-    if (parameter.value().requires_grad()) {
-      parameters.push_back({parameter.key(), parameter.value()});
-    }
-  }
-  optimizer_ = std::make_unique<AdamW>(std::move(parameters), OptimizerOptions(options_));
-}
-
-std::map<std::string, at::Tensor> Learner::SaveState() const {
-  std::map<std::string, at::Tensor> state;
-  for (const auto& [name, tensor] :
-       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
-    state["policy/" + name] = tensor;
-  }
-  if (!reference_.is_empty()) {
-    for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
-  }
-  for (const auto& [name, tensor] : optimizer_->State()) state["adamw/" + name] = tensor;
-  return state;
-}
-
-void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
-  const policy::WeightMap own = WithPrefix(state, "policy/");
-  lora_.has_value() ? policy::LoadLoraWeights(policy_, own) : policy_->LoadWeights(own);
-  const policy::WeightMap reference = WithPrefix(state, "reference/");
-  if (!reference.empty()) {
-    ResetReference();
-    reference_->LoadWeights(reference);
-  }
-  optimizer_->LoadState(WithPrefix(state, "adamw/"));
 }
 
 }  // namespace cohort::rl

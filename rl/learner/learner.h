@@ -1,7 +1,7 @@
 #pragma once
 
-// The policy under training: forward, loss, backward, AdamW. Knows nothing of workers, rewards or
-// files.
+// The policy under training: forward, loss, backward, AdamW. Knows nothing of workers, rewards,
+// recipes or files.
 
 #include <cstdint>
 #include <functional>
@@ -12,42 +12,31 @@
 #include <string>
 #include <vector>
 
-#include "policy/lora/lora.h"
+#include "policy/lora/peft.h"
 #include "policy/transformer/transformer.h"
+#include "rl/learner/adamw.h"
 #include "rl/learner/batch.h"
-#include "rl/learner/optimizer.h"
+#include "rl/learner/learner_options.h"
+#include "rl/learner/ranks.h"
+#include "rl/learner/update_report.h"
 #include "rl/objectives/policy_objective.h"
-#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
-// What one optimizer step did.
-struct UpdateReport {
-  double loss = 0;
-  double entropy = 0;  // nats a token, of the policy before the update, over the trained samples
-  double grad_norm = 0;
-  std::string skipped;         // empty, or why the weights are as they were
-  int64_t trained_tokens = 0;  // prompt and completion tokens that went through the policy
-  double busiest_expert = 0;   // most loaded expert of any layer over the fair share; 0 when dense
-  PolicyLossMetrics policy;    // empty for SFT
-  double forward_backward_s = 0;
-  double update_s = 0;
-  std::optional<double> mtp_loss;  // SFT of a policy with multi-token-prediction layers, eq. 25
-};
-
-// Owned by one thread.
+// Owned by one thread. With several ranks every rank has a learner of the same weights, and all
+// make the same calls, each with its own part of the step's sequences: they stay bit for bit equal.
 class Learner {
  public:
-  // Takes the weights over; nobody else may use them. `mtp_loss_weight`: of the policy's
-  // multi-token-prediction layers, if it has any, in SftUpdate (rl/learner/mtp_loss.h).
+  // Takes the weights (fp32, on the CPU) over; nobody else may use them.
   Learner(const policy::ModelConfig& config, policy::WeightMap weights,
-          const proto::Optimizer& options, double sampling_temperature, double mtp_loss_weight = 0);
+          const LearnerOptions& options,
+          std::shared_ptr<Ranks> ranks = std::make_shared<OneRank>());
 
   // From now on fresh adapters are trained and all else stays as it is, selection biases included.
   void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
 
-  // One optimizer step on the policy loss (rl/objectives). `old_logprobs` of the sequences are used
-  // when there are any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
+  // One optimizer step on the policy loss. `old_logprobs` of the sequences are used when there are
+  // any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
   UpdateReport PolicyUpdate(const PolicyObjective& objective,
                             const std::vector<TrainingSequence>& sequences, double learning_rate);
   // One optimizer step on the cross-entropy of the completions.
@@ -63,7 +52,8 @@ class Learner {
   void DropReference();
   void ResetOptimizer();
 
-  // Views of the live weights; those with an adapter as copies with it added.
+  // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
+  // which are made anew by each call: ask only for what will be used.
   policy::WeightMap Weights() const { return policy::MergedWeights(policy_); }
   // The same without multi-token-prediction layers: what workers decode with.
   policy::WeightMap DecoderWeights() const {
@@ -83,15 +73,24 @@ class Learner {
     at::Tensor hidden_TD;
     at::Tensor logprobs_N;
   };
-  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateReport* report)>;
+  // The loss of a micro-batch; adds its figures to the sums.
+  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateSums* sums)>;
+
   UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
                       double learning_rate, const MicroBatchLoss& loss);
+  UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
+                             const MicroBatchLoss& loss);
+  void ApplyGradients(double learning_rate, UpdateReport* report);
+  StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
                                            std::span<const TrainingSequence> sequences);
+  // In learner_state.cc.
+  void PlaceOnDevice(policy::Transformer& model) const;
+  void MakeOptimizer();
+  void SetReference(const policy::WeightMap& weights);
 
-  proto::Optimizer options_;
-  double temperature_;  // the policy loss sees the distribution that was sampled from
-  double mtp_loss_weight_;
+  LearnerOptions options_;
+  std::shared_ptr<Ranks> ranks_;
   policy::Transformer policy_;
   policy::Transformer reference_{nullptr};
   std::optional<policy::LoraConfig> lora_;

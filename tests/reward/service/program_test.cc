@@ -39,6 +39,19 @@ TEST(RewardProgram, WritesItsAddressServesAndEndsOnSigterm) {
   EXPECT_EQ(program.process().Wait(milliseconds(20'000)), 0);
 }
 
+TEST(RewardProgram, HasAGraderForEachCoreUnlessToldOtherwise) {
+  const auto log_of = [](const std::vector<std::string>& arguments) {
+    RunningService program(arguments);
+    program.process().Signal(SIGTERM);  // the line is written by the time that it has ended
+    program.process().Wait(milliseconds(20'000));
+    return program.log();
+  };
+  const std::string all = std::to_string(std::thread::hardware_concurrency());
+  EXPECT_THAT(log_of({}), HasSubstr(" with " + all + " graders"));
+  EXPECT_THAT(log_of({"--workers", "0"}), HasSubstr(" with " + all + " graders"));
+  EXPECT_THAT(log_of({"--workers", "5"}), HasSubstr(" with 5 graders"));
+}
+
 TEST(RewardProgram, FinishesRunningCallsBeforeItEnds) {
   RunningService program;
   ScoreRequest request;
@@ -69,7 +82,7 @@ TEST(RewardProgram, ItsPluginProcessesDieWithItEvenWhenItIsKilled) {
   std::jthread caller([&] { Client(program.address()).Score(request); });
   const auto hosts = [&] { return CountProcesses(copy.filename()).in_plugin_hosts; };
   for (int i = 0; i < 1000 && hosts() < 3; ++i) std::this_thread::sleep_for(milliseconds(10));
-  EXPECT_EQ(hosts(), 3) << "the keeper, the plug-in and what it forked";
+  EXPECT_EQ(hosts(), 3) << "the supervisor, the plug-in and what it forked";
   program.process().Signal(SIGKILL);
   for (int i = 0; i < 1000 && hosts() > 0; ++i) std::this_thread::sleep_for(milliseconds(10));
   EXPECT_EQ(hosts(), 0);

@@ -60,6 +60,19 @@ TEST(Batch, MaskedTokensAreReadButNotTrainedOn) {
   EXPECT_THAT(unpacked, ElementsAre(ElementsAre(-5, 0, -7)));
 }
 
+// Meta tensors have a device and no values.
+TEST(Batch, LiesOnTheDeviceThatIsAskedFor) {
+  std::vector<TrainingSequence> sequences = {Make({1, 2, 3, 4}, 2, .5)};
+  sequences[0].old_logprobs = sequences[0].ref_logprobs = {-1, -2};
+  const MicroBatch batch = PackMicroBatch(sequences, {0}, at::kMeta);
+  for (const at::Tensor& tensor :
+       {batch.tokens.ids_T, batch.tokens.positions_T, batch.rows_N, batch.targets_N,
+        batch.sequence_index_N, batch.rollout_logprobs_N, batch.old_logprobs_N,
+        batch.ref_logprobs_N, batch.advantages_B}) {
+    EXPECT_TRUE(tensor.is_meta());
+  }
+}
+
 TEST(Batch, CompletionsOfOnePromptShareItsRows) {
   const std::vector<TrainingSequence> sequences = {Make({1, 2, 7, 8, 9}, 2, 0),
                                                    Make({1, 2, 5}, 2, 0), Make({1, 2, 6, 4}, 2, 0),

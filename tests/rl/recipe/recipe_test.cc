@@ -4,8 +4,10 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/error.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -47,7 +49,7 @@ class RecipeTest : public testing::Test {
   }
   std::string FaultOfOverride(const std::string& argument) { return Fault(kGood, {argument}); }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(RecipeTest, ReadsValuesAndFillsDefaultsIn) {
