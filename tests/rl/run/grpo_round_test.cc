@@ -75,7 +75,7 @@ class GrpoRoundTest : public testing::Test {
     return true;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::unique_ptr<RunFixture> run_;
   std::unique_ptr<GrpoRound> round_;
   std::function<void(const EpisodeGroup&, size_t, Episode*)> edit_;

@@ -118,7 +118,7 @@ class TrainingRunTest : public testing::Test {
     return found;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   FakeRound::Script script_;
   Events events_;
   std::string stderr_;
