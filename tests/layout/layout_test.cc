@@ -36,7 +36,7 @@ const std::map<std::string, std::vector<std::string>> kSubRooms = {
     {"reward",
      {"", "text", "cache", "math/algebra", "math/parse", "math/value", "math/compare",
       "math/extract", "math", "code/box", "code", "plugins", "rewards", "service"}},
-    {"rollout", {"decoder", "cpu", "weight_sync", "worker", ""}},
+    {"rollout", {"", "decoder", "cpu", "weight_sync", "worker"}},
     {"rl",
      {"recipe", "objectives", "data", "fleet", "rollouts", "learner", "checkpoint", "records",
       "evaluation", "plan", "run", "commands", ""}},
