@@ -6,15 +6,12 @@
 #include <cstdint>
 #include <string_view>
 
+#include "policy/tensor/dtype.h"
+
 namespace cohort::rollout {
 
-enum class WeightDtype { kFloat32, kBFloat16 };  // storage; accumulation is always fp32
-
-// A worker of `dtype` keeps matrices in it; norms, biases and the router's matrix stay fp32. `name`
-// is the tensor's name in policy::ExpectedTensors.
-WeightDtype KeptDtype(std::string_view name, int64_t dimensions, WeightDtype dtype);
-
-// The spelling of safetensors: F32, BF16.
-const char* SafetensorsName(WeightDtype dtype);
+// A worker of `dtype` (fp32 or bf16; it adds up in fp32 always) keeps matrices in it; norms, biases
+// and the router's matrix stay fp32. `name` is the tensor's name in policy::ExpectedTensors.
+policy::Dtype KeptDtype(std::string_view name, int64_t dimensions, policy::Dtype dtype);
 
 }  // namespace cohort::rollout

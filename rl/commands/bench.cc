@@ -85,7 +85,7 @@ int BenchDecode(int argc, char** argv) {
   app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  if (dtype == "bfloat16") benchmark.decoder.dtype = rollout::WeightDtype::kBFloat16;
+  if (dtype == "bfloat16") benchmark.decoder.dtype = policy::Dtype::kBFloat16;
   const policy::OpenedModel opened = policy::OpenModel(
       model_name, dtype == "bfloat16" ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
   base::Json result = DecodeJson(

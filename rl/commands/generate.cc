@@ -68,7 +68,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   const bool one_text = options->input.empty() && options->samples == 1 && !options->json;
   options->stream = options->stream || (one_text && isatty(STDOUT_FILENO) == 1);
   if (options->greedy) options->sampling.temperature = 0;
-  if (options->dtype == "bfloat16") options->decoder.dtype = rollout::WeightDtype::kBFloat16;
+  if (options->dtype == "bfloat16") options->decoder.dtype = policy::Dtype::kBFloat16;
   return std::nullopt;
 }
 

@@ -44,7 +44,7 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
 
 Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
   rollout::DecoderOptions options;
-  if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
+  if (bfloat16) options.dtype = policy::Dtype::kBFloat16;
   auto decoder = std::make_shared<rollout::Decoder>(
       rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };

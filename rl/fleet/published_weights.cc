@@ -57,7 +57,7 @@ grpc::Status SendOnce(rollout::v1::Rollout::StubInterface& stub, CancellableCall
 }  // namespace
 
 PublishedWeights::PublishedWeights(const policy::WeightMap& weights, int64_t version,
-                                   rollout::WeightDtype dtype,
+                                   policy::Dtype dtype,
                                    std::unique_ptr<rollout::SharedImage> recycled)
     : manifest_(rollout::PlanImage(weights, version, dtype)), image_(std::move(recycled)) {
   COHORT_CHECK(version >= 1, "published weights have a version of 1 or more");

@@ -24,7 +24,7 @@ class PublishedWeights {
   // kEnvironment when memory does not suffice.
   // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
   // are slow to get.
-  PublishedWeights(const policy::WeightMap& weights, int64_t version, rollout::WeightDtype dtype,
+  PublishedWeights(const policy::WeightMap& weights, int64_t version, policy::Dtype dtype,
                    std::unique_ptr<rollout::SharedImage> recycled = nullptr);
 
   const rollout::v1::WeightManifest& manifest() const { return manifest_; }

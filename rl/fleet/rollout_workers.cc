@@ -25,7 +25,7 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
                   "--config",
                   options.config.string(),
                   "--dtype",
-                  options.dtype,
+                  std::string(policy::NameOf(options.dtype)),
                   "--threads",
                   std::to_string(threads),
                   "--kv-cache-mb",
@@ -41,8 +41,7 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
 
 RolloutWorkers::RolloutWorkers(const RolloutWorkersOptions& options)
     : publish_deadline_(options.publish_deadline),
-      dtype_(options.dtype == "bfloat16" ? rollout::WeightDtype::kBFloat16
-                                         : rollout::WeightDtype::kFloat32),
+      dtype_(options.dtype),
       pool_(PoolOptions(options), *this) {}
 
 void RolloutWorkers::Publish(int64_t version, const std::function<policy::WeightMap()>& weights) {

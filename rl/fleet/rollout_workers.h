@@ -20,8 +20,8 @@ struct RolloutWorkersOptions {
   std::filesystem::path program;  // cohort-rollout
   std::filesystem::path config;   // config.json of the model, whose weights come by Publish alone
   int num_local = 1;
-  int threads = 0;                // of one local worker's decoder; 0 = cores / local workers
-  std::string dtype = "float32";  // or bfloat16
+  int threads = 0;  // of one local worker's decoder; 0 = cores / local workers
+  policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
   int64_t kv_cache_bytes = int64_t{1} << 30;
   std::vector<std::string> addresses;
   std::filesystem::path log_folder;
@@ -52,8 +52,8 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   std::string Refusals() const;
 
   const std::chrono::milliseconds publish_deadline_;
-  const rollout::WeightDtype dtype_;  // of the matrices that the workers keep
-  mutable std::mutex mutex_;          // guards the next three
+  const policy::Dtype dtype_;
+  mutable std::mutex mutex_;  // guards the next three
   std::shared_ptr<PublishedWeights> current_;
   // The version before, for its image: a worker that answers has taken `current_` since.
   std::shared_ptr<PublishedWeights> previous_;

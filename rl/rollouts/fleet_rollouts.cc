@@ -4,7 +4,6 @@
 
 #include "base/durable_file.h"
 #include "policy/prompt_encoding.h"
-#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -24,14 +23,16 @@ RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::
                                      const std::filesystem::path& folder,
                                      const Programs& programs) {
   const std::filesystem::path config = folder / "worker_config.json";
-  base::WriteFileDurably(config, policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
+  base::WriteFileDurably(config,
+                         policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
   const proto::Rollout& rollout = recipe.rollout();
   RolloutWorkersOptions options;
   options.program = programs.rollout;
   options.config = config;
   options.num_local = rollout.workers();
   options.threads = recipe.threads();
-  options.dtype = WordOf(rollout.dtype());
+  options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
+                                                                    : policy::Dtype::kFloat32;
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.log_folder = folder / "logs";

@@ -14,8 +14,9 @@ namespace {
 constexpr int64_t kSharedCacheBytes = int64_t{24} << 20;
 constexpr int64_t kLogitFloats = int64_t{8} << 20;  // 32 MiB of logits at a time
 
-kernels::Storage StorageOf(WeightDtype dtype) {
-  return dtype == WeightDtype::kFloat32 ? kernels::Storage::kFloat32 : kernels::Storage::kBFloat16;
+kernels::Storage StorageOf(policy::Dtype dtype) {
+  return dtype == policy::Dtype::kFloat32 ? kernels::Storage::kFloat32
+                                          : kernels::Storage::kBFloat16;
 }
 
 int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& options) {

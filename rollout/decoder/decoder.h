@@ -22,7 +22,7 @@ namespace cohort::rollout {
 // num_threads, dtype and kv_cache_bytes are for whoever makes the runner.
 struct DecoderOptions {
   int num_threads = 0;  // 0 = all cores
-  WeightDtype dtype = WeightDtype::kFloat32;
+  policy::Dtype dtype = policy::Dtype::kFloat32;
   int32_t max_running = 256;  // sequences decoded together
   // Bound of the KV cache; when it is full, samples are preempted and computed again later.
   int64_t kv_cache_bytes = int64_t{1} << 30;

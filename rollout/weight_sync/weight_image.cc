@@ -20,9 +20,9 @@ constexpr uint64_t kAlignment = 64;  // a cache line; wide enough for any vector
 
 uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
-WeightDtype ImageDtype(const std::string& name, const at::Tensor& tensor,
-                       WeightDtype worker_dtype) {
-  if (tensor.scalar_type() == at::kBFloat16) return WeightDtype::kBFloat16;
+policy::Dtype ImageDtype(const std::string& name, const at::Tensor& tensor,
+                         policy::Dtype worker_dtype) {
+  if (tensor.scalar_type() == at::kBFloat16) return policy::Dtype::kBFloat16;
   if (tensor.scalar_type() == at::kFloat) return KeptDtype(name, tensor.dim(), worker_dtype);
   throw Error(ErrorCode::kInternal, "weight " + name + " has dtype " +
                                         at::toString(tensor.scalar_type()) +
@@ -105,19 +105,18 @@ std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std:
 }  // namespace
 
 v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
-                             WeightDtype worker_dtype) {
+                             policy::Dtype worker_dtype) {
   v1::WeightManifest manifest;
   manifest.set_policy_version(policy_version);
   uint64_t end = 0;
   for (const auto& [name, tensor] : weights) {
     v1::TensorEntry& entry = *manifest.add_tensors();
     entry.set_name(name);
-    const WeightDtype dtype = ImageDtype(name, tensor, worker_dtype);
-    entry.set_dtype(SafetensorsName(dtype));
+    const policy::Dtype dtype = ImageDtype(name, tensor, worker_dtype);
+    entry.set_dtype(std::string(policy::SafetensorsName(dtype)));
     for (const int64_t size : tensor.sizes()) entry.add_shape(size);
     entry.set_offset(AlignUp(end));
-    entry.set_num_bytes(static_cast<uint64_t>(tensor.numel()) *
-                        (dtype == WeightDtype::kFloat32 ? 4 : 2));
+    entry.set_num_bytes(static_cast<uint64_t>(tensor.numel() * policy::BytesPerElement(dtype)));
     end = entry.offset() + entry.num_bytes();
   }
   manifest.set_total_bytes(end);

@@ -20,7 +20,7 @@ namespace cohort::rollout {
 // that a worker of `worker_dtype` keeps it in (weight_dtype.h), or bfloat16 where it already is.
 // Checksums are still 0. kInternal for weights of another dtype than float32 and bfloat16.
 v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
-                             WeightDtype worker_dtype);
+                             policy::Dtype worker_dtype);
 
 // Copies the tensors to their places, rounding to nearest even where the manifest says bfloat16,
 // zeroes the gaps and sets the manifest's checksums.

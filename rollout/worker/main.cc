@@ -73,9 +73,9 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
       "SIGTERM finishes the running samples (30 s at most) and exits; a second one exits at once.");
 }
 
-rollout::WeightDtype DtypeOf(const WorkerFlags& flags) {
-  return flags.dtype == "bfloat16" ? rollout::WeightDtype::kBFloat16
-                                   : rollout::WeightDtype::kFloat32;
+cohort::policy::Dtype DtypeOf(const WorkerFlags& flags) {
+  using cohort::policy::Dtype;
+  return flags.dtype == "bfloat16" ? Dtype::kBFloat16 : Dtype::kFloat32;
 }
 
 std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
@@ -97,9 +97,7 @@ std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
     throw Error(ErrorCode::kUsage, "neither --model nor --config was given",
                 "cohort-rollout --help has an example");
   }
-  const bool bfloat16 = options.dtype == rollout::WeightDtype::kBFloat16;
-  const cohort::policy::OpenedModel opened = cohort::policy::OpenModel(
-      flags.model, bfloat16 ? cohort::policy::Dtype::kBFloat16 : cohort::policy::Dtype::kFloat32);
+  const cohort::policy::OpenedModel opened = cohort::policy::OpenModel(flags.model, options.dtype);
   *config = opened.model.config;
   auto decoder = std::make_unique<rollout::Decoder>(
       rollout::MakeCpuDecoder(*config, *opened.weights, options, 0));

@@ -36,7 +36,8 @@ class DrainCall : public grpc::ServerUnaryReactor {
 
 }  // namespace
 
-RolloutService::RolloutService(Engine& engine, const policy::ModelConfig& config, WeightDtype dtype)
+RolloutService::RolloutService(Engine& engine, const policy::ModelConfig& config,
+                               policy::Dtype dtype)
     : engine_(engine), config_(config), dtype_(dtype) {}
 
 grpc::ServerWriteReactor<v1::Completion>* RolloutService::Generate(
@@ -58,7 +59,7 @@ grpc::ServerUnaryReactor* RolloutService::Health(grpc::CallbackServerContext* co
   reply->set_running_sequences(health.running);
   reply->set_waiting_sequences(health.waiting);
   reply->set_tokens_computed(health.tokens_computed);
-  reply->set_dtype(SafetensorsName(dtype_));
+  reply->set_dtype(std::string(policy::SafetensorsName(dtype_)));
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   call->Finish(grpc::Status::OK);
   return call;

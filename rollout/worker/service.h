@@ -16,7 +16,7 @@ namespace cohort::rollout {
 class RolloutService : public v1::Rollout::CallbackService {
  public:
   // `dtype`: how the engine's decoder stores its weights, as Health reports it.
-  RolloutService(Engine& engine, const policy::ModelConfig& config, WeightDtype dtype);
+  RolloutService(Engine& engine, const policy::ModelConfig& config, policy::Dtype dtype);
 
   grpc::ServerWriteReactor<v1::Completion>* Generate(grpc::CallbackServerContext* context,
                                                      const v1::GenerateRequest* request) override;
@@ -33,7 +33,7 @@ class RolloutService : public v1::Rollout::CallbackService {
  private:
   Engine& engine_;
   const policy::ModelConfig config_;
-  const WeightDtype dtype_;
+  const policy::Dtype dtype_;
   std::atomic<bool> updating_ = false;
   std::atomic<bool> drain_answered_ = false;
 };

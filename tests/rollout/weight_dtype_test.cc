@@ -5,8 +5,8 @@
 namespace cohort::rollout {
 namespace {
 
-TEST(WeightDtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
-  constexpr WeightDtype kHalf = WeightDtype::kBFloat16, kFull = WeightDtype::kFloat32;
+TEST(policy::Dtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
+  constexpr policy::Dtype kHalf = policy::Dtype::kBFloat16, kFull = policy::Dtype::kFloat32;
   EXPECT_EQ(KeptDtype("model.embed_tokens.weight", 2, kHalf), kHalf);
   EXPECT_EQ(KeptDtype("model.layers.0.mlp.gate_proj.weight", 2, kHalf), kHalf);
   EXPECT_EQ(KeptDtype("model.layers.0.mlp.experts.gate_up_proj", 3, kHalf), kHalf);
@@ -16,9 +16,9 @@ TEST(WeightDtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
   EXPECT_EQ(KeptDtype("model.norm.weight", 1, kHalf), kFull);
 }
 
-TEST(WeightDtype, AWorkerOfFp32KeepsEverythingInFp32) {
-  EXPECT_EQ(KeptDtype("model.embed_tokens.weight", 2, WeightDtype::kFloat32),
-            WeightDtype::kFloat32);
+TEST(policy::Dtype, AWorkerOfFp32KeepsEverythingInFp32) {
+  EXPECT_EQ(KeptDtype("model.embed_tokens.weight", 2, policy::Dtype::kFloat32),
+            policy::Dtype::kFloat32);
 }
 
 }  // namespace

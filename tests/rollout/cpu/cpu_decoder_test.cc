@@ -95,7 +95,7 @@ TEST_P(Golden, ReportedLogprobsAreTheBitsThatScoringGives) {
 TEST_P(Golden, Bf16StorageOfBf16WeightsGivesTheSameBits) {
   // The golden weights are bf16 numbers, so rounding them to bf16 loses nothing.
   DecoderOptions halves;
-  halves.dtype = WeightDtype::kBFloat16;
+  halves.dtype = policy::Dtype::kBFloat16;
   Decoder a = Make(), b = Make(halves);
   EXPECT_EQ(a.Score(golden_.texts[2].ids), b.Score(golden_.texts[2].ids));
 }

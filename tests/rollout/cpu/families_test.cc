@@ -127,7 +127,7 @@ TEST_P(Families, SwappedWeightsReplaceEveryOldOne) {
 }
 
 TEST_P(Families, WeightsThatCameAsAnImageGiveTheSameBits) {
-  v1::WeightManifest manifest = PlanImage(weights_, 1, WeightDtype::kFloat32);
+  v1::WeightManifest manifest = PlanImage(weights_, 1, policy::Dtype::kFloat32);
   const auto image = std::make_shared<std::vector<std::byte>>(manifest.total_bytes());
   WriteImage(weights_, *image, &manifest);
   EXPECT_NO_THROW(CheckManifest(manifest, config_));
@@ -139,14 +139,15 @@ TEST_P(Families, WeightsThatCameAsAnImageGiveTheSameBits) {
 
 // The worker would round to the same numbers; the image only does it earlier.
 TEST_P(Families, AnImageRoundedForABf16WorkerGivesTheBitsOfTheFullOne) {
-  v1::WeightManifest manifest = PlanImage(weights_, 1, WeightDtype::kBFloat16);
+  v1::WeightManifest manifest = PlanImage(weights_, 1, policy::Dtype::kBFloat16);
   const auto image = std::make_shared<std::vector<std::byte>>(manifest.total_bytes());
   WriteImage(weights_, *image, &manifest);
   EXPECT_NO_THROW(CheckManifest(manifest, config_));
-  EXPECT_LT(manifest.total_bytes(),
-            0.7 * static_cast<double>(PlanImage(weights_, 1, WeightDtype::kFloat32).total_bytes()));
+  EXPECT_LT(
+      manifest.total_bytes(),
+      0.7 * static_cast<double>(PlanImage(weights_, 1, policy::Dtype::kFloat32).total_bytes()));
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
-  const DecoderOptions options{.num_threads = 2, .dtype = WeightDtype::kBFloat16};
+  const DecoderOptions options{.num_threads = 2, .dtype = policy::Dtype::kBFloat16};
   Decoder decoder = MakeCpuDecoder(config_, ViewImage(manifest, *image, image), options, 1);
   EXPECT_EQ(decoder.Score(ids), Make(options).Score(ids));
 }
@@ -154,7 +155,7 @@ TEST_P(Families, AnImageRoundedForABf16WorkerGivesTheBitsOfTheFullOne) {
 TEST_P(Families, Bf16StorageOfBf16WeightsGivesTheSameBits) {
   for (auto& [name, tensor] : weights_) tensor = tensor.to(at::kBFloat16).to(at::kFloat);
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
-  Decoder halves = Make({.num_threads = 2, .dtype = WeightDtype::kBFloat16});
+  Decoder halves = Make({.num_threads = 2, .dtype = policy::Dtype::kBFloat16});
   EXPECT_EQ(halves.Score(ids), Make().Score(ids));
 }
 

@@ -47,7 +47,7 @@ class ServiceTest : public ::testing::Test {
     engine_ = std::make_unique<Engine>(
         EngineOptions{.max_outstanding_samples = 16},
         std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
-    service_ = std::make_unique<RolloutService>(*engine_, config_, WeightDtype::kFloat32);
+    service_ = std::make_unique<RolloutService>(*engine_, config_, policy::Dtype::kFloat32);
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
@@ -84,7 +84,7 @@ class ServiceTest : public ::testing::Test {
   // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
   std::vector<v1::WeightChunk> Chunks() {
     const policy::WeightMap weights = policy::InitialWeights(config_, 2);
-    v1::WeightManifest manifest = PlanImage(weights, 2, WeightDtype::kFloat32);
+    v1::WeightManifest manifest = PlanImage(weights, 2, policy::Dtype::kFloat32);
     std::vector<std::byte> image(manifest.total_bytes());
     WriteImage(weights, image, &manifest);
     std::vector<v1::WeightChunk> chunks(1);
