@@ -8,21 +8,39 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/lane_sum.h"
 #include "kernels/cpu/ops.h"
 
 namespace cohort::kernels {
 
-// sum = a times tokens over `count` panels, all of one block, in registers, 16 lanes each.
+// Rows of more than one chain in a lane, one output at a time: no model's heads are so wide.
+template <class Vector>
+void LongDots(const DotArgs& args, int64_t row, int64_t rows, int64_t token, int64_t tokens) {
+  for (int64_t i = 0; i < rows * tokens; ++i) {
+    const float* a = args.a + (row + i / tokens) * args.lda;
+    const float* panels = args.panels + (token + i % tokens) * 16;
+    LaneSum<Vector> sum;
+    const auto add = [&](int64_t k) {
+      sum.AddProduct(Vector::Load(a + k), Vector::Load(panels + k / 16 * args.panel_stride));
+    };
+    SumOverRow(args.num_panels * 16, add, sum);
+    args.c[(row + i / tokens) * args.ldc + token + i % tokens] = sum.Total();
+  }
+}
+
+// kRows x kTokens outputs in registers, 16 lanes each, over all panels.
 template <class Vector, int kRows, int kTokens>
-[[gnu::always_inline]] inline void SumPanels(const float* a, int64_t lda, const float* panels,
-                                             int64_t stride, int64_t count,
-                                             Vector (&sum)[kRows][kTokens]) {
+void DotTile(const DotArgs& args, int64_t row, int64_t token) {
+  if (args.num_panels > kChainTerms) return LongDots<Vector>(args, row, kRows, token, kTokens);
+  const float* a = args.a + row * args.lda;
+  const float* panels = args.panels + token * 16;
+  Vector sum[kRows][kTokens];
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) sum[r][t] = Vector::Broadcast(0.0f);
   }
+  const int64_t lda = args.lda, stride = args.panel_stride, count = args.num_panels;
   for (int64_t p = 0; p < count; ++p) {
     Vector right[kTokens];
 #pragma GCC unroll 16
@@ -33,25 +51,6 @@ template <class Vector, int kRows, int kTokens>
 #pragma GCC unroll 16
       for (int t = 0; t < kTokens; ++t) sum[r][t] = Vector::Fma(left, right[t], sum[r][t]);
     }
-  }
-}
-
-// kRows x kTokens outputs over all panels; between blocks the sum of those before is in memory.
-template <class Vector, int kRows, int kTokens>
-void DotTile(const DotArgs& args, int64_t row, int64_t token) {
-  const float* a = args.a + row * args.lda;
-  const float* panels = args.panels + token * 16;
-  alignas(64) float total[kRows * kTokens * 16];
-  HeldTile before{nullptr, 0};
-  Vector sum[kRows][kTokens];
-  for (int64_t p = 0;;) {
-    const int64_t count = std::min(kChainTerms, args.num_panels - p);
-    SumPanels(a + p * 16, args.lda, panels + p * args.panel_stride, args.panel_stride, count, sum);
-    if (before.data != nullptr) AddHeld(before, sum);
-    p += kChainTerms;
-    if (p >= args.num_panels) break;
-    StoreTile(sum, total, kTokens * 16);
-    before = {total, kTokens * 16};
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/ops.h"
 #include "policy/transformer/ops/matmul.h"
 #include "policy/transformer/ops/softmax_rows.h"
 
@@ -13,9 +14,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Rows whose fp32 logits take about 32 MiB; enough rows to keep the matrix product efficient.
+// Rows whose fp32 logits take about 32 MiB; enough rows to keep the matrix product efficient. Whole
+// chains of it, so that the head's gradient, added up chunk by chunk, has the bits of one product.
 int64_t RowsPerChunk(int64_t vocab_size) {
-  return std::max<int64_t>(128, (int64_t{1} << 23) / std::max<int64_t>(1, vocab_size));
+  constexpr int64_t kChain = kernels::kChainTerms;
+  const int64_t rows = (int64_t{1} << 23) / std::max<int64_t>(1, vocab_size);
+  return std::max(kChain, rows / kChain * kChain);
 }
 
 // Logits are kept for the backward pass where all of them together take no more.

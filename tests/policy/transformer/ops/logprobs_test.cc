@@ -21,7 +21,8 @@ struct Case {
   }
 };
 
-// More rows than one chunk holds at this vocabulary (128), and a last chunk that is not full.
+// More rows than one chunk holds at this vocabulary (256), and a last chunk that is not full. One
+// chain of 70000 roundings would miss the gradients by 3e-4.
 TEST(TokenLogprobs, EqualsLogSoftmaxAndItsGradientAcrossChunks) {
   Case wide(300, 6, 70000);
   const double temperature = 1.3;
@@ -35,21 +36,8 @@ TEST(TokenLogprobs, EqualsLogSoftmaxAndItsGradientAcrossChunks) {
   const at::Tensor coefficients = torch::randn({300}, at::kDouble);
   (expected * coefficients).sum().backward();
   (out.logprobs_N * coefficients.to(at::kFloat)).sum().backward();
-  // How far fp32 gets depends on how the BLAS of this machine adds up 70000 terms: autograd's own
-  // gradient in fp32 is the measure.
-  const at::Tensor plain_hidden = wide.hidden.detach().to(at::kFloat).requires_grad_();
-  const at::Tensor plain_head = wide.head.detach().to(at::kFloat).requires_grad_();
-  (at::log_softmax(plain_hidden.mm(plain_head.t()) / temperature, 1)
-       .gather(1, wide.targets.unsqueeze(1))
-       .squeeze(1) *
-   coefficients.to(at::kFloat))
-      .sum()
-      .backward();
-  const double hidden_error = LargestDifference(plain_hidden.grad(), wide.hidden.grad());
-  const double head_error = LargestDifference(plain_head.grad(), wide.head.grad());
-  EXPECT_LT(LargestDifference(hidden.grad(), wide.hidden.grad()), 2 * hidden_error + 1e-6);
-  EXPECT_LT(LargestDifference(head.grad(), wide.head.grad()), 2 * head_error + 1e-6);
-  EXPECT_LT(hidden_error, 1e-3);
+  EXPECT_LT(LargestDifference(hidden.grad(), wide.hidden.grad()), 5e-5);
+  EXPECT_LT(LargestDifference(head.grad(), wide.head.grad()), 5e-5);
 }
 
 TEST(TokenLogprobs, ReportsTheEntropyWithoutAGradient) {
