@@ -11,10 +11,14 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
   std::vector<float> c(static_cast<size_t>(rows * columns));
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t column = 0; column < columns; ++column) {
-      float sum = 0.0f;
+      float sum = 0.0f, chain = 0.0f;
       for (int64_t k = 0; k < depth; ++k) {
-        sum = std::fma(a[static_cast<size_t>(r * depth + k)],
-                       w[static_cast<size_t>(column * depth + k)], sum);
+        chain = std::fma(a[static_cast<size_t>(r * depth + k)],
+                         w[static_cast<size_t>(column * depth + k)], chain);
+        if (k % 256 == 255 || k == depth - 1) {
+          sum += chain;
+          chain = 0.0f;
+        }
       }
       c[static_cast<size_t>(r * columns + column)] = sum;
     }
@@ -27,10 +31,15 @@ std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::
   std::vector<float> c;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t column = 0; column < columns; ++column) {
-      float lanes[16] = {};
+      float lanes[16] = {}, chains[16] = {};
       for (int64_t k = 0; k < depth; ++k) {
-        lanes[k % 16] = std::fma(a[static_cast<size_t>(r * depth + k)],
-                                 w[static_cast<size_t>(column * depth + k)], lanes[k % 16]);
+        float& chain = chains[k % 16];
+        chain = std::fma(a[static_cast<size_t>(r * depth + k)],
+                         w[static_cast<size_t>(column * depth + k)], chain);
+        if (k / 16 % 256 == 255 || k + 16 >= depth) {
+          lanes[k % 16] += chain;
+          chain = 0.0f;
+        }
       }
       for (int half = 8; half > 0; half /= 2) {
         for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
@@ -47,9 +56,13 @@ std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
   const float sum = ScalarOps().softmax_exp(scores.data(), scale, length);
   std::vector<float> out(values.size() / scores.size());
   for (size_t d = 0; d < out.size(); ++d) {
-    float weighted = 0.0f;
+    float weighted = 0.0f, chain = 0.0f;
     for (size_t t = 0; t < scores.size(); ++t) {
-      weighted = std::fma(scores[t], values[t * out.size() + d], weighted);
+      chain = std::fma(scores[t], values[t * out.size() + d], chain);
+      if (t % 256 == 255 || t == scores.size() - 1) {
+        weighted += chain;
+        chain = 0.0f;
+      }
     }
     out[d] = weighted * (1.0f / sum);
   }

@@ -9,16 +9,17 @@
 
 namespace cohort::kernels {
 
-// c[rows, columns] = a[rows, depth] w[columns, depth]^T, one chain over depth.
+// c[rows, columns] = a[rows, depth] w[columns, depth]^T: chains of 256 terms of the depth, each
+// from 0, whose sums are added in ascending order.
 std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vector<float>& w,
                                     int64_t rows, int64_t columns, int64_t depth);
 
-// The same product, each output summed in 16 lanes (ops.h).
+// The same product, each output summed in 16 lanes, whose chains have 256 terms too (ops.h).
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);
 
 // One query head: its products with the keys, scores[length], and values [length, value_dim];
-// returns [value_dim].
+// returns [value_dim], sums over the keys in chains of 256.
 std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
                                       const std::vector<float>& values);
 

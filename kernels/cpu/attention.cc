@@ -10,12 +10,17 @@ namespace {
 
 constexpr int64_t kLanes = 16;
 constexpr int64_t kTileHeads = 16;  // query heads that one task computes, at most
+constexpr int64_t kBlocksPerChain = kChainTerms / kBlockTokens;
+static_assert(kChainTerms % kBlockTokens == 0);
+
+int64_t Blocks(int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
 
 // Scratch memory of a task.
 struct Tile {
   float* q;         // [rows * heads, ld_query]
   float* scores;    // [rows * heads, ld_scores]
-  float* weighted;  // [rows * heads, padded_value_dim]
+  float* weighted;  // [rows * heads, padded_value_dim], sums of chains that have ended
+  float* chain;     // the same of the one under way
   float* sums;      // [rows * heads]
 };
 
@@ -88,9 +93,14 @@ struct BundleWork {
                     .mode = TileMode::kStore});
   }
 
+  // The first chain of the tokens is summed in place; a later one apart, until it ends.
   void Weigh(const float* block_base, int64_t block, int64_t begin, int64_t end,
              int64_t tokens) const {
     const int64_t ld_weighted = args.layout.padded_value_dim();
+    float* weighted = tile.weighted + begin * ld_weighted;
+    float* chain = tile.chain + begin * ld_weighted;
+    const bool starts = block % kBlocksPerChain == 0;
+    if (starts && block > kBlocksPerChain) ops.add(chain, (end - begin) * ld_weighted, weighted);
     ops.gemm_float({.a = tile.scores + begin * ld_scores + block * kBlockTokens,
                     .lda = ld_scores,
                     .rows = end - begin,
@@ -98,17 +108,18 @@ struct BundleWork {
                     .panel_stride = kBlockTokens * kLanes,
                     .num_panels = ld_weighted / kLanes,
                     .k = tokens,
-                    .c = tile.weighted + begin * ld_weighted,
+                    .c = block < kBlocksPerChain ? weighted : chain,
                     .ldc = ld_weighted,
-                    .mode = block == 0 ? TileMode::kStore : TileMode::kContinue});
+                    .mode = starts ? TileMode::kStore : TileMode::kExtend});
   }
+
+  int64_t SharedBlocks() const { return std::min(bundle.shared_blocks, Blocks(longest)); }
 
   // Blocks in ascending order for every tile row: first the shared ones for all rows, then each
   // row's own.
   template <class Step>
   void OverBlocks(Step step) const {
-    const int64_t shared =
-        std::min(bundle.shared_blocks, (longest + kBlockTokens - 1) / kBlockTokens);
+    const int64_t shared = SharedBlocks();
     for (int64_t block = 0; block < shared; ++block) {
       const int64_t tokens = std::min(kBlockTokens, longest - block * kBlockTokens);
       step(Block(row(0), block), block, 0, bundle.num_rows * heads, tokens);
@@ -135,10 +146,11 @@ struct BundleWork {
     }
     OverBlocks([this](auto... a) { Weigh(a...); });
     for (int64_t i = 0; i < bundle.num_rows * heads; ++i) {
-      const int64_t head = first_head + i % heads;
+      const int64_t head = first_head + i % heads, at = i * args.layout.padded_value_dim();
       float* to = args.out + (bundle.first_row + i / heads) * args.ldo + head * value_dim;
-      std::memcpy(to, tile.weighted + i * args.layout.padded_value_dim(),
-                  static_cast<size_t>(value_dim) * 4);
+      std::memcpy(to, tile.weighted + at, static_cast<size_t>(value_dim) * 4);
+      const bool chains = std::max(SharedBlocks(), Blocks(row(i / heads).length)) > kBlocksPerChain;
+      if (chains) ops.add(tile.chain + at, value_dim, to);
       ops.scale(1.0f / tile.sums[i], value_dim, to);
     }
   }
@@ -212,14 +224,17 @@ void Attention(ThreadPool& pool, const Ops& ops, const AttentionArgs& args,
       longest = std::max(longest, (*args.rows)[static_cast<size_t>(bundle.first_row + i)].length);
     }
     const int64_t tile_rows = bundle.num_rows * heads;
-    const int64_t ld_scores = (longest + kBlockTokens - 1) / kBlockTokens * kBlockTokens;
+    const int64_t ld_scores = Blocks(longest) * kBlockTokens;
+    const int64_t value_floats = tile_rows * layout.padded_value_dim();
     std::vector<float>& memory = scratch[static_cast<size_t>(worker)];
-    const int64_t floats = tile_rows * (ld_query + ld_scores + layout.padded_value_dim() + 1);
+    const int64_t floats = tile_rows * (ld_query + ld_scores + 1) + 2 * value_floats;
     if (static_cast<int64_t>(memory.size()) < floats) memory.resize(static_cast<size_t>(floats));
-    Tile tile{.q = memory.data(), .scores = nullptr, .weighted = nullptr, .sums = nullptr};
+    Tile tile{};
+    tile.q = memory.data();
     tile.scores = tile.q + tile_rows * ld_query;
     tile.weighted = tile.scores + tile_rows * ld_scores;
-    tile.sums = tile.weighted + tile_rows * layout.padded_value_dim();
+    tile.chain = tile.weighted + value_floats;
+    tile.sums = tile.chain + value_floats;
     BundleWork{.ops = ops,
                .args = args,
                .bundle = bundle,

@@ -7,10 +7,11 @@
 // A block holds kBlockTokens tokens of one layer. Grouped-query: for each KV head the keys as
 // panels [2][key_dim][16 tokens], then for each KV head the values as panels [value_dim /
 // 16][kBlockTokens][16]. So both products (queries with keys, probabilities with values) are the
-// packed product of ops.h: a score is one chain over key_dim, an output one chain over the tokens
-// in order. With values_in_keys a token is stored once, as the values are; then a score is a sum in
-// lanes over key_dim. The softmax is exact over the whole row, not online, hence prefill and
-// decode, alone or beside other rows, give the same bits.
+// packed product of ops.h: a score is a sum over key_dim, an output a sum over the tokens in order,
+// whose chains begin at multiples of kChainTerms of the position. With values_in_keys a token is
+// stored once, as the values are; then a score is a sum in lanes over key_dim. The softmax is exact
+// over the whole row, not online, hence prefill and decode, alone or beside other rows, give the
+// same bits.
 
 #include <cstdint>
 #include <vector>

@@ -16,6 +16,7 @@ constexpr int64_t kRowsAtOnce = 120;      // ten tiles, which stay in the L2 cac
 constexpr int64_t kTaskWork = 8 << 20;    // multiply-adds of a task
 constexpr int64_t kTaskRows = 480;        // fewer would not repay copying the panels
 constexpr int64_t kCopyFloats = 1 << 16;  // of a task that copies rows
+static_assert(kDepthAtOnce % kChainTerms == 0);
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -60,7 +61,7 @@ void CopyRows(const DenseProduct& p, int64_t begin, int64_t end, float* out) {
   }
 }
 
-// Rows [row, row_end) against the copied panels, `depth` deep. `first`: the chains start here.
+// Rows [row, row_end) against the copied panels, `depth` deep. `first`: the sums start here.
 void MultiplyRows(const DenseProduct& p, const Ops& ops, TileArgs args, int64_t panel, bool first) {
   args.mode = first && !p.accumulate ? TileMode::kStore : TileMode::kContinue;
   const int64_t whole = std::min(args.num_panels, p.columns / kPanel - panel);
@@ -98,12 +99,14 @@ void MultiplyTask(const DenseProduct& p, const Ops& ops, const Task& task, const
   alignas(64) std::array<float, kPanelsAtOnce * kPanel * kDepthAtOnce> panels;
   const int64_t rows = task.row_end - task.row;
   const int64_t row_blocks = CeilDiv(rows, kRowsAtOnce);
+  const int64_t chains = CeilDiv(p.depth, kChainTerms);
   const int64_t depth_blocks = CeilDiv(p.depth, kDepthAtOnce);
   for (int64_t panel = task.panel; panel < task.panel_end; panel += kPanelsAtOnce) {
     const int64_t count = std::min(kPanelsAtOnce, task.panel_end - panel);
     for (int64_t block = 0; block < depth_blocks; ++block) {
-      const int64_t k = block * p.depth / depth_blocks;
-      const int64_t depth = (block + 1) * p.depth / depth_blocks - k;
+      const int64_t k = block * chains / depth_blocks * kChainTerms;
+      const int64_t end = (block + 1) * chains / depth_blocks * kChainTerms;
+      const int64_t depth = std::min(end, p.depth) - k;
       for (int64_t i = 0; i < count; ++i) {
         CopyPart(p, panel + i, k, depth, panels.data() + i * depth * kPanel);
       }

@@ -4,9 +4,8 @@
 // strides. Both the forward product and the two gradients of a linear layer are of this form.
 //
 // Pieces of b (and first of all an a whose rows are not contiguous) are copied into the order that
-// the register tile reads. Each output is one chain of fused multiply-adds over K in ascending
-// order, so neither the cut into tasks, nor the thread count, nor the instruction set changes a bit
-// of it.
+// the register tile reads. Each output is a sum over K in the order of ops.h, so neither the cut
+// into tasks, nor the thread count, nor the instruction set changes a bit of it.
 
 #include <cstdint>
 #include <functional>
@@ -26,7 +25,7 @@ struct DenseProduct {
   float* out = nullptr;  // rows of contiguous columns, out_row apart; overlaps neither a nor b
   int64_t out_row = 0;
   int64_t rows = 0, depth = 0, columns = 0;  // M, K, N; depth 0 gives zeros
-  bool accumulate = false;                   // the chains start from what out holds
+  bool accumulate = false;                   // the sums of K's blocks are added to what out holds
 };
 
 // Calls task(0) .. task(n - 1), on any threads, and returns when all are done.

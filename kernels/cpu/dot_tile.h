@@ -8,22 +8,21 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/cpu/gemm_tile.h"
 #include "kernels/cpu/ops.h"
 
 namespace cohort::kernels {
 
-// kRows x kTokens outputs in registers, 16 lanes each, over all panels.
+// sum = a times tokens over `count` panels, all of one block, in registers, 16 lanes each.
 template <class Vector, int kRows, int kTokens>
-void DotTile(const DotArgs& args, int64_t row, int64_t token) {
-  const float* a = args.a + row * args.lda;
-  const float* panels = args.panels + token * 16;
-  Vector sum[kRows][kTokens];
+[[gnu::always_inline]] inline void SumPanels(const float* a, int64_t lda, const float* panels,
+                                             int64_t stride, int64_t count,
+                                             Vector (&sum)[kRows][kTokens]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) sum[r][t] = Vector::Broadcast(0.0f);
   }
-  const int64_t lda = args.lda, stride = args.panel_stride, count = args.num_panels;
   for (int64_t p = 0; p < count; ++p) {
     Vector right[kTokens];
 #pragma GCC unroll 16
@@ -34,6 +33,25 @@ void DotTile(const DotArgs& args, int64_t row, int64_t token) {
 #pragma GCC unroll 16
       for (int t = 0; t < kTokens; ++t) sum[r][t] = Vector::Fma(left, right[t], sum[r][t]);
     }
+  }
+}
+
+// kRows x kTokens outputs over all panels; between blocks the sum of those before is in memory.
+template <class Vector, int kRows, int kTokens>
+void DotTile(const DotArgs& args, int64_t row, int64_t token) {
+  const float* a = args.a + row * args.lda;
+  const float* panels = args.panels + token * 16;
+  alignas(64) float total[kRows * kTokens * 16];
+  HeldTile before{nullptr, 0};
+  Vector sum[kRows][kTokens];
+  for (int64_t p = 0;;) {
+    const int64_t count = std::min(kChainTerms, args.num_panels - p);
+    SumPanels(a + p * 16, args.lda, panels + p * args.panel_stride, args.panel_stride, count, sum);
+    if (before.data != nullptr) AddHeld(before, sum);
+    p += kChainTerms;
+    if (p >= args.num_panels) break;
+    StoreTile(sum, total, kTokens * 16);
+    before = {total, kTokens * 16};
   }
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {

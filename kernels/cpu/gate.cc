@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
+
 namespace cohort::kernels {
 
 namespace {
@@ -87,9 +89,9 @@ void PickExperts(const Ops& ops, const GateRule& rule, const float* logits, cons
     weights[k] = scores[static_cast<size_t>(experts[k])];
     sum += weights[k];
   }
-  const float divisor = rule.normalize ? sum + 1e-20f : 1.0f;
+  const float divisor = rule.normalize_weights ? sum + 1e-20f : 1.0f;
   for (int64_t k = 0; k < rule.experts_per_token; ++k) {
-    weights[k] = weights[k] / divisor * rule.routed_scaling;
+    weights[k] = weights[k] / divisor * static_cast<float>(rule.routed_scaling);
   }
 }
 

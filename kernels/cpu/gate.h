@@ -5,15 +5,17 @@
 
 #include <cstdint>
 
-#include "kernels/cpu/ops.h"
-
 namespace cohort::kernels {
+
+struct Ops;
 
 enum class GateScore { kSigmoid, kSoftmax };  // of the router's logits, over all experts
 enum class GroupScore { kTopTwoSum, kMax };   // a group's rank among groups, over its experts
 
+// The rule of a router, for all who route: configs, learner and decoder. The defaults are
+// DeepSeek-V3's without groups.
 struct GateRule {
-  int64_t num_experts = 0;        // E
+  int64_t num_experts = 0;        // E, routed
   int64_t experts_per_token = 0;  // K
   GateScore score = GateScore::kSigmoid;
   // Experts 0 .. E / num_groups - 1 are group 0, and so on; only those of the groups_per_token best
@@ -21,8 +23,10 @@ struct GateRule {
   int64_t num_groups = 1;
   int64_t groups_per_token = 1;
   GroupScore group_score = GroupScore::kTopTwoSum;
-  bool normalize = true;  // picked scores divided by their sum + 1e-20
-  float routed_scaling = 1.0f;
+  bool normalize_weights = true;  // picked scores divided by their sum + 1e-20
+  double routed_scaling = 1.0;    // then multiplied by this, in fp32
+
+  bool operator==(const GateRule&) const = default;
 };
 
 // One token. logits[E]; bias[E], or null without one. The K experts with the largest score + bias

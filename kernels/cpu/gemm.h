@@ -3,8 +3,8 @@
 // Matrix products against packed weights: c[rows, columns] = a[rows, depth] w[columns, depth]^T.
 //
 // Weights lie in panels of 16 columns, [columns / 16][depth][16], the last panel padded with zero
-// columns. Each output is one chain of fused multiply-adds over depth in ascending order, so
-// neither the number of rows, nor the thread count, nor the instruction set changes a bit of it.
+// columns. Each output is a sum over depth in the order of ops.h, so neither the number of
+// rows, nor the thread count, nor the instruction set changes a bit of it.
 
 #include <cstdint>
 

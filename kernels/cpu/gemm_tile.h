@@ -20,23 +20,30 @@ inline Vector LoadWeights(const uint16_t* p) {
   return Vector::LoadBf16(p);
 }
 
-// kRows x (kPanels * 16) outputs in registers over the whole of k.
+// kRows x (kPanels * 16) numbers in memory, which a tile in registers starts from or is added to.
+struct HeldTile {
+  const float* data;  // null: zeros
+  int64_t row;
+
+  template <class Vector>
+  Vector Load(int r, int p) const {
+    return Vector::Load(data + r * row + p * 16);
+  }
+};
+
+// sum = start + a w over `terms`, all of one block, in registers.
 template <class Vector, class Weight, int kRows, int kPanels>
-void Tile(const TileArgs& args, int64_t row, int64_t panel) {
-  const float* a = args.a + row * args.lda;
-  const Weight* w = static_cast<const Weight*>(args.panels) + panel * args.panel_stride;
-  float* c = args.c + row * args.ldc + panel * 16;
-  Vector sum[kRows][kPanels];
+[[gnu::always_inline]] inline void SumBlock(const float* a, int64_t lda, const Weight* w,
+                                            int64_t stride, int64_t terms, HeldTile start,
+                                            Vector (&sum)[kRows][kPanels]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
     for (int p = 0; p < kPanels; ++p) {
-      sum[r][p] = args.mode == TileMode::kContinue ? Vector::Load(c + r * args.ldc + p * 16)
-                                                   : Vector::Broadcast(0.0f);
+      sum[r][p] = start.data != nullptr ? start.Load<Vector>(r, p) : Vector::Broadcast(0.0f);
     }
   }
-  const int64_t lda = args.lda, stride = args.panel_stride, depth = args.k;
-  for (int64_t k = 0; k < depth; ++k) {
+  for (int64_t k = 0; k < terms; ++k) {
     Vector weights[kPanels];
 #pragma GCC unroll 16
     for (int p = 0; p < kPanels; ++p) weights[p] = LoadWeights<Vector>(w + p * stride + k * 16);
@@ -47,15 +54,50 @@ void Tile(const TileArgs& args, int64_t row, int64_t panel) {
       for (int p = 0; p < kPanels; ++p) sum[r][p] = Vector::Fma(x, weights[p], sum[r][p]);
     }
   }
+}
+
+template <class Vector, int kRows, int kPanels>
+[[gnu::always_inline]] inline void AddHeld(HeldTile held, Vector (&sum)[kRows][kPanels]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
-    for (int p = 0; p < kPanels; ++p) {
-      float* out = c + r * args.ldc + p * 16;
-      if (args.mode == TileMode::kAdd) sum[r][p] = Vector::Load(out) + sum[r][p];
-      sum[r][p].Store(out);
-    }
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = held.Load<Vector>(r, p) + sum[r][p];
   }
+}
+
+template <class Vector, int kRows, int kPanels>
+[[gnu::always_inline]] inline void StoreTile(const Vector (&sum)[kRows][kPanels], float* out,
+                                             int64_t row) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPanels; ++p) sum[r][p].Store(out + r * row + p * 16);
+  }
+}
+
+// kRows x (kPanels * 16) outputs: a block of the depth in registers, and between blocks the sum of
+// those before in memory that stays in the L1 cache.
+template <class Vector, class Weight, int kRows, int kPanels>
+void Tile(const TileArgs& args, int64_t row, int64_t panel) {
+  const float* a = args.a + row * args.lda;
+  const Weight* w = static_cast<const Weight*>(args.panels) + panel * args.panel_stride;
+  float* c = args.c + row * args.ldc + panel * 16;
+  const HeldTile none{nullptr, 0}, old{c, args.ldc};
+  const HeldTile start = args.mode == TileMode::kExtend ? old : none;
+  HeldTile before = args.mode == TileMode::kContinue ? old : none;
+  alignas(64) float total[kRows * kPanels * 16];
+  Vector sum[kRows][kPanels];
+  for (int64_t k = 0;;) {
+    const int64_t terms = std::min(kChainTerms, args.k - k);
+    SumBlock(a + k, args.lda, w + k * 16, args.panel_stride, terms, start, sum);
+    if (before.data != nullptr) AddHeld(before, sum);
+    k += kChainTerms;
+    if (k >= args.k) break;
+    StoreTile(sum, total, kPanels * 16);
+    before = {total, kPanels * 16};
+  }
+  if (args.mode == TileMode::kAdd) AddHeld(old, sum);
+  StoreTile(sum, c, args.ldc);
 }
 
 // kRows rows against panels [begin, end): the widest tile first, then halves of it.

@@ -43,7 +43,35 @@ std::vector<float> ProbeValues(size_t count, uint32_t state) {
   return values;
 }
 
-// Every output of every operation, in one row, on shapes with short tails.
+// Sums over more than one chain: of products, in lanes, and a chain that goes on.
+std::vector<float> ProbeLongSums(const Ops& ops) {
+  constexpr int64_t kRows = 5, kDepth = kChainTerms + 45, kPanels = 3, kColumns = kPanels * 16;
+  const std::vector<float> a = ProbeValues(kRows * kDepth, 6),
+                           w = ProbeValues(kDepth * kColumns, 7);
+  std::vector<float> all;
+  for (const TileMode mode :
+       {TileMode::kStore, TileMode::kContinue, TileMode::kAdd, TileMode::kExtend}) {
+    std::vector<float> c = ProbeValues(kRows * kColumns, 8);
+    ops.gemm_float({a.data(), kDepth, kRows, w.data(), kDepth * 16, kPanels,
+                    mode == TileMode::kExtend ? 45 : kDepth, c.data(), kColumns, mode});
+    all.insert(all.end(), c.begin(), c.end());
+  }
+  constexpr int64_t kLong = kRowBlock + 45;
+  std::vector<float> x = ProbeValues(kLong, 9), y = ProbeValues(kLong, 10), out(kLong), slope = y;
+  ops.rms_norm(x.data(), y.data(), 1e-5f, kLong, out.data());
+  all.push_back(out[0]);
+  ops.rms_norm_gradient(x.data(), y.data(), y.data(), 1e-5f, kLong, out.data(), slope.data());
+  all.push_back(out[0]);
+  float sum, weighted_sum;
+  ops.softmax_sums(x.data(), 0.7f, 3.0f, kLong, &sum, &weighted_sum);
+  all.insert(all.end(), {sum, weighted_sum, ops.exp_scaled(x.data(), 0.7f, 3.0f, kLong, nullptr)});
+  all.push_back(ops.softmax_exp(x.data(), 0.7f, kLong));
+  ops.softmax_gradient(x.data(), y.data(), all.back(), 0.6f, kLong);
+  all.push_back(y[0]);
+  return all;
+}
+
+// Every output of every operation, in one row, on shapes with short tails, and long sums.
 std::vector<float> ProbeOutputs(const Ops& ops) {
   constexpr int64_t kRows = 13, kDepth = 37, kPanels = 11, kColumns = kPanels * 16, kShort = 45;
   const std::vector<float> a = ProbeValues(kRows * kDepth, 1),
@@ -51,7 +79,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   std::vector<uint16_t> halves(w.size());
   for (size_t i = 0; i < w.size(); ++i)
     std::memcpy(&halves[i], reinterpret_cast<const char*>(&w[i]) + 2, 2);
-  std::vector<float> all;
+  std::vector<float> all = ProbeLongSums(ops);
   const auto keep = [&](const std::vector<float>& out) {
     all.insert(all.end(), out.begin(), out.end());
   };

@@ -1,9 +1,12 @@
 #pragma once
 
 // The inner loops, one set for each instruction set: plain C++ (the reference), AVX2, AVX-512. All
-// sets give the same bits: an output element of a product is one chain of fused multiply-adds over
-// k in ascending order; a sum over a row runs in 16 lanes (element i in lane i % 16) that are then
-// added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
+// sets give the same bits, since the order of every sum is fixed. One chain over a great depth
+// would lose digits with every rounding, so a sum is cut into blocks of kChainTerms terms, from
+// index 0 on. Block b is a chain from 0 over its terms in ascending order, with the result s_b;
+// these are added in ascending order too: ((s_0 + s_1) + s_2) + .. A product's terms are fused
+// multiply-adds over k. A sum over a row runs in 16 lanes (element i in lane i % 16), each a sum of
+// blocks; the lanes are then added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
 //
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.
@@ -15,10 +18,16 @@ namespace cohort::kernels {
 
 enum class Isa { kScalar, kAvx2, kAvx512 };
 
+constexpr int64_t kChainTerms = 256;
+// Elements of a row whose sum is one chain in each lane.
+constexpr int64_t kRowBlock = 16 * kChainTerms;
+
+// c and s_0, s_1, ..: the sums of the blocks of a b.
 enum class TileMode {
-  kStore,     // c = a b
-  kContinue,  // the chains start from c
-  kAdd,       // c = c + a b: chains from 0, one addition at the end (a residual)
+  kStore,     // c = (s_0 + s_1) + ..
+  kContinue,  // c = ((c + s_0) + s_1) + ..: c holds the sum of the blocks before these
+  kAdd,       // c = c + ((s_0 + s_1) + ..): one addition at the end (a residual)
+  kExtend,    // c, a part of a block, goes on: the chain starts from c, and k ends with the block
 };
 
 // c[rows, 16 * num_panels] from a[rows, k] and panels of 16 columns: element (kk, column) of panel

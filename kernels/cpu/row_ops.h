@@ -3,6 +3,7 @@
 // Operations along a row, written once for all vector types. Included by ops_*.cc. A row's last,
 // short vector is padded in registers, so rows need no padding in memory.
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -26,6 +27,32 @@ inline void StorePart(Vector v, float* p, int64_t count) {
   float lanes[16];
   v.Store(lanes);
   for (int i = 0; i < count; ++i) p[i] = lanes[i];
+}
+
+// A sum over a row in 16 lanes (ops.h): chains of kChainTerms terms, added up in order.
+template <class Vector>
+class LaneSum {
+ public:
+  void Add(Vector term) { chain_ = chain_ + term; }
+  void AddProduct(Vector a, Vector b) { chain_ = Vector::Fma(a, b, chain_); }
+  void EndChain() {
+    total_ = total_ + chain_;
+    chain_ = Vector::Broadcast(0.0f);
+  }
+  float Total() const { return Vector::Sum(total_); }
+
+ private:
+  Vector total_ = Vector::Broadcast(0.0f), chain_ = total_;
+};
+
+// add(i) for the vectors at 0, 16, .. of a row of n elements; the sums' chains end with each block.
+template <class F, class... Sums>
+[[gnu::always_inline]] inline void SumOverRow(int64_t n, F add, Sums&... sums) {
+  for (int64_t begin = 0; begin < n; begin += kRowBlock) {
+    const int64_t end = std::min(n, begin + kRowBlock);
+    for (int64_t i = begin; i < end; i += 16) add(i);
+    (sums.EndChain(), ...);
+  }
 }
 
 // e^x to about 1 ulp; 0 below -87, saturates above 88; NaN stays NaN. Cephes' expf: range reduction
@@ -56,12 +83,13 @@ inline Vector Sigmoid(Vector x) {
 
 template <class Vector>
 void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* out) {
-  Vector squares = Vector::Broadcast(0.0f);
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> squares;
+  const auto add = [&](int64_t i) {
     const Vector v = LoadPart<Vector>(x + i, n - i);
-    squares = Vector::Fma(v, v, squares);
-  }
-  const float mean = Vector::Sum(squares) / static_cast<float>(n);
+    squares.AddProduct(v, v);
+  };
+  SumOverRow(n, add, squares);
+  const float mean = squares.Total() / static_cast<float>(n);
   const Vector factor = Vector::Broadcast(1.0f / std::sqrt(mean + eps));
   for (int64_t i = 0; i < n; i += 16) {
     const Vector normed = LoadPart<Vector>(x + i, n - i) * factor;
@@ -73,17 +101,18 @@ void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* o
 template <class Vector>
 void RmsNormGradient(const float* x, const float* weight, const float* gradient, float eps,
                      int64_t n, float* d_x, float* d_weight) {
-  Vector squares = Vector::Broadcast(0.0f), products = squares;
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> squares, products;
+  const auto add = [&](int64_t i) {
     const Vector v = LoadPart<Vector>(x + i, n - i);
     const Vector g = LoadPart<Vector>(gradient + i, n - i) * LoadPart<Vector>(weight + i, n - i);
-    squares = Vector::Fma(v, v, squares);
-    products = Vector::Fma(v, g, products);
-  }
+    squares.AddProduct(v, v);
+    products.AddProduct(v, g);
+  };
+  SumOverRow(n, add, squares, products);
   const float size = static_cast<float>(n);
-  const float inverse = 1.0f / std::sqrt(Vector::Sum(squares) / size + eps);
+  const float inverse = 1.0f / std::sqrt(squares.Total() / size + eps);
   const Vector factor = Vector::Broadcast(inverse);
-  const Vector mean = Vector::Broadcast(Vector::Sum(products) * inverse / size);
+  const Vector mean = Vector::Broadcast(products.Total() * inverse / size);
   for (int64_t i = 0; i < n; i += 16) {
     const Vector g = LoadPart<Vector>(gradient + i, n - i);
     const Vector y = LoadPart<Vector>(x + i, n - i) * factor;
@@ -150,26 +179,28 @@ float SoftmaxExp(float* x, float scale, int64_t n) {
     largest = Vector::Max(largest, LoadPart<Vector>(x + i, n - i, x[0]) * factor);
   }
   const Vector max = Vector::Broadcast(Vector::Largest(largest));
-  Vector sum = Vector::Broadcast(0.0f);
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> sum;
+  const auto add = [&](int64_t i) {
     // -inf in the padding: e^-inf adds exactly 0 to its lane.
     const Vector e = Exp<Vector>(LoadPart<Vector>(x + i, n - i, -INFINITY) * factor - max);
-    sum = sum + e;
+    sum.Add(e);
     StorePart(e, x + i, n - i);
-  }
-  return Vector::Sum(sum);
+  };
+  SumOverRow(n, add, sum);
+  return sum.Total();
 }
 
 template <class Vector>
 void SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t n) {
   const Vector normalizer = Vector::Broadcast(1.0f / sum), factor = Vector::Broadcast(scale);
-  Vector products = Vector::Broadcast(0.0f);
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> products;
+  const auto add = [&](int64_t i) {
     const Vector p = LoadPart<Vector>(e + i, n - i) * normalizer;
-    products = Vector::Fma(p, LoadPart<Vector>(gradient + i, n - i), products);
+    products.AddProduct(p, LoadPart<Vector>(gradient + i, n - i));
     StorePart(p, e + i, n - i);
-  }
-  const Vector mean = Vector::Broadcast(Vector::Sum(products));
+  };
+  SumOverRow(n, add, products);
+  const Vector mean = Vector::Broadcast(products.Total());
   for (int64_t i = 0; i < n; i += 16) {
     const Vector centred = LoadPart<Vector>(gradient + i, n - i) - mean;
     StorePart(LoadPart<Vector>(e + i, n - i) * centred * factor, gradient + i, n - i);
@@ -193,13 +224,14 @@ float MaxScaled(const float* x, float temperature, int64_t n) {
 template <class Vector>
 float ExpScaled(const float* x, float temperature, float max, int64_t n, float* out) {
   const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
-  Vector sum = Vector::Broadcast(0.0f);
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> sum;
+  const auto add = [&](int64_t i) {
     const Vector e = Exp<Vector>(LoadPart<Vector>(x + i, n - i, -INFINITY) / divisor - largest);
-    sum = sum + e;
+    sum.Add(e);
     if (out != nullptr) StorePart(e, out + i, n - i);
-  }
-  return Vector::Sum(sum);
+  };
+  SumOverRow(n, add, sum);
+  return sum.Total();
 }
 
 template <class Vector>
@@ -207,16 +239,17 @@ void SoftmaxSums(const float* x, float temperature, float max, int64_t n, float*
                  float* weighted_sum) {
   const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
   const Vector lowest = Vector::Broadcast(-1e30f);  // of z, whose product with e^z = 0 is then 0
-  Vector total = Vector::Broadcast(0.0f), weighted = total;
-  for (int64_t i = 0; i < n; i += 16) {
+  LaneSum<Vector> total, weighted;
+  const auto add = [&](int64_t i) {
     const Vector v = LoadPart<Vector>(x + i, n - i, -INFINITY);
     const Vector z = Vector::Max(lowest, v / divisor - largest);
     const Vector e = Exp<Vector>(z);
-    total = total + e;
-    weighted = Vector::Fma(z, e, weighted);
-  }
-  *sum = Vector::Sum(total);
-  *weighted_sum = Vector::Sum(weighted);
+    total.Add(e);
+    weighted.AddProduct(z, e);
+  };
+  SumOverRow(n, add, total, weighted);
+  *sum = total.Total();
+  *weighted_sum = weighted.Total();
 }
 
 template <class Vector>

@@ -11,8 +11,9 @@ namespace {
 
 constexpr int64_t kPanel = 16;
 // Query rows at once. Few, since the scores of a block are computed up to its last row's key, and
-// those above the diagonal in vain.
+// those above the diagonal in vain. To the gradients of keys and values each block adds one chain.
 constexpr int64_t kBlock = 48;
+static_assert(kBlock <= kChainTerms);
 
 int64_t Pad(int64_t n) { return (n + kPanel - 1) / kPanel * kPanel; }
 

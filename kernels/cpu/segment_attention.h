@@ -5,7 +5,9 @@
 // are therefore computed once (as in arXiv 2506.05433).
 //
 // Shapes: T packed rows, H query heads, G KV heads (H a multiple of G), d_k and d_v dimensions of a
-// head. Scores of a row are computed whole, so the softmax is exact.
+// head. Scores of a row are computed whole, so the softmax is exact. Sums over keys run in the
+// order of ops.h from the first key of the prefix on, hence a prefix gives the bits of a copy of
+// it.
 
 #include <cstdint>
 #include <span>
@@ -42,7 +44,7 @@ struct SegmentAttentionGradients {
   float* v = nullptr;  // [T, G, d_v], added to
 };
 // Gradients of <out, out_gradient>; out_gradient[T, H, d_v]. Their bits do not depend on
-// `parallel`.
+// `parallel`. Those of keys and values are sums of chains over at most 48 queries.
 void AttendSegmentsBackward(const SegmentAttentionArgs& args, const float* out_gradient,
                             const SegmentAttentionGradients& gradients, const Ops& ops,
                             const ParallelTasks& parallel);

@@ -18,7 +18,7 @@ ChatTemplate::ChatTemplate(std::string source) : source_(std::move(source)) {
                                        " MiB; expected at most " + std::to_string(kMaxMiB));
   }
   auto program = std::make_unique<Program>();
-  jinja::Parser parser(source_);
+  jinja::TemplateParser parser(source_);
   program->body = parser.Parse();
   program->marks_generation = parser.has_generation();
   program_ = std::move(program);
@@ -43,7 +43,7 @@ ChatTemplate::MarkedText ChatTemplate::RenderMarked(const nlohmann::ordered_json
 
 std::string ChatTemplate::Run(const nlohmann::ordered_json& messages, bool add_generation_prompt,
                               const nlohmann::ordered_json& variables,
-                              std::vector<Span>* generated) const {
+                              std::vector<GeneratedSpan>* generated) const {
   jinja::Dict names;
   try {
     // transformers always passes these two, null when the user gives none.

@@ -21,12 +21,12 @@ class ChatTemplate {
   std::string Render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
                      const nlohmann::ordered_json& variables) const;
 
-  struct Span {
+  struct GeneratedSpan {
     size_t begin, end;
   };
   struct MarkedText {
     std::string text;
-    std::vector<Span> generated;  // bytes that {% generation %} blocks wrote, in order
+    std::vector<GeneratedSpan> generated;  // bytes that {% generation %} blocks wrote, in order
   };
   // The same, with what the template marks as the assistant's.
   MarkedText RenderMarked(const nlohmann::ordered_json& messages, bool add_generation_prompt,
@@ -38,7 +38,8 @@ class ChatTemplate {
  private:
   struct Program;
   std::string Run(const nlohmann::ordered_json& messages, bool add_generation_prompt,
-                  const nlohmann::ordered_json& variables, std::vector<Span>* generated) const;
+                  const nlohmann::ordered_json& variables,
+                  std::vector<GeneratedSpan>* generated) const;
 
   std::string source_;
   std::unique_ptr<const Program> program_;

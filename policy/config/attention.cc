@@ -14,8 +14,8 @@ int64_t EvenHeadDim(const ConfigFields& fields, const char* key, int64_t value) 
 
 // The heads of grouped-query attention; `absent_kv_heads` of 0 means that the field is required.
 void ReadHeads(const ConfigFields& fields, int64_t absent_kv_heads, int64_t absent_head_dim,
-               ModelConfig& config) {
-  AttentionConfig& attention = config.attention;
+               ModelConfig* config) {
+  AttentionConfig& attention = config->attention;
   attention.num_kv_heads =
       absent_kv_heads > 0
           ? fields.IntOr("num_key_value_heads", 1, attention.num_heads, absent_kv_heads)
@@ -30,8 +30,8 @@ void ReadHeads(const ConfigFields& fields, int64_t absent_kv_heads, int64_t abse
   for (const char* key : {"rope_interleaved", "rope_interleave"}) fields.Only(key, false, false);
 }
 
-void ReadLatentAttention(const ConfigFields& fields, ModelConfig& config) {
-  AttentionConfig& attention = config.attention;
+void ReadLatentAttention(const ConfigFields& fields, ModelConfig* config) {
+  AttentionConfig& attention = config->attention;
   attention.kind = AttentionKind::kLatent;
   const int64_t heads = attention.num_heads;
   attention.num_kv_heads = fields.IntOr("num_key_value_heads", 1, kMaxHeads, heads);
@@ -52,65 +52,70 @@ void ReadLatentAttention(const ConfigFields& fields, ModelConfig& config) {
 
 }  // namespace
 
-void ReadLlamaAttention(const ConfigFields& fields, ModelConfig& config) {
-  const int64_t heads = config.attention.num_heads;
-  ReadHeads(fields, heads, config.width / heads, config);
+void ReadLlamaAttention(const ConfigFields& fields, ModelConfig* config) {
+  const int64_t heads = config->attention.num_heads;
+  ReadHeads(fields, heads, config->width / heads, config);
   fields.Only("attention_bias", false, false);
 }
 
-void ReadQwen2Attention(const ConfigFields& fields, ModelConfig& config) {
-  ReadHeads(fields, 0, config.width / config.attention.num_heads, config);
-  config.attention.qkv_bias = true;
+void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
+  config->attention.qkv_bias = true;
 }
 
-void ReadQwen3Attention(const ConfigFields& fields, ModelConfig& config) {
-  const bool dense = config.family == "qwen3";
-  ReadHeads(fields, 0, dense ? 128 : config.width / config.attention.num_heads, config);
-  config.attention.qk_norm = true;
+void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config) {
+  const bool dense = config->family == "qwen3";
+  ReadHeads(fields, 0, dense ? 128 : config->width / config->attention.num_heads, config);
+  config->attention.qk_norm = true;
   fields.Only("attention_bias", false, false);
 }
 
-void ReadMixtralAttention(const ConfigFields& fields, ModelConfig& config) {
-  ReadHeads(fields, 0, config.width / config.attention.num_heads, config);
+void ReadMixtralAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
   fields.Only("attention_bias", false, false);
 }
 
-void ReadGlm4Attention(const ConfigFields& fields, ModelConfig& config) {
-  ReadHeads(fields, 0, config.width / config.attention.num_heads, config);
-  config.attention.qkv_bias = fields.BoolOr("attention_bias", false);
-  config.attention.qk_norm = fields.BoolOr("use_qk_norm", false);
+void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
+  config->attention.qkv_bias = fields.BoolOr("attention_bias", false);
+  config->attention.qk_norm = fields.BoolOr("use_qk_norm", false);
 }
 
-void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig& config) {
+void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig* config) {
   ReadLatentAttention(fields, config);
-  config.rope.interleaved = true;
+  config->rope.interleaved = true;
 }
 
-void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig& config) {
+void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig* config) {
   ReadLatentAttention(fields, config);
-  config.rope.interleaved = fields.BoolOr("rope_interleave", true);
+  config->rope.interleaved = fields.BoolOr("rope_interleave", true);
 }
 
-void WriteHeads(const ModelConfig& config, json& out) {
+json HeadsToJson(const ModelConfig& config) {
+  json out;
   out["num_key_value_heads"] = config.attention.num_kv_heads;
   out["head_dim"] = config.attention.head_dim;
+  return out;
 }
 
-void WriteUnbiasedHeads(const ModelConfig& config, json& out) {
-  WriteHeads(config, out);
+json UnbiasedHeadsToJson(const ModelConfig& config) {
+  json out = HeadsToJson(config);
   out["attention_bias"] = false;
+  return out;
 }
 
-void WriteGlm4Attention(const ModelConfig& config, json& out) {
-  WriteHeads(config, out);
+json Glm4AttentionToJson(const ModelConfig& config) {
+  json out = HeadsToJson(config);
   out["attention_bias"] = config.attention.qkv_bias;
   out["use_qk_norm"] = config.attention.qk_norm;
   // The class's default is 0.5; transformers 4 reads it here, 5 in rope_parameters.
   out["partial_rotary_factor"] = 1.0;
   out["rope_parameters"]["partial_rotary_factor"] = 1.0;
+  return out;
 }
 
-void WriteLatentAttention(const ModelConfig& config, json& out) {
+json LatentAttentionToJson(const ModelConfig& config) {
+  json out;
   const AttentionConfig& attention = config.attention;
   out["num_key_value_heads"] = attention.num_heads;
   out["q_lora_rank"] = attention.q_lora_rank > 0 ? json(attention.q_lora_rank) : json();
@@ -120,6 +125,7 @@ void WriteLatentAttention(const ModelConfig& config, json& out) {
   out["v_head_dim"] = attention.v_head_dim;
   out["attention_bias"] = false;
   out["rope_interleave"] = config.rope.interleaved;
+  return out;
 }
 
 }  // namespace cohort::policy

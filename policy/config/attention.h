@@ -9,17 +9,17 @@
 
 namespace cohort::policy {
 
-void ReadLlamaAttention(const ConfigFields& fields, ModelConfig& config);
-void ReadQwen2Attention(const ConfigFields& fields, ModelConfig& config);
-void ReadQwen3Attention(const ConfigFields& fields, ModelConfig& config);
-void ReadMixtralAttention(const ConfigFields& fields, ModelConfig& config);
-void ReadGlm4Attention(const ConfigFields& fields, ModelConfig& config);
-void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig& config);
-void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig& config);
+void ReadLlamaAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadMixtralAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig* config);
 
-void WriteHeads(const ModelConfig& config, nlohmann::json& out);          // qwen2, mixtral
-void WriteUnbiasedHeads(const ModelConfig& config, nlohmann::json& out);  // llama, qwen3, qwen3_moe
-void WriteGlm4Attention(const ModelConfig& config, nlohmann::json& out);
-void WriteLatentAttention(const ModelConfig& config, nlohmann::json& out);
+nlohmann::json HeadsToJson(const ModelConfig& config);          // qwen2, mixtral
+nlohmann::json UnbiasedHeadsToJson(const ModelConfig& config);  // llama, qwen3, qwen3_moe
+nlohmann::json Glm4AttentionToJson(const ModelConfig& config);
+nlohmann::json LatentAttentionToJson(const ModelConfig& config);
 
 }  // namespace cohort::policy

@@ -54,7 +54,7 @@ std::vector<int64_t> ReadEosIds(const ConfigFields& fields, int64_t vocab_size) 
   return eos_ids;
 }
 
-const Family& ReadFamily(const ConfigFields& fields) {
+const ModelFamily& ReadFamily(const ConfigFields& fields) {
   if (!fields.Has("model_type") || !fields.At("model_type").is_string()) {
     fields.Refuse("model_type", "missing", "the name of a model family");
   }
@@ -75,7 +75,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
     throw Error(ErrorCode::kUsage, file_name + ": expected a JSON object");
   }
   const ConfigFields fields(object, file_name);
-  const Family& family = ReadFamily(fields);
+  const ModelFamily& family = ReadFamily(fields);
   RefuseUnsupported(fields, family.defaults);
   CheckQuantizationConfig(fields);
   ModelConfig config;
@@ -89,10 +89,10 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
   config.eos_ids = ReadEosIds(fields, config.vocab_size);
-  ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, config);
+  ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, &config);
   config.attention.num_heads = fields.Int("num_attention_heads", 1, kMaxHeads);
-  family.read_attention(fields, config);
-  if (family.read_moe != nullptr) family.read_moe(fields, config);
+  family.read_attention(fields, &config);
+  if (family.read_moe != nullptr) family.read_moe(fields, &config);
   return config;
 }
 
@@ -100,8 +100,10 @@ ModelConfig ReadConfig(const std::filesystem::path& config_json) {
   return ParseConfig(base::ReadBoundedJsonObject(config_json), config_json.string());
 }
 
-json ConfigToJson(const ModelConfig& config, const std::string& dtype) {
-  const Family& family = FindFamily(config.family, "the model's config");
+json ConfigToJson(const ModelConfig& config, Dtype dtype) {
+  const bool fp8 = dtype == Dtype::kFloat8E4m3;
+  const std::string dtype_name(NameOf(fp8 ? Dtype::kBFloat16 : dtype));
+  const ModelFamily& family = FindFamily(config.family, "the model's config");
   json out = {{"architectures", {family.architecture}},
               {"model_type", family.model_type},
               {"vocab_size", config.vocab_size},
@@ -116,15 +118,17 @@ json ConfigToJson(const ModelConfig& config, const std::string& dtype) {
               {"attention_dropout", 0.0},
               {"initializer_range", 0.02},
               {"use_cache", true},
-              {"torch_dtype", dtype},
-              {"dtype", dtype}};
+              {"torch_dtype", dtype_name},
+              {"dtype", dtype_name}};
   out["bos_token_id"] = config.bos_id >= 0 ? json(config.bos_id) : json();
   out["eos_token_id"] = config.eos_ids.empty()       ? json()
                         : config.eos_ids.size() == 1 ? json(config.eos_ids[0])
                                                      : json(config.eos_ids);
-  WriteRope(config.rope, out);
-  family.write_attention(config, out);
-  if (family.write_moe != nullptr) family.write_moe(config, out);
+  const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
+  add(RopeToJson(config.rope));
+  add(family.attention_to_json(config));
+  if (family.moe_to_json != nullptr) add(family.moe_to_json(config));
+  if (fp8) out["quantization_config"] = Fp8QuantizationConfig(config);
   return out;
 }
 

@@ -10,6 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/gate.h"
+#include "policy/tensor/dtype.h"
+
 namespace cohort::policy {
 
 enum class AttentionKind {
@@ -68,24 +71,15 @@ struct RopeConfig {
   bool operator==(const RopeConfig&) const = default;
 };
 
-enum class GateScore { kSigmoid, kSoftmax };  // of the router's logits, over all experts
-enum class GroupScore { kTopTwoSum, kMax };   // a group's rank among groups
+using kernels::GateScore;
+using kernels::GroupScore;
 
 // Mixture of experts; the defaults are DeepSeek-V3's (arXiv 2412.19437, eq. 12-16) without groups.
 // num_experts == 0 means a dense model.
-struct MoeConfig {
-  int64_t num_experts = 0;         // E, routed
-  int64_t experts_per_token = 0;   // K
+struct MoeConfig : kernels::GateRule {  // which experts a token goes to
+  bool selection_bias = true;      // e_score_correction_bias: added for choosing, not for weighing
   int64_t num_shared_experts = 0;  // width of the shared expert = num_shared_experts * expert_width
   int64_t expert_width = 0;        // m
-
-  GateScore score = GateScore::kSigmoid;
-  bool selection_bias = true;    // e_score_correction_bias: added for choosing, not for weighing
-  int64_t num_groups = 1;        // experts 0..E/n-1 are group 0, and so on
-  int64_t groups_per_token = 1;  // experts of other groups are never picked
-  GroupScore group_score = GroupScore::kTopTwoSum;
-  bool normalize_weights = true;  // divide the K picked gate values by their sum + 1e-20
-  double routed_scaling = 1.0;    // then multiply by this
 
   // The MoE layers; the others have a dense FFN of width ffn_width.
   int64_t first_dense_layers = 0;     // layers before this index are dense
@@ -94,7 +88,7 @@ struct MoeConfig {
   bool operator==(const MoeConfig&) const = default;
 };
 
-// Whether to load the multi-token-prediction layers that a folder holds: the decoder has no use for
+// A folder's multi-token-prediction layers are loaded or left out: the decoder has no use for
 // them.
 enum class MtpLayers { kLeaveOut, kLoad };
 
@@ -125,7 +119,8 @@ struct ModelConfig {
 ModelConfig ParseConfig(const nlohmann::json& config, const std::string& file_name);
 ModelConfig ReadConfig(const std::filesystem::path& config_json);
 
-// config.json that transformers 4 and 5 load.
-nlohmann::json ConfigToJson(const ModelConfig& config, const std::string& dtype);
+// config.json that transformers 4 and 5 load, of a folder with weights of `dtype`. For kFloat8E4m3
+// it has a quantization_config, and bfloat16 as the dtype of the other tensors.
+nlohmann::json ConfigToJson(const ModelConfig& config, Dtype dtype);
 
 }  // namespace cohort::policy

@@ -14,79 +14,79 @@ constexpr FamilyDefaults kQwenDefaults{.use_sliding_window = false};
 constexpr ExpertNames kMixtralNames{
     .block = ".block_sparse_moe.", .gate = "w1", .up = "w3", .down = "w2"};
 
-const Family kFamilies[] = {
+const ModelFamily kFamilies[] = {
     {.model_type = "llama",
      .architecture = "LlamaForCausalLM",
      .defaults = {},
      .experts = {},
      .read_attention = ReadLlamaAttention,
-     .write_attention = WriteUnbiasedHeads,
+     .attention_to_json = UnbiasedHeadsToJson,
      .read_moe = nullptr,
-     .write_moe = nullptr},
+     .moe_to_json = nullptr},
     {.model_type = "qwen2",
      .architecture = "Qwen2ForCausalLM",
      .defaults = kQwenDefaults,
      .experts = {},
      .read_attention = ReadQwen2Attention,
-     .write_attention = WriteHeads,
+     .attention_to_json = HeadsToJson,
      .read_moe = nullptr,
-     .write_moe = nullptr},
+     .moe_to_json = nullptr},
     {.model_type = "qwen3",
      .architecture = "Qwen3ForCausalLM",
      .defaults = kQwenDefaults,
      .experts = {},
      .read_attention = ReadQwen3Attention,
-     .write_attention = WriteUnbiasedHeads,
+     .attention_to_json = UnbiasedHeadsToJson,
      .read_moe = nullptr,
-     .write_moe = nullptr},
+     .moe_to_json = nullptr},
     {.model_type = "qwen3_moe",
      .architecture = "Qwen3MoeForCausalLM",
      .defaults = kQwenDefaults,
      .experts = {},
      .read_attention = ReadQwen3Attention,
-     .write_attention = WriteUnbiasedHeads,
+     .attention_to_json = UnbiasedHeadsToJson,
      .read_moe = ReadQwen3Moe,
-     .write_moe = WriteQwen3Moe},
+     .moe_to_json = Qwen3MoeToJson},
     {.model_type = "mixtral",
      .architecture = "MixtralForCausalLM",
      .defaults = {.norm_eps = 1e-5, .rope_base = 1e6},
      .experts = kMixtralNames,
      .read_attention = ReadMixtralAttention,
-     .write_attention = WriteHeads,
+     .attention_to_json = HeadsToJson,
      .read_moe = ReadMixtralMoe,
-     .write_moe = WriteMixtralMoe},
+     .moe_to_json = MixtralMoeToJson},
     {.model_type = "glm4_moe",
      .architecture = "Glm4MoeForCausalLM",
      .defaults = {.norm_eps = 1e-5, .partial_rotary_factor = 0.5},
      .experts = {},
      .read_attention = ReadGlm4Attention,
-     .write_attention = WriteGlm4Attention,
+     .attention_to_json = Glm4AttentionToJson,
      .read_moe = ReadGlm4Moe,
-     .write_moe = WriteDeepSeekV3Moe},
+     .moe_to_json = DeepSeekV3MoeToJson},
     {.model_type = "deepseek_v2",
      .architecture = "DeepseekV2ForCausalLM",
      .defaults = {},
      .experts = {},
      .read_attention = ReadDeepSeekV2Attention,
-     .write_attention = WriteLatentAttention,
+     .attention_to_json = LatentAttentionToJson,
      .read_moe = ReadDeepSeekV2Moe,
-     .write_moe = WriteDeepSeekV2Moe},
+     .moe_to_json = DeepSeekV2MoeToJson},
     {.model_type = "deepseek_v3",
      .architecture = "DeepseekV3ForCausalLM",
      .defaults = {},
      .experts = {},
      .read_attention = ReadDeepSeekV3Attention,
-     .write_attention = WriteLatentAttention,
+     .attention_to_json = LatentAttentionToJson,
      .read_moe = ReadDeepSeekV3Moe,
-     .write_moe = WriteDeepSeekV3Moe},
+     .moe_to_json = DeepSeekV3MoeToJson},
 };
 
 }  // namespace
 
-const Family& FindFamily(const std::string& model_type, const std::string& file_name) {
+const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name) {
   std::vector<std::string> names;
   std::string all;
-  for (const Family& family : kFamilies) {
+  for (const ModelFamily& family : kFamilies) {
     if (model_type == family.model_type) return family;
     names.push_back(family.model_type);
     all += (all.empty() ? "" : ", ") + names.back();

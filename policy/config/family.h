@@ -10,8 +10,8 @@
 
 namespace cohort::policy {
 
-// How a folder on disk names a MoE layer; in memory all families have policy/weights/weights.h's
-// names.
+// Names of a MoE layer's tensors in a folder; in memory all families have
+// policy/weights/weights.h's names.
 struct ExpertNames {
   const char* block = ".mlp.";
   const char* gate = "gate_proj";
@@ -27,20 +27,21 @@ struct FamilyDefaults {
   bool use_sliding_window = true;  // where a sliding_window is stated
 };
 
-struct Family {
+struct ModelFamily {
   const char* model_type;
   const char* architecture;
   FamilyDefaults defaults;
   ExpertNames experts;
-  // Sets config.attention and, where the family has a say, config.rope.interleaved.
-  void (*read_attention)(const ConfigFields& fields, ModelConfig& config);
-  void (*write_attention)(const ModelConfig& config, nlohmann::json& out);
-  // Sets config.moe; null in a dense family.
-  void (*read_moe)(const ConfigFields& fields, ModelConfig& config);
-  void (*write_moe)(const ModelConfig& config, nlohmann::json& out);
+  // Sets config->attention and, where the family has a say, config->rope.interleaved.
+  void (*read_attention)(const ConfigFields& fields, ModelConfig* config);
+  // The fields of config.json, to be merged with the others'.
+  nlohmann::json (*attention_to_json)(const ModelConfig& config);
+  // Sets config->moe; null in a dense family.
+  void (*read_moe)(const ConfigFields& fields, ModelConfig* config);
+  nlohmann::json (*moe_to_json)(const ModelConfig& config);
 };
 
 // kUsage naming the nearest family and all of them.
-const Family& FindFamily(const std::string& model_type, const std::string& file_name);
+const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name);
 
 }  // namespace cohort::policy

@@ -36,7 +36,7 @@ class ConfigFields {
   int64_t IntOr(const char* key, int64_t low, int64_t high, int64_t fallback) const {
     return Has(key) ? Int(key, low, high) : fallback;
   }
-  // Of the names of one field, the first that is there.
+  // One field has two names: the one that is there, `name` where both are or neither is.
   const char* NameOf(const char* name, const char* other) const {
     return Has(name) || !Has(other) ? name : other;
   }

@@ -9,52 +9,52 @@ namespace {
 
 using nlohmann::json;
 
-void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig& config) {
-  MoeConfig& moe = config.moe;
+void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
   // transformers 5 takes num_local_experts as another name of the same field.
   moe.num_experts = fields.Int(fields.NameOf(key, "num_local_experts"), 2,
-                               std::min(kMaxExperts, kMaxExpertsInAll / config.num_layers));
+                               std::min(kMaxExperts, kMaxExpertsInAll / config->num_layers));
   moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
 }
 
-void ReadGroups(const ConfigFields& fields, MoeConfig& moe) {
-  const int64_t groups = moe.num_groups;
-  const int64_t size = moe.num_experts / groups;
-  const int64_t least = moe.group_score == GroupScore::kTopTwoSum && groups > 1 ? 2 : 1;
-  if (moe.num_experts % groups != 0 || size < least) {
+void ReadGroups(const ConfigFields& fields, MoeConfig* moe) {
+  const int64_t groups = moe->num_groups;
+  const int64_t size = moe->num_experts / groups;
+  const int64_t least = moe->group_score == GroupScore::kTopTwoSum && groups > 1 ? 2 : 1;
+  if (moe->num_experts % groups != 0 || size < least) {
     fields.Refuse("n_group", std::to_string(groups),
-                  "a divisor of the number of experts, " + std::to_string(moe.num_experts) +
+                  "a divisor of the number of experts, " + std::to_string(moe->num_experts) +
                       ", that leaves at least " + std::to_string(least) + " in a group");
   }
-  if (moe.experts_per_token > moe.groups_per_token * size) {
-    fields.Refuse("num_experts_per_tok", std::to_string(moe.experts_per_token),
-                  "at most the " + std::to_string(moe.groups_per_token * size) +
+  if (moe->experts_per_token > moe->groups_per_token * size) {
+    fields.Refuse("num_experts_per_tok", std::to_string(moe->experts_per_token),
+                  "at most the " + std::to_string(moe->groups_per_token * size) +
                       " experts in topk_group groups");
   }
 }
 
-// What deepseek_v2, deepseek_v3 and glm4_moe have in common.
-void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig& config) {
-  MoeConfig& moe = config.moe;
+// The fields that deepseek_v2, deepseek_v3 and glm4_moe have in common.
+void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
   ReadExperts(fields, "n_routed_experts", config);
   moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
   fields.Only("moe_layer_freq", 1, 1);
 }
 
 // The gate of deepseek_v3 and glm4_moe, and their multi-token-prediction layers.
-void ReadSigmoidGate(const ConfigFields& fields, ModelConfig& config) {
-  config.num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
-  MoeConfig& moe = config.moe;
+void ReadSigmoidGate(const ConfigFields& fields, ModelConfig* config) {
+  config->num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
+  MoeConfig& moe = config->moe;
   fields.Only("scoring_func", "sigmoid", "sigmoid");
   fields.Only("topk_method", "noaux_tc", "noaux_tc");
   moe.normalize_weights = fields.BoolOr("norm_topk_prob", true);
-  ReadGroups(fields, moe);
+  ReadGroups(fields, &moe);
 }
 
-void SetSoftmaxGate(MoeConfig& moe) {
-  moe.score = GateScore::kSoftmax;
-  moe.selection_bias = false;
-  moe.group_score = GroupScore::kMax;
+void SetSoftmaxGate(MoeConfig* moe) {
+  moe->score = GateScore::kSoftmax;
+  moe->selection_bias = false;
+  moe->group_score = GroupScore::kMax;
 }
 
 std::vector<int64_t> ReadDenseLayers(const ConfigFields& fields) {
@@ -71,7 +71,8 @@ std::vector<int64_t> ReadDenseLayers(const ConfigFields& fields) {
   return layers;
 }
 
-void WriteDeepSeekExperts(const MoeConfig& moe, json& out) {
+json DeepSeekExpertsToJson(const MoeConfig& moe) {
+  json out;
   out["n_routed_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
   out["n_shared_experts"] = moe.num_shared_experts;
@@ -82,13 +83,14 @@ void WriteDeepSeekExperts(const MoeConfig& moe, json& out) {
   out["norm_topk_prob"] = moe.normalize_weights;
   out["n_group"] = moe.num_groups;
   out["topk_group"] = moe.groups_per_token;
+  return out;
 }
 
 }  // namespace
 
-void ReadGlm4Moe(const ConfigFields& fields, ModelConfig& config) {
+void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
-  MoeConfig& moe = config.moe;
+  MoeConfig& moe = config->moe;
   moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
   moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 1);
   moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
@@ -97,9 +99,9 @@ void ReadGlm4Moe(const ConfigFields& fields, ModelConfig& config) {
   ReadSigmoidGate(fields, config);
 }
 
-void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config) {
+void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
-  MoeConfig& moe = config.moe;
+  MoeConfig& moe = config->moe;
   moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
   moe.first_dense_layers = fields.Int("first_k_dense_replace", 0, kMaxLayers);
   moe.routed_scaling = fields.Positive("routed_scaling_factor");
@@ -108,10 +110,10 @@ void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config) {
   ReadSigmoidGate(fields, config);
 }
 
-void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig& config) {
+void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
-  MoeConfig& moe = config.moe;
-  SetSoftmaxGate(moe);
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
   moe.num_shared_experts = fields.Int("n_shared_experts", 0, 64);
   moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 0);
   moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
@@ -124,12 +126,12 @@ void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig& config) {
   fields.Only("topk_method", "group_limited_greedy", "greedy");
   moe.num_groups = fields.Int("n_group", 1, moe.num_experts);
   moe.groups_per_token = fields.Int("topk_group", 1, moe.num_groups);
-  ReadGroups(fields, moe);
+  ReadGroups(fields, &moe);
 }
 
-void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config) {
-  MoeConfig& moe = config.moe;
-  SetSoftmaxGate(moe);
+void ReadQwen3Moe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
   ReadExperts(fields, "num_experts", config);
   moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
   moe.normalize_weights = fields.BoolOr("norm_topk_prob", false);
@@ -137,28 +139,31 @@ void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config) {
   moe.dense_layers = ReadDenseLayers(fields);
 }
 
-void ReadMixtralMoe(const ConfigFields& fields, ModelConfig& config) {
-  MoeConfig& moe = config.moe;
-  SetSoftmaxGate(moe);
+void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
   ReadExperts(fields, "num_local_experts", config);
   moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
   fields.Only("router_jitter_noise", 0.0, 0.0);
 }
 
-void WriteDeepSeekV3Moe(const ModelConfig& config, json& out) {
-  WriteDeepSeekExperts(config.moe, out);
+json DeepSeekV3MoeToJson(const ModelConfig& config) {
+  json out = DeepSeekExpertsToJson(config.moe);
   out["scoring_func"] = "sigmoid";
   out["topk_method"] = "noaux_tc";
   out["num_nextn_predict_layers"] = config.num_mtp_layers;
+  return out;
 }
 
-void WriteDeepSeekV2Moe(const ModelConfig& config, json& out) {
-  WriteDeepSeekExperts(config.moe, out);
+json DeepSeekV2MoeToJson(const ModelConfig& config) {
+  json out = DeepSeekExpertsToJson(config.moe);
   out["scoring_func"] = "softmax";
   out["topk_method"] = config.moe.num_groups > 1 ? "group_limited_greedy" : "greedy";
+  return out;
 }
 
-void WriteQwen3Moe(const ModelConfig& config, json& out) {
+json Qwen3MoeToJson(const ModelConfig& config) {
+  json out;
   const MoeConfig& moe = config.moe;
   out["num_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
@@ -166,15 +171,18 @@ void WriteQwen3Moe(const ModelConfig& config, json& out) {
   out["norm_topk_prob"] = moe.normalize_weights;
   out["decoder_sparse_step"] = moe.sparse_step;
   out["mlp_only_layers"] = moe.dense_layers;
+  return out;
 }
 
-void WriteMixtralMoe(const ModelConfig& config, json& out) {
+json MixtralMoeToJson(const ModelConfig& config) {
+  json out;
   const MoeConfig& moe = config.moe;
   out["num_local_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
   out["intermediate_size"] = moe.expert_width;
   out["sliding_window"] = nullptr;
   out["router_jitter_noise"] = 0.0;
+  return out;
 }
 
 }  // namespace cohort::policy

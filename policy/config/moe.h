@@ -9,15 +9,15 @@
 
 namespace cohort::policy {
 
-void ReadGlm4Moe(const ConfigFields& fields, ModelConfig& config);
-void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig& config);
-void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig& config);
-void ReadQwen3Moe(const ConfigFields& fields, ModelConfig& config);
-void ReadMixtralMoe(const ConfigFields& fields, ModelConfig& config);
+void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen3Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config);
 
-void WriteDeepSeekV2Moe(const ModelConfig& config, nlohmann::json& out);
-void WriteDeepSeekV3Moe(const ModelConfig& config, nlohmann::json& out);  // glm4_moe too
-void WriteQwen3Moe(const ModelConfig& config, nlohmann::json& out);
-void WriteMixtralMoe(const ModelConfig& config, nlohmann::json& out);
+nlohmann::json DeepSeekV2MoeToJson(const ModelConfig& config);
+nlohmann::json DeepSeekV3MoeToJson(const ModelConfig& config);  // glm4_moe too
+nlohmann::json Qwen3MoeToJson(const ModelConfig& config);
+nlohmann::json MixtralMoeToJson(const ModelConfig& config);
 
 }  // namespace cohort::policy

@@ -1,7 +1,6 @@
 #include "policy/config/quantization.h"
 
 #include "base/json_lines.h"
-#include "policy/weights/fp8_blocks.h"
 
 namespace cohort::policy {
 

@@ -10,11 +10,13 @@
 
 namespace cohort::policy {
 
+constexpr int64_t kFp8Block = 128;  // rows and columns that share one scale
+
 // Refuses by name (kUsage) whatever is neither absent nor e4m3 in blocks of 128 x 128 with dynamic
 // activation scales. `scale_fmt` may be "ue8m0": scales that are powers of two.
 void CheckQuantizationConfig(const ConfigFields& fields);
 
-// What DeepSeek-V3's config.json says, and the modules that stay in bfloat16.
+// The quantization_config of DeepSeek-V3, with the modules that stay in bfloat16.
 nlohmann::json Fp8QuantizationConfig(const ModelConfig& config);
 
 }  // namespace cohort::policy

@@ -46,12 +46,12 @@ double MscaleOrZero(const ConfigFields& rope, const char* key) {
   return !rope.Has(key) || rope.At(key) == 0 ? 0.0 : rope.Positive(key);
 }
 
-void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConfig& config) {
-  RopeConfig& out = config.rope;
+void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConfig* config) {
+  RopeConfig& out = config->rope;
   // Some configs state the original context beside the object; that one then counts.
   const char* original = "original_max_position_embeddings";
   out.original_max_positions =
-      (fields.Has(original) ? fields : rope).IntOr(original, 1, kMaxSize, config.max_positions);
+      (fields.Has(original) ? fields : rope).IntOr(original, 1, kMaxSize, config->max_positions);
   if (out.kind == RopeKind::kLlama3) {
     out.factor = rope.Positive("factor");
     out.low_freq_factor = rope.Positive("low_freq_factor");
@@ -62,7 +62,7 @@ void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConf
     }
     return;
   }
-  out.factor = rope.PositiveOr("factor", static_cast<double>(config.max_positions) /
+  out.factor = rope.PositiveOr("factor", static_cast<double>(config->max_positions) /
                                              static_cast<double>(out.original_max_positions));
   out.beta_fast = rope.PositiveOr("beta_fast", 32.0);
   out.beta_slow = rope.PositiveOr("beta_slow", 1.0);
@@ -85,8 +85,8 @@ void RefuseUnknownKeys(const ConfigFields& rope) {
 
 }  // namespace
 
-void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig& config) {
-  RopeConfig& out = config.rope;
+void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig* config) {
+  RopeConfig& out = config->rope;
   double base = fields.PositiveOr("rope_theta", 0.0);
   json rotary_factor = absent.partial_rotary_factor;
   if (fields.Has("partial_rotary_factor")) rotary_factor = fields.At("partial_rotary_factor");
@@ -120,7 +120,8 @@ void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig&
   }
 }
 
-void WriteRope(const RopeConfig& rope, json& out) {
+json RopeToJson(const RopeConfig& rope) {
+  json out;
   json scaling = {{"rope_type", "default"}};
   if (rope.kind == RopeKind::kLlama3) {
     scaling = {{"rope_type", "llama3"},
@@ -145,6 +146,7 @@ void WriteRope(const RopeConfig& rope, json& out) {
   out["rope_scaling"] = scaled ? scaling : json();
   scaling["rope_theta"] = rope.base;
   out["rope_parameters"] = scaling;
+  return out;
 }
 
 }  // namespace cohort::policy

@@ -10,14 +10,14 @@
 
 namespace cohort::policy {
 
-// What a config.json means that does not state rope_theta or partial_rotary_factor.
+// The values of rope_theta and partial_rotary_factor where config.json does not state them.
 struct AbsentRope {
   double base = 10000.0;
   double partial_rotary_factor = 1.0;
 };
 
 // Fills everything but `interleaved`; config.max_positions is read before.
-void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig& config);
-void WriteRope(const RopeConfig& rope, nlohmann::json& out);
+void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig* config);
+nlohmann::json RopeToJson(const RopeConfig& rope);
 
 }  // namespace cohort::policy

@@ -21,7 +21,7 @@ struct RopeFrequencies {
 // between (transformers' modeling_rope_utils, after Llama 3.1). yarn: arXiv 2309.00071 section 3.2.
 RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_dim);
 
-// What scores q k^T are multiplied with before the softmax: query_dim^-1/2, and for latent
+// The factor of the scores q k^T before the softmax: query_dim^-1/2, and for latent
 // attention under YaRN times (0.1 * mscale_all_dim * ln(factor) + 1)^2.
 double AttentionScale(const AttentionConfig& attention, const RopeConfig& rope);
 

@@ -1,10 +1,11 @@
 // GGUF metadata -> the config.json that the model's Hugging Face folder has -> ModelConfig.
 
+#include "policy/gguf/config.h"
+
 #include <algorithm>
 
 #include "policy/config/fields.h"
 #include "policy/gguf/deepseek.h"
-#include "policy/gguf/gguf.h"
 #include "policy/gguf/rope.h"
 
 namespace cohort::policy {

@@ -1,6 +1,7 @@
 #pragma once
 
-// llama.cpp's architecture `deepseek2` (DeepSeek V2 and V3), said as config.json says it.
+// llama.cpp's architecture `deepseek2` (DeepSeek V2 and V3): from its metadata to fields of
+// config.json.
 
 #include <nlohmann/json.hpp>
 
@@ -11,8 +12,8 @@ namespace cohort::policy {
 // "deepseek_v3" where the router scores by the sigmoid, else "deepseek_v2".
 std::string GgufDeepSeekFamily(const GgufFile& file);
 
-// Adds the fields of latent attention and of the experts. kUsage for metadata that no config.json
-// of the family says.
+// Adds the fields of latent attention and of the experts. kUsage for metadata that has no place in
+// the family's config.json.
 void AddGgufDeepSeek(const GgufFile& file, nlohmann::json* config);
 
 }  // namespace cohort::policy

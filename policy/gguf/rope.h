@@ -1,6 +1,6 @@
 #pragma once
 
-// How a GGUF file scales rotary positions, said as config.json says it.
+// Scaling of rotary positions: from GGUF metadata to fields of config.json.
 
 #include <nlohmann/json.hpp>
 #include <string>

@@ -1,8 +1,9 @@
 // tokenizer.ggml.* -> TokenizerSpec.
 
+#include "policy/gguf/tokenizer.h"
+
 #include <cmath>
 
-#include "policy/gguf/gguf.h"
 #include "policy/gguf/pre_tokenizer.h"
 #include "policy/gguf/sentencepiece_merges.h"
 
@@ -74,7 +75,7 @@ void ReadScores(const GgufFile& file, TokenizerSpec* spec) {
     }
     scores.push_back(score.get<float>());
   }
-  // Where a token is cut is tried at every character, which long ones would make slow.
+  // Every place where a token can be cut is tried, which takes long for a long token.
   constexpr size_t kMaxTokenBytes = 1024;
   for (const std::string& token : spec->tokens) {
     if (token.size() > kMaxTokenBytes) {
@@ -150,7 +151,7 @@ TokenizerSpec ByteLevelSpec(const GgufFile& file) {
   return spec;
 }
 
-// What Llama 2's tokenizer.json says, with the space before a text that the file asks for.
+// The contents of Llama 2's tokenizer.json, with a space before a text where the file asks for it.
 TokenizerSpec SentencePieceSpec(const GgufFile& file) {
   const std::string mark = "\u2581";
   TokenizerSpec spec;

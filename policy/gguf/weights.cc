@@ -1,12 +1,13 @@
 // GGUF tensors -> the names and the order of rows of policy/weights/weights.h.
 
+#include "policy/gguf/weights.h"
+
 #include <ATen/ATen.h>
 
 #include <map>
 #include <utility>
 #include <vector>
 
-#include "policy/gguf/gguf.h"
 #include "policy/tensor/parallel_tasks.h"
 
 namespace cohort::policy {
@@ -81,7 +82,7 @@ at::Tensor Joined(const std::string& name, const at::Tensor& a, const at::Tensor
   return at::cat({a.transpose(1, 2), b}, 1).flatten(0, 1);
 }
 
-// Of what the parts make together; the first one's where they do not fit.
+// The shape of the whole that the parts make; the first one's where they do not fit together.
 std::vector<int64_t> JoinedShape(const std::string& name, const std::vector<GgufTensor>& parts) {
   const std::vector<int64_t>& a = parts[0].shape;
   if (parts.size() != 2 || a.size() != 3 || parts[1].shape.size() != 3) return a;
@@ -113,9 +114,9 @@ at::Tensor RowsForHalfRotation(const at::Tensor& weight, int64_t heads) {
 
 }  // namespace
 
-GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, at::ScalarType dtype)
-    : file_(std::move(file)), dtype_(dtype) {
-  // Of llama.cpp's architectures only `llama` has rows of q and k in its own order.
+GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype)
+    : file_(std::move(file)), dtype_(TorchDtype(dtype)) {
+  // llama.cpp orders the rows of q and k its own way in the architecture `llama` only.
   const bool reordered = config.family == "llama" || config.family == "mixtral";
   for (const GgufTensor& tensor : file_.tensors()) {
     if (tensor.name == "rope_freqs.weight") continue;  // policy/gguf/rope.h

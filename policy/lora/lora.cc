@@ -9,7 +9,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "policy/lora/names.h"
+#include "policy/lora/merge.h"
 #include "policy/lora/site.h"
 
 namespace cohort::policy {
@@ -42,7 +42,7 @@ std::vector<std::string> KindsOf(const std::vector<LoraSite>& sites) {
               "it has " + list + "or " + kAllLinear + " for all but the head");
 }
 
-// Whether `target` names the site. A layer's experts have their adapters in one tensor, so it
+// True when `target` names the site. A layer's experts have their adapters in one tensor, so it
 // cannot name some of them alone.
 bool Names(const std::string& target, const LoraSite& site) {
   const std::vector<std::string>& names = site.names();
@@ -124,7 +124,7 @@ WeightMap MergedWeights(const Transformer& policy) {
   const auto adapted = std::find_if(sites.begin(), sites.end(),
                                     [](const LoraSite& site) { return site.attached(); });
   if (adapted == sites.end()) return weights;
-  AddAdapters(LoraWeights(policy), adapted->scale(), policy->config(), weights);  // one for all
+  AddAdapters(LoraWeights(policy), adapted->scale(), policy->config(), &weights);  // one for all
   return weights;
 }
 

@@ -1,13 +1,12 @@
-// Adapters added to the weights that they belong to.
+#include "policy/lora/merge.h"
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "policy/lora/lora.h"
-#include "policy/lora/names.h"
 #include "policy/transformer/ops/matmul.h"
 #include "policy/weights/stored_tensors.h"
 
@@ -22,7 +21,7 @@ class TensorMerge {
  public:
   TensorMerge(const WeightMap& adapters, double scale) : adapters_(adapters), scale_(scale) {}
 
-  // Whether any part of the tensor is adapted.
+  // True when a part of the tensor is adapted.
   bool Touches(const std::vector<StoredTensor>& parts) const {
     return std::any_of(parts.begin(), parts.end(), [&](const StoredTensor& stored) {
       return stored.name.ends_with(kWeight) &&
@@ -44,7 +43,8 @@ class TensorMerge {
         throw Error(ErrorCode::kUsage,
                     "the adapter of " + module + " has another shape than the model's weight");
       }
-      products.push_back({stored.part, b * scale_, a.t(), /*accumulate=*/true});
+      const at::TensorOptions like = stored.part.options();
+      products.push_back({stored.part, b.to(like) * scale_, a.to(like).t(), /*accumulate=*/true});
       merged->push_back(module);
     }
     MatmulNtInto(products);
@@ -76,11 +76,11 @@ class TensorMerge {
 }  // namespace
 
 void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& config,
-                 WeightMap& weights) {
+                 WeightMap* weights) {
   const at::NoGradGuard no_grad;
   const TensorMerge merge(adapters, scale);
   std::vector<std::string> merged;
-  for (auto& [name, tensor] : weights) {
+  for (auto& [name, tensor] : *weights) {
     if (!merge.Touches(StoredTensors(config, name, tensor))) continue;
     const at::Tensor sum = tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     merge.AddInto(StoredTensors(config, name, sum), &merged);
@@ -90,13 +90,9 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   for (const auto& [name, unused] : adapters) {
     const std::string module = AdaptedModule(name);
     if (!std::binary_search(merged.begin(), merged.end(), module)) {
-      RefuseLeftOver(module, config, weights);
+      RefuseLeftOver(module, config, *weights);
     }
   }
-}
-
-void MergeLora(const LoraAdapter& adapter, const ModelConfig& config, WeightMap& weights) {
-  AddAdapters(adapter.weights, adapter.config.scale(), config, weights);
 }
 
 }  // namespace cohort::policy

@@ -1,8 +1,8 @@
 #pragma once
 
-// Where a policy can have low-rank adapters (policy/lora/lora.h), under the names that Hugging Face
-// gives linear layers: every routed expert has three of its own there, in memory they are one
-// tensor.
+// The places where a policy can have low-rank adapters (policy/lora/lora.h), under the names that
+// Hugging Face gives linear layers: every routed expert has three of its own there, in memory they
+// are one tensor.
 
 #include <string>
 #include <vector>
@@ -24,7 +24,7 @@ class LoraSite {
 
   void Attach(int64_t rank, double scale);  // not initialised
   bool attached() const;
-  // Of names()[i], live: A [rank, in] and B [out, rank]. Only once attached.
+  // The live tensors of names()[i], A [rank, in] and B [out, rank], once they are attached.
   at::Tensor A(size_t i) const;
   at::Tensor B(size_t i) const;
   double scale() const;
@@ -38,7 +38,7 @@ class LoraSite {
   ExpertsImpl::Projection projection_ = {};
 };
 
-// All but the layers of multi-token prediction and the adapters' own.
+// Every site but those in layers of multi-token prediction and in the adapters themselves.
 std::vector<LoraSite> LoraSites(const Transformer& policy);
 
 }  // namespace cohort::policy

@@ -15,7 +15,7 @@ uint32_t NextCacheOwner() {
   return next++;
 }
 
-// What is looked for in normalized text is normalized first.
+// Tokens that are looked for in normalized text are normalized themselves.
 std::vector<AddedToken> Normalized(std::vector<AddedToken> tokens, const Normalizer& normalizer) {
   for (AddedToken& token : tokens) {
     std::string storage;
@@ -36,7 +36,7 @@ size_t NextMarkedWord(std::string_view text, size_t from) {
   return std::string_view::npos;
 }
 
-// Whether a whole text may be cut before each run of space marks and merged piece by piece.
+// True when a text may be cut before each run of space marks and merged piece by piece.
 bool MarkBeginsWords(const TokenizerSpec& spec) {
   if (spec.alphabet != TokenizerSpec::Alphabet::kCharacters || !spec.pre_tokenizer.is_null() ||
       spec.ignore_merges ||

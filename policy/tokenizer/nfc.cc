@@ -14,14 +14,14 @@
 namespace cohort::policy {
 namespace {
 
-struct Range {
+struct CodePointRange {
   uint32_t first, last;
 };
 
 // Marks with a combining class or a composition that the unicode-normalization-alignments crate of
 // tokenizers 0.23 does not know, up to Unicode 16; found by asking it for every code point. And
 // U+11A7, which utf8proc 2.8 swallows after a Hangul syllable.
-constexpr Range kInert[] = {
+constexpr CodePointRange kInert[] = {
     {0x7FD, 0x7FD},     {0x897, 0x89F},     {0x8CA, 0x8D3},     {0x9FE, 0x9FE},
     {0xC3C, 0xC3C},     {0xCF3, 0xCF3},     {0xD3B, 0xD3C},     {0xEBA, 0xEBA},
     {0xECE, 0xECE},     {0x11A7, 0x11A7},   {0x1715, 0x1715},   {0x1ABF, 0x1ACE},
@@ -40,9 +40,9 @@ constexpr Range kInert[] = {
 };
 
 bool IsInert(uint32_t code_point) {
-  const auto next =
-      std::upper_bound(std::begin(kInert), std::end(kInert), code_point,
-                       [](uint32_t value, const Range& range) { return value < range.first; });
+  const auto next = std::upper_bound(
+      std::begin(kInert), std::end(kInert), code_point,
+      [](uint32_t value, const CodePointRange& range) { return value < range.first; });
   return next != std::begin(kInert) && code_point <= std::prev(next)->last;
 }
 

@@ -21,19 +21,6 @@ std::string OnValidParts(std::string_view text, Valid&& valid) {
   return out;
 }
 
-std::string ReplaceText(std::string_view text, const std::string& from, const std::string& to) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 4);
-  size_t done = 0;
-  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, done)) {
-    out += text.substr(done, at - done);
-    out += to;
-    done = at + from.size();
-  }
-  out += text.substr(done);
-  return out;
-}
-
 std::string ReplaceMatches(std::string_view text, const RegexPattern& regex,
                            const std::string& to) {
   std::string out;
@@ -49,31 +36,44 @@ std::string ReplaceMatches(std::string_view text, const RegexPattern& regex,
 
 }  // namespace
 
+std::string ReplaceText(std::string_view text, const std::string& from, const std::string& to) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 4);
+  size_t done = 0;
+  for (size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, done)) {
+    out += text.substr(done, at - done);
+    out += to;
+    done = at + from.size();
+  }
+  out += text.substr(done);
+  return out;
+}
+
 Normalizer::Normalizer(const base::JsonPlace& json) {
   if (!json.value().is_null()) AddSteps(json, 0);
 }
 
 void Normalizer::AddSteps(const base::JsonPlace& json, int depth) {
   const std::string type = json.Text("type");
-  Step step{Kind::kNfc, "", std::nullopt, ""};
+  Edit step{EditKind::kNfc, "", std::nullopt, ""};
   if (type == "Sequence" && depth < 8) {
     const base::JsonPlace parts = json.Member("normalizers", "a list");
     for (size_t i = 0; i < parts.ListSize(); ++i) AddSteps(parts.Entry(i), depth + 1);
     return;
   }
   if (type == "NFC") {
-    step.kind = Kind::kNfc;
+    step.kind = EditKind::kNfc;
   } else if (type == "Prepend") {
-    step.kind = Kind::kPrepend;
+    step.kind = EditKind::kPrepend;
     step.text = json.Text("prepend");
   } else if (type == "Replace") {
     const base::JsonPlace pattern = json.Member("pattern", "an object with String or Regex");
     step.text = json.Text("content");
     if (const auto regex = pattern.Optional("Regex")) {
-      step.kind = Kind::kReplaceMatches;
+      step.kind = EditKind::kReplaceMatches;
       step.regex = CompileRegex(*regex);
     } else {
-      step.kind = Kind::kReplaceText;
+      step.kind = EditKind::kReplaceText;
       step.from = pattern.Text("String");
       if (step.from.empty()) pattern.Member("String").Refuse("a text that is not empty");
     }
@@ -84,17 +84,17 @@ void Normalizer::AddSteps(const base::JsonPlace& json, int depth) {
   steps_.push_back(std::move(step));
 }
 
-std::string Normalizer::Apply(const Step& step, std::string_view text) {
+std::string Normalizer::Apply(const Edit& step, std::string_view text) {
   switch (step.kind) {
-    case Kind::kNfc:
+    case EditKind::kNfc:
       return OnValidParts(text, ComposeNfc);
-    case Kind::kReplaceText:
+    case EditKind::kReplaceText:
       return ReplaceText(text, step.from, step.text);
-    case Kind::kReplaceMatches:
+    case EditKind::kReplaceMatches:
       return OnValidParts(text, [&](std::string_view valid) {
         return ReplaceMatches(valid, *step.regex, step.text);
       });
-    case Kind::kPrepend:
+    case EditKind::kPrepend:
       return step.text + std::string(text);
   }
   return std::string(text);
@@ -102,8 +102,8 @@ std::string Normalizer::Apply(const Step& step, std::string_view text) {
 
 std::string_view Normalizer::Normalize(std::string_view text, std::string* storage) const {
   if (text.empty()) return text;
-  for (const Step& step : steps_) {
-    if (step.kind == Kind::kNfc && IsPlainlyNfc(text)) continue;
+  for (const Edit& step : steps_) {
+    if (step.kind == EditKind::kNfc && IsPlainlyNfc(text)) continue;
     std::string changed = Apply(step, text);
     *storage = std::move(changed);
     text = *storage;

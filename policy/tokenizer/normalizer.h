@@ -12,6 +12,9 @@
 
 namespace cohort::policy {
 
+// The text with `to` in place of every occurrence of `from`, which is not empty.
+std::string ReplaceText(std::string_view text, const std::string& from, const std::string& to);
+
 // Immutable; safe to share between threads.
 class Normalizer {
  public:
@@ -23,18 +26,18 @@ class Normalizer {
   bool empty() const { return steps_.empty(); }
 
  private:
-  enum class Kind { kNfc, kReplaceText, kReplaceMatches, kPrepend };
-  struct Step {
-    Kind kind;
+  enum class EditKind { kNfc, kReplaceText, kReplaceMatches, kPrepend };
+  struct Edit {
+    EditKind kind;
     std::string from;                   // kReplaceText
     std::optional<RegexPattern> regex;  // kReplaceMatches
     std::string text;                   // what is put in
   };
 
   void AddSteps(const base::JsonPlace& json, int depth);
-  static std::string Apply(const Step& step, std::string_view text);
+  static std::string Apply(const Edit& step, std::string_view text);
 
-  std::vector<Step> steps_;
+  std::vector<Edit> steps_;
 };
 
 }  // namespace cohort::policy

@@ -10,7 +10,7 @@
 
 namespace cohort::policy {
 
-// What is put around a text when special tokens are asked for.
+// The tokens put around a text when special tokens are asked for.
 struct AroundText {
   std::vector<int32_t> before, after;
 };

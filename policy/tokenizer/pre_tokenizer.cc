@@ -22,14 +22,14 @@ std::string EscapeLiteral(const std::string& text) {
   return out;
 }
 
-struct Span {
+struct WordSpan {
   size_t begin, end;
   bool is_match;
 };
 
 // The whole text as spans: matches and what lies between them.
-std::vector<Span> Cover(const RegexPattern& pattern, bool invert, std::string_view text) {
-  std::vector<Span> spans;
+std::vector<WordSpan> Cover(const RegexPattern& pattern, bool invert, std::string_view text) {
+  std::vector<WordSpan> spans;
   size_t done = 0;
   pattern.ForEachMatch(text, [&](size_t begin, size_t end) {
     if (begin > done) spans.push_back({done, begin, invert});
@@ -52,12 +52,12 @@ void PreTokenizer::AddSteps(const base::JsonPlace& json, int depth) {
     const base::JsonPlace parts = json.Member("pretokenizers", "a list");
     for (size_t i = 0; i < parts.ListSize(); ++i) AddSteps(parts.Entry(i), depth + 1);
   } else if (type == "ByteLevel") {
-    Step step;
+    CutStep step;
     if (json.BoolOr("add_prefix_space", true)) step.prefix = Prefix::kAlways;
     if (json.BoolOr("use_regex", true)) step.pattern.emplace(kGpt2Pattern);
     steps_.push_back(std::move(step));
   } else if (type == "Digits") {
-    Step step;  // Rust's is_numeric knows two scripts more than Oniguruma's \p{N}
+    CutStep step;  // Rust's is_numeric knows two scripts more than Oniguruma's \p{N}
     const std::string digit = R"([\p{N}\x{11DE0}-\x{11DE9}\x{16FF4}-\x{16FF6}])";
     step.pattern.emplace(json.BoolOr("individual_digits", false) ? digit : digit + "+");
     steps_.push_back(std::move(step));
@@ -74,7 +74,7 @@ void PreTokenizer::AddSteps(const base::JsonPlace& json, int depth) {
 void PreTokenizer::AddSplit(const base::JsonPlace& json) {
   const base::JsonPlace pattern = json.Member("pattern", "an object with String or Regex");
   const auto regex = pattern.Optional("Regex");
-  Step step;
+  CutStep step;
   if (regex) {
     step.pattern = CompileRegex(*regex);
   } else {
@@ -86,7 +86,7 @@ void PreTokenizer::AddSplit(const base::JsonPlace& json) {
 }
 
 void PreTokenizer::AddMetaspace(const base::JsonPlace& json) {
-  Step step;
+  CutStep step;
   step.space_mark = json.Text("replacement");
   if (step.space_mark.empty() ||
       base::DecodeUtf8(step.space_mark, 0).length != step.space_mark.size())
@@ -116,8 +116,8 @@ PreTokenizer::Behavior PreTokenizer::ParseBehavior(const base::JsonPlace& name) 
   name.Refuse("Isolated, Removed, MergedWithPrevious, MergedWithNext or Contiguous");
 }
 
-void PreTokenizer::Rewrite(const Step& step, bool begins_text, std::vector<std::string_view>* words,
-                           std::deque<std::string>* storage) {
+void PreTokenizer::Rewrite(const CutStep& step, bool begins_text,
+                           std::vector<std::string_view>* words, std::deque<std::string>* storage) {
   const std::string& mark = step.space_mark;
   bool first = begins_text;
   for (std::string_view& word : *words) {
@@ -141,7 +141,7 @@ void PreTokenizer::Rewrite(const Step& step, bool begins_text, std::vector<std::
   }
 }
 
-void PreTokenizer::Apply(const Step& step, std::string_view text,
+void PreTokenizer::Apply(const CutStep& step, std::string_view text,
                          std::vector<std::string_view>* words) {
   if (step.behavior == Behavior::kIsolated) {
     size_t done = 0;
@@ -153,8 +153,8 @@ void PreTokenizer::Apply(const Step& step, std::string_view text,
     if (done < text.size()) words->push_back(text.substr(done));
     return;
   }
-  const std::vector<Span> spans = Cover(*step.pattern, step.invert, text);
-  std::vector<Span> merged;
+  const std::vector<WordSpan> spans = Cover(*step.pattern, step.invert, text);
+  std::vector<WordSpan> merged;
   if (step.behavior == Behavior::kMergedWithNext) {
     bool next_was_match = false;
     for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
@@ -167,7 +167,7 @@ void PreTokenizer::Apply(const Step& step, std::string_view text,
     }
     std::reverse(merged.begin(), merged.end());
   } else {
-    for (const Span& span : spans) {
+    for (const WordSpan& span : spans) {
       const bool after_match = !merged.empty() && merged.back().is_match;
       const bool joins = step.behavior == Behavior::kContiguous ? span.is_match == after_match
                          : step.behavior == Behavior::kMergedWithPrevious
@@ -182,14 +182,15 @@ void PreTokenizer::Apply(const Step& step, std::string_view text,
       }
     }
   }
-  for (const Span& span : merged) words->push_back(text.substr(span.begin, span.end - span.begin));
+  for (const WordSpan& span : merged)
+    words->push_back(text.substr(span.begin, span.end - span.begin));
 }
 
 std::vector<std::string_view> PreTokenizer::Split(std::string_view text, bool begins_text,
                                                   std::deque<std::string>* storage) const {
   std::vector<std::string_view> words = {text};
   std::vector<std::string_view> next;
-  for (const Step& step : steps_) {
+  for (const CutStep& step : steps_) {
     if (!step.space_mark.empty() || step.prefix != Prefix::kNever) {
       Rewrite(step, begins_text, &words, storage);
     }

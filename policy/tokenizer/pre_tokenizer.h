@@ -29,7 +29,7 @@ class PreTokenizer {
  private:
   enum class Behavior { kIsolated, kRemoved, kMergedWithPrevious, kMergedWithNext, kContiguous };
   enum class Prefix { kNever, kFirst, kAlways };
-  struct Step {
+  struct CutStep {
     std::string space_mark;          // what Metaspace writes for a space; empty: spaces stay
     Prefix prefix = Prefix::kNever;  // put before a word that lacks it: the mark, or a space
     std::optional<RegexPattern> pattern;
@@ -41,11 +41,12 @@ class PreTokenizer {
   void AddSplit(const base::JsonPlace& json);
   void AddMetaspace(const base::JsonPlace& json);
   static Behavior ParseBehavior(const base::JsonPlace& name);
-  static void Rewrite(const Step& step, bool begins_text, std::vector<std::string_view>* words,
+  static void Rewrite(const CutStep& step, bool begins_text, std::vector<std::string_view>* words,
                       std::deque<std::string>* storage);
-  static void Apply(const Step& step, std::string_view text, std::vector<std::string_view>* words);
+  static void Apply(const CutStep& step, std::string_view text,
+                    std::vector<std::string_view>* words);
 
-  std::vector<Step> steps_;
+  std::vector<CutStep> steps_;
 };
 
 }  // namespace cohort::policy

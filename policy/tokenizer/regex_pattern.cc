@@ -1,7 +1,4 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "policy/tokenizer/regex_pattern.h"
-
-#include <pcre2.h>
 
 #include "base/error.h"
 #include "base/utf8.h"
@@ -66,65 +63,23 @@ class PatternTranslation {
   std::string out_;
 };
 
-// Match data and a stack for compiled code, one of each per thread.
-struct Scratch {
-  pcre2_match_data* data = pcre2_match_data_create(1, nullptr);
-  pcre2_match_context* context = pcre2_match_context_create(nullptr);
-  pcre2_jit_stack* stack = pcre2_jit_stack_create(64 * 1024, 4 * 1024 * 1024, nullptr);
-  Scratch() {
-    COHORT_CHECK(data != nullptr && context != nullptr && stack != nullptr, "PCRE2 has no memory");
-    pcre2_jit_stack_assign(context, nullptr, stack);
-  }
-  ~Scratch() {
-    pcre2_match_data_free(data);
-    pcre2_match_context_free(context);
-    pcre2_jit_stack_free(stack);
-  }
-};
-
-Scratch& ThreadScratch() {
-  thread_local Scratch scratch;
-  return scratch;
-}
-
-std::string ErrorText(int code) {
-  char text[256] = "";
-  pcre2_get_error_message(code, reinterpret_cast<PCRE2_UCHAR*>(text), sizeof(text));
-  return text;
-}
-
 }  // namespace
 
-struct RegexPattern::Code {
-  pcre2_code* code = nullptr;
-  std::string source;
-  bool compiled = false;
-  ~Code() { pcre2_code_free(code); }
-};
-
-RegexPattern::RegexPattern(const std::string& pattern) {
-  auto made = std::make_shared<Code>();
-  made->source = pattern;
+RegexPattern::RegexPattern(const std::string& pattern) : source_(pattern) {
   if (base::ValidUtf8Prefix(pattern) != pattern.size()) {
     throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not UTF-8");
   }
-  const std::string spelled = PatternTranslation(pattern).Run();
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  made->code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(spelled.data()), spelled.size(),
-                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr);
-  if (made->code == nullptr) {
-    // The offset is of the translation; the pattern itself mostly fails at a place of its own.
-    pcre2_code* const untranslated =
-        pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                      PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
-    pcre2_code_free(untranslated);
-    throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not understood at offset " +
-                                       std::to_string(offset) + ": " + ErrorText(error));
+  auto compiled = base::Regex::Compile(PatternTranslation(pattern).Run(), {.machine_code = true});
+  if (auto* regex = std::get_if<base::Regex>(&compiled)) {
+    regex_ = std::move(*regex);
+    return;
   }
-  made->compiled = pcre2_jit_compile(made->code, PCRE2_JIT_COMPLETE) == 0;
-  code_ = std::move(made);
+  auto fault = std::get<base::RegexFault>(compiled);
+  // The offset is of the translation; the pattern itself mostly fails at a place of its own.
+  const auto untranslated = base::Regex::Compile(pattern, {});
+  if (const auto* own = std::get_if<base::RegexFault>(&untranslated)) fault = *own;
+  throw Error(ErrorCode::kUsage, "the pattern '" + pattern + "' is not understood at offset " +
+                                     std::to_string(fault.offset) + ": " + fault.message);
 }
 
 RegexPattern CompileRegex(const base::JsonPlace& pattern) {
@@ -135,35 +90,9 @@ RegexPattern CompileRegex(const base::JsonPlace& pattern) {
   }
 }
 
-RegexPattern::Matcher::Matcher(const RegexPattern& pattern, std::string_view text)
-    : code_(*pattern.code_), text_(text) {}
-
-bool RegexPattern::Matcher::Next(size_t* begin, size_t* end) {
-  Scratch& scratch = ThreadScratch();
-  while (position_ < text_.size()) {
-    const auto subject = reinterpret_cast<PCRE2_SPTR>(text_.data());
-    const int found = code_.compiled
-                          ? pcre2_jit_match(code_.code, subject, text_.size(), position_,
-                                            PCRE2_NO_UTF_CHECK, scratch.data, scratch.context)
-                          : pcre2_match(code_.code, subject, text_.size(), position_,
-                                        PCRE2_NO_UTF_CHECK, scratch.data, scratch.context);
-    if (found == PCRE2_ERROR_NOMATCH) return false;
-    if (found < 0) {
-      throw Error(ErrorCode::kUsage,
-                  "the pattern '" + code_.source + "' gave up on a text: " + ErrorText(found),
-                  "the text is too long or too repetitive for it; split the text");
-    }
-    const PCRE2_SIZE* range = pcre2_get_ovector_pointer(scratch.data);
-    *begin = range[0];
-    *end = range[1];
-    if (*begin >= position_ && *end > *begin) {
-      position_ = *end;
-      return true;
-    }
-    if (*begin > position_) position_ = *begin;  // an empty match: step over one character
-    if (position_ < text_.size()) position_ += base::DecodeUtf8(text_, position_).length;
-  }
-  return false;
+void RegexPattern::GiveUp(const std::string& failure) const {
+  throw Error(ErrorCode::kUsage, "the pattern '" + source_ + "' gave up on a text: " + failure,
+              "the text is too long or too repetitive for it; split the text");
 }
 
 }  // namespace cohort::policy

@@ -4,13 +4,12 @@
 // Unicode properties, compiled to machine code where PCRE2 can.
 
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "base/json_place.h"
+#include "base/regex.h"
 
 namespace cohort::policy {
 
@@ -23,24 +22,16 @@ class RegexPattern {
   // Calls sink(begin, end) for each non-empty match, left to right. `text` must be valid UTF-8.
   template <typename Sink>
   void ForEachMatch(std::string_view text, Sink&& sink) const {
-    Matcher matcher(*this, text);
-    for (size_t begin, end; matcher.Next(&begin, &end);) sink(begin, end);
+    base::RegexMatches matches(*regex_, text);
+    while (matches.Next()) sink(matches.begin(), matches.end());
+    if (const std::string failure = matches.failure(); !failure.empty()) GiveUp(failure);
   }
 
  private:
-  struct Code;
-  class Matcher {
-   public:
-    Matcher(const RegexPattern& pattern, std::string_view text);
-    bool Next(size_t* begin, size_t* end);
+  [[noreturn]] void GiveUp(const std::string& failure) const;
 
-   private:
-    const Code& code_;
-    std::string_view text_;
-    size_t position_ = 0;
-  };
-
-  std::shared_ptr<const Code> code_;
+  std::string source_;
+  std::optional<base::Regex> regex_;  // always there once constructed
 };
 
 // The pattern that a JSON file holds there; kUsage naming the place too.

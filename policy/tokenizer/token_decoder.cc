@@ -1,7 +1,7 @@
 #include "policy/tokenizer/token_decoder.h"
 
-#include "policy/chat/jinja/python_text.h"
 #include "policy/tokenizer/byte_symbols.h"
+#include "policy/tokenizer/normalizer.h"
 
 namespace cohort::policy {
 namespace {
@@ -67,7 +67,7 @@ std::string TokenDecoder::BytesOf(const std::string& token) const {
     if (high >= 0 && low >= 0) return std::string(1, static_cast<char>(high * 16 + low));
   }
   std::string text = token;
-  for (const auto& [from, to] : replacements_) text = PythonReplace(text, from, to, -1);
+  for (const auto& [from, to] : replacements_) text = ReplaceText(text, from, to);
   return text;
 }
 

@@ -18,7 +18,7 @@ class TokenDecoder {
   // kUsage naming the kind that is not supported with this alphabet.
   TokenDecoder(const base::JsonPlace& json, TokenizerSpec::Alphabet alphabet);
 
-  // What a token stands for.
+  // The bytes that a token stands for.
   std::string BytesOf(const std::string& token) const;
   // Takes off what a text of these tokens does not begin with.
   void StripBeginning(std::string* text) const;

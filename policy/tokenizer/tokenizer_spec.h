@@ -1,6 +1,6 @@
 #pragma once
 
-// What a tokenizer is made of, whatever file it came from (tokenizer.json or a GGUF's metadata).
+// The contents of a tokenizer, from whatever file (tokenizer.json or a GGUF's metadata).
 
 #include <cstdint>
 #include <memory>
@@ -26,8 +26,8 @@ struct AddedToken {
 };
 
 struct TokenizerSpec {
-  // What merging starts from: bytes, written as the symbols of byte_symbols.h, or characters
-  // (SentencePiece's way).
+  // The units that merging starts from: bytes, written as the symbols of byte_symbols.h, or
+  // characters (SentencePiece's way).
   enum class Alphabet { kBytes, kCharacters };
   Alphabet alphabet = Alphabet::kBytes;
   std::vector<std::string> tokens;                  // by id; "" for an unused id

@@ -6,13 +6,13 @@
 namespace cohort::policy {
 namespace {
 
-struct Range {
+struct CategoryRange {
   const char* category;
   uint32_t first, last;
 };
 
 // UnicodeData.txt, 16.0 less 14.0. Subcategories of P, S and M are not told apart.
-constexpr Range kAdded[] = {
+constexpr CategoryRange kAdded[] = {
     {"Lu", 0x1C89, 0x1C89},   {"Lu", 0xA7CB, 0xA7CC},   {"Lu", 0xA7DA, 0xA7DA},
     {"Lu", 0xA7DC, 0xA7DC},   {"Lu", 0x10D50, 0x10D65}, {"Ll", 0x1C8A, 0x1C8A},
     {"Ll", 0xA7CD, 0xA7CD},   {"Ll", 0xA7DB, 0xA7DB},   {"Ll", 0x10D70, 0x10D85},
@@ -55,13 +55,13 @@ constexpr Range kAdded[] = {
 };
 
 // Scripts.txt, likewise.
-constexpr Range kAddedHan[] = {
+constexpr CategoryRange kAddedHan[] = {
     {"Han", 0x2B739, 0x2B739},
     {"Han", 0x2EBF0, 0x2EE5D},
     {"Han", 0x31350, 0x323AF},
 };
 
-std::string ClassOf(const Range& range) {
+std::string ClassOf(const CategoryRange& range) {
   char text[32];
   std::snprintf(text, sizeof(text), "\\x{%X}-\\x{%X}", range.first, range.last);
   return text;
@@ -72,10 +72,10 @@ std::string ClassOf(const Range& range) {
 std::string UnicodeAdditions(std::string_view name) {
   std::string inside;
   if (name.empty()) return inside;
-  for (const Range& range : kAdded) {
+  for (const CategoryRange& range : kAdded) {
     if (std::string_view(range.category).starts_with(name)) inside += ClassOf(range);
   }
-  for (const Range& range : kAddedHan) {
+  for (const CategoryRange& range : kAddedHan) {
     if (name == range.category) inside += ClassOf(range);
   }
   return inside;

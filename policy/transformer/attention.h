@@ -4,18 +4,18 @@
 
 #include "policy/config/config.h"
 #include "policy/transformer/linear.h"
-#include "policy/transformer/ops/rmsnorm.h"
 #include "policy/transformer/ops/rope.h"
 #include "policy/transformer/packed_tokens.h"
+#include "policy/transformer/rms_norm.h"
 
 namespace cohort::policy {
 
 // Grouped-query attention (arXiv 2305.13245) with rotary positions.
 class AttentionImpl : public torch::nn::Module {
  public:
-  explicit AttentionImpl(const ModelConfig& config);
+  AttentionImpl(const ModelConfig& config, const at::TensorOptions& options);
 
-  at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
+  at::Tensor forward(const at::Tensor& x_TD, const RopeAngles& rope,
                      const std::vector<Segment>& segments);
 
  private:

@@ -8,16 +8,16 @@
 #include "policy/transformer/feed_forward.h"
 #include "policy/transformer/latent_attention.h"
 #include "policy/transformer/moe.h"
-#include "policy/transformer/ops/rmsnorm.h"
+#include "policy/transformer/rms_norm.h"
 
 namespace cohort::policy {
 
 // x + attention(norm(x)), then x + ffn(norm(x)); the ffn is dense or a mixture of experts.
 class DecoderLayerImpl : public torch::nn::Module {
  public:
-  DecoderLayerImpl(const ModelConfig& config, int64_t layer);
+  DecoderLayerImpl(const ModelConfig& config, int64_t layer, const at::TensorOptions& options);
 
-  at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
+  at::Tensor forward(const at::Tensor& x_TD, const RopeAngles& rope,
                      const std::vector<Segment>& segments);
   MixtureOfExperts& moe() { return moe_; }  // empty in a dense layer
 

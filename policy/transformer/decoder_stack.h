@@ -11,18 +11,18 @@ namespace cohort::policy {
 
 class EmbeddingTableImpl : public torch::nn::Module {
  public:
-  EmbeddingTableImpl(int64_t vocab_size, int64_t width)
-      : weight(register_parameter("weight", torch::empty({vocab_size, width}))) {}
+  EmbeddingTableImpl(int64_t vocab_size, int64_t width, const at::TensorOptions& options)
+      : weight(register_parameter("weight", torch::empty({vocab_size, width}, options))) {}
 
   at::Tensor weight;  // [V, D]
 };
 TORCH_MODULE(EmbeddingTable);
 
-// Embedding, layers, final norm: what Hugging Face files call "model", multi-token-prediction
-// layers among its layers.
+// Embedding, layers, final norm: "model" in Hugging Face's names, multi-token-prediction layers
+// among its layers.
 class DecoderStackImpl : public torch::nn::Module {
  public:
-  explicit DecoderStackImpl(const ModelConfig& config);
+  DecoderStackImpl(const ModelConfig& config, const at::TensorOptions& options);
 
   // Hidden states after the final norm, [T, D].
   at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,

@@ -1,7 +1,7 @@
 #include "policy/transformer/expert_adapter.h"
 
-#include "policy/transformer/feed_forward.h"
 #include "policy/transformer/ops/grouped_linear.h"
+#include "policy/transformer/ops/swiglu.h"
 
 namespace cohort::policy {
 namespace {
@@ -14,9 +14,9 @@ at::Tensor Added(ExpertAdapter& adapter, const at::Tensor& y, const at::Tensor& 
 }  // namespace
 
 ExpertAdapterImpl::ExpertAdapterImpl(int64_t experts, int64_t in_width, int64_t out_width,
-                                     int64_t rank, double scale)
-    : lora_A(register_parameter("lora_A", torch::empty({experts, rank, in_width}))),
-      lora_B(register_parameter("lora_B", torch::empty({experts, out_width, rank}))),
+                                     int64_t rank, double scale, const at::TensorOptions& options)
+    : lora_A(register_parameter("lora_A", torch::empty({experts, rank, in_width}, options))),
+      lora_B(register_parameter("lora_B", torch::empty({experts, out_width, rank}, options))),
       scale(scale) {}
 
 at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI,

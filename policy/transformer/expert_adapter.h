@@ -14,7 +14,7 @@ class ExpertAdapterImpl : public torch::nn::Module {
  public:
   // lora_A and lora_B are not initialised.
   ExpertAdapterImpl(int64_t experts, int64_t in_width, int64_t out_width, int64_t rank,
-                    double scale);
+                    double scale, const at::TensorOptions& options);
 
   // y + scale x A_e^T B_e^T for the rows of each expert e.
   at::Tensor AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI, const Dispatch& dispatch);
@@ -25,14 +25,14 @@ class ExpertAdapterImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ExpertAdapter);
 
-// Of the three projections; empty where one has none.
+// The adapters of the three projections; empty where a projection has none.
 struct ExpertAdapters {
   ExpertAdapter gate{nullptr}, up{nullptr}, down{nullptr};
 
   bool empty() const { return gate.is_empty() && up.is_empty() && down.is_empty(); }
 };
 
-// ExpertMlp (policy/transformer/expert_mlp.h) with the adapters added to its projections.
+// ExpertMlp (policy/transformer/ops/expert_mlp.h) with the adapters added to its projections.
 // Differentiable in the adapters as well; without gradients of frozen weights no tensor of their
 // size is made.
 at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,

@@ -4,9 +4,9 @@
 
 #include "policy/config/config.h"
 #include "policy/transformer/linear.h"
-#include "policy/transformer/ops/rmsnorm.h"
 #include "policy/transformer/ops/rope.h"
 #include "policy/transformer/packed_tokens.h"
+#include "policy/transformer/rms_norm.h"
 
 namespace cohort::policy {
 
@@ -16,13 +16,13 @@ namespace cohort::policy {
 // Shapes: T tokens, H heads, n, p, v = qk_nope, qk_rope and v_head_dim.
 class LatentAttentionImpl : public torch::nn::Module {
  public:
-  explicit LatentAttentionImpl(const ModelConfig& config);
+  LatentAttentionImpl(const ModelConfig& config, const at::TensorOptions& options);
 
-  at::Tensor forward(const at::Tensor& x_TD, const RopeTable& rope,
+  at::Tensor forward(const at::Tensor& x_TD, const RopeAngles& rope,
                      const std::vector<Segment>& segments);
 
  private:
-  at::Tensor Queries(const at::Tensor& x_TD, const RopeTable& rope);  // [T, H, n + p]
+  at::Tensor Queries(const at::Tensor& x_TD, const RopeAngles& rope);  // [T, H, n + p]
 
   AttentionConfig config_;
   bool interleaved_;

@@ -10,9 +10,10 @@ namespace cohort::policy {
 // weights are always loaded, and never drawn here.
 class LinearImpl : public torch::nn::Module {
  public:
-  LinearImpl(int64_t in_width, int64_t out_width, bool has_bias = false)
-      : weight(register_parameter("weight", torch::empty({out_width, in_width}))) {
-    if (has_bias) bias = register_parameter("bias", torch::empty({out_width}));
+  LinearImpl(int64_t in_width, int64_t out_width, const at::TensorOptions& options,
+             bool has_bias = false)
+      : weight(register_parameter("weight", torch::empty({out_width, in_width}, options))) {
+    if (has_bias) bias = register_parameter("bias", torch::empty({out_width}, options));
   }
 
   at::Tensor forward(const at::Tensor& x_TD) {
@@ -21,11 +22,12 @@ class LinearImpl : public torch::nn::Module {
     return bias.defined() ? y + bias : y;
   }
 
-  // y += scale x A^T B^T from now on; A [rank, in] and B [out, rank] are not
-  // initialised.
+  // y += scale x A^T B^T in every forward that follows. A [rank, in] and B [out, rank] have the
+  // weight's dtype and device and are not initialised.
   void AddLora(int64_t rank, double scale) {
-    lora_A = register_module("lora_A", std::make_shared<LinearImpl>(weight.size(1), rank));
-    lora_B = register_module("lora_B", std::make_shared<LinearImpl>(rank, weight.size(0)));
+    const at::TensorOptions options = weight.options().requires_grad(false);
+    lora_A = register_module("lora_A", std::make_shared<LinearImpl>(weight.size(1), rank, options));
+    lora_B = register_module("lora_B", std::make_shared<LinearImpl>(rank, weight.size(0), options));
     lora_scale_ = scale;
   }
   double lora_scale() const { return lora_scale_; }

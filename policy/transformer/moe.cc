@@ -1,60 +1,26 @@
 #include "policy/transformer/moe.h"
 
-#include <cmath>
-
-#include "policy/transformer/expert_mlp.h"
+#include "policy/transformer/ops/expert_mlp.h"
 
 namespace cohort::policy {
 
-namespace {
-
-// topk promises nothing about ties; a stable sort does.
-at::Tensor LargestFirst(const at::Tensor& values, int64_t count) {
-  return std::get<1>(at::sort(values, /*stable=*/true, -1, /*descending=*/true))
-      .narrow(-1, 0, count);
-}
-
-// -inf, not 0, for the experts of other groups: a biased score may be negative.
-at::Tensor KeepBestGroups(const at::Tensor& choice_TE, const MoeConfig& config) {
-  const at::Tensor grouped = choice_TE.view({choice_TE.size(0), config.num_groups, -1});
-  const at::Tensor rank_TG = config.group_score == GroupScore::kMax
-                                 ? grouped.amax(-1)
-                                 : std::get<0>(grouped.topk(2)).sum(-1);
-  const at::Tensor left_out_TG = at::ones_like(rank_TG, at::kBool)
-                                     .scatter_(1, LargestFirst(rank_TG, config.groups_per_token),
-                                               /*value=*/false);
-  return grouped.masked_fill(left_out_TG.unsqueeze(-1), -INFINITY).view(choice_TE.sizes());
-}
-
-}  // namespace
-
-Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config) {
-  const at::Tensor scores =
-      config.score == GateScore::kSigmoid ? logits_TE.sigmoid() : logits_TE.softmax(-1);
-  Routing out;
-  {
-    const at::NoGradGuard no_grad;
-    at::Tensor choice_TE = bias_E.defined() ? scores + bias_E : scores;
-    if (config.num_groups > 1) choice_TE = KeepBestGroups(choice_TE, config);
-    out.experts_TK = LargestFirst(choice_TE, config.experts_per_token).contiguous();
-  }
-  at::Tensor weights = scores.gather(1, out.experts_TK);
-  if (config.normalize_weights) weights = weights / (weights.sum(1, true) + 1e-20);
-  out.weights_TK = config.routed_scaling == 1.0 ? weights : weights * config.routed_scaling;
-  return out;
-}
-
-GateImpl::GateImpl(const ModelConfig& config) : config_(config.moe) {
-  weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}));
+GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
+    : config_(config.moe) {
+  weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}, options));
   if (!config_.selection_bias) return;
-  e_score_correction_bias =
-      register_buffer("e_score_correction_bias", torch::zeros({config_.num_experts}));
+  e_score_correction_bias = register_buffer(
+      "e_score_correction_bias", torch::zeros({config_.num_experts}, options.dtype(at::kFloat)));
 }
 
 Routing GateImpl::forward(const at::Tensor& x_TD) {
   const at::Tensor logits = at::linear(x_TD.to(at::kFloat), weight.to(at::kFloat));
   const at::Tensor& bias = e_score_correction_bias;
   return Route(logits, bias.defined() ? bias.to(at::kFloat) : bias, config_);
+}
+
+void GateImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  to(device, non_blocking);
+  to(dtype, non_blocking);
 }
 
 void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
@@ -64,12 +30,12 @@ void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
   if (bias.defined()) e_score_correction_bias.set_data(bias);
 }
 
-ExpertsImpl::ExpertsImpl(const ModelConfig& config) {
+ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options) {
   const MoeConfig& moe = config.moe;
   gate_up_proj = register_parameter(
-      "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}));
-  down_proj = register_parameter("down_proj",
-                                 torch::empty({moe.num_experts, config.width, moe.expert_width}));
+      "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}, options));
+  down_proj = register_parameter(
+      "down_proj", torch::empty({moe.num_experts, config.width, moe.expert_width}, options));
 }
 
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
@@ -88,17 +54,20 @@ void ExpertsImpl::AddLora(Projection projection, int64_t rank, double scale) {
   const int64_t experts = down_proj.size(0), width = down_proj.size(1), m = down_proj.size(2);
   const bool down = projection == Projection::kDown;
   const char* name = down ? "down_proj" : projection == Projection::kUp ? "up_proj" : "gate_proj";
-  adapter(projection) = register_module(
-      name, ExpertAdapter(experts, down ? m : width, down ? width : m, rank, scale));
+  adapter(projection) =
+      register_module(name, ExpertAdapter(experts, down ? m : width, down ? width : m, rank, scale,
+                                          down_proj.options().requires_grad(false)));
 }
 
-MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config) {
+MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
+                                           const at::TensorOptions& options) {
   const MoeConfig& moe = config.moe;
-  gate_ = register_module("gate", Gate(config));
-  experts_ = register_module("experts", Experts(config));
+  gate_ = register_module("gate", Gate(config, options));
+  experts_ = register_module("experts", Experts(config, options));
   if (moe.num_shared_experts > 0) {
     shared_experts_ = register_module(
-        "shared_experts", FeedForward(config.width, moe.num_shared_experts * moe.expert_width));
+        "shared_experts",
+        FeedForward(config.width, moe.num_shared_experts * moe.expert_width, options));
   }
   load_E_ = at::zeros({moe.num_experts}, at::kDouble);
 }

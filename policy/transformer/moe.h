@@ -5,29 +5,19 @@
 #include "policy/config/config.h"
 #include "policy/transformer/expert_adapter.h"
 #include "policy/transformer/feed_forward.h"
+#include "policy/transformer/ops/route.h"
 
 namespace cohort::policy {
 
-// Which experts each token goes to. T tokens, K experts per token, E experts.
-struct Routing {
-  at::Tensor experts_TK;  // int64, best first
-  at::Tensor weights_TK;  // fp32, carries grad
-};
-
-// Scores are sigmoid or softmax of the logits (arXiv 2412.19437 eq. 12-16, 2405.04434 section 2.2).
-// Picks the K largest of score + bias, in the groups_per_token best groups alone where there are
-// groups, the lowest index first among equals. The weights leave the bias out. Without a selection
-// bias, bias_E is undefined.
-Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const MoeConfig& config);
-
 class GateImpl : public torch::nn::Module {
  public:
-  explicit GateImpl(const ModelConfig& config);
+  GateImpl(const ModelConfig& config, const at::TensorOptions& options);
   Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
 
   // The selection bias stays fp32 whatever the dtype of the weights.
   using torch::nn::Module::to;
   void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
 
   at::Tensor weight;                   // [E, D]
   at::Tensor e_score_correction_bias;  // [E] fp32 buffer; undefined without selection bias
@@ -39,12 +29,12 @@ TORCH_MODULE(Gate);
 
 class ExpertsImpl : public torch::nn::Module {
  public:
-  explicit ExpertsImpl(const ModelConfig& config);
+  ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options);
 
   at::Tensor forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                      const Dispatch& dispatch);
 
-  // Low-rank adapters of one projection from now on, not initialised.
+  // Gives one projection low-rank adapters, of its weights' dtype and device, not initialised.
   enum class Projection { kGate, kUp, kDown };
   void AddLora(Projection projection, int64_t rank, double scale);
   ExpertAdapter& adapter(Projection projection);  // empty without
@@ -60,7 +50,7 @@ TORCH_MODULE(Experts);
 // Routed experts plus the shared expert, which is added last.
 class MixtureOfExpertsImpl : public torch::nn::Module {
  public:
-  explicit MixtureOfExpertsImpl(const ModelConfig& config);
+  MixtureOfExpertsImpl(const ModelConfig& config, const at::TensorOptions& options);
 
   at::Tensor forward(const at::Tensor& x_TD);
 

@@ -6,12 +6,9 @@
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/segment_attention.h"
+#include "policy/transformer/ops/attend_segments.h"
 
 namespace cohort::policy {
-
-// Rows of a pack that belong together: a sequence, or what follows a prefix that others share.
-using Segment = kernels::AttentionSegment;
 
 // Several segments end to end, without padding. T packed tokens.
 struct PackedTokens {

@@ -4,10 +4,11 @@
 
 namespace cohort::policy {
 
-TransformerImpl::TransformerImpl(const ModelConfig& config) : config_(config) {
-  model_ = register_module("model", DecoderStack(config));
+TransformerImpl::TransformerImpl(const ModelConfig& config, const at::TensorOptions& options)
+    : config_(config) {
+  model_ = register_module("model", DecoderStack(config, options));
   if (!config.tie_embeddings) {
-    lm_head_ = register_module("lm_head", Linear(config.width, config.vocab_size));
+    lm_head_ = register_module("lm_head", Linear(config.width, config.vocab_size, options));
   }
 }
 
@@ -33,14 +34,15 @@ void TransformerImpl::LoadWeights(const WeightMap& weights) {
 
 void TransformerImpl::AdoptWeights(WeightMap weights) {
   CheckWeights(config_, weights, "the weights given to the policy");
-  const auto adopt = [&](const std::string& name, at::Tensor own) {
-    const at::Tensor& tensor = weights.at(name);
-    COHORT_CHECK(tensor.scalar_type() == at::kFloat && tensor.is_contiguous(),
-                 "adopted weights are fp32 and contiguous");
+  const auto adopt = [](at::Tensor own, const at::Tensor& tensor) {
+    COHORT_CHECK(tensor.is_floating_point() && tensor.is_contiguous(),
+                 "adopted weights are floating-point and contiguous");
     own.set_data(tensor);
   };
-  for (const auto& item : named_parameters()) adopt(item.key(), item.value());
-  for (const auto& item : named_buffers()) adopt(item.key(), item.value());
+  for (const auto& item : named_parameters()) adopt(item.value(), weights.at(item.key()));
+  for (const auto& item : named_buffers()) {
+    adopt(item.value(), weights.at(item.key()).to(at::kFloat));
+  }
 }
 
 WeightMap TransformerImpl::Weights() const {

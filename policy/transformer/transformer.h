@@ -17,7 +17,9 @@ namespace cohort::policy {
 
 class TransformerImpl : public torch::nn::Module {
  public:
-  explicit TransformerImpl(const ModelConfig& config);
+  // Parameters of that dtype and device, not initialised: LoadWeights or AdoptWeights follows.
+  // Selection biases are fp32 in any.
+  explicit TransformerImpl(const ModelConfig& config, const at::TensorOptions& options = {});
 
   // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
@@ -33,15 +35,17 @@ class TransformerImpl : public torch::nn::Module {
   // [V, D]: lm_head, or the embedding when tied.
   at::Tensor head_weight() const;
 
-  // Copies values in (names and shapes as policy/weights/weights.h says; kUsage otherwise).
+  // Copies values in, converted to the parameters' dtype (names and shapes as
+  // policy/weights/weights.h says; kUsage otherwise).
   void LoadWeights(const WeightMap& weights);
-  // The same without a copy: these fp32 tensors become the parameters, so nobody else may use them.
+  // The same without a copy: these tensors, contiguous and of any floating dtype and device, become
+  // the parameters, so nobody else may use them. Selection biases are converted to fp32.
   void AdoptWeights(WeightMap weights);
   // Detached views of the live parameters and selection biases, adapters (policy/lora/lora.h) left
   // out.
   WeightMap Weights() const;
 
-  // How many tokens each expert got in forwards run in training mode since the last call:
+  // The number of tokens that each expert got in forwards of training mode since the last call:
   // [MoE layers, E] float64; undefined for a dense model.
   at::Tensor TakeExpertLoad();
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; a router without

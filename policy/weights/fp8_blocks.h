@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
-namespace cohort::policy {
+#include "policy/config/quantization.h"
 
-constexpr int64_t kFp8Block = 128;
+namespace cohort::policy {
 
 struct Fp8Matrix {
   at::Tensor values;     // float8_e4m3fn [..., R, C]

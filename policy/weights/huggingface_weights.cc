@@ -76,7 +76,7 @@ Locations Locate(const Shards& shards) {
   return where;
 }
 
-// What the folder calls the parts of one tensor: fused as in memory, or one by one.
+// The parts of one tensor under the folder's names: fused as in memory, or one by one.
 std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor, const Locations& where) {
   if (where.count(name) > 0) return {{name, tensor}};
@@ -84,7 +84,7 @@ std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::st
 }
 
 bool IsFp8(const SafetensorsFile& file, const std::string& name) {
-  return file.entries().at(name).dtype == "F8_E4M3";
+  return file.entries().at(name).dtype == Dtype::kFloat8E4m3;
 }
 
 void ReadPart(const StoredTensor& stored, const Locations& where) {
@@ -140,12 +140,12 @@ std::string ShardName(size_t index, size_t count) {
 }
 
 std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
-                                                 const WeightMap& weights, at::ScalarType dtype,
+                                                 const WeightMap& weights, Dtype dtype,
                                                  int64_t max_shard_bytes) {
   std::vector<std::vector<NamedTensor>> shards(1);
   int64_t bytes = 0;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
+    const Dtype stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
       const NamedTensor tensor{part.name, part.part, stored};
       const int64_t size = StoredBytes(tensor);  // FP8's scales are 1 / 4096 of it
@@ -164,13 +164,13 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
 std::vector<NamedTensor> Quantized(const std::vector<NamedTensor>& shard) {
   std::vector<NamedTensor> out;
   for (const NamedTensor& item : shard) {
-    if (item.dtype != at::kFloat8_e4m3fn) {
+    if (item.dtype != Dtype::kFloat8E4m3) {
       out.push_back(item);
       continue;
     }
     const Fp8Matrix matrix = QuantizeFp8(item.tensor);
-    out.push_back({item.name, matrix.values, at::kFloat8_e4m3fn});
-    out.push_back({Fp8ScaleName(item.name), matrix.scale_inv, at::kFloat});
+    out.push_back({item.name, matrix.values, Dtype::kFloat8E4m3});
+    out.push_back({Fp8ScaleName(item.name), matrix.scale_inv, Dtype::kFloat32});
   }
   return out;
 }
@@ -197,14 +197,14 @@ bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& conf
 
 struct HuggingFaceWeights::Folder {
   ModelConfig config;  // without the layers that are left out
-  at::ScalarType dtype;
+  Dtype dtype;
   Shards shards;
   Locations where;
   std::map<std::string, std::vector<int64_t>> shapes;  // of the tensors in memory
 
   at::Tensor Allocate(const std::string& name) const {
     const std::vector<int64_t>& shape = shapes.at(name);
-    return at::empty(shape, StoredDtype(name, shape.size(), dtype));
+    return at::empty(shape, TorchDtype(StoredDtype(name, shape.size(), dtype)));
   }
 
   void Read(const std::vector<StoredTensor>& parts) const {
@@ -214,8 +214,7 @@ struct HuggingFaceWeights::Folder {
 };
 
 HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
-                                       const ModelConfig& announced, at::ScalarType dtype,
-                                       MtpLayers mtp) {
+                                       const ModelConfig& announced, Dtype dtype, MtpLayers mtp) {
   auto folder = std::make_unique<Folder>();
   folder->config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
   folder->dtype = dtype;
@@ -242,7 +241,8 @@ at::Tensor HuggingFaceWeights::TakeExpert(const std::string& name, ExpertIndex e
   const auto shape = folder_->shapes.find(name);
   if (shape == folder_->shapes.end() || shape->second.front() != expert.count) return {};
   const at::IntArrayRef sizes = at::IntArrayRef(shape->second).slice(1);
-  at::Tensor slice = at::empty(sizes, StoredDtype(name, shape->second.size(), folder_->dtype));
+  at::Tensor slice =
+      at::empty(sizes, TorchDtype(StoredDtype(name, shape->second.size(), folder_->dtype)));
   const auto fused = folder_->where.find(name);
   if (fused != folder_->where.end()) {
     fused->second->ReadSliceInto(name, expert.index, slice);
@@ -267,8 +267,7 @@ WeightMap HuggingFaceWeights::TakeAll() {
 }
 
 void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
-                             const WeightMap& weights, at::ScalarType dtype,
-                             int64_t max_shard_bytes) {
+                             const WeightMap& weights, Dtype dtype, int64_t max_shard_bytes) {
   CheckWeights(config, weights, folder.string());
   const std::vector<std::vector<NamedTensor>> shards =
       PlanShards(config, weights, dtype, max_shard_bytes);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "policy/config/config.h"
+#include "policy/tensor/dtype.h"
 #include "policy/weights/weight_source.h"
 #include "policy/weights/weights.h"
 
@@ -20,8 +21,8 @@ namespace cohort::policy {
 // are left out or, with kLoad, must be there.
 class HuggingFaceWeights final : public WeightSource {
  public:
-  HuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& announced,
-                     at::ScalarType dtype, MtpLayers mtp = MtpLayers::kLeaveOut);
+  HuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& announced, Dtype dtype,
+                     MtpLayers mtp = MtpLayers::kLeaveOut);
   ~HuggingFaceWeights() override;
 
   at::Tensor Take(const std::string& name) override;
@@ -39,7 +40,6 @@ bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& conf
 // `dtype` is that of StoredDtype in policy/weights/stored_tensors.h. Durable; replaces what the
 // folder held. A shard is closed before it would pass max_shard_bytes.
 void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
-                             const WeightMap& weights, at::ScalarType dtype,
-                             int64_t max_shard_bytes);
+                             const WeightMap& weights, Dtype dtype, int64_t max_shard_bytes);
 
 }  // namespace cohort::policy

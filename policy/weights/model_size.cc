@@ -19,10 +19,10 @@ bool IsRoutedExpert(const TensorSpec& spec) {
   return spec.name.find(".experts.") != std::string::npos;
 }
 
-int64_t StoredBytesOf(const ModelConfig& config, const TensorSpec& spec, at::ScalarType dtype) {
-  const at::ScalarType stored = StoredDtype(spec.name, spec.shape.size(), dtype);
-  int64_t bytes = Product(spec.shape) * static_cast<int64_t>(c10::elementSize(stored));
-  if (stored != at::kFloat8_e4m3fn) return bytes;
+int64_t StoredBytesOf(const ModelConfig& config, const TensorSpec& spec, Dtype dtype) {
+  const Dtype stored = StoredDtype(spec.name, spec.shape.size(), dtype);
+  int64_t bytes = Product(spec.shape) * BytesPerElement(stored);
+  if (stored != Dtype::kFloat8E4m3) return bytes;
   const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
   for (const StoredTensor& part : StoredTensors(config, spec.name, shape)) {
     bytes += Product(Fp8ScaleShape(part.part.sizes())) * static_cast<int64_t>(sizeof(float));
@@ -49,7 +49,7 @@ ModelSize MeasureModel(const ModelConfig& config) {
   return size;
 }
 
-StoredSize MeasureFolder(const ModelConfig& config, at::ScalarType dtype) {
+StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype) {
   StoredSize size;
   const ModelConfig decoded = WithoutMtpLayers(config);
   for (const TensorSpec& spec : ExpectedTensors(decoded)) {

@@ -1,13 +1,12 @@
 #pragma once
 
-// How large a model of some shape is: parameters, bytes on disk, bytes of cache; without its
+// The size of a model of some shape: parameters, bytes on disk, bytes of cache; without its
 // multi-token-prediction layers, which decoding does not need.
-
-#include <c10/core/ScalarType.h>
 
 #include <cstdint>
 
 #include "policy/config/config.h"
+#include "policy/tensor/dtype.h"
 
 namespace cohort::policy {
 
@@ -29,9 +28,9 @@ struct StoredSize {
   int64_t routed_experts = 0;  // of which
   int64_t embedding = 0;       // of which
 };
-// What the tensors of a folder written in `dtype` take (policy/weights/stored_tensors.h,
+// The bytes of the tensors of a folder written in `dtype` (policy/weights/stored_tensors.h,
 // StoredDtype), the block scales of FP8 among them.
-StoredSize MeasureFolder(const ModelConfig& config, c10::ScalarType dtype);
+StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype);
 
 // Numbers that one token leaves in the cache of all layers: keys and values of every KV head
 // (arXiv 2305.13245), or one latent and one rotary key (arXiv 2405.04434 section 2.1.2).

@@ -10,8 +10,10 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
@@ -28,14 +30,6 @@ constexpr size_t kMaxDimensions = 8;
 [[noreturn]] void Refuse(const std::filesystem::path& path, const std::string& what) {
   throw Error(ErrorCode::kUsage, path.string() + ": " + what,
               "the file may be truncated or damaged: fetch or export it again");
-}
-
-const std::map<std::string, uint64_t>& BytesPerElement() {
-  static const std::map<std::string, uint64_t> kBytes = {
-      {"BOOL", 1}, {"U8", 1},  {"I8", 1},  {"F8_E5M2", 1}, {"F8_E4M3", 1}, {"F8_E8M0", 1},
-      {"I16", 2},  {"U16", 2}, {"F16", 2}, {"BF16", 2},    {"I32", 4},     {"U32", 4},
-      {"F32", 4},  {"I64", 8}, {"U64", 8}, {"F64", 8}};
-  return kBytes;
 }
 
 // JSON of bounded depth in which no object has a key twice; nlohmann would keep the last.
@@ -76,16 +70,15 @@ SafetensorsEntry ParseEntry(const json& value, const std::filesystem::path& path
                      ": expected an object with dtype, shape and two data_offsets in the header");
   }
   SafetensorsEntry entry;
-  entry.dtype = value["dtype"].get<std::string>();
-  const auto bytes = BytesPerElement().find(entry.dtype);
-  if (bytes == BytesPerElement().end()) {
-    Refuse(path, "tensor " + name + ": unknown dtype '" + entry.dtype + "'");
-  }
+  const std::string dtype = value["dtype"].get<std::string>();
+  const std::optional<Dtype> known = DtypeOfSafetensors(dtype);
+  if (!known.has_value()) Refuse(path, "tensor " + name + ": unknown dtype '" + dtype + "'");
+  entry.dtype = *known;
   if (value["shape"].size() > kMaxDimensions) {
     Refuse(path, "tensor " + name + ": more than " + std::to_string(kMaxDimensions) +
                      " dimensions in its shape");
   }
-  uint64_t expected = bytes->second;
+  auto expected = static_cast<uint64_t>(BytesPerElement(entry.dtype));
   for (const json& size : value["shape"]) {
     const uint64_t dimension = UnsignedAt(size, path, name);
     if (__builtin_mul_overflow(expected, dimension, &expected) || dimension > INT64_MAX) {
@@ -127,6 +120,15 @@ void CheckCoverage(const std::map<std::string, SafetensorsEntry>& entries, uint6
     Refuse(path, "the file holds " + std::to_string(data_bytes) +
                      " bytes of data, but its tensors cover " + std::to_string(next));
   }
+}
+
+std::string WrittenName(Dtype dtype) {
+  static const std::set<Dtype> kWritable = {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBFloat16,
+                                            Dtype::kFloat8E4m3};
+  if (kWritable.contains(dtype)) return std::string(SafetensorsName(dtype));
+  throw Error(ErrorCode::kUsage, std::string("cannot store weights as ") +
+                                     at::toString(TorchDtype(dtype)) +
+                                     ", expected float32, float16, bfloat16 or fp8");
 }
 
 }  // namespace
@@ -185,7 +187,7 @@ void SafetensorsFile::ParseHeader() {
   CheckCoverage(entries_, size_ - data_start_, path_);
 }
 
-// The pages read stay in the system's cache, but no longer count as this process's memory.
+// The pages that were read stay in the system's cache and stop counting as this process's memory.
 void SafetensorsFile::Forget(const at::Tensor& stored) const {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<uintptr_t>(stored.data_ptr());
@@ -203,19 +205,15 @@ at::Tensor SafetensorsFile::View(const std::string& name) const {
                 path_.string() + ": no tensor " + name + base::DidYouMean(name, names));
   }
   const SafetensorsEntry& entry = found->second;
-  static const std::map<std::string, at::ScalarType> kReadable = {{"F32", at::kFloat},
-                                                                  {"F16", at::kHalf},
-                                                                  {"BF16", at::kBFloat16},
-                                                                  {"F8_E4M3", at::kFloat8_e4m3fn},
-                                                                  {"F8_E8M0", at::kFloat8_e8m0fnu}};
-  const auto dtype = kReadable.find(entry.dtype);
-  if (dtype == kReadable.end()) {
+  static const std::set<Dtype> kReadable = {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBFloat16,
+                                            Dtype::kFloat8E4m3, Dtype::kFloat8E8m0};
+  if (!kReadable.contains(entry.dtype)) {
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " is stored as " +
-                                       entry.dtype +
+                                       std::string(SafetensorsName(entry.dtype)) +
                                        ", expected F32, F16, BF16, F8_E4M3 or F8_E8M0");
   }
   void* data = const_cast<char*>(bytes_ + data_start_ + entry.begin);
-  return at::from_blob(data, entry.shape, at::TensorOptions().dtype(dtype->second));
+  return at::from_blob(data, entry.shape, at::TensorOptions().dtype(TorchDtype(entry.dtype)));
 }
 
 void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
@@ -236,6 +234,35 @@ void SafetensorsFile::CopyInto(const std::string& name, const at::Tensor& stored
   if (out.numel() == 0) return;
   out.copy_(stored);
   Forget(stored);
+}
+
+int64_t StoredBytes(const NamedTensor& tensor) {
+  return tensor.tensor.numel() * BytesPerElement(tensor.dtype);
+}
+
+void WriteSafetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors) {
+  // transformers 4 refuses a file without this entry.
+  nlohmann::ordered_json header = {{"__metadata__", {{"format", "pt"}}}};
+  int64_t offset = 0;
+  for (const NamedTensor& item : tensors) {
+    const int64_t end = offset + StoredBytes(item);
+    header[item.name] = {{"dtype", WrittenName(item.dtype)},
+                         {"shape", item.tensor.sizes().vec()},
+                         {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');  // the data starts on a multiple of 8
+  std::string length(8, '\0');
+  for (size_t i = 0; i < 8; ++i) length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+  base::DurableFile file(path);
+  file.Write(length);
+  file.Write(text);
+  for (const NamedTensor& item : tensors) {
+    const at::Tensor bytes = item.tensor.detach().to(at::kCPU, TorchDtype(item.dtype)).contiguous();
+    file.Write({static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes()});
+  }
+  file.Commit();
 }
 
 }  // namespace cohort::policy

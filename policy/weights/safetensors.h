@@ -10,10 +10,12 @@
 #include <string>
 #include <vector>
 
+#include "policy/tensor/dtype.h"
+
 namespace cohort::policy {
 
 struct SafetensorsEntry {
-  std::string dtype;  // as the file spells it: "F32", "BF16", ...
+  Dtype dtype = Dtype::kFloat32;
   std::vector<int64_t> shape;
   uint64_t begin = 0;  // bytes from the end of the header
   uint64_t end = 0;
@@ -59,8 +61,8 @@ class SafetensorsFile {
 
 struct NamedTensor {
   std::string name;
-  at::Tensor tensor;     // may be a view, need not be contiguous
-  at::ScalarType dtype;  // F32, F16, BF16 or F8_E4M3: converted when it is written
+  at::Tensor tensor;  // may be a view, need not be contiguous
+  Dtype dtype;        // F32, F16, BF16 or F8_E4M3: converted when it is written
 };
 
 // Writes one file durably, tensors in the order given, one of them in memory at a time.

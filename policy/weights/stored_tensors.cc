@@ -12,7 +12,7 @@ constexpr std::string_view kExperts = ".experts.";
 constexpr char kEmbedding[] = "model.embed_tokens.weight";
 constexpr char kHead[] = "lm_head.weight";
 
-// What a multi-token-prediction layer calls its copies of the embedding and the head.
+// A multi-token-prediction layer has copies of the embedding and the head under these names.
 constexpr std::string_view kEmbeddingCopy = ".embed_tokens.weight";
 constexpr std::string_view kHeadCopy = ".shared_head.head.weight";
 
@@ -73,13 +73,12 @@ std::vector<StoredTensor> StoredTensors(const ModelConfig& config, const std::st
   return out;
 }
 
-at::ScalarType StoredDtype(const std::string& name, size_t dimensions,
-                           at::ScalarType folder_dtype) {
-  if (name.ends_with("e_score_correction_bias")) return at::kFloat;
-  if (folder_dtype != at::kFloat8_e4m3fn) return folder_dtype;
+Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype) {
+  if (name.ends_with("e_score_correction_bias")) return Dtype::kFloat32;
+  if (folder_dtype != Dtype::kFloat8E4m3) return folder_dtype;
   const bool kept = dimensions < 2 || name == kEmbedding || name == kHead ||
                     name.ends_with(".mlp.gate.weight") || name.ends_with(".eh_proj.weight");
-  return kept ? at::kBFloat16 : folder_dtype;
+  return kept ? Dtype::kBFloat16 : folder_dtype;
 }
 
 bool IsIgnored(const ModelConfig& config, const std::string& name) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// How a Hugging Face folder names and cuts the tensors of policy/weights/weights.h.
+// The tensors of policy/weights/weights.h as a Hugging Face folder names and cuts them.
 
 #include <ATen/core/Tensor.h>
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/config/config.h"
+#include "policy/tensor/dtype.h"
 #include "policy/weights/weights.h"
 
 namespace cohort::policy {
@@ -30,9 +31,9 @@ std::vector<StoredTensor> StoredExpert(const ModelConfig& config, const std::str
                                        int64_t expert, const at::Tensor& slice);
 
 // The dtype that a folder written in `folder_dtype` stores a tensor of policy/weights/weights.h in:
-// the router's selection bias is fp32 in any; float8_e4m3fn is for the matrices of attention and
+// the router's selection bias is float32 in any; fp8 is for the matrices of attention and
 // experts alone, and embedding, head, gates and norms are then bfloat16, as in DeepSeek-V3's.
-at::ScalarType StoredDtype(const std::string& name, size_t dimensions, at::ScalarType folder_dtype);
+Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype);
 
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);

@@ -1,6 +1,6 @@
 #pragma once
 
-// A model's tensors one at a time, for who repacks them: the model is then never in memory twice.
+// A model's tensors one at a time: whoever repacks them never has the model in memory twice.
 
 #include <ATen/core/Tensor.h>
 
@@ -31,7 +31,7 @@ class WeightSource {
   // A slice of a layer's fused experts, in their order; undefined where there is no tensor of so
   // many.
   virtual at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) = 0;
-  // All of them, read in parallel.
+  // Every tensor, read in parallel.
   virtual WeightMap TakeAll() = 0;
 };
 

@@ -18,21 +18,21 @@ namespace cohort::policy {
 namespace {
 
 void AddFeedForward(const std::string& prefix, int64_t width, int64_t ffn_width,
-                    std::vector<TensorSpec>& out) {
-  out.push_back({prefix + "gate_proj.weight", {ffn_width, width}});
-  out.push_back({prefix + "up_proj.weight", {ffn_width, width}});
-  out.push_back({prefix + "down_proj.weight", {width, ffn_width}});
+                    std::vector<TensorSpec>* out) {
+  out->push_back({prefix + "gate_proj.weight", {ffn_width, width}});
+  out->push_back({prefix + "up_proj.weight", {ffn_width, width}});
+  out->push_back({prefix + "down_proj.weight", {width, ffn_width}});
 }
 
-void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>& out) {
+void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const MoeConfig& moe = config.moe;
-  out.push_back({prefix + "gate.weight", {moe.num_experts, config.width}});
+  out->push_back({prefix + "gate.weight", {moe.num_experts, config.width}});
   if (moe.selection_bias) {
-    out.push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
+    out->push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
   }
-  out.push_back(
+  out->push_back(
       {prefix + "experts.gate_up_proj", {moe.num_experts, 2 * moe.expert_width, config.width}});
-  out.push_back({prefix + "experts.down_proj", {moe.num_experts, config.width, moe.expert_width}});
+  out->push_back({prefix + "experts.down_proj", {moe.num_experts, config.width, moe.expert_width}});
   if (moe.num_shared_experts > 0) {
     AddFeedForward(prefix + "shared_experts.", config.width,
                    moe.num_shared_experts * moe.expert_width, out);
@@ -40,48 +40,48 @@ void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<Te
 }
 
 void AddGroupedQuery(const std::string& prefix, const ModelConfig& config,
-                     std::vector<TensorSpec>& out) {
+                     std::vector<TensorSpec>* out) {
   const AttentionConfig& attention = config.attention;
   const int64_t q_width = attention.num_heads * attention.head_dim;
   const int64_t kv_width = attention.num_kv_heads * attention.head_dim;
   for (const auto& [name, rows] :
        {std::pair("q_proj", q_width), {"k_proj", kv_width}, {"v_proj", kv_width}}) {
-    out.push_back({prefix + name + ".weight", {rows, config.width}});
-    if (attention.qkv_bias) out.push_back({prefix + name + ".bias", {rows}});
+    out->push_back({prefix + name + ".weight", {rows, config.width}});
+    if (attention.qkv_bias) out->push_back({prefix + name + ".bias", {rows}});
   }
   if (attention.qk_norm) {
-    out.push_back({prefix + "q_norm.weight", {attention.head_dim}});
-    out.push_back({prefix + "k_norm.weight", {attention.head_dim}});
+    out->push_back({prefix + "q_norm.weight", {attention.head_dim}});
+    out->push_back({prefix + "k_norm.weight", {attention.head_dim}});
   }
 }
 
-void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>& out) {
+void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const AttentionConfig& attention = config.attention;
   const int64_t q_width = attention.num_heads * attention.query_dim();
   if (attention.q_lora_rank > 0) {
-    out.push_back({prefix + "q_a_proj.weight", {attention.q_lora_rank, config.width}});
-    out.push_back({prefix + "q_a_layernorm.weight", {attention.q_lora_rank}});
-    out.push_back({prefix + "q_b_proj.weight", {q_width, attention.q_lora_rank}});
+    out->push_back({prefix + "q_a_proj.weight", {attention.q_lora_rank, config.width}});
+    out->push_back({prefix + "q_a_layernorm.weight", {attention.q_lora_rank}});
+    out->push_back({prefix + "q_b_proj.weight", {q_width, attention.q_lora_rank}});
   } else {
-    out.push_back({prefix + "q_proj.weight", {q_width, config.width}});
+    out->push_back({prefix + "q_proj.weight", {q_width, config.width}});
   }
-  out.push_back({prefix + "kv_a_proj_with_mqa.weight",
-                 {attention.kv_lora_rank + attention.qk_rope_head_dim, config.width}});
-  out.push_back({prefix + "kv_a_layernorm.weight", {attention.kv_lora_rank}});
-  out.push_back({prefix + "kv_b_proj.weight",
-                 {attention.num_heads * (attention.qk_nope_head_dim + attention.v_head_dim),
-                  attention.kv_lora_rank}});
+  out->push_back({prefix + "kv_a_proj_with_mqa.weight",
+                  {attention.kv_lora_rank + attention.qk_rope_head_dim, config.width}});
+  out->push_back({prefix + "kv_a_layernorm.weight", {attention.kv_lora_rank}});
+  out->push_back({prefix + "kv_b_proj.weight",
+                  {attention.num_heads * (attention.qk_nope_head_dim + attention.v_head_dim),
+                   attention.kv_lora_rank}});
 }
 
-void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>& out) {
+void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
   const std::string attention = prefix + "self_attn.";
-  out.push_back({prefix + "input_layernorm.weight", {config.width}});
+  out->push_back({prefix + "input_layernorm.weight", {config.width}});
   config.attention.latent() ? AddLatent(attention, config, out)
                             : AddGroupedQuery(attention, config, out);
-  out.push_back({attention + "o_proj.weight",
-                 {config.width, config.attention.num_heads * config.attention.value_dim()}});
-  out.push_back({prefix + "post_attention_layernorm.weight", {config.width}});
+  out->push_back({attention + "o_proj.weight",
+                  {config.width, config.attention.num_heads * config.attention.value_dim()}});
+  out->push_back({prefix + "post_attention_layernorm.weight", {config.width}});
   if (config.IsMoeLayer(layer)) {
     AddMoe(prefix + "mlp.", config, out);
   } else {
@@ -89,13 +89,13 @@ void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>&
   }
 }
 
-void AddMtpLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>& out) {
+void AddMtpLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-  out.push_back({prefix + "enorm.weight", {config.width}});
-  out.push_back({prefix + "hnorm.weight", {config.width}});
-  out.push_back({prefix + "eh_proj.weight", {config.width, 2 * config.width}});
+  out->push_back({prefix + "enorm.weight", {config.width}});
+  out->push_back({prefix + "hnorm.weight", {config.width}});
+  out->push_back({prefix + "eh_proj.weight", {config.width, 2 * config.width}});
   AddLayer(layer, config, out);
-  out.push_back({prefix + "shared_head.norm.weight", {config.width}});
+  out->push_back({prefix + "shared_head.norm.weight", {config.width}});
 }
 
 std::string ShapeText(c10::IntArrayRef shape) {
@@ -130,13 +130,13 @@ bool EndsWith(const std::string& name, std::string_view ending) {
 std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
   std::vector<TensorSpec> out;
   out.push_back({"model.embed_tokens.weight", {config.vocab_size, config.width}});
-  for (int64_t layer = 0; layer < config.num_layers; ++layer) AddLayer(layer, config, out);
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) AddLayer(layer, config, &out);
   out.push_back({"model.norm.weight", {config.width}});
   if (!config.tie_embeddings) {
     out.push_back({"lm_head.weight", {config.vocab_size, config.width}});
   }
   for (int64_t i = 0; i < config.num_mtp_layers; ++i) {
-    AddMtpLayer(config.num_layers + i, config, out);
+    AddMtpLayer(config.num_layers + i, config, &out);
   }
   return out;
 }

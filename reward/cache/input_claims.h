@@ -1,7 +1,7 @@
 #pragma once
 
-// Which inputs are being judged now, so that an equal one waits for the grade rather than being
-// judged beside the first.
+// The inputs that are being judged at this moment: a call with an equal input waits for the grade
+// and does not judge it a second time.
 
 #include <condition_variable>
 #include <mutex>

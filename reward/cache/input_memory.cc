@@ -83,9 +83,4 @@ InputMemory::Entry& InputMemory::Touch(const InputKey& key) {
   return entries_.front();
 }
 
-size_t InputMemory::size() const {
-  const std::lock_guard lock(mutex_);
-  return entries_.size();
-}
-
 }  // namespace cohort::reward

@@ -1,7 +1,7 @@
 #pragma once
 
-// What a costly reward remembers of its inputs: the grades it gave, so that a repeated request is
-// answered as before, and the inputs that broke it.
+// The memory of a costly reward: the grades that it gave, so that a repeated request is answered as
+// before, and the inputs that broke it.
 
 #include <array>
 #include <list>
@@ -13,7 +13,7 @@
 
 namespace cohort::reward {
 
-// What a reward sees of a sample, as a hash; the sample's id is no part of it.
+// A hash of all that a reward sees of a sample; the sample's id is no part of it.
 using InputKey = std::array<uint64_t, 2>;
 InputKey KeyOf(const Sample& sample);
 
@@ -32,8 +32,6 @@ class InputMemory {
   // Judgements are kept, strikes counted; other failures leave no trace and may be tried again.
   void Note(const InputKey& key, const Grade& grade);
 
-  size_t size() const;
-
  private:
   struct Entry {
     InputKey key;
@@ -46,7 +44,7 @@ class InputMemory {
   const size_t max_inputs_;
   const bool keep_grades_;
   const bool count_strikes_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::list<Entry> entries_;  // guarded by mutex_; the latest used in front
   std::map<InputKey, std::list<Entry>::iterator> places_;  // guarded by mutex_
 };

@@ -12,8 +12,8 @@ constexpr char kOutput[] = "output.txt";
 constexpr char kAnswer[] = "answer.txt";
 
 // Room for a checker of any submission's output, whatever the submission itself may use.
-Limits CheckerLimits(Limits limits) {
-  const Limits defaults;
+ProgramLimits CheckerLimits(ProgramLimits limits) {
+  const ProgramLimits defaults;
   limits.wall_ms = std::max<int64_t>(limits.wall_ms, 10'000);
   limits.cpu_ms = std::max<int64_t>(limits.cpu_ms, 10'000);
   limits.memory_mb = std::max<int64_t>(limits.memory_mb, 512);
@@ -25,7 +25,8 @@ Limits CheckerLimits(Limits limits) {
 
 }  // namespace
 
-Checker::Checker(BoxPool* boxes, const Language& language, const Limits& limits, std::string source)
+Checker::Checker(BoxPool* boxes, const Language& language, const ProgramLimits& limits,
+                 std::string source)
     : program_(boxes, language, CheckerLimits(limits), std::move(source)) {}
 
 boost::asio::awaitable<bool> Checker::Accepts(const StdinTest& test, const std::string& output) {
@@ -38,7 +39,7 @@ boost::asio::awaitable<bool> Checker::Accepts(const StdinTest& test, const std::
       !box->PutFile(kAnswer, test.expected)) {
     throw Error(ErrorCode::kEnvironment, "the checker's sandbox ended");
   }
-  const Limits& limits = program_.limits();
+  const ProgramLimits& limits = program_.limits();
   Program program;
   program.argv = program_.language().run;
   program.argv.insert(program.argv.end(), {kInput, kOutput, kAnswer});

@@ -3,6 +3,7 @@
 #include <boost/asio/awaitable.hpp>
 
 #include "reward/code/submission.h"
+#include "reward/code/task.h"
 
 namespace cohort::reward::judge {
 
@@ -11,7 +12,8 @@ namespace cohort::reward::judge {
 // of its own, where no submission ever ran. Owned by one coroutine.
 class Checker {
  public:
-  Checker(BoxPool* boxes, const Language& language, const Limits& limits, std::string source);
+  Checker(BoxPool* boxes, const Language& language, const ProgramLimits& limits,
+          std::string source);
 
   // Errors: kUsage when it does not compile; kEnvironment when it neither accepts nor refuses.
   boost::asio::awaitable<bool> Accepts(const StdinTest& test, const std::string& output);

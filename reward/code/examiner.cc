@@ -15,8 +15,8 @@
 namespace cohort::reward::judge {
 namespace {
 
-Limits ExaminerLimits() {
-  Limits limits;
+ProgramLimits ExaminerLimits() {
+  ProgramLimits limits;
   limits.memory_mb = 4096;  // of all tasks under way together; each has 1 GiB
   limits.pids = 512;
   return limits;
@@ -40,8 +40,9 @@ void AwaitReadyNow(Box* box) {
 
 Examiner::Examiner(Sandbox* sandbox)
     : sandbox_(sandbox),
-      script_(Script("plain_values.py") + Script("remote_objects.py") + Script("test_names.py") +
-              Script("json_equality.py") + Script("examine.py")) {}
+      script_(ReadScript("plain_values.py") + ReadScript("remote_objects.py") +
+              ReadScript("test_names.py") + ReadScript("json_equality.py") +
+              ReadScript("examine.py")) {}
 
 Examiner::~Examiner() {
   if (tasks_ >= 0) close(tasks_);

@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "reward/code/checker.h"
-#include "reward/code/submission.h"
+#include "reward/code/call_judge.h"
+#include "reward/code/stdin_judge.h"
 
 namespace cohort::reward::judge {
 namespace {
@@ -77,12 +77,12 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
                          const Budget& budget) const {
   const BoxPool::Caller caller(boxes_.get());
   const Language& language = FindLanguage(task.language);
-  if (task.mode != Mode::kStdin && language.name != "python") {
+  if (task.mode != TestMode::kStdin && language.name != "python") {
     throw Error(ErrorCode::kUsage, "modes call and assert are for python, not " + language.name);
   }
   Submission submission(boxes_.get(), language, task.limits, code);
   std::optional<Checker> checker;
-  if (task.compare.kind == Compare::Kind::kChecker) {
+  if (task.compare.method == Compare::Method::kChecker) {
     checker.emplace(boxes_.get(), FindLanguage(task.checker_language), task.limits, task.checker);
   }
   Judgement judgement;
@@ -91,7 +91,7 @@ Judgement CodeJudge::Run(const CodeTask& task, const std::string& code,
   asio::io_context io(1);
   const auto judge = [&]() -> asio::awaitable<void> {
     try {  // || below waits for one that succeeds: a failure must not wait for the budget's end
-      if (task.mode == Mode::kStdin) {
+      if (task.mode == TestMode::kStdin) {
         co_await JudgeStdin(task, &submission, checker ? &*checker : nullptr, &judgement);
       } else {
         co_await JudgeCalls(task, &submission, examiner_.get(), &judgement);

@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
+#include "reward/code/box/verdict.h"
 #include "reward/code/language.h"
 #include "reward/code/task.h"
-#include "reward/code/verdict.h"
 #include "reward/grader.h"
 
 namespace cohort::reward::judge {

@@ -53,7 +53,7 @@ std::map<std::string, Language> Languages(const std::string& commands) {
       {"python", "py", "python3"},
       "solution.py",
       {},
-      {"/usr/bin/python3", "-I", "-S", "-c", Script("run_program.py"), "solution.py"}};
+      {"/usr/bin/python3", "-I", "-S", "-c", ReadScript("run_program.py"), "solution.py"}};
   languages["cpp"] = {"cpp",
                       {"cpp", "c++", "cc", "cxx"},
                       "solution.cpp",

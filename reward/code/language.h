@@ -6,7 +6,7 @@
 
 namespace cohort::reward::judge {
 
-// How submissions in a language are compiled and run in a box's work folder.
+// The commands that compile and run submissions in a language, in a box's work folder.
 struct Language {
   std::string name;
   std::vector<std::string> tags;     // info strings of its fenced blocks

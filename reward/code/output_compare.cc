@@ -47,8 +47,8 @@ std::optional<double> NumberOf(std::string_view word) {
 }
 
 bool SameWord(const Compare& compare, std::string_view word, std::string_view expected) {
-  const auto a = compare.kind == Compare::Kind::kFloat ? NumberOf(word) : std::nullopt;
-  const auto b = compare.kind == Compare::Kind::kFloat ? NumberOf(expected) : std::nullopt;
+  const auto a = compare.method == Compare::Method::kFloat ? NumberOf(word) : std::nullopt;
+  const auto b = compare.method == Compare::Method::kFloat ? NumberOf(expected) : std::nullopt;
   if (!a || !b) return word == expected;
   if (std::isnan(*a) || std::isnan(*b)) return false;
   if (std::isinf(*a) || std::isinf(*b)) return *a == *b;
@@ -67,16 +67,16 @@ bool SameWords(const Compare& compare, std::string_view output, std::string_view
 }  // namespace
 
 Compare ParseCompare(const std::string& text) {
-  using Kind = Compare::Kind;
-  if (text.empty() || text == "lines") return {Kind::kLines};
-  if (text == "exact") return {Kind::kExact};
-  if (text == "tokens") return {Kind::kTokens};
-  if (text == "sequence_lenient") return {Kind::kSequenceLenient};
-  if (text == "checker") return {Kind::kChecker};
+  using Method = Compare::Method;
+  if (text.empty() || text == "lines") return {Method::kLines};
+  if (text == "exact") return {Method::kExact};
+  if (text == "tokens") return {Method::kTokens};
+  if (text == "sequence_lenient") return {Method::kSequenceLenient};
+  if (text == "checker") return {Method::kChecker};
   if (text.starts_with("float:")) {
     const auto tolerance = NumberOf(std::string_view(text).substr(6));
     if (tolerance && std::isfinite(*tolerance) && *tolerance >= 0) {
-      return {Kind::kFloat, *tolerance};
+      return {Method::kFloat, *tolerance};
     }
   }
   throw Error(ErrorCode::kUsage,
@@ -85,11 +85,11 @@ Compare ParseCompare(const std::string& text) {
 }
 
 bool SameOutput(const Compare& compare, std::string_view output, std::string_view expected) {
-  switch (compare.kind) {
-    case Compare::Kind::kExact:
+  switch (compare.method) {
+    case Compare::Method::kExact:
       return output == expected;
-    case Compare::Kind::kTokens:
-    case Compare::Kind::kFloat:
+    case Compare::Method::kTokens:
+    case Compare::Method::kFloat:
       return SameWords(compare, output, expected);
     default:
       return SameLines(output, expected);

@@ -5,9 +5,9 @@
 
 namespace cohort::reward::judge {
 
-// How an output is held against the expected one.
+// The rule by which an output is compared with the expected one.
 struct Compare {
-  enum class Kind {
+  enum class Method {
     kLines,            // blanks at line ends and empty lines at the end do not count
     kExact,            // byte by byte
     kTokens,           // words between white space
@@ -15,7 +15,7 @@ struct Compare {
     kSequenceLenient,  // calls only: a tuple equals a list
     kChecker,          // a program of the dataset decides
   };
-  Kind kind = Kind::kLines;
+  Method method = Method::kLines;
   double tolerance = 0;
 };
 

@@ -6,7 +6,7 @@
 
 namespace cohort::reward::judge {
 
-std::string Script(const std::string& name) {
+std::string ReadScript(const std::string& name) {
   const auto beside = std::filesystem::read_symlink("/proc/self/exe").parent_path();
   return base::ReadFile(beside / "judge" / name);
 }

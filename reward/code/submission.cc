@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-// How long the running program waited for a core, asked for without a coroutine.
+// The time that the running program waited for a core, asked for without a coroutine.
 uint64_t MeasureWaitedUs(const Box* box) {
   constexpr int kAnswerMs = 200;
   box->Measure();
@@ -61,7 +61,7 @@ asio::awaitable<Box*> Submission::Prepare() {
 
 asio::awaitable<bool> Submission::Compile() {
   constexpr int64_t kCompilerProcesses = 64;
-  Limits limits = limits_;
+  ProgramLimits limits = limits_;
   limits.memory_mb = limits_.compile_memory_mb;
   limits.cpu_ms = limits_.compile_wall_ms;
   limits.pids = kCompilerProcesses;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <memory>
 #include <optional>
+#include <string>
 
 #include "reward/code/box/pool.h"
 #include "reward/code/box/run.h"
-#include "reward/code/examiner.h"
-#include "reward/code/judge.h"
+#include "reward/code/language.h"
 
 namespace cohort::reward::judge {
 
@@ -14,7 +16,8 @@ namespace cohort::reward::judge {
 // programs ran. Owned by one coroutine.
 class Submission {
  public:
-  Submission(BoxPool* boxes, const Language& language, const Limits& limits, std::string code)
+  Submission(BoxPool* boxes, const Language& language, const ProgramLimits& limits,
+             std::string code)
       : boxes_(boxes), language_(language), limits_(limits), code_(std::move(code)) {}
 
   // A box that holds the source, compiled; nothing when the compiler refused it (`compile_error`
@@ -29,7 +32,7 @@ class Submission {
   bool PutSource() const { return box_->PutFile(language_.file, code_); }
   void DropBox() { box_.reset(); }
   Box* box() { return box_.get(); }
-  const Limits& limits() const { return limits_; }
+  const ProgramLimits& limits() const { return limits_; }
   const Language& language() const { return language_; }
   // Time that the compiler and the submission's programs ran, one that runs now included, without
   // what they waited for a core.
@@ -40,19 +43,12 @@ class Submission {
 
   BoxPool* const boxes_;
   const Language& language_;
-  const Limits limits_;
+  const ProgramLimits limits_;
   const std::string code_;
   std::unique_ptr<Box> box_;
   TestResult compile_error_;
   std::chrono::steady_clock::duration ran_{0};
   std::optional<std::chrono::steady_clock::time_point> running_since_;
 };
-
-// The modes. Each fills `judgement` test by test, so that what is there counts when time runs out.
-// `checker` is null unless the task compares with one.
-boost::asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission,
-                                        class Checker* checker, Judgement* judgement);
-boost::asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission,
-                                        Examiner* examiner, Judgement* judgement);
 
 }  // namespace cohort::reward::judge

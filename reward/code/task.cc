@@ -12,11 +12,11 @@ using nlohmann::json;
 
 constexpr size_t kMaxTests = 10'000;
 
-Mode ModeOf(const JsonPlace& columns) {
+TestMode ModeOf(const JsonPlace& columns) {
   const std::string name = columns.Text("mode");
-  if (name == "stdin") return Mode::kStdin;
-  if (name == "call") return Mode::kCall;
-  if (name == "assert") return Mode::kAssert;
+  if (name == "stdin") return TestMode::kStdin;
+  if (name == "call") return TestMode::kCall;
+  if (name == "assert") return TestMode::kAssert;
   columns.Fail("mode is '" + name.substr(0, 40) + "', expected stdin, call or assert" +
                base::DidYouMean(name.substr(0, 40), {"stdin", "call", "assert"}));
 }
@@ -29,32 +29,32 @@ void CheckCount(const JsonPlace& tests) {
 
 void ReadTests(const JsonPlace& tests, CodeTask* task) {
   CheckCount(tests);
-  const bool checked = task->compare.kind == Compare::Kind::kChecker;
+  const bool checked = task->compare.method == Compare::Method::kChecker;
   for (size_t i = 0; i < tests.ListSize(); ++i) {
     const JsonPlace test = tests.Entry(i);
     switch (task->mode) {
-      case Mode::kStdin:
+      case TestMode::kStdin:
         task->stdin_tests.push_back(
             {test.Text("stdin"), checked ? test.TextOr("stdout", "") : test.Text("stdout")});
         break;
-      case Mode::kCall:
+      case TestMode::kCall:
         test.Member("args", "a list of arguments").ListSize();
         if (const auto kwargs = test.Optional("kwargs"); kwargs && !kwargs->IsObject()) {
           kwargs->Refuse("an object of named arguments");
         }
         test.Member("expected", "the value to return");
         break;
-      case Mode::kAssert:
+      case TestMode::kAssert:
         test.Text();
         break;
     }
   }
-  if (task->mode != Mode::kStdin) task->tests = tests.value();
+  if (task->mode != TestMode::kStdin) task->tests = tests.value();
 }
 
 // MBPP's and HumanEval's own columns as `setup` and `tests`.
 void ReadNamedDataset(const JsonPlace& columns, const std::string& prompt, CodeTask* task) {
-  task->mode = Mode::kAssert;
+  task->mode = TestMode::kAssert;
   if (const auto asserts = columns.Optional("test_list")) {
     if (const auto imports = columns.Optional("test_imports")) {
       for (size_t i = 0; i < imports->ListSize(); ++i)
@@ -71,16 +71,16 @@ void ReadNamedDataset(const JsonPlace& columns, const std::string& prompt, CodeT
 }
 
 void CheckTogether(const JsonPlace& columns, const CodeTask& task) {
-  using Kind = Compare::Kind;
-  const Kind kind = task.compare.kind;
-  if (task.mode == Mode::kCall && task.entry.empty()) columns.Fail("entry is missing");
-  if (kind == Kind::kSequenceLenient && task.mode == Mode::kStdin) {
+  using Method = Compare::Method;
+  const Method method = task.compare.method;
+  if (task.mode == TestMode::kCall && task.entry.empty()) columns.Fail("entry is missing");
+  if (method == Method::kSequenceLenient && task.mode == TestMode::kStdin) {
     columns.Fail("compare is sequence_lenient, which is for calls, and mode is stdin");
   }
-  if (kind == Kind::kChecker && task.mode != Mode::kStdin) {
+  if (method == Method::kChecker && task.mode != TestMode::kStdin) {
     columns.Fail("compare is checker, which is for mode stdin");
   }
-  if (kind == Kind::kChecker && task.checker.empty()) columns.Fail("checker is missing");
+  if (method == Method::kChecker && task.checker.empty()) columns.Fail("checker is missing");
 }
 
 }  // namespace

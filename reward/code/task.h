@@ -1,17 +1,17 @@
 #pragma once
 
-// What a sample's columns ask of a submission.
+// The task that a sample's columns describe.
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
-#include "reward/code/limits.h"
+#include "reward/code/box/limits.h"
 #include "reward/code/output_compare.h"
 
 namespace cohort::reward::judge {
 
-enum class Mode { kStdin, kCall, kAssert };
+enum class TestMode { kStdin, kCall, kAssert };
 
 struct StdinTest {
   std::string input;
@@ -19,9 +19,9 @@ struct StdinTest {
 };
 
 struct CodeTask {
-  Mode mode = Mode::kStdin;
+  TestMode mode = TestMode::kStdin;
   std::string language;
-  Limits limits;
+  ProgramLimits limits;
   Compare compare;
   std::vector<StdinTest> stdin_tests;
   nlohmann::json tests;  // kCall: [{"args", "expected"}]; kAssert: ["assert ..."]
@@ -33,13 +33,13 @@ struct CodeTask {
   bool all_or_nothing = true;  // a test that failed decides the score
   bool stop_early = false;     // no test is run after one that failed
 
-  size_t total() const { return mode == Mode::kStdin ? stdin_tests.size() : tests.size(); }
+  size_t total() const { return mode == TestMode::kStdin ? stdin_tests.size() : tests.size(); }
 };
 
-// What a column that is missing stands for.
+// The values of columns that are missing.
 struct TaskDefaults {
   std::string language = "python";
-  Limits limits;
+  ProgramLimits limits;
   Compare compare;
   bool all_or_nothing = true;
   bool stop_early = false;

@@ -1,7 +1,7 @@
 // custom: a user's shared object, run in processes of its own (plugin.h is the interface).
 
-#include "reward/plugins/plugin_grader.h"
-#include "reward/plugins/plugin_process.h"
+#include "reward/plugins/grader.h"
+#include "reward/plugins/process.h"
 #include "reward/registry.h"
 
 namespace cohort::reward {
@@ -17,7 +17,7 @@ std::unique_ptr<Grader> Make(const Options& options) {
   const PluginSettings settings = {file, options.Text("config", ""),
                                    options.Integer("memory_mb", 2048, 64, 1 << 20)};
   return std::make_unique<PluginGrader>(
-      PluginGrader::Settings{.file = file, .keep_grades = options.Flag("cache", true)},
+      PluginGraderSettings{.file = file, .keep_grades = options.Flag("cache", true)},
       [settings] { return std::make_unique<PluginProcess>(settings, Budget(kLoadLimit)); });
 }
 
@@ -25,7 +25,7 @@ std::unique_ptr<Grader> Make(const Options& options) {
 
 RewardInfo CustomReward() {
   return {"custom",
-          "a shared object of your own (reward/plugins/plugin.h), run in a separate process",
+          "a shared object of your own (reward/plugin.h), run in a separate process",
           {{"path", "the shared object"},
            {"config", "text handed to it with every sample"},
            {"memory_mb", "its address space in MiB (default 2048)"},

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "reward/plugins/plugin_grader.h"
+#include "reward/plugins/grader.h"
 #include "reward/plugins/python_process.h"
 #include "reward/registry.h"
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kLoadLimit(60'000);  // imports of large libraries take long
 
-// Where the shell would find the program.
+// The path at which the shell would find the program.
 std::string FindInterpreter(const Options& options) {
   const std::string name = options.Text("python", "python3");
   if (name.find('/') != std::string::npos) {
@@ -37,7 +37,7 @@ std::unique_ptr<Grader> Make(const Options& options) {
                                    options.Integer("memory_mb", 4096, 64, 1 << 20)};
   const auto workers = static_cast<int>(options.Integer("workers", 0, 0, 1024));
   return std::make_unique<PluginGrader>(
-      PluginGrader::Settings{
+      PluginGraderSettings{
           .file = file, .max_processes = workers, .keep_grades = options.Flag("cache", true)},
       [settings] { return std::make_unique<PythonProcess>(settings, Budget(kLoadLimit)); });
 }

@@ -73,7 +73,7 @@ PythonProcess::PythonProcess(const PythonSettings& settings, const Budget& budge
     : child_({std::to_string(settings.memory_mib), "run", settings.interpreter, "-u", HostScript(),
               settings.path.string(), settings.function}) {
   std::string line;
-  const Transfer transfer = child_.ReceiveLine(&line, kMaxLineBytes, budget);
+  const Transfer transfer = child_.ReceiveLine(kMaxLineBytes, budget, &line);
   std::string why;
   if (transfer == Transfer::kDone) {
     const Json hello = Json::parse(line, nullptr, false);
@@ -94,7 +94,7 @@ std::vector<Grade> PythonProcess::Score(std::span<const Sample* const> samples,
   for (const Sample* sample : samples) request["samples"].push_back(ToJson(*sample));
   Transfer transfer = child_.Send(base::DumpJson(request) + "\n", budget);
   std::string line;
-  if (transfer == Transfer::kDone) transfer = child_.ReceiveLine(&line, kMaxLineBytes, budget);
+  if (transfer == Transfer::kDone) transfer = child_.ReceiveLine(kMaxLineBytes, budget, &line);
   if (transfer != Transfer::kDone) {
     return std::vector<Grade>(samples.size(), child_.Lost(transfer, budget));
   }

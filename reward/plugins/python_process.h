@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <string>
 
-#include "reward/plugins/plugin_child.h"
-#include "reward/plugins/plugin_worker.h"
+#include "reward/plugins/child.h"
+#include "reward/plugins/worker.h"
 
 namespace cohort::reward {
 
@@ -24,7 +24,7 @@ class PythonProcess final : public PluginWorker {
   // when no process can be started.
   PythonProcess(const PythonSettings& settings, const Budget& budget);
 
-  // With a batch function the samples are one call, else a call each within one budget.
+  // A batch function is called once with all samples, another one once for each, within one budget.
   std::vector<Grade> Score(std::span<const Sample* const> samples, const Budget& budget) override;
   bool takes_batches() const override { return takes_batches_; }
   bool alive() const override { return child_.alive(); }

@@ -1,7 +1,7 @@
-// code: runs the completion's program against the sample's tests, in a sandbox (judge/).
+// code: runs the completion's program against the sample's tests, in a sandbox (code/).
 
 #include "base/error.h"
-#include "reward/cache/judged_once.h"
+#include "reward/cache/grade_cache.h"
 #include "reward/code/fenced_code.h"
 #include "reward/code/judge.h"
 #include "reward/registry.h"
@@ -100,7 +100,7 @@ class CodeGrader final : public Grader {
   const judge::TaskDefaults defaults_;
   const judge::CodeJudge judge_;
   const bool unfenced_;
-  mutable JudgedOnce judged_;
+  mutable GradeCache judged_;
 };
 
 std::vector<OptionInfo> CodeOptions() {
@@ -119,7 +119,7 @@ std::vector<OptionInfo> CodeOptions() {
        "sequence_lenient (calls), checker"}};
   for (const judge::LimitField& field : judge::LimitFields()) {
     options.push_back({field.name, std::string(field.meaning) + " (default " +
-                                       std::to_string(judge::Limits().*field.member) + ")"});
+                                       std::to_string(judge::ProgramLimits().*field.member) + ")"});
   }
   return options;
 }

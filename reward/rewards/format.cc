@@ -6,39 +6,42 @@
 #include "base/utf8.h"
 #include "reward/registry.h"
 #include "reward/text/answer_text.h"
-#include "reward/text/regex.h"
+#include "reward/text/pattern.h"
 
 namespace cohort::reward {
 namespace {
 
 class PatternGrader final : public Grader {
  public:
-  explicit PatternGrader(const Options& options)
-      : regex_(options.RequiredText("pattern")),
-        full_(options.OneOf("match", "full", {"full", "search"}) == "full") {}
+  explicit PatternGrader(const Options& options) : regex_(Compiled(options)) {}
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
     const std::string& raw = sample.completion();
     const std::string repaired = base::IsValidUtf8(raw) ? "" : base::RepairUtf8(raw);
     const std::string_view text = repaired.empty() ? raw : repaired;
-    switch (full_ ? regex_.MatchFull(text, budget) : regex_.Search(text, budget)) {
-      case Regex::Outcome::kMatch:
+    switch (regex_.SearchUntil(text, [&] { return budget.Exhausted(); })) {
+      case base::RegexOutcome::kMatch:
         return {1, STATUS_OK, ""};
-      case Regex::Outcome::kNoMatch:
+      case base::RegexOutcome::kNoMatch:
         return {0, STATUS_OK, "the pattern does not match"};
-      case Regex::Outcome::kTooManySteps:
+      case base::RegexOutcome::kTooManySteps:
         return Failed(STATUS_TIMEOUT, "the pattern needs too many steps on this completion");
-      case Regex::Outcome::kOutOfTime:
+      case base::RegexOutcome::kOutOfTime:
         return Failed(STATUS_TIMEOUT, "the pattern did not finish in time on this completion");
-      case Regex::Outcome::kFailed:
+      case base::RegexOutcome::kFailed:
         break;
     }
     return Failed(STATUS_ERROR, "the pattern could not be matched");
   }
 
  private:
-  Regex regex_;
-  bool full_;
+  static base::Regex Compiled(const Options& options) {
+    const std::string pattern = options.RequiredText("pattern");
+    const bool whole = options.OneOf("match", "full", {"full", "search"}) == "full";
+    return whole ? CompileWholeTextPattern(pattern) : CompileSearchPattern(pattern);
+  }
+
+  base::Regex regex_;
 };
 
 // The R1 shape (arXiv 2501.12948, table 1): <think> ... </think> <answer> ... </answer> and nothing

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/utf8.h"
-#include "reward/cache/judged_once.h"
+#include "reward/cache/grade_cache.h"
 #include "reward/registry.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/json_text.h"
@@ -125,7 +125,7 @@ class LlmJudgeGrader final : public Grader {
   std::string rubric_;
   double max_score_;
   int64_t max_tokens_;
-  mutable JudgedOnce judged_;
+  mutable GradeCache judged_;
 };
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-// What the chat templates of Qwen and Hermes have around a call.
+// The tags that the chat templates of Qwen and Hermes put around a call.
 constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
 
 // The calls of a completion: between the tags, or the whole text as one call or a list of calls.
@@ -102,10 +102,10 @@ class ToolCallGrader final : public Grader {
     if (!arguments.is_object()) return {0, STATUS_OK, name + ": the arguments are no object"};
     try {
       const JsonSchema::Result result = JsonSchema(tool->second).Check(arguments, budget);
-      if (result.outcome == JsonSchema::Outcome::kTooMuchWork) {
+      if (result.outcome == JsonSchema::Validity::kTooMuchWork) {
         return Failed(STATUS_TIMEOUT, name + ": " + result.why);
       }
-      if (result.outcome == JsonSchema::Outcome::kInvalid) {
+      if (result.outcome == JsonSchema::Validity::kInvalid) {
         return {0, STATUS_OK, name + ": " + result.why};
       }
     } catch (const std::exception& error) {

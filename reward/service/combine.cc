@@ -23,7 +23,7 @@ Grade WithFiniteScore(Grade grade) {
   return finite ? std::move(grade) : Failed(STATUS_ERROR, "the score is not a finite number");
 }
 
-// What `score` returns, or a failure for each of the `count` samples.
+// The grades that `score` returns, or a failure for each of the `count` samples when it throws.
 template <class ScoreThem>
 std::vector<Grade> Safely(size_t count, const ScoreThem& score) {
   try {

@@ -40,7 +40,7 @@ class ScoreCall final : public grpc::ServerWriteReactor<Verdict>,
   Verdict current_;              // owned by the write under way
 };
 
-// What a client sees of an error: the message and the hint.
+// The status that tells a client the message and the hint of an error.
 grpc::Status ToGrpcStatus(const std::exception& error);
 
 }  // namespace cohort::reward

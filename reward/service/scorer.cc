@@ -20,7 +20,7 @@ void Finish(ScoreBatch* batch) {
 
 }  // namespace
 
-Scorer::Scorer(const Limits& limits) : limits_(limits) {
+Scorer::Scorer(const ScorerLimits& limits) : limits_(limits) {
   COHORT_CHECK(limits.workers > 0, "a scorer needs a worker");
   for (int i = 0; i < limits.workers; ++i) workers_.emplace_back([this] { Work(); });
 }
@@ -107,8 +107,8 @@ void Scorer::NoteVerdict(const Verdict& verdict) {
   last_progress_ = std::chrono::steady_clock::now();
 }
 
-Scorer::Progress Scorer::progress() {
-  Progress progress;
+ScorerProgress Scorer::progress() {
+  ScorerProgress progress;
   progress.scored = samples_scored_;
   progress.failed = samples_failed_;
   const std::lock_guard lock(mutex_);

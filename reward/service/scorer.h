@@ -30,14 +30,23 @@ struct ScoreBatch {
   std::atomic<size_t> left{0};  // samples that are neither scored nor skipped
 };
 
+struct ScorerLimits {
+  int workers = 1;
+  size_t max_queued_samples = size_t{1} << 20;
+};
+
+struct ScorerProgress {
+  uint64_t scored = 0;
+  uint64_t failed = 0;   // of these: neither OK nor NOT_APPLICABLE
+  uint64_t waiting = 0;  // not yet taken by a worker
+  uint64_t running = 0;
+  std::chrono::milliseconds since_verdict{0};  // or since the work came; 0 when idle
+};
+
 // Thread-safe.
 class Scorer {
  public:
-  struct Limits {
-    int workers = 1;
-    size_t max_queued_samples = size_t{1} << 20;
-  };
-  explicit Scorer(const Limits& limits);
+  explicit Scorer(const ScorerLimits& limits);
   ~Scorer();  // cancels what is queued and running, then joins
 
   // Errors: kUnavailable when the queue is full or the scorer is stopping. An empty batch is done
@@ -49,16 +58,7 @@ class Scorer {
                                 std::vector<const Sample*> samples,
                                 std::chrono::milliseconds term_limit);
 
-  uint64_t samples_scored() const { return samples_scored_.load(); }
-
-  struct Progress {
-    uint64_t scored = 0;
-    uint64_t failed = 0;   // of these: neither OK nor NOT_APPLICABLE
-    uint64_t waiting = 0;  // not yet taken by a worker
-    uint64_t running = 0;
-    std::chrono::milliseconds since_verdict{0};  // or since the work came; 0 when idle
-  };
-  Progress progress();
+  ScorerProgress progress();
 
  private:
   struct Slice {
@@ -72,7 +72,7 @@ class Scorer {
   void ScoreSlice(const Slice& slice);
   void NoteVerdict(const Verdict& verdict);
 
-  const Limits limits_;
+  const ScorerLimits limits_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::shared_ptr<ScoreBatch>>

@@ -1,18 +1,27 @@
 #include "reward/service/server.h"
 
+#include <algorithm>
+#include <thread>
+
 #include "base/listen.h"
 #include "reward/service/request_check.h"
 
 namespace cohort::reward {
 
 Server::Server(const ServerSettings& settings)
-    : scorer_({.workers = settings.workers}),
+    : workers_(settings.workers > 0
+                   ? settings.workers
+                   : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
+      scorer_({.workers = workers_}),
       service_({.allow_plugins = settings.allow_plugins || base::IsLoopback(settings.listen)},
                &scorer_) {
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes));
   builder.RegisterService(&service_);
-  server_ = base::Listen(builder, settings.listen, settings.insecure_listen, &address_);
+  base::ListeningServer listening =
+      base::Listen(builder, settings.listen, settings.insecure_listen);
+  server_ = std::move(listening.server);
+  address_ = std::move(listening.address);
 }
 
 Server::~Server() {

@@ -11,9 +11,9 @@ namespace cohort::reward {
 
 struct ServerSettings {
   std::string listen = "127.0.0.1:0";  // HOST:PORT or unix:PATH; port 0 picks a free one
-  int workers = 1;
-  bool insecure_listen = false;  // anyone who can reach the address may connect
-  bool allow_plugins = false;    // beyond loopback too
+  int workers = 0;                     // graders at once; 0: one for each core
+  bool insecure_listen = false;        // anyone who can reach the address may connect
+  bool allow_plugins = false;          // beyond loopback too
 };
 
 // A listening reward service. Not thread-safe.
@@ -24,11 +24,13 @@ class Server {
   explicit Server(const ServerSettings& settings);
   ~Server();  // cancels what runs
 
+  int workers() const { return workers_; }                 // graders at once
   const std::string& address() const { return address_; }  // as a client dials it
   // Refuses new calls, finishes running ones, cancels those that run past `limit`.
   void Drain(std::chrono::milliseconds limit);
 
  private:
+  const int workers_;
   Scorer scorer_;
   RewardService service_;
   std::string address_;

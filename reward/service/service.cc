@@ -105,7 +105,7 @@ grpc::ServerUnaryReactor* RewardService::Describe(grpc::CallbackServerContext* c
 grpc::ServerUnaryReactor* RewardService::Health(grpc::CallbackServerContext* context,
                                                 const HealthRequest*, HealthReply* reply) {
   reply->set_serving(!draining_);
-  const Scorer::Progress progress = scorer_->progress();
+  const ScorerProgress progress = scorer_->progress();
   reply->set_samples_scored(progress.scored);
   reply->set_samples_failed(progress.failed);
   reply->set_samples_waiting(progress.waiting);

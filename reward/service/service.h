@@ -10,15 +10,17 @@
 
 namespace cohort::reward {
 
+struct RewardServiceSettings {
+  std::chrono::milliseconds default_limit{10'000};  // per sample and term
+  bool allow_plugins = true;  // `custom` loads code from a path in the request
+};
+
 // The RPC face of the scorer (gRPC's callback API). Thread-safe. The scorer must outlive it, and
 // the gRPC server must be shut down before either goes.
 class RewardService final : public Reward::CallbackService {
  public:
-  struct Settings {
-    std::chrono::milliseconds default_limit{10'000};  // per sample and term
-    bool allow_plugins = true;  // `custom` loads code from a path in the request
-  };
-  RewardService(const Settings& settings, Scorer* scorer) : settings_(settings), scorer_(scorer) {}
+  RewardService(const RewardServiceSettings& settings, Scorer* scorer)
+      : settings_(settings), scorer_(scorer) {}
 
   // New calls fail with UNAVAILABLE and health says so; running ones go on.
   void BeginDrain() { draining_ = true; }
@@ -36,7 +38,7 @@ class RewardService final : public Reward::CallbackService {
   std::shared_ptr<const Grader> CachedGrader(const RewardTerm& term);
   std::shared_ptr<const Grader> KnownGrader(const std::string& key);  // with mutex_ held
 
-  const Settings settings_;
+  const RewardServiceSettings settings_;
   Scorer* const scorer_;
   std::atomic<bool> draining_{false};
   std::mutex mutex_;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Which part of a text is the answer; linear time whatever the text.
+// Finds the part of a text that is the answer; linear time whatever the text.
 
 #include <optional>
 #include <string_view>
@@ -9,9 +9,9 @@ namespace cohort::reward {
 
 std::string_view Trim(std::string_view text);  // ASCII white space off both ends
 
-// What a completion says after its reasoning: the text after the last </think>, or all of it where
-// there was no reasoning. nullopt when the last <think> was never closed: such a completion was cut
-// off before it answered.
+// A completion without its reasoning: the text after the last </think>, or all of it where there
+// was no reasoning. nullopt when the last <think> was never closed: such a completion was cut off
+// before it answered.
 std::optional<std::string_view> AfterReasoning(std::string_view completion);
 
 // The text after the last `marker`; nullopt where it does not occur. An empty marker is "from the

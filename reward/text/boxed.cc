@@ -9,7 +9,7 @@
 namespace cohort::reward {
 namespace {
 
-struct Box {
+struct OpenBox {
   size_t begin;    // of the macro
   size_t content;  // behind the opening brace
   size_t end;      // at the closing brace
@@ -27,10 +27,10 @@ size_t OpeningWidth(std::string_view text, size_t i) {
 }
 
 // Closed, non-empty boxes in the order of their beginnings: one pass with a stack of open braces.
-std::vector<Box> ClosedBoxes(std::string_view text) {
+std::vector<OpenBox> ClosedBoxes(std::string_view text) {
   constexpr size_t kPlainBrace = std::string_view::npos;
-  std::vector<Box> open;
-  std::vector<Box> closed;
+  std::vector<OpenBox> open;
+  std::vector<OpenBox> closed;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '\\') {
       if (const size_t width = OpeningWidth(text, i)) {
@@ -42,7 +42,7 @@ std::vector<Box> ClosedBoxes(std::string_view text) {
     } else if (text[i] == '{') {
       open.push_back({kPlainBrace, i, 0});
     } else if (text[i] == '}' && !open.empty()) {
-      Box box = open.back();
+      OpenBox box = open.back();
       open.pop_back();
       box.end = i;
       if (box.begin == kPlainBrace) continue;
@@ -50,7 +50,7 @@ std::vector<Box> ClosedBoxes(std::string_view text) {
     }
   }
   std::sort(closed.begin(), closed.end(),
-            [](const Box& a, const Box& b) { return a.begin < b.begin; });
+            [](const OpenBox& a, const OpenBox& b) { return a.begin < b.begin; });
   return closed;
 }
 
@@ -91,16 +91,16 @@ bool JoinsAList(std::string_view between) {
 }  // namespace
 
 std::optional<std::string> LastBoxed(std::string_view text) {
-  const std::vector<Box> boxes = ClosedBoxes(text);
+  const std::vector<OpenBox> boxes = ClosedBoxes(text);
   if (boxes.empty()) return std::nullopt;
-  const auto content = [&](const Box& box) {
+  const auto content = [&](const OpenBox& box) {
     return std::string(Trim(text.substr(box.content, box.end - box.content)));
   };
   constexpr size_t kMaxJoiner = 64;  // bytes between two boxes of one list
   constexpr size_t kMaxList = 64;
   size_t first = boxes.size() - 1;
   while (first > 0 && boxes.size() - first < kMaxList) {
-    const Box& before = boxes[first - 1];
+    const OpenBox& before = boxes[first - 1];
     if (before.end >= boxes[first].begin || boxes[first].begin - before.end > kMaxJoiner) break;
     if (!JoinsAList(text.substr(before.end + 1, boxes[first].begin - before.end - 1))) break;
     --first;

@@ -8,14 +8,14 @@ namespace {
 constexpr size_t kBits = 64;
 
 // Vertical differences of 64 rows of the table: bit i of `up` is +1, of `down` -1.
-struct Block {
+struct BitBlock {
   uint64_t up = ~uint64_t{0};
   uint64_t down = 0;
 };
 
 // One column of one block; `carry` is the horizontal difference that enters at its top and leaves
 // at its row `last`.
-int Advance(Block& block, uint64_t matches, int carry, uint64_t last) {
+int Advance(BitBlock& block, uint64_t matches, int carry, uint64_t last) {
   const uint64_t enters_down = carry < 0 ? 1 : 0;
   const uint64_t vertical = matches | block.down;
   const uint64_t equal = matches | enters_down;
@@ -43,7 +43,7 @@ std::optional<int64_t> EditDistance(const std::vector<uint32_t>& a, const std::v
     rows[i / kBits] |= uint64_t{1} << (i % kBits);
   }
   const std::vector<uint64_t> none(blocks);
-  std::vector<Block> column(blocks);
+  std::vector<BitBlock> column(blocks);
   auto distance = static_cast<int64_t>(a.size());
   for (size_t j = 0; j < b.size(); ++j) {
     if (j % 256 == 0 && budget.Exhausted()) return std::nullopt;

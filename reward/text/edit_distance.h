@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "reward/grader.h"
+#include "reward/budget.h"
 
 namespace cohort::reward {
 

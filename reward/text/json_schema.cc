@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "reward/text/pattern.h"
 #include "reward/text/schema_check.h"
 
 namespace cohort::reward {
@@ -59,7 +60,7 @@ const std::map<std::string, Holds>& Keywords() {
   return keywords;
 }
 
-// What each keyword's own value must be.
+// Whether the keyword's own value has the type that the standard demands.
 bool IsWellFormed(const std::string& keyword, const json& value) {
   if (keyword == "type") {
     const auto is_name = [](const json& name) {
@@ -134,7 +135,7 @@ void JsonSchema::Examine(const json& schema, const std::string& where, int depth
     if (keyword == "$ref") Resolve(value.get<std::string>());
     if (keyword == "pattern") {
       const auto pattern = value.get<std::string>();
-      patterns_.emplace(pattern, std::make_unique<Regex>(pattern));
+      patterns_.emplace(pattern, CompileSearchPattern(pattern));
     }
   }
 }
@@ -142,7 +143,7 @@ void JsonSchema::Examine(const json& schema, const std::string& where, int depth
 JsonSchema::Result JsonSchema::Check(const json& value, const Budget& budget) const {
   SchemaCheck check(*this, budget);
   if (check.Holds(schema_, value, "", 0)) return {};
-  return {check.gave_up() ? Outcome::kTooMuchWork : Outcome::kInvalid, check.why()};
+  return {check.gave_up() ? Validity::kTooMuchWork : Validity::kInvalid, check.why()};
 }
 
 }  // namespace cohort::reward

@@ -7,12 +7,11 @@
 // definitions. Annotations (title, description, default, examples, format, ...) are passed over.
 
 #include <map>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "reward/grader.h"
-#include "reward/text/regex.h"
+#include "base/regex.h"
+#include "reward/budget.h"
 
 namespace cohort::reward {
 
@@ -23,9 +22,9 @@ class JsonSchema {
   // its JSON pointer.
   explicit JsonSchema(nlohmann::json schema);
 
-  enum class Outcome { kValid, kInvalid, kTooMuchWork };
+  enum class Validity { kValid, kInvalid, kTooMuchWork };
   struct Result {
-    Outcome outcome = Outcome::kValid;
+    Validity outcome = Validity::kValid;
     std::string why;  // the first violation, with its place in `value`
   };
   // Work is bounded by the budget and by 1,000,000 keyword checks.
@@ -37,7 +36,7 @@ class JsonSchema {
   const nlohmann::json& Resolve(const std::string& reference) const;
 
   nlohmann::json schema_;
-  std::map<std::string, std::unique_ptr<Regex>> patterns_;
+  std::map<std::string, base::Regex> patterns_;
 };
 
 }  // namespace cohort::reward

@@ -25,9 +25,9 @@ constexpr std::array<std::string_view, 9> kTextMacros = {
 constexpr std::array<std::string_view, 3> kFractions = {"dfrac", "tfrac", "cfrac"};
 
 // One pass over the text; `braces_` holds, for each open brace, whether it is kept.
-class Normalizer {
+class MathTextNormalizer {
  public:
-  explicit Normalizer(std::string_view text) : text_(text) {}
+  explicit MathTextNormalizer(std::string_view text) : text_(text) {}
 
   std::string Run() {
     while (i_ < text_.size()) Step();
@@ -159,7 +159,7 @@ bool SameValue(const std::string& a, const std::string& b) {
 }  // namespace
 
 std::string NormalizeMathText(std::string_view text) {
-  return PlainFraction(Normalizer(Trim(text)).Run());
+  return PlainFraction(MathTextNormalizer(Trim(text)).Run());
 }
 
 bool SameMathText(std::string_view found, std::string_view gold) {

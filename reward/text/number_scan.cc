@@ -86,7 +86,7 @@ size_t SignedBegin(std::string_view text, size_t begin, bool* negative) {
 
 enum class Role { kNumber, kInExpression, kUnitExponent };
 
-// What the text before a number makes of it.
+// The part that a number plays behind this text.
 Role RoleAfter(std::string_view before) {
   const auto ends_value = [](std::string_view s) {
     return !s.empty() && (IsDigit(s.back()) || s.back() == ')' || s.back() == '}');

@@ -121,10 +121,11 @@ bool SchemaCheck::HoldsString(const json& schema, const json& value, const std::
   }
   const auto pattern = schema.find("pattern");
   if (pattern == schema.end()) return true;
-  switch (schema_.patterns_.at(pattern->get<std::string>())->Search(text, budget_)) {
-    case Regex::Outcome::kMatch:
+  const base::Regex& regex = schema_.patterns_.at(pattern->get<std::string>());
+  switch (regex.SearchUntil(text, [&] { return budget_.Exhausted(); })) {
+    case base::RegexOutcome::kMatch:
       return true;
-    case Regex::Outcome::kNoMatch:
+    case base::RegexOutcome::kNoMatch:
       return Fail(where, "is " + Short(value) + ", which the pattern does not match");
     default:
       gave_up_ = true;

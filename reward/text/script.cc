@@ -11,13 +11,13 @@
 namespace cohort::reward {
 namespace {
 
-struct Range {
+struct ScriptRange {
   uint32_t first, last;
   Script script;
 };
 
 // Blocks of the Unicode standard that hold letters of these scripts.
-constexpr Range kRanges[] = {
+constexpr ScriptRange kRanges[] = {
     {0x0041, 0x024F, Script::kLatin},      {0x0250, 0x02AF, Script::kLatin},
     {0x0370, 0x03FF, Script::kGreek},      {0x0400, 0x052F, Script::kCyrillic},
     {0x0590, 0x05FF, Script::kHebrew},     {0x0600, 0x06FF, Script::kArabic},
@@ -39,7 +39,7 @@ bool IsLetter(uint32_t code_point) {
   return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
 }
 
-// Without words of one letter: in a calculation those are variables.
+// Words of one letter are left out: in a calculation they are variables.
 constexpr std::pair<std::string_view, std::string_view> kCommonWords[] = {
     {"en",
      "the of and to is that it for was on are with they this have from one had by but not what all "
@@ -76,7 +76,7 @@ constexpr std::pair<std::string_view, std::string_view> kCommonWords[] = {
 
 Script ScriptOf(uint32_t code_point) {
   if (!IsLetter(code_point)) return Script::kNone;
-  for (const Range& range : kRanges) {
+  for (const ScriptRange& range : kRanges) {
     if (code_point >= range.first && code_point <= range.last) return range.script;
   }
   return Script::kOther;

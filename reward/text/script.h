@@ -23,9 +23,8 @@ enum class Script {
 };
 Script ScriptOf(uint32_t code_point);
 
-// Of natural languages in Latin letters those that this knows by their commonest words: "en", "de",
-// "fr", "es", "it", "pt"; "" for a word that is in none or in several of the lists. `word` is
-// folded (FoldText).
+// The language that has the word among its commonest: "en", "de", "fr", "es", "it" or "pt"; "" for
+// a word that is in none or in several of the lists. `word` is folded (FoldText).
 std::string_view LatinLanguageOf(std::string_view word);
 
 }  // namespace cohort::reward

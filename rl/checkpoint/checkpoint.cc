@@ -24,10 +24,6 @@ using nlohmann::json;
 constexpr char kTensors[] = "state.tensors";
 constexpr char kScalars[] = "state.json";
 
-fs::path StepFolder(const fs::path& run_folder, int64_t step) {
-  return run_folder / "checkpoints" / ("step-" + std::to_string(step));
-}
-
 // N of "step-N"; -1 for every other name.
 int64_t StepOf(const fs::path& folder) {
   const std::string name = folder.filename().string();
@@ -61,16 +57,18 @@ void Sync(const fs::path& path) {
   }
 }
 
-// Adds every file below folder/subfolder and makes it durable, folders included.
-void AddFolder(const fs::path& folder, const fs::path& subfolder, Manifest* manifest) {
+// An entry for every file below folder/subfolder; makes them durable, folders included.
+Manifest SyncFolder(const fs::path& folder, const fs::path& subfolder) {
+  Manifest files;
   for (const auto& entry : fs::recursive_directory_iterator(folder / subfolder)) {
     Sync(entry.path());
     if (!entry.is_regular_file()) continue;
     const std::string bytes = base::ReadFile(entry.path());
-    (*manifest)[entry.path().lexically_relative(folder).generic_string()] = {bytes.size(),
-                                                                             base::Checksum(bytes)};
+    files[entry.path().lexically_relative(folder).generic_string()] = {bytes.size(),
+                                                                       base::Checksum(bytes)};
   }
   Sync(folder / subfolder);
+  return files;
 }
 
 void WriteContents(const fs::path& folder, const TrainingState& state,
@@ -84,7 +82,7 @@ void WriteContents(const fs::path& folder, const TrainingState& state,
   if (export_model) {
     fs::create_directory(folder / "model");
     export_model(folder / "model");
-    AddFolder(folder, "model", &manifest);
+    manifest.merge(SyncFolder(folder, "model"));
   }
   WriteManifest(folder, manifest);
 }
@@ -134,7 +132,7 @@ std::string SetAside(const fs::path& folder) {
 
 void SaveCheckpoint(const fs::path& run_folder, int64_t step, const TrainingState& state,
                     const ExportModel& export_model) {
-  const fs::path folder = StepFolder(run_folder, step);
+  const fs::path folder = CheckpointFolder(run_folder, step);
   const fs::path temporary = folder.string() + ".tmp";
   try {
     fs::create_directories(folder.parent_path());
@@ -175,18 +173,29 @@ void PruneCheckpoints(const fs::path& run_folder, int keep) {
   for (const fs::path& leftover : leftovers) fs::remove_all(leftover);
 }
 
-std::optional<LoadedCheckpoint> LoadNewestCheckpoint(const fs::path& run_folder,
-                                                     std::vector<std::string>* warnings) {
+CheckpointSearch FindNewestCheckpoint(const fs::path& run_folder) {
+  CheckpointSearch search;
   for (const fs::path& folder : Checkpoints(run_folder)) {
     try {
-      return Load(folder);
+      search.newest = Load(folder);
+      break;
     } catch (const std::exception& fault) {
       const std::string aside = SetAside(folder);
-      warnings->push_back("checkpoint " + folder.string() + " is damaged (" + fault.what() +
-                          "); it is now " + aside + ", an older one is used");
+      search.warnings.push_back("checkpoint " + folder.string() + " is damaged (" + fault.what() +
+                                "); it is now " + aside + ", an older one is used");
     }
   }
-  return std::nullopt;
+  return search;
+}
+
+bool HoldsCheckpoints(const fs::path& run_folder) {
+  const fs::directory_iterator entries(run_folder / "checkpoints");
+  return std::any_of(begin(entries), end(entries),
+                     [](const auto& entry) { return entry.path().extension() != ".tmp"; });
+}
+
+fs::path CheckpointFolder(const fs::path& run_folder, int64_t step) {
+  return run_folder / "checkpoints" / ("step-" + std::to_string(step));
 }
 
 std::string CheckpointFault(const fs::path& folder) {

@@ -17,7 +17,7 @@
 
 namespace cohort::rl {
 
-// Everything that a bit-exact resume needs.
+// All that a run needs to go on bit for bit.
 struct TrainingState {
   std::map<std::string, at::Tensor> tensors;  // "policy/...", "reference/...", "adam_m/...", ...
   nlohmann::json scalars;  // step, round, data cursor, policy_version, file positions ...
@@ -42,13 +42,23 @@ struct LoadedCheckpoint {
   TrainingState state;  // on the CPU
 };
 
-// The newest checkpoint whose every file has the size and checksum that its manifest says. A bad
-// one is renamed to step-N.bad and described in `warnings` (file and reason). nullopt when there is
-// none.
-std::optional<LoadedCheckpoint> LoadNewestCheckpoint(const std::filesystem::path& run_folder,
-                                                     std::vector<std::string>* warnings);
+struct CheckpointSearch {
+  // The newest checkpoint whose every file has the size and checksum that its manifest says.
+  std::optional<LoadedCheckpoint> newest;
+  std::vector<std::string> warnings;  // one a damaged checkpoint: file and reason
+};
 
-// "" when the checkpoint is whole, else which file and why not. Reads everything, changes nothing.
+// Reads from the newest on. A damaged checkpoint is renamed to step-N.bad.
+CheckpointSearch FindNewestCheckpoint(const std::filesystem::path& run_folder);
+
+// Whether any was ever finished, readable or not: a run killed in its first save has none.
+bool HoldsCheckpoints(const std::filesystem::path& run_folder);
+
+// Where the checkpoint of a step lies.
+std::filesystem::path CheckpointFolder(const std::filesystem::path& run_folder, int64_t step);
+
+// Returns "" for a whole checkpoint, else which file is damaged and how. Reads everything, changes
+// nothing.
 std::string CheckpointFault(const std::filesystem::path& folder);
 
 }  // namespace cohort::rl

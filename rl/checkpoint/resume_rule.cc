@@ -24,7 +24,7 @@ bool MayChange(const std::string& key) {
   return key.starts_with("output.") || kFree.contains(key);
 }
 
-// Extensions taken back: `recipe` as it was before rounds were appended or the last one grew.
+// `recipe` without the rounds and steps that it adds to the end of the old one.
 proto::Recipe WithoutExtension(const proto::Recipe& old_recipe, proto::Recipe recipe) {
   const int rounds = old_recipe.rounds_size();
   while (recipe.rounds_size() > rounds) recipe.mutable_rounds()->RemoveLast();

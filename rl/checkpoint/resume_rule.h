@@ -7,18 +7,17 @@
 
 namespace cohort::rl {
 
-// Which changes of a recipe a resumed run accepts: those that leave the finished steps as they
-// were.
+// A resumed run accepts the changes of its recipe that leave the finished steps as they were:
 //   rounds            more rounds at the end; more steps in what was the last round
-//   output.*          checkpoints and what is shown
+//   output.*          how often checkpoints are made and samples shown
 //   eval.examples
 //   rollout.*         how work is spread: workers, addresses, reward_services, reward_addresses,
-//                     reward_deadline_s, step_deadline_s, kv_cache_mb
-// "KEY: OLD -> NEW" for each other change.
+//                     reward_deadline_s, step_deadline_s, kv_cache_mb, allow_weak_sandbox
+// Returns "KEY: OLD -> NEW" for each other change.
 std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
                                         const proto::Recipe& new_recipe);
 
-// kUsage that lists the refused changes and the ways out.
+// Throws kUsage with the refused changes and the ways out, if there are any.
 void CheckResume(const proto::Recipe& old_recipe, const proto::Recipe& new_recipe,
                  const std::string& folder);
 

@@ -65,7 +65,7 @@ fs::path FreeName(const fs::path& path) {
   }
 }
 
-// Without a trailing slash, so that PATH.old-N is a sibling.
+// The path without a trailing slash, so that PATH.old-N is a sibling.
 fs::path Normal(const fs::path& path) {
   const fs::path normal = path.lexically_normal();
   return normal.has_filename() ? normal : normal.parent_path();

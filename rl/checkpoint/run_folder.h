@@ -13,10 +13,9 @@ namespace cohort::rl {
 // Holds an exclusive lock on the folder for its lifetime.
 class RunFolder {
  public:
-  // Creates or opens `path` for `recipe`:
-  //   nothing there      a fresh run
-  //   a run is there     it is resumed, unless rl/checkpoint/resume_rule.h refuses how the recipe
-  //   changed fresh = true       the run that is there moves to PATH.old-N; nothing is deleted
+  // Creates or opens `path` for `recipe`. Where no run is there, one starts. A run that is there is
+  // resumed, unless rl/checkpoint/resume_rule.h refuses how the recipe changed; with `fresh` it
+  // moves to PATH.old-N instead, and nothing is deleted.
   // Errors: kUsage naming the differing keys; kUsage for a folder that holds something else;
   // kEnvironment when another process has the run, or the folder cannot be written.
   RunFolder(std::filesystem::path path, const proto::Recipe& recipe, bool fresh);

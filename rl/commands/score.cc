@@ -12,7 +12,7 @@
 #include "policy/transformer/transformer.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/cpu/cpu_decoder.h"
 
 namespace cohort::rl {
 namespace {
@@ -45,8 +45,8 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
 Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
   rollout::DecoderOptions options;
   if (bfloat16) options.dtype = rollout::WeightDtype::kBFloat16;
-  auto decoder =
-      std::make_shared<rollout::Decoder>(opened.model.config, *opened.weights, options, 0);
+  auto decoder = std::make_shared<rollout::Decoder>(
+      rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
 }
 
@@ -66,8 +66,8 @@ int RunScore(int argc, char** argv) {
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
-  policy::OpenedModel opened =
-      policy::OpenModel(model_name, bfloat16 && !learner ? at::kBFloat16 : at::kFloat);
+  policy::OpenedModel opened = policy::OpenModel(
+      model_name, bfloat16 && !learner ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
   const int64_t vocab_size = opened.model.config.vocab_size;
   const Scorer score = learner ? LearnerScorer(opened, bfloat16) : DecoderScorer(opened, bfloat16);
   opened.weights.reset();

@@ -4,11 +4,11 @@
 #include <fstream>
 
 #include "base/json_lines.h"
-#include "rl/commands/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
-#include "rl/records/metrics.h"
-#include "rl/run/training_run.h"
+#include "rl/records/metrics_log.h"
+#include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -64,14 +64,14 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
 }  // namespace
 
 nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WritePrompts(folder.path() / "prompts.jsonl", policy::LoadModelWithoutWeights(options.model),
                options.prompt_tokens);
   const proto::Recipe recipe = BenchmarkRecipe(options, (folder.path() / "prompts.jsonl").string());
   {
     RunFolder run_folder(folder.path() / "run", recipe, true);
     run_folder.Describe(recipe, {"bench", "step"});
-    TrainingRun(recipe, run_folder, FindPrograms()).Run();
+    TrainRecipe(recipe, run_folder, FindPrograms());
   }
   std::map<std::string, std::vector<double>> parts;
   for (const nlohmann::json& row : MetricsLog::Read(folder.path() / "run")) {

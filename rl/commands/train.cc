@@ -12,7 +12,8 @@
 #include "rl/objectives/explain.h"
 #include "rl/objectives/objective.h"
 #include "rl/recipe/recipe.h"
-#include "rl/run/training_run.h"
+#include "rl/run/recipe_objective.h"
+#include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -54,7 +55,7 @@ int RunTrain(int argc, char** argv) {
   CatchInterrupts();
   RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, fresh);
   folder.Describe(recipe, {argv, argv + argc});
-  TrainingRun(recipe, folder, FindPrograms()).Run();
+  TrainRecipe(recipe, folder, FindPrograms());
   return 0;
 }
 

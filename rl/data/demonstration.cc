@@ -9,7 +9,7 @@ namespace cohort::rl {
 namespace {
 
 using Ids = std::vector<int32_t>;
-using Span = policy::ChatTemplate::Span;
+using Span = policy::ChatTemplate::GeneratedSpan;
 using OrderedJson = nlohmann::ordered_json;
 
 bool StartsWith(const Ids& ids, const Ids& prefix) {

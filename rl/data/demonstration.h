@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "policy/model.h"
-#include "rl/data/dataset.h"
+#include "rl/data/problem.h"
 
 namespace cohort::rl {
 

@@ -22,7 +22,7 @@ struct Scene {
   std::string holders;
 };
 
-Scene DrawScene(CounterRandom* random) {
+Scene DrawScene(base::CounterRandom* random) {
   const auto pick = [&](const auto& words) {
     return std::string(words[random->Uniform(0, static_cast<int64_t>(words.size()) - 1)]);
   };
@@ -43,7 +43,7 @@ std::string Equation(int64_t a, const char* sign, int64_t b, int64_t result) {
   return Text(a) + " " + sign + " " + Text(b) + " = " + Text(result) + ".";
 }
 
-Problem Gain(const Scene& s, CounterRandom* random) {
+Problem Gain(const Scene& s, base::CounterRandom* random) {
   const int64_t a = random->Uniform(2, 20), b = random->Uniform(2, 12);
   return Make(s.name + " has " + Text(a) + " " + s.things + ". " + s.friend_name + " gives " +
                   s.name + " " + Text(b) + " more. How many " + s.things + " does " + s.name +
@@ -51,7 +51,7 @@ Problem Gain(const Scene& s, CounterRandom* random) {
               Equation(a, "+", b, a + b), a + b);
 }
 
-Problem Loss(const Scene& s, CounterRandom* random) {
+Problem Loss(const Scene& s, base::CounterRandom* random) {
   const int64_t b = random->Uniform(2, 12), left = random->Uniform(2, 12), a = b + left;
   return Make(s.name + " had " + Text(a) + " " + s.things + " and gave " + Text(b) +
                   " of them to " + s.friend_name + ". How many " + s.things + " does " + s.name +
@@ -59,14 +59,14 @@ Problem Loss(const Scene& s, CounterRandom* random) {
               Equation(a, "-", b, left), left);
 }
 
-Problem Groups(const Scene& s, CounterRandom* random) {
+Problem Groups(const Scene& s, base::CounterRandom* random) {
   const int64_t a = random->Uniform(2, 6), b = random->Uniform(2, 6);
   return Make(s.name + " has " + Text(a) + " " + s.holders + " with " + Text(b) + " " + s.things +
                   " in each. How many " + s.things + " does " + s.name + " have in total?",
               Equation(a, "x", b, a * b), a * b);
 }
 
-Problem Together(const Scene& s, CounterRandom* random) {
+Problem Together(const Scene& s, base::CounterRandom* random) {
   const int64_t a = random->Uniform(2, 12), more = random->Uniform(2, 8), b = a + more;
   return Make(s.name + " has " + Text(a) + " " + s.things + ". " + s.friend_name + " has " +
                   Text(more) + " more than " + s.name + ". How many " + s.things +
@@ -76,7 +76,7 @@ Problem Together(const Scene& s, CounterRandom* random) {
               a + b);
 }
 
-Problem GroupsThenLoss(const Scene& s, CounterRandom* random) {
+Problem GroupsThenLoss(const Scene& s, base::CounterRandom* random) {
   const int64_t a = random->Uniform(2, 5), b = random->Uniform(2, 6), all = a * b;
   const int64_t lost = random->Uniform(1, all - 1);
   return Make(s.name + " buys " + Text(a) + " " + s.holders + " of " + s.things + ". Each holds " +
@@ -87,7 +87,7 @@ Problem GroupsThenLoss(const Scene& s, CounterRandom* random) {
               all - lost);
 }
 
-Problem GainThenLoss(const Scene& s, CounterRandom* random) {
+Problem GainThenLoss(const Scene& s, base::CounterRandom* random) {
   const int64_t a = random->Uniform(3, 20), b = random->Uniform(2, 12);
   const int64_t lost = random->Uniform(2, a + b - 1);
   return Make("On Monday " + s.name + " has " + Text(a) + " " + s.things + ". On Tuesday " +
@@ -97,7 +97,7 @@ Problem GainThenLoss(const Scene& s, CounterRandom* random) {
               a + b - lost);
 }
 
-Problem Price(const Scene& s, CounterRandom* random) {
+Problem Price(const Scene& s, base::CounterRandom* random) {
   const int64_t count = random->Uniform(2, 6), price = random->Uniform(2, 6);
   const int64_t cost = count * price, change = random->Uniform(1, 20);
   return Make(s.name + " buys " + Text(count) + " " + s.things + " for $" + Text(price) +
@@ -110,7 +110,7 @@ Problem Price(const Scene& s, CounterRandom* random) {
 
 }  // namespace
 
-Problem WordProblem(CounterRandom* random) {
+Problem WordProblem(base::CounterRandom* random) {
   constexpr std::array kTemplates = {Gain,           Loss,         Groups, Together,
                                      GroupsThenLoss, GainThenLoss, Price};
   const Scene scene = DrawScene(random);

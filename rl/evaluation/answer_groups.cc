@@ -13,8 +13,8 @@ class ProblemGroups {
  public:
   explicit ProblemGroups(const reward::Grader& grader) : grader_(grader) {}
 
-  int64_t GroupOf(const JudgedSample& sample) {
-    const std::string answer = sample.answer.value_or("");
+  int64_t GroupOf(const JudgedEpisode& sample) {
+    const std::string answer = sample.answer().value_or("");
     if (sample.correct()) return Special(&right_);
     if (answer.empty()) return Special(&none_);
     const auto [known, fresh] = by_text_.try_emplace(answer, -1);
@@ -46,18 +46,18 @@ class ProblemGroups {
 }  // namespace
 
 void GroupAnswers(const reward::RewardTerm& term,
-                  std::vector<std::vector<JudgedSample>>* outcomes) {
-  const auto has_answer = [](const JudgedSample& sample) { return sample.answer.has_value(); };
+                  std::vector<std::vector<JudgedEpisode>>* outcomes) {
+  const auto has_answer = [](const JudgedEpisode& sample) { return sample.answer().has_value(); };
   const bool any = std::any_of(outcomes->begin(), outcomes->end(), [&](const auto& samples) {
     return std::any_of(samples.begin(), samples.end(), has_answer);
   });
   if (!any) return;
   const auto grader =
       reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()});
-  for (std::vector<JudgedSample>& samples : *outcomes) {
+  for (std::vector<JudgedEpisode>& samples : *outcomes) {
     ProblemGroups groups(*grader);
-    for (JudgedSample& sample : samples) {
-      if (sample.judged) sample.answer_group = groups.GroupOf(sample);
+    for (JudgedEpisode& sample : samples) {
+      if (sample.judged()) sample.answer_group = groups.GroupOf(sample);
     }
   }
 }

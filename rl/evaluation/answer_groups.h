@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "reward/reward.pb.h"
-#include "rl/evaluation/evaluation.h"
+#include "rl/evaluation/judged_episode.h"
 
 namespace cohort::rl {
 
@@ -14,6 +14,7 @@ namespace cohort::rl {
 // they wrote, and so are those without an answer. Another sample joins the first group whose first
 // answer is the same as its own. Does nothing where no sample of any problem has an `answer`: such
 // a reward looks for none.
-void GroupAnswers(const reward::RewardTerm& term, std::vector<std::vector<JudgedSample>>* outcomes);
+void GroupAnswers(const reward::RewardTerm& term,
+                  std::vector<std::vector<JudgedEpisode>>* outcomes);
 
 }  // namespace cohort::rl

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/chat_endpoint.h"
-#include "rl/data/dataset.h"
+#include "rl/data/problem.h"
 
 namespace cohort::rl {
 

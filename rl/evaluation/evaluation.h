@@ -2,30 +2,15 @@
 
 // Held-out accuracy, judged by the recipe's own rewards.
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <vector>
 
-#include "policy/model.h"
-#include "rl/data/problem_generator.h"
-#include "rl/rollouts/collector.h"
+#include "rl/data/problem_source.h"
+#include "rl/evaluation/judged_episode.h"
+#include "rl/rollouts/rollouts.h"
 
 namespace cohort::rl {
-
-// One completion of a problem as it was judged.
-struct JudgedSample {
-  std::string completion;
-  bool judged = false;  // false: the grader failed; neither right nor wrong
-  double score = 0;     // of the first reward term
-  std::string detail;
-  // What the reward found in the completion, "" for nothing; absent: it looks for no answer.
-  std::optional<std::string> answer;
-  int64_t answer_group = -1;  // of rl/evaluation/answer_groups.h
-  int64_t tokens = 0;         // 0 where it came as text
-  bool truncated = false;
-
-  bool correct() const { return judged && score >= 1.0; }
-};
 
 struct EvaluatedProblem {
   std::string prompt;
@@ -41,24 +26,18 @@ struct Evaluation {
   double completion_tokens = 0;  // mean
   double truncated = 0;          // share that ran into the length limit
   double wall_s = 0;
-  std::vector<EvaluatedProblem> examples;  // the first `num_examples`
-  std::vector<std::vector<JudgedSample>>
-      outcomes;  // of every problem, in the order of the problems
+  std::vector<EvaluatedProblem> examples;            // the first `num_examples`
+  std::vector<std::vector<JudgedEpisode>> outcomes;  // of every problem, in their order
 };
 
 struct EvaluationInputs {
-  const policy::Model& model;  // tokenizer and template
-  const std::vector<Problem>& problems;
+  const std::vector<SharedProblem>& problems;
   rollout::Sampling sampling;  // temperature 0 = greedy
-  std::vector<reward::RewardTerm> terms;
   int num_examples = 3;
   int samples_per_problem = 1;  // more than one: accuracy is the mean over all samples
 };
 
-Evaluation Evaluate(Collector& collector, const EvaluationInputs& inputs);
-
-// A problem as the model reads it.
-PromptTask MakePromptTask(const policy::Model& model, const Problem& problem, uint64_t group_id,
-                          uint64_t first_sample_id, int group_size);
+// Of the weights that the workers hold.
+Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs);
 
 }  // namespace cohort::rl

@@ -52,17 +52,18 @@ std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::pat
                   " problems, expected one line for each of " + std::to_string(problems));
 }
 
-std::vector<std::vector<JudgedSample>> GradeCompletions(
+std::vector<std::vector<JudgedEpisode>> GradeCompletions(
     const std::vector<Problem>& problems, const std::vector<std::vector<std::string>>& completions,
     const reward::RewardTerm& term, std::chrono::milliseconds limit) {
   std::vector<reward::Sample> samples;
-  std::vector<JudgedSample*> places;
-  std::vector<std::vector<JudgedSample>> outcomes(problems.size());
+  std::vector<Episode*> places;
+  std::vector<std::vector<JudgedEpisode>> outcomes(problems.size());
   for (size_t i = 0; i < problems.size(); ++i) {
     outcomes[i].resize(completions[i].size());
     for (size_t j = 0; j < completions[i].size(); ++j) {
-      outcomes[i][j].completion = completions[i][j];
-      places.push_back(&outcomes[i][j]);
+      Episode& episode = outcomes[i][j].episode;
+      episode.completion = completions[i][j];
+      places.push_back(&episode);
       samples.push_back(ToSample(problems[i], completions[i][j]));
       samples.back().set_sample_id(samples.size());
     }
@@ -75,16 +76,8 @@ std::vector<std::vector<JudgedSample>> GradeCompletions(
        reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()})});
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   reward::Scorer scorer({.workers = cores});
-  const auto verdicts = scorer.ScoreAll(std::move(terms), std::move(asked), limit);
-  for (size_t i = 0; i < verdicts.size(); ++i) {
-    const reward::Verdict& verdict = verdicts[i];
-    places[i]->judged = verdict.status() == reward::STATUS_OK;
-    places[i]->score = places[i]->judged ? verdict.score() : 0;
-    if (verdict.components_size() == 0) continue;
-    const reward::Component& component = verdict.components(0);
-    places[i]->detail = component.detail();
-    if (component.has_answer()) places[i]->answer = component.answer();
-  }
+  auto verdicts = scorer.ScoreAll(std::move(terms), std::move(asked), limit);
+  for (size_t i = 0; i < verdicts.size(); ++i) places[i]->verdict = std::move(verdicts[i]);
   return outcomes;
 }
 

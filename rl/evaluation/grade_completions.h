@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "rl/data/dataset.h"
-#include "rl/evaluation/evaluation.h"
+#include "rl/data/problem.h"
+#include "rl/evaluation/judged_episode.h"
 
 namespace cohort::rl {
 
@@ -19,7 +19,7 @@ std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::pat
                                                       size_t problems, size_t wanted);
 
 // outcomes[i][j]: completions[i][j] under the first term.
-std::vector<std::vector<JudgedSample>> GradeCompletions(
+std::vector<std::vector<JudgedEpisode>> GradeCompletions(
     const std::vector<Problem>& problems, const std::vector<std::vector<std::string>>& completions,
     const reward::RewardTerm& term, std::chrono::milliseconds limit);
 

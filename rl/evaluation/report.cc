@@ -17,7 +17,7 @@ namespace {
 
 using nlohmann::ordered_json;
 
-using Samples = std::vector<std::vector<JudgedSample>>;  // of each problem
+using Samples = std::vector<std::vector<JudgedEpisode>>;  // of each problem
 
 // What was judged of some problems.
 struct Judged {
@@ -32,8 +32,8 @@ Judged JudgedOf(const Samples& outcomes) {
     Verdicts& verdicts = judged.verdicts.emplace_back();
     AnswerVotes& votes = judged.votes.emplace_back();
     std::map<int64_t, int64_t> others;
-    for (const JudgedSample& sample : samples) {
-      if (!sample.judged) continue;
+    for (const JudgedEpisode& sample : samples) {
+      if (!sample.judged()) continue;
       grouped |= sample.answer_group >= 0;
       verdicts.push_back(sample.correct());
       ++(sample.correct() ? votes.right : others[sample.answer_group]);
@@ -140,23 +140,24 @@ ordered_json ReportEvaluation(const std::vector<Problem>& problems, const Sample
 }
 
 void WriteGradedSamples(const std::string& path, const std::vector<Problem>& problems,
-                        const std::vector<std::vector<JudgedSample>>& outcomes) {
+                        const std::vector<std::vector<JudgedEpisode>>& outcomes) {
   std::string lines;
   for (size_t i = 0; i < outcomes.size(); ++i) {
     for (size_t s = 0; s < outcomes[i].size(); ++s) {
-      const JudgedSample& sample = outcomes[i][s];
+      const JudgedEpisode& sample = outcomes[i][s];
+      const std::optional<std::string> answer = sample.answer();
       const nlohmann::json row = {
           {"problem", i},
           {"sample", s},
           {"prompt", problems[i].prompt},
           {"answer", problems[i].answer},
-          {"completion", sample.completion},
-          {"score", sample.judged ? nlohmann::json(sample.score) : nlohmann::json()},
-          {"detail", sample.detail},
-          {"extracted", sample.answer ? nlohmann::json(*sample.answer) : nlohmann::json()},
+          {"completion", sample.episode.completion},
+          {"score", sample.judged() ? nlohmann::json(sample.score()) : nlohmann::json()},
+          {"detail", sample.detail()},
+          {"extracted", answer ? nlohmann::json(*answer) : nlohmann::json()},
           {"answer_group",
            sample.answer_group >= 0 ? nlohmann::json(sample.answer_group) : nlohmann::json()},
-          {"truncated", sample.truncated}};
+          {"truncated", sample.episode.truncated()}};
       lines += base::DumpJson(row) + "\n";
     }
   }

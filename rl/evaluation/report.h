@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "rl/data/dataset.h"
-#include "rl/evaluation/evaluation.h"
+#include "rl/data/problem.h"
+#include "rl/evaluation/judged_episode.h"
 
 namespace cohort::rl {
 
@@ -26,13 +26,13 @@ struct EvalReportOptions {
 // (rl/evaluation/answer_groups.h). kUsage for a column that no problem has, a rating that is not a
 // number, or a k above the judged samples of every problem.
 nlohmann::ordered_json ReportEvaluation(const std::vector<Problem>& problems,
-                                        const std::vector<std::vector<JudgedSample>>& outcomes,
+                                        const std::vector<std::vector<JudgedEpisode>>& outcomes,
                                         const EvalReportOptions& options);
 
 // A line for each sample: problem's index, prompt, answer, completion, score, detail; the answer
 // that was found in it ("extracted") and the number that samples with an equivalent one share
 // ("answer_group"), null where the reward looks for none.
 void WriteGradedSamples(const std::string& path, const std::vector<Problem>& problems,
-                        const std::vector<std::vector<JudgedSample>>& outcomes);
+                        const std::vector<std::vector<JudgedEpisode>>& outcomes);
 
 }  // namespace cohort::rl

@@ -25,16 +25,22 @@ constexpr size_t kLogTailBytes = 2000;
 
 }  // namespace
 
-ServiceKeeper::ServiceKeeper(KeeperOptions options) : options_(std::move(options)) {
+Supervisor::Supervisor(SupervisedService service, ServiceKind& kind, const SupervisorLimits& limits,
+                       std::filesystem::path socket_folder, std::function<void()> on_change)
+    : service_(std::move(service)),
+      kind_(kind),
+      limits_(limits),
+      socket_folder_(std::move(socket_folder)),
+      on_change_(std::move(on_change)) {
   thread_ = std::thread([this] { Run(); });
 }
 
-ServiceKeeper::~ServiceKeeper() {
+Supervisor::~Supervisor() {
   RequestStop();
   thread_.join();
 }
 
-void ServiceKeeper::RequestStop() {
+void Supervisor::RequestStop() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -43,30 +49,25 @@ void ServiceKeeper::RequestStop() {
   wake_.notify_all();
 }
 
-Endpoint ServiceKeeper::endpoint() const {
-  const int64_t wanted = options_.wanted_version();
+Endpoint Supervisor::endpoint() const {
+  const int64_t wanted = kind_.wanted_version();
   std::lock_guard lock(mutex_);
   Endpoint endpoint = endpoint_;
   endpoint.ready = answers_ && endpoint.channel != nullptr && version_ == wanted;
   return endpoint;
 }
 
-bool ServiceKeeper::answers() const {
+bool Supervisor::answers() const {
   std::lock_guard lock(mutex_);
   return answers_;
 }
 
-pid_t ServiceKeeper::pid() const {
-  std::lock_guard lock(mutex_);
-  return pid_;
-}
-
-uint32_t ServiceKeeper::restarts() const {
+uint32_t Supervisor::restarts() const {
   std::lock_guard lock(mutex_);
   return restarts_;
 }
 
-void ServiceKeeper::LookNow() {
+void Supervisor::LookNow() {
   {
     std::lock_guard lock(mutex_);
     look_now_ = true;
@@ -74,7 +75,7 @@ void ServiceKeeper::LookNow() {
   wake_.notify_all();
 }
 
-void ServiceKeeper::Run() {
+void Supervisor::Run() {
   while (true) {
     {
       std::lock_guard lock(mutex_);
@@ -83,27 +84,27 @@ void ServiceKeeper::Run() {
     try {
       if (EnsureStarted()) Look();
     } catch (const std::exception& error) {
-      GiveUp(options_.name + ": " + error.what());
+      GiveUp(service_.name + ": " + error.what());
     }
-    options_.on_change();
+    on_change_();
     Pause(endpoint().ready ? kLook : kRetry, true);
   }
   if (child_ != nullptr) child_->Stop(kStopGrace);
   child_.reset();
   Disconnect();
-  options_.on_change();
+  on_change_();
 }
 
-void ServiceKeeper::Pause(milliseconds limit, bool until_look) {
+void Supervisor::Pause(milliseconds limit, bool until_look) {
   std::unique_lock lock(mutex_);
   wake_.wait_for(lock, limit, [&] { return stopping_ || (until_look && look_now_); });
   if (std::exchange(look_now_, false)) next_heartbeat_ = Clock::now();
 }
 
-bool ServiceKeeper::EnsureStarted() {
-  if (options_.command.empty()) {
+bool Supervisor::EnsureStarted() {
+  if (service_.command.empty()) {
     if (address_.empty()) {
-      address_ = options_.address;
+      address_ = service_.address;
       last_answer_ = first_look_ = Clock::now();
       std::lock_guard lock(mutex_);
       endpoint_.channel = MakeChannel(address_);
@@ -117,12 +118,12 @@ bool ServiceKeeper::EnsureStarted() {
     Disconnect();
     // One that was killed may do better the next time; one that left has said why.
     if (!ever_answered_ && status.value_or(0) >= 0) {
-      GiveUp(options_.name + " ended with status " + std::to_string(status.value_or(0)) +
+      GiveUp(service_.name + " ended with status " + std::to_string(status.value_or(0)) +
              " before it served");
       return false;
     }
     spdlog::warn(
-        "{} ended ({}); starting it again", options_.name,
+        "{} ended ({}); starting it again", service_.name,
         *status < 0 ? "signal " + std::to_string(-*status) : "status " + std::to_string(*status));
     child_.reset();
   }
@@ -130,14 +131,14 @@ bool ServiceKeeper::EnsureStarted() {
   return child_ != nullptr && AwaitAddress(port_file);
 }
 
-std::filesystem::path ServiceKeeper::StartChild() {
+std::filesystem::path Supervisor::StartChild() {
   const auto now = Clock::now();
   while (!recent_starts_.empty() && now - recent_starts_.front() > std::chrono::minutes(1)) {
     recent_starts_.pop_front();
   }
   const int starts = static_cast<int>(recent_starts_.size());
-  if (starts > options_.limits->max_restarts_per_minute) {
-    GiveUp(options_.name + " died " + std::to_string(starts) + " times within a minute");
+  if (starts > limits_.max_restarts_per_minute) {
+    GiveUp(service_.name + " died " + std::to_string(starts) + " times within a minute");
     return {};
   }
   // The first restart is immediate, later ones wait 0.1 s, 0.2 s, ...
@@ -148,27 +149,26 @@ std::filesystem::path ServiceKeeper::StartChild() {
 
   std::lock_guard lock(mutex_);
   if (stopping_) return {};
-  const std::string stem = (options_.socket_folder / options_.name).string() + "-" +
-                           std::to_string(++endpoint_.incarnation);
-  std::vector<std::string> command = options_.command;
+  const std::string stem =
+      (socket_folder_ / service_.name).string() + "-" + std::to_string(++endpoint_.incarnation);
+  std::vector<std::string> command = service_.command;
   for (const std::string& argument :
        {std::string("--listen"), "unix:" + stem, std::string("--port-file"), stem + ".at"}) {
     command.push_back(argument);
   }
-  child_ = std::make_unique<base::ChildProcess>(command, options_.log);
-  pid_ = child_->pid();
+  child_ = std::make_unique<base::ChildProcess>(command, service_.log);
   if (endpoint_.incarnation > 1) restarts_++;
   return stem + ".at";
 }
 
-bool ServiceKeeper::AwaitAddress(const std::filesystem::path& port_file) {
-  const auto deadline = Clock::now() + options_.limits->start_deadline;
+bool Supervisor::AwaitAddress(const std::filesystem::path& port_file) {
+  const auto deadline = Clock::now() + limits_.start_deadline;
   while (!std::filesystem::exists(port_file)) {
     if (!child_->Running()) return false;
     if (Clock::now() > deadline) {
       child_->Stop(kStopGrace);
-      GiveUp(options_.name + " does not listen after " +
-             std::to_string(options_.limits->start_deadline.count() / 1000) + " s");
+      GiveUp(service_.name + " does not listen after " +
+             std::to_string(limits_.start_deadline.count() / 1000) + " s");
       return false;
     }
     Pause(milliseconds(5), false);
@@ -182,20 +182,20 @@ bool ServiceKeeper::AwaitAddress(const std::filesystem::path& port_file) {
   return true;
 }
 
-void ServiceKeeper::Look() {
+void Supervisor::Look() {
   std::shared_ptr<grpc::Channel> channel;
   bool settled = false;
   {
-    const int64_t wanted = options_.wanted_version();
+    const int64_t wanted = kind_.wanted_version();
     std::lock_guard lock(mutex_);
     channel = endpoint_.channel;
     settled = answers_ && version_ == wanted;
   }
   const auto now = Clock::now();
   if (now >= next_heartbeat_ || !ever_answered_) {
-    next_heartbeat_ = now + options_.limits->heartbeat;
+    next_heartbeat_ = now + limits_.heartbeat;
     Heartbeat heartbeat;
-    const grpc::Status status = options_.ask(channel, calls_, &heartbeat);
+    const grpc::Status status = kind_.AskHealth(channel, calls_, limits_.heartbeat, &heartbeat);
     if (!status.ok()) return OnSilence(status);
     ever_answered_ = true;
     last_answer_ = Clock::now();
@@ -203,25 +203,25 @@ void ServiceKeeper::Look() {
     std::lock_guard lock(mutex_);
     answers_ = true;
     // A process that others restarted, or gave other weights, behind the same address.
-    if (version_ > 0 && heartbeat.policy_version != version_) version_ = -1;
+    if (version_ > 0 && heartbeat.version != version_) version_ = -1;
     settled = settled && version_ >= 0;
   }
   {
     std::lock_guard lock(mutex_);
     if (settled || !answers_) return;
   }
-  const std::optional<int64_t> version = options_.prepare(channel, address_, calls_);
+  const std::optional<int64_t> version = kind_.Update(service_.name, channel, address_, calls_);
   if (!version.has_value()) next_heartbeat_ = Clock::now();
   std::lock_guard lock(mutex_);
   version_ = version.value_or(-1);
 }
 
-void ServiceKeeper::OnSilence(const grpc::Status& status) {
+void Supervisor::OnSilence(const grpc::Status& status) {
   next_heartbeat_ = Clock::now() + kLook;
-  const bool hung = Clock::now() - last_answer_ > options_.limits->silence_limit;
+  const bool hung = Clock::now() - last_answer_ > limits_.silence_limit;
   if (hung && child_ != nullptr) {
-    spdlog::warn("{} has not answered for {} s; ending it", options_.name,
-                 options_.limits->silence_limit.count() / 1000.0);
+    spdlog::warn("{} has not answered for {} s; ending it", service_.name,
+                 limits_.silence_limit.count() / 1000.0);
     child_->Signal(SIGKILL);
     return;
   }
@@ -229,10 +229,10 @@ void ServiceKeeper::OnSilence(const grpc::Status& status) {
   if (!hung && status.error_code() != grpc::StatusCode::UNAVAILABLE) return;
   if (!ever_answered_ && child_ == nullptr && !named_ && Clock::now() - first_look_ > kUnheardOf) {
     named_ = true;
-    spdlog::warn("{} has not answered yet: {}", options_.name, status.error_message());
+    spdlog::warn("{} has not answered yet: {}", service_.name, status.error_message());
   }
   std::lock_guard lock(mutex_);
-  if (answers_) spdlog::warn("{} does not answer: {}", options_.name, status.error_message());
+  if (answers_) spdlog::warn("{} does not answer: {}", service_.name, status.error_message());
   answers_ = false;
   version_ = -1;
   if (hung) {
@@ -242,14 +242,14 @@ void ServiceKeeper::OnSilence(const grpc::Status& status) {
   }
 }
 
-bool ServiceKeeper::Stuck(const Heartbeat& heartbeat) {
+bool Supervisor::Stuck(const Heartbeat& heartbeat) {
   const auto now = Clock::now();
   if (!heartbeat.busy || heartbeat.progress != progress_) last_progress_ = now;
   progress_ = heartbeat.progress;
-  if (now - last_progress_ <= options_.limits->progress_limit) return false;
+  if (now - last_progress_ <= limits_.progress_limit) return false;
   last_progress_ = now;
-  spdlog::warn("{} is busy but has made no progress for {} s", options_.name,
-               options_.limits->progress_limit.count() / 1000.0);
+  spdlog::warn("{} is busy but has made no progress for {} s", service_.name,
+               limits_.progress_limit.count() / 1000.0);
   if (child_ != nullptr) {
     child_->Signal(SIGKILL);
     return true;
@@ -259,23 +259,22 @@ bool ServiceKeeper::Stuck(const Heartbeat& heartbeat) {
   return false;
 }
 
-void ServiceKeeper::Disconnect() {
+void Supervisor::Disconnect() {
   std::lock_guard lock(mutex_);
   endpoint_.channel.reset();
   answers_ = false;
   version_ = -1;
-  pid_ = -1;
 }
 
-void ServiceKeeper::GiveUp(const std::string& reason) {
+void Supervisor::GiveUp(const std::string& reason) {
   Disconnect();
   const std::string tail = LogTail();
   std::lock_guard lock(mutex_);
   endpoint_.failure = reason + (tail.empty() ? "" : "; the end of its log:\n" + tail);
 }
 
-std::string ServiceKeeper::LogTail() const {
-  std::ifstream log(options_.log, std::ios::binary | std::ios::ate);
+std::string Supervisor::LogTail() const {
+  std::ifstream log(service_.log, std::ios::binary | std::ios::ate);
   if (!log) return "";
   const auto size = static_cast<size_t>(log.tellg());
   std::string tail(std::min(size, kLogTailBytes), '\0');

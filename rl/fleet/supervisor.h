@@ -1,7 +1,7 @@
 #pragma once
 
-// Keeps one worker or reward service alive: starts it, asks for its health, restarts it, and brings
-// it up to date whenever it answers.
+// Keeps one service alive: starts it, asks for its health, restarts it, and brings it up to date
+// whenever it answers.
 
 #include <chrono>
 #include <condition_variable>
@@ -17,47 +17,38 @@
 #include <vector>
 
 #include "base/child_process.h"
-#include "rl/fleet/cancellable_calls.h"
-#include "rl/fleet/worker_pool.h"
+#include "rl/fleet/service_kind.h"
+#include "rl/fleet/service_pool.h"
 
 namespace cohort::rl {
 
-struct Heartbeat {
-  bool busy = false;      // has work, so `progress` must move
-  uint64_t progress = 0;  // counts what it has done
-  int64_t policy_version = 0;
+struct SupervisorLimits {
+  std::chrono::milliseconds start_deadline{120'000};  // until a started process listens
+  std::chrono::milliseconds heartbeat{2'000};
+  std::chrono::milliseconds silence_limit{20'000};    // unanswered heartbeats mean hung
+  std::chrono::milliseconds progress_limit{300'000};  // busy without progress means hung
+  int max_restarts_per_minute = 6;                    // more is given up
 };
 
-struct KeeperOptions {
-  std::string name;  // "rollout-0", for logs and messages
-  std::vector<std::string>
-      command;          // of a local process, without --listen and --port-file; else empty
-  std::string address;  // of a remote one
-  std::filesystem::path log;
-  std::filesystem::path socket_folder;        // short: a socket's path has at most 107 bytes
-  const WorkerPoolOptions* limits = nullptr;  // outlives the keeper
-  // Asks for its health.
-  std::function<grpc::Status(const std::shared_ptr<grpc::Channel>&, CancellableCalls&, Heartbeat*)>
-      ask;
-  // Called whenever it answered and is not known to be up to date: what it has now (a version), or
-  // nothing when that failed and must be tried again.
-  std::function<std::optional<int64_t>(const std::shared_ptr<grpc::Channel>&,
-                                       const std::string& address, CancellableCalls&)>
-      prepare;
-  std::function<int64_t()> wanted_version;
-  std::function<void()> on_change;  // from the keeper's thread, after every look
+struct SupervisedService {
+  std::string name;                  // "rollout-0", for logs and messages
+  std::vector<std::string> command;  // of a local process, without --listen and --port-file
+  std::string address;               // or: where a remote one listens
+  std::filesystem::path log;         // of a local process
 };
 
 // A thread of its own, which the child process is tied to. Methods are thread-safe.
-class ServiceKeeper {
+class Supervisor {
  public:
-  explicit ServiceKeeper(KeeperOptions options);
-  ~ServiceKeeper();  // ends the child: SIGTERM, then SIGKILL
-  ServiceKeeper(const ServiceKeeper&) = delete;
+  // `kind` and `limits` outlive it. `socket_folder` has a short path: a socket's has at most 107
+  // bytes. `on_change` is called from the supervisor's thread after every look.
+  Supervisor(SupervisedService service, ServiceKind& kind, const SupervisorLimits& limits,
+             std::filesystem::path socket_folder, std::function<void()> on_change);
+  ~Supervisor();  // ends the child: SIGTERM, then SIGKILL
+  Supervisor(const Supervisor&) = delete;
 
   Endpoint endpoint() const;
   bool answers() const;  // its last heartbeat was answered
-  pid_t pid() const;     // -1: remote, or not running
   uint32_t restarts() const;
   void LookNow();      // rather than at the next heartbeat
   void RequestStop();  // the destructor then waits for less
@@ -77,7 +68,11 @@ class ServiceKeeper {
   std::string LogTail() const;
   void Pause(std::chrono::milliseconds limit, bool until_look);
 
-  const KeeperOptions options_;
+  const SupervisedService service_;
+  ServiceKind& kind_;
+  const SupervisorLimits& limits_;
+  const std::filesystem::path socket_folder_;
+  const std::function<void()> on_change_;
   CancellableCalls calls_;
 
   mutable std::mutex mutex_;
@@ -87,10 +82,9 @@ class ServiceKeeper {
   bool answers_ = false;
   Endpoint endpoint_;
   int64_t version_ = -1;  // what it was last prepared to
-  pid_t pid_ = -1;
   uint32_t restarts_ = 0;
 
-  // Below: the keeper's thread only.
+  // Below: the supervisor's thread only.
   std::unique_ptr<base::ChildProcess> child_;
   std::string address_;
   std::deque<Clock::time_point> recent_starts_;

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "policy/lora/lora.h"
+#include "policy/lora/peft.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/adamw.h"
 #include "rl/learner/batch.h"

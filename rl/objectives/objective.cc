@@ -5,7 +5,7 @@
 namespace cohort::rl {
 namespace {
 
-// What a preset has unless it says otherwise.
+// Values of the knobs that a preset does not change.
 proto::Objective CommonKnobs() {
   proto::Objective objective;
   objective.set_advantage(proto::Objective::ADVANTAGE_GROUP_MEAN_STD);

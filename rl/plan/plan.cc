@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "policy/weights/model_size.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rl {
 namespace {
@@ -28,11 +29,6 @@ std::string Gigabytes(double bytes) {
   char text[64];
   std::snprintf(text, sizeof(text), bytes < 1e8 ? "%.3f GB" : "%.2f GB", bytes * 1e-9);
   return text;
-}
-
-std::string DtypeName(at::ScalarType dtype) {
-  if (dtype == at::kFloat8_e4m3fn) return "fp8";
-  return dtype == at::kFloat ? "float32" : "bfloat16";
 }
 
 std::string Number(double value) { return Short(value); }
@@ -65,13 +61,13 @@ void AddSize(const ModelConfig& config, std::vector<PlanLine>& plan) {
 }
 
 void AddBytes(const ModelConfig& config, std::vector<PlanLine>& plan) {
-  const auto add = [&](const std::string& key, at::ScalarType dtype, const std::string& formula) {
+  const auto add = [&](const std::string& key, policy::Dtype dtype, const std::string& formula) {
     const auto bytes = static_cast<double>(policy::MeasureFolder(config, dtype).total);
     plan.push_back({key, bytes, Gigabytes(bytes), formula});
   };
-  add("bytes_float32", at::kFloat, "4 x parameters_total");
-  add("bytes_bfloat16", at::kBFloat16, "2 x parameters_total, selection biases in fp32");
-  add("bytes_fp8", at::kFloat8_e4m3fn,
+  add("bytes_float32", policy::Dtype::kFloat32, "4 x parameters_total");
+  add("bytes_bfloat16", policy::Dtype::kBFloat16, "2 x parameters_total, selection biases in fp32");
+  add("bytes_fp8", policy::Dtype::kFloat8E4m3,
       "1 byte a weight and an fp32 scale for each block of 128 x 128 of it; embedding, head, "
       "gates and norms in bfloat16");
   const auto cached = static_cast<double>(2 * policy::CachedValuesPerToken(config));
@@ -148,7 +144,7 @@ void AddServing(const ModelConfig& config, const PlanOptions& options,
       options.load.devices > 0
           ? options.machine.name + ", as given"
           : "the fewest " + options.machine.name + " that hold the weights in " +
-                DtypeName(options.load.dtype) + " and the cache, filled to 90 %");
+                std::string(policy::NameOf(options.load.dtype)) + " and the cache, filled to 90 %");
   const double batch = static_cast<double>(options.load.batch);
   if (config.moe.num_experts > 0) {
     add("decode_experts_read", roofline.experts_read, Number(roofline.experts_read),

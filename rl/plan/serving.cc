@@ -11,12 +11,12 @@ namespace {
 constexpr double kFilled = 0.9;
 constexpr double kCacheValueBytes = 2;  // bfloat16
 
-double Rate(const Machine& machine, c10::ScalarType dtype) {
-  if (dtype == c10::ScalarType::Float8_e4m3fn) return machine.fp8_flops;
-  return dtype == c10::ScalarType::Float ? machine.fp32_flops : machine.bf16_flops;
+double Rate(const Machine& machine, policy::Dtype dtype) {
+  if (dtype == policy::Dtype::kFloat8E4m3) return machine.fp8_flops;
+  return dtype == policy::Dtype::kFloat32 ? machine.fp32_flops : machine.bf16_flops;
 }
 
-// Of one query and one cached position, in one layer: scores and weighted sum.
+// Operations of the score and the weighted sum for one query and one cached position, in one layer.
 double AttentionFlops(const policy::AttentionConfig& attention) {
   const int64_t widths = attention.latent()
                              ? 2 * attention.kv_lora_rank + attention.qk_rope_head_dim

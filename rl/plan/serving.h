@@ -3,20 +3,18 @@
 // How fast a model of some shape can decode at best: the roofline of bytes read and operations done
 // in one step (arXiv 2211.05102 section 2).
 
-#include <c10/core/ScalarType.h>
-
 #include <cstdint>
 
 #include "policy/config/config.h"
+#include "policy/tensor/dtype.h"
 #include "rl/plan/machine.h"
 
 namespace cohort::rl {
 
 struct DecodeLoad {
-  c10::ScalarType dtype =
-      c10::ScalarType::BFloat16;  // of the weights; float8_e4m3fn is block-scaled
-  int64_t batch = 1;              // sequences decoded together
-  int64_t context = 4096;         // cached tokens of each
+  policy::Dtype dtype = policy::Dtype::kBFloat16;  // of the weights; kFloat8E4m3 is block-scaled
+  int64_t batch = 1;                               // sequences decoded together
+  int64_t context = 4096;                          // cached tokens of each
   int64_t devices = 0;  // that share the work evenly, at no cost; 0: the fewest that hold it
 };
 

@@ -13,8 +13,8 @@ namespace cohort::rl {
 // moments, two published images, a local worker's copy.
 constexpr int kTrainingBytesPerParameter = 7 * 4;
 
-// The same where adapters are trained: frozen weights, the copy with adapters added, two published
-// images, a local worker's copy.
+// Bytes of a parameter in fp32 where adapters are trained: frozen weights, the copy with adapters
+// added, two published images, a local worker's copy.
 constexpr int kAdapterTrainingBytesPerParameter = 5 * 4;
 
 // data * tensor ranks. Each holds 1 / tensor of every matrix; the routed experts are spread over

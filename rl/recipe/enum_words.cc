@@ -1,7 +1,5 @@
 #include "rl/recipe/enum_words.h"
 
-#include <google/protobuf/descriptor.h>
-
 #include <cctype>
 
 #include "base/error.h"

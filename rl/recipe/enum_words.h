@@ -3,6 +3,7 @@
 // How recipes, metrics and people write the values of recipe.proto's enums: KL_K1 of `enum Kl` is
 // "k1", ROUND_KIND_REJECTION_SFT of `enum RoundKind` is "rejection_sft".
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/generated_enum_reflection.h>
 
 #include <optional>

@@ -45,14 +45,14 @@ class RecipeReader {
   void ReadScalar(const YAML::Node& node, const std::string& path, Target target);
 
   // Where an override's key has led so far, from the recipe inwards.
-  struct Place {
+  struct KeyWalk {
     std::string_view rest;        // of the key
     std::string path;             // the part that was read
     Message* message;             // that `rest` goes on in
     const Field* leaf = nullptr;  // set when the key ends at that field of `message`
   };
-  bool EnterField(Place* place);
-  bool EnterList(const Field* field, Place* place);
+  bool EnterField(KeyWalk* walk);
+  bool EnterList(const Field* field, KeyWalk* walk);
 
   std::string file_;
   std::string argument_;                        // "" while reading a file

@@ -1,4 +1,4 @@
-// The command-line half of RecipeReader: walks "rounds[1].steps" down the schema.
+// RecipeReader for command-line arguments: walks "rounds[1].steps" down the schema.
 
 #include <charconv>
 
@@ -27,61 +27,60 @@ int TakeIndex(std::string_view* rest) {
 
 }  // namespace
 
-// Steps into the entry of a list of messages that `place->rest` starts with.
-bool RecipeReader::EnterList(const Field* field, Place* place) {
-  const auto* reflection = place->message->GetReflection();
-  const int size = reflection->FieldSize(*place->message, field);
-  const int index = TakeIndex(&place->rest);
+// Steps into the entry of a list of messages that `walk->rest` starts with.
+bool RecipeReader::EnterList(const Field* field, KeyWalk* walk) {
+  const auto* reflection = walk->message->GetReflection();
+  const int size = reflection->FieldSize(*walk->message, field);
+  const int index = TakeIndex(&walk->rest);
   if (index < 0 || !IsMessage(field)) {
-    AddFaultHere({}, place->path + (IsMessage(field)
-                                        ? " needs an index, as in " + place->path + "[0]"
-                                        : " is set as a whole, as in " + place->path + "=[a, b]"));
+    AddFaultHere({}, walk->path + (IsMessage(field)
+                                       ? " needs an index, as in " + walk->path + "[0]"
+                                       : " is set as a whole, as in " + walk->path + "=[a, b]"));
     return false;
   }
   if (index > size) {
-    AddFaultHere({}, place->path + " has " + std::to_string(size) + " entries; [" +
+    AddFaultHere({}, walk->path + " has " + std::to_string(size) + " entries; [" +
                          std::to_string(index) + "] is past the end");
     return false;
   }
-  place->path += "[" + std::to_string(index) + "]";
-  place->message = index == size ? reflection->AddMessage(place->message, field)
-                                 : reflection->MutableRepeatedMessage(place->message, field, index);
+  walk->path += "[" + std::to_string(index) + "]";
+  walk->message = index == size ? reflection->AddMessage(walk->message, field)
+                                : reflection->MutableRepeatedMessage(walk->message, field, index);
   return true;
 }
 
-// Consumes one name (and its index) of `place->rest`. Sets `leaf` when the key ends at that field.
-bool RecipeReader::EnterField(Place* place) {
-  std::string_view& rest = place->rest;
+// Consumes one name (and its index) of `walk->rest`. Sets `leaf` when the key ends at that field.
+bool RecipeReader::EnterField(KeyWalk* walk) {
+  std::string_view& rest = walk->rest;
   const std::string name(rest.substr(0, rest.find_first_of(".[")));
   rest.remove_prefix(name.size());
-  const auto* descriptor = place->message->GetDescriptor();
+  const auto* descriptor = walk->message->GetDescriptor();
   const Field* field = descriptor->FindFieldByName(name);
   if (field == nullptr) {
     AddFaultHere({}, "unknown key '" + name + "' in " +
-                         (place->path.empty() ? "the recipe" : place->path) +
+                         (walk->path.empty() ? "the recipe" : walk->path) +
                          base::DidYouMean(name, FieldNames(descriptor)));
     return false;
   }
-  place->path = JoinPath(place->path, name);
+  walk->path = JoinPath(walk->path, name);
   if (rest.empty() || field->is_map()) {
-    place->leaf = field;
+    walk->leaf = field;
     return true;
   }
   if (field->is_repeated()) {
-    if (!EnterList(field, place)) return false;
+    if (!EnterList(field, walk)) return false;
   } else if (IsMessage(field)) {
-    place->message = place->message->GetReflection()->MutableMessage(place->message, field);
+    walk->message = walk->message->GetReflection()->MutableMessage(walk->message, field);
   } else {
-    AddFaultHere({}, place->path + " is a single value; nothing is inside it");
+    AddFaultHere({}, walk->path + " is a single value; nothing is inside it");
     return false;
   }
   if (rest.empty()) {
-    AddFaultHere({}, place->path + " is a group of keys: " + place->path + ".KEY=VALUE sets one");
+    AddFaultHere({}, walk->path + " is a group of keys: " + walk->path + ".KEY=VALUE sets one");
     return false;
   }
   if (!rest.starts_with('.') || rest.size() == 1) {
-    AddFaultHere({},
-                 "expected '.KEY' after " + place->path + ", found '" + std::string(rest) + "'");
+    AddFaultHere({}, "expected '.KEY' after " + walk->path + ", found '" + std::string(rest) + "'");
     return false;
   }
   rest.remove_prefix(1);
@@ -89,11 +88,11 @@ bool RecipeReader::EnterField(Place* place) {
 }
 
 void RecipeReader::ReadOverride(std::string_view key, std::string_view value, Message* recipe) {
-  Place place{key, "", recipe};
-  while (place.leaf == nullptr) {
-    if (!EnterField(&place)) return;
+  KeyWalk walk{key, "", recipe};
+  while (walk.leaf == nullptr) {
+    if (!EnterField(&walk)) return;
   }
-  const auto& [rest, path, message, leaf] = place;
+  const auto& [rest, path, message, leaf] = walk;
   origins_[path] = "argument '" + argument_ + "'";
   if (leaf->is_map() && !rest.empty()) {
     if (!rest.starts_with('.') || rest.size() == 1) {

@@ -84,7 +84,7 @@ void FillDefaults(Message* message) {
   }
 }
 
-// What no rule of a single field allows, in a recipe that no reader has read.
+// Values outside of their own field's rule, in a message that no reader has checked while reading.
 std::vector<RecipeFault> CheckValues(const Message& message, const std::string& path) {
   std::vector<RecipeFault> faults;
   const auto* reflection = message.GetReflection();

@@ -1,4 +1,4 @@
-// The printing half of rl/recipe/recipe.h: a whole recipe as YAML, or as flat key and value pairs.
+// Prints recipes, for rl/recipe/recipe.h: a whole recipe as YAML, or as flat key and value pairs.
 
 #include <nlohmann/json.hpp>
 

@@ -62,7 +62,7 @@ std::string CheckRange(double value, const proto::Rule& rule, const std::string&
          (too_low ? "least " + BoundText(rule.min()) : "most " + BoundText(rule.max())) + unit;
 }
 
-// What is wrong with a word that no value of the enum is written as.
+// The fault of a word that stands for no value of the enum.
 std::string NoSuchWord(const std::string& text, const google::protobuf::EnumDescriptor& type) {
   const std::vector<std::string> words = WordsOf(type);
   std::string list;

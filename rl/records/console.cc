@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <vector>
 
 #include "rl/records/sample_table.h"
 
@@ -22,14 +21,6 @@ std::string Format(const char* format, Values... values) {
   char buffer[128];
   std::snprintf(buffer, sizeof(buffer), format, values...);
   return buffer;
-}
-
-// 950, 9.5k, 52k, 1.2M
-std::string Compact(double value) {
-  if (value < 999.5) return Format("%.0f", value);
-  const bool millions = value >= 999'500;
-  const double scaled = value / (millions ? 1e6 : 1e3);
-  return Format(scaled < 9.95 ? "%.1f%s" : "%.0f%s", scaled, millions ? "M" : "k");
 }
 
 int TerminalWidth() {
@@ -57,25 +48,14 @@ std::string FormatDuration(double seconds) {
   return Format("%lldh%02lldm", whole / 3600, whole / 60 % 60);
 }
 
-std::string ProgressLine(const Progress& p, int width) {
-  std::string line =
-      Format("step %lld/%lld %s round %d/%d", static_cast<long long>(p.step),
-             static_cast<long long>(p.total_steps), p.phase.c_str(), p.round, p.rounds);
-  const auto add = [&](const std::string& part) { line += " | " + part; };
-  if (p.eta_s) add("eta " + FormatDuration(*p.eta_s));
-  if (p.loss) add(Format("loss %.4f", *p.loss));
-  if (p.reward_mean) {
-    add(Format("reward %.2f", *p.reward_mean) +
-        (p.reward_std ? Format("+-%.2f", *p.reward_std) : ""));
-  }
-  if (p.kl) add(Format("kl %.2g", *p.kl));
-  if (p.clip_fraction) add(Format("clip %.1f%%", 100 * *p.clip_fraction));
-  if (p.entropy) add(Format("entropy %.2f", *p.entropy));
-  if (p.decode_tokens_per_s) add("decode " + Compact(*p.decode_tokens_per_s) + " tok/s");
-  if (p.train_tokens_per_s) add("train " + Compact(*p.train_tokens_per_s) + " tok/s");
-  if (p.zero_variance_groups && p.groups) {
-    add(Format("zero-variance %lld/%lld", static_cast<long long>(*p.zero_variance_groups),
-               static_cast<long long>(*p.groups)));
+std::string ProgressLine(const StepMetrics& metrics, const RunPosition& position, int width) {
+  std::string line = Format("step %lld/%lld %s round %lld/%d", static_cast<long long>(metrics.step),
+                            static_cast<long long>(position.total_steps), metrics.phase.c_str(),
+                            static_cast<long long>(metrics.round), position.rounds);
+  if (position.eta_s) line += " | eta " + FormatDuration(*position.eta_s);
+  for (const Figure& figure : Figures()) {
+    const std::string part = figure.progress != nullptr ? figure.progress(metrics) : "";
+    if (!part.empty()) line += " | " + part;
   }
   return Shorten(line, width);
 }
@@ -93,17 +73,17 @@ void Console::EndProgressLine() {
   line_open_ = false;
 }
 
-void Console::Show(const Progress& progress) {
-  const bool last = progress.step == progress.total_steps;
+void Console::Show(const StepMetrics& metrics, const RunPosition& position) {
+  const bool last = metrics.step == position.total_steps;
   if (terminal_) {
     // One column less: a full last column makes some terminals wrap. ESC [K clears the rest.
-    std::fprintf(stderr, "\r%s\x1b[K", ProgressLine(progress, width_ - 1).c_str());
+    std::fprintf(stderr, "\r%s\x1b[K", ProgressLine(metrics, position, width_ - 1).c_str());
     line_open_ = true;
   } else {
     const auto now = std::chrono::steady_clock::now();
     if (!last && last_line_ && now - *last_line_ < kPlainLineInterval) return;
     last_line_ = now;
-    std::fprintf(stderr, "%s\n", ProgressLine(progress, INT32_MAX).c_str());
+    std::fprintf(stderr, "%s\n", ProgressLine(metrics, position, INT32_MAX).c_str());
   }
   std::fflush(stderr);
 }

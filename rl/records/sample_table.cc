@@ -10,7 +10,7 @@
 namespace cohort::rl {
 namespace {
 
-// What one code point (or broken byte) looks like on one line.
+// A code point (or a broken byte) as it can stand on one line.
 std::string Printable(const std::string& text, size_t at, const base::CodePoint& point) {
   if (point.value == base::kInvalidCodePoint) return "\xEF\xBF\xBD";
   if (point.value == '\n') return "\\n";

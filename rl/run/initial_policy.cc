@@ -80,8 +80,9 @@ void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
 
 policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
   const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
-  policy::Model model = policy::LoadModel(
-      path, at::kFloat, wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
+  policy::Model model =
+      policy::LoadModel(path, policy::Dtype::kFloat32,
+                        wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
   if (!wanted || model.config.num_mtp_layers > 0) return model;
   throw Error(ErrorCode::kUsage,
               "mtp.layers is load, but " + path + " has no multi-token-prediction layers",

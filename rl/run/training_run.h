@@ -2,64 +2,67 @@
 
 // One run of a recipe: rounds in order, evaluations between them, checkpoints, metrics.
 
+#include <chrono>
+#include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <vector>
 
-#include "rl/checkpoint/run_folder.h"
-#include "rl/learner/learner.h"
-#include "rl/records/metrics.h"
-#include "rl/run/fleet.h"
-#include "rl/run/round_context.h"
-#include "rl/run/sft_step.h"
+#include "rl/checkpoint/checkpoint.h"
+#include "rl/evaluation/evaluation.h"
+#include "rl/records/diagnostics.h"
+#include "rl/records/metrics_log.h"
+#include "rl/run/evaluation_history.h"
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
 
 namespace cohort::rl {
+
+// The deeds that a run leaves to others: tests give it fakes.
+struct RunParts {
+  std::function<std::unique_ptr<Round>(int index)> make_round;
+  std::function<Evaluation()> evaluate;  // the published policy; empty: nothing is held out
+  ExportModel export_model;              // into a checkpoint
+  std::function<bool()> interrupted;     // a stop was asked for
+};
 
 // Owned by one thread. Everything that makes up the run's history is in the checkpoint, so that a
 // run killed at any instant goes on from its last checkpoint and writes the same files, bit for
 // bit, on the CPU.
 class TrainingRun {
  public:
-  TrainingRun(const proto::Recipe& recipe, RunFolder& folder, const Programs& programs);
+  // The context outlives it; its progress is the run's.
+  TrainingRun(RunContext& context, RunParts parts);
 
-  // Errors: kInterrupted after a stop was asked for (the step is finished and saved), kDiverged
-  // after several updates in a row had no finite gradient.
+  // From the start, or from the newest checkpoint of the folder, to the end. Errors: kInterrupted
+  // after a stop was asked for (the step is finished and saved), kDiverged after several updates in
+  // a row had no finite gradient, kEnvironment when no checkpoint can be read.
   void Run();
 
  private:
-  struct Verified;  // demonstrations of a rejection_sft round
+  using Clock = std::chrono::steady_clock;
 
-  void StartOrResume();
-  void RunRound();
-  void BeginRound(const proto::Round& round);
-  StepOutcome Step(const proto::Round& round);
-  void FinishStep(const proto::Round& round, StepOutcome outcome);
-  void CollectVerified(const proto::Round& round);
-  std::vector<Demonstration> NextVerified(const proto::Round& round);
+  void Start();
+  bool Resume();  // false: there is nothing to go on from
+  void RunRound(const proto::Round& spec);
+  void BeginRound(const proto::Round& spec, Round& round);
+  void Publish(const Round& round);
+  void Record(const proto::Round& spec, StepRecord record);
+  void Show(const proto::Round& spec, const StepRecord& record);
   void EvaluatePolicy();
-  void Checkpoint();
-  void StopIfDiverged(const StepOutcome& outcome);
-  std::string TryPrompt() const;
+  void SaveIfDue();  // and stops, where a stop was asked for
+  void SaveState();
   void PrintSummary();
 
-  const proto::Recipe& recipe_;
-  RunFolder& folder_;
-  Console console_;
-  policy::Model model_;
-  proto::Objective objective_;
-  Learner learner_;
-  ProblemSource problems_;
-  RunProgress progress_;
-  Fleet fleet_;
-  std::unique_ptr<MetricsLog> metrics_;
-  std::vector<Demonstration> verified_;                   // of the current rejection_sft round
-  nlohmann::json evaluations_ = nlohmann::json::array();  // {"label","accuracy"} so far
-  nlohmann::json first_examples_ = nlohmann::json::array();
-  nlohmann::json last_examples_ = nlohmann::json::array();
-  int skipped_in_a_row_ = 0;
-  int64_t steps_this_session_ = 0;
-  std::chrono::steady_clock::time_point session_start_;
+  RunContext& context_;
+  RunProgress& progress_;
+  Console& console_;
+  const RunParts parts_;
+  const int64_t total_steps_;
+  const Clock::time_point session_start_ = Clock::now();
+  int64_t session_steps_ = 0;
+  double publish_s_ = 0;  // of the version that the next step samples from
+  std::unique_ptr<MetricsLog> log_;
+  EvaluationHistory evaluations_;
+  DivergenceAlarm divergence_;
 };
 
 }  // namespace cohort::rl

@@ -86,7 +86,7 @@ AttentionBlock::Queries AttentionBlock::GroupedQueries(const AttentionWeights& w
 void AttentionBlock::PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm,
                                   int64_t position) {
   const int64_t head_dim = shape_.head_dim;
-  const RopeTable& rope = context_.rope;
+  const RotaryPositions& rope = context_.rope;
   for (float* head = heads; head < heads + width; head += head_dim) {
     if (!norm.empty()) {
       context_.ops.rms_norm(head, norm.data(), static_cast<float>(context_.config.norm_eps),
@@ -113,7 +113,7 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
                            .c = absorbed_.data(),
                            .ldc = ld_absorbed},
                           {.count = heads, .a_stride = shape_.query_dim(), .c_stride = stride});
-  const RopeTable& rope = context_.rope;
+  const RotaryPositions& rope = context_.rope;
   ForRows(pool_, rows.count(), [&](int64_t row) {
     const int64_t position = rows.positions[static_cast<size_t>(row)];
     float* from = queries + row * ld_queries + shape_.qk_nope_head_dim;
@@ -129,7 +129,7 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
 void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index,
                                   const AttentionRows& rows) {
   const auto eps = static_cast<float>(policy::kLatentNormEps);
-  const RopeTable& rope = context_.rope;
+  const RotaryPositions& rope = context_.rope;
   ForRows(pool_, rows.count(), [&](int64_t row) {
     const int64_t position = rows.positions[static_cast<size_t>(row)];
     float* query = input_.data() + row * columns_.total();

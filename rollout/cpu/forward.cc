@@ -8,34 +8,20 @@ using kernels::kBlockTokens;
 using kernels::PadToPanel;
 using kernels::TileMode;
 
-kernels::GateRule GateRuleOf(const policy::MoeConfig& moe) {
-  return {.num_experts = moe.num_experts,
-          .experts_per_token = moe.experts_per_token,
-          .score = moe.score == policy::GateScore::kSigmoid ? kernels::GateScore::kSigmoid
-                                                            : kernels::GateScore::kSoftmax,
-          .num_groups = moe.num_groups,
-          .groups_per_token = moe.groups_per_token,
-          .group_score = moe.group_score == policy::GroupScore::kMax
-                             ? kernels::GroupScore::kMax
-                             : kernels::GroupScore::kTopTwoSum,
-          .normalize = moe.normalize_weights,
-          .routed_scaling = static_cast<float>(moe.routed_scaling)};
-}
-
 Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
       pool_(pool),
       width_(context.config.width),
       ld_(PadToPanel(width_)),
-      gate_rule_(GateRuleOf(context.config.moe)),
+      gate_rule_(context.config.moe),
       attention_(context, pool) {}
 
-void Forward::Run(std::span<const Segment> segments) {
-  PlaceRows(segments);
-  BundleRows(segments);
+void Forward::Run(std::span<const SequenceRows> sequences) {
+  PlaceRows(sequences);
+  BundleRows(sequences);
   Grow(hidden_, rows_ * ld_);
   Grow(normed_, rows_ * ld_);
-  Embed(segments);
+  Embed(sequences);
   const std::vector<LayerWeights>& layers = context_.weights.layers();
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
@@ -45,34 +31,35 @@ void Forward::Run(std::span<const Segment> segments) {
   }
 }
 
-void Forward::PlaceRows(std::span<const Segment> segments) {
+void Forward::PlaceRows(std::span<const SequenceRows> sequences) {
   attention_rows_.positions.clear();
   attention_rows_.at.clear();
-  for (const Segment& segment : segments) {
-    for (size_t i = 0; i < segment.tokens.size(); ++i) {
-      const int64_t position = segment.start + static_cast<int64_t>(i);
+  for (const SequenceRows& sequence : sequences) {
+    for (size_t i = 0; i < sequence.tokens.size(); ++i) {
+      const int64_t position = sequence.start + static_cast<int64_t>(i);
       attention_rows_.positions.push_back(position);
-      attention_rows_.at.push_back({segment.blocks.data(), position + 1});
+      attention_rows_.at.push_back({sequence.blocks.data(), position + 1});
     }
   }
   rows_ = attention_rows_.count();
 }
 
 // Rows of one sequence share all blocks; decoding samples of one group share their prompt's.
-void Forward::BundleRows(std::span<const Segment> segments) {
+void Forward::BundleRows(std::span<const SequenceRows> sequences) {
   const int64_t group = context_.config.attention.num_heads / context_.cache.layout().kv_heads;
   std::vector<kernels::AttentionBundle>& bundles = attention_rows_.bundles;
   bundles.clear();
   int64_t row = 0;
-  const Segment* first = nullptr;  // of the last bundle, while decoding segments may still join it
-  for (const Segment& segment : segments) {
-    const auto count = static_cast<int64_t>(segment.tokens.size());
-    const int64_t most = kernels::BundleRows(group, segment.start + count);
+  const SequenceRows* first =
+      nullptr;  // of the last bundle, while decoding sequences may still join it
+  for (const SequenceRows& sequence : sequences) {
+    const auto count = static_cast<int64_t>(sequence.tokens.size());
+    const int64_t most = kernels::BundleRows(group, sequence.start + count);
     if (count == 1 && first != nullptr && bundles.back().num_rows < most) {
-      const auto [mine, theirs] = std::mismatch(segment.blocks.begin(), segment.blocks.end(),
+      const auto [mine, theirs] = std::mismatch(sequence.blocks.begin(), sequence.blocks.end(),
                                                 first->blocks.begin(), first->blocks.end());
-      const int64_t whole = std::min(segment.start + 1, first->start + 1) / kBlockTokens;
-      const int64_t shared = std::min<int64_t>(mine - segment.blocks.begin(), whole);
+      const int64_t whole = std::min(sequence.start + 1, first->start + 1) / kBlockTokens;
+      const int64_t shared = std::min<int64_t>(mine - sequence.blocks.begin(), whole);
       if (shared > 0) {
         bundles.back().shared_blocks = std::min(bundles.back().shared_blocks, shared);
         ++bundles.back().num_rows;
@@ -82,17 +69,17 @@ void Forward::BundleRows(std::span<const Segment> segments) {
     }
     for (int64_t begin = 0; begin < count; begin += most) {
       const int64_t rows = std::min(most, count - begin);
-      bundles.push_back({row, rows, BlocksFor(segment.start + begin + rows)});
+      bundles.push_back({row, rows, KvBlocksFor(sequence.start + begin + rows)});
       row += rows;
     }
-    first = count == 1 ? &segment : nullptr;
+    first = count == 1 ? &sequence : nullptr;
   }
 }
 
-void Forward::Embed(std::span<const Segment> segments) {
+void Forward::Embed(std::span<const SequenceRows> sequences) {
   float* out = hidden_.data();
-  for (const Segment& segment : segments) {
-    for (const int32_t token : segment.tokens) {
+  for (const SequenceRows& sequence : sequences) {
+    for (const int32_t token : sequence.tokens) {
       context_.weights.embedding().ReadColumn(token, out);
       out += ld_;
     }

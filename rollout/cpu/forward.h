@@ -14,27 +14,18 @@
 #include "kernels/cpu/thread_pool.h"
 #include "rollout/cpu/attention_block.h"
 #include "rollout/cpu/forward_context.h"
+#include "rollout/decoder/model_runner.h"
 
 namespace cohort::rollout {
-
-// Consecutive tokens of one sequence, from position `start`; `blocks` covers start + tokens.size().
-struct Segment {
-  std::span<const int32_t> tokens;
-  int64_t start = 0;
-  std::span<const int32_t> blocks;
-};
-
-// The same gate in the kernels' words.
-kernels::GateRule GateRuleOf(const policy::MoeConfig& moe);
 
 // Keeps its activations' memory between steps; shapes: M rows, D width.
 class Forward {
  public:
   Forward(const ForwardContext& context, kernels::ThreadPool& pool);
 
-  // Writes the segments' keys and values into the cache and keeps the last layer's output of every
-  // row; rows are numbered through the segments in order.
-  void Run(std::span<const Segment> segments);
+  // Writes the sequences' keys and values into the cache and keeps the last layer's output of every
+  // row; rows are numbered through the sequences in order.
+  void Run(std::span<const SequenceRows> sequences);
 
   // fp32 logits[i * ld_logits() + token] of the picked rows of the last Run.
   const float* Logits(std::span<const int64_t> rows);
@@ -43,9 +34,9 @@ class Forward {
   kernels::ThreadPool& pool() { return pool_; }
 
  private:
-  void PlaceRows(std::span<const Segment> segments);
-  void BundleRows(std::span<const Segment> segments);
-  void Embed(std::span<const Segment> segments);
+  void PlaceRows(std::span<const SequenceRows> sequences);
+  void BundleRows(std::span<const SequenceRows> sequences);
+  void Embed(std::span<const SequenceRows> sequences);
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
   void Route(const LayerWeights& layer);

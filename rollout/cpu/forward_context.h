@@ -11,7 +11,7 @@
 #include "policy/config/config.h"
 #include "rollout/cpu/decoder_weights.h"
 #include "rollout/cpu/kv_cache.h"
-#include "rollout/cpu/rope_table.h"
+#include "rollout/cpu/rotary_positions.h"
 
 namespace cohort::rollout {
 
@@ -20,7 +20,7 @@ namespace cohort::rollout {
 struct ForwardContext {
   const policy::ModelConfig& config;
   const DecoderWeights& weights;
-  const RopeTable& rope;
+  const RotaryPositions& rope;
   KvCache& cache;
   const kernels::Ops& ops;
 };

@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
-#include "base/available_memory.h"
 #include "base/error.h"
-#include "rollout/cpu/model_check.h"
-#include "rollout/decoder/step_runner.h"
+#include "kernels/cpu/ops.h"
+#include "rollout/decoder/sampler.h"
+#include "rollout/decoder/scheduler.h"
 
 namespace cohort::rollout {
 
@@ -19,78 +19,94 @@ namespace {
   throw Error(ErrorCode::kUsage, message, hint);
 }
 
-void CheckOptions(const DecoderOptions& options) {
-  if (options.num_threads < 0) Refuse("num_threads must be 0 (all cores) or positive");
-  if (options.max_running < 1) Refuse("max_running must be at least 1");
-  if (options.tokens_per_step < 1) Refuse("tokens_per_step must be at least 1");
-}
-
-kernels::Storage StorageOf(WeightDtype dtype) {
-  return dtype == WeightDtype::kFloat32 ? kernels::Storage::kFloat32 : kernels::Storage::kBFloat16;
-}
-
-int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& options) {
-  return (BlocksFor(config.max_positions) + 1) * (int64_t{options.max_running} + 1);
-}
-
-const policy::ModelConfig& Checked(const policy::ModelConfig& config,
-                                   const DecoderOptions& options) {
-  CheckModel(config);
+const DecoderOptions& Checked(const DecoderOptions& options) {
   CheckOptions(options);
-  const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
-  const int64_t block = KvLayoutOf(config.attention).block_floats() * config.num_layers * 4;
-  const int64_t cache = std::min(options.kv_cache_bytes, UsefulBlocks(config, options) * block);
-  const int64_t available = base::AvailableMemory();
-  if (available >= 0 && weights + cache > available) {
-    throw Error(ErrorCode::kEnvironment,
-                "the decoder needs " + std::to_string(weights >> 20) +
-                    " MiB for weights and up to " + std::to_string(cache >> 20) +
-                    " MiB for the KV cache; " + std::to_string(available >> 20) +
-                    " MiB are available",
-                "lower kv_cache_bytes, use bfloat16 storage, or a smaller model");
+  return options;
+}
+
+// Logits are wanted of the last token of a sequence whose next token is to be drawn.
+bool WantsDraw(const PlannedTokens& item) {
+  if (item.sample != nullptr) return item.count == item.sample->remaining();
+  return !item.group->first_tokens_drawn && item.start + item.count == item.group->prompt_length();
+}
+
+SequenceRows RowsOf(const PlannedTokens& item) {
+  const SequenceGroup& group = *item.group;
+  const auto start = static_cast<size_t>(item.start), count = static_cast<size_t>(item.count);
+  const int64_t num_logits = WantsDraw(item) ? 1 : 0;
+  if (item.sample == nullptr) {
+    return {std::span(group.request.prompt_ids).subspan(start, count), item.start,
+            group.prompt_blocks, num_logits};
   }
-  return config;
+  return {std::span(item.sample->ids).subspan(start, count), group.prompt_length() + item.start,
+          item.sample->blocks, num_logits};
+}
+
+void DrawOne(const SequenceGroup& group, const Sampler& sampler, Sequence* sample) {
+  const auto position = static_cast<uint64_t>(group.prompt_length()) + sample->ids.size();
+  const Draw draw = sampler.Sample(sample->sample_id, position);
+  sample->ids.push_back(draw.token);
+  sample->logprobs.push_back(draw.logprob);
+}
+
+// A prompt that is complete for the first time gives every sample of its group its first token.
+void DrawTokens(const PlannedTokens& item, const float* logits, Sampler* sampler) {
+  sampler->Prepare(logits, item.group->request.sampling);
+  if (item.sample != nullptr) return DrawOne(*item.group, *sampler, item.sample);
+  for (Sequence& sample : item.group->samples) DrawOne(*item.group, *sampler, &sample);
+}
+
+bool EndsWithStop(const Sampling& sampling, const std::vector<int32_t>& ids) {
+  const std::vector<int32_t>& stops = sampling.stop_ids;
+  return std::find(stops.begin(), stops.end(), ids.back()) != stops.end();
+}
+
+void Advance(const PlannedTokens& item) {
+  if (item.sample != nullptr) {
+    item.sample->computed += item.count;
+    return;
+  }
+  item.group->prompt_computed += item.count;
+  if (item.group->prompt_ready()) item.group->first_tokens_drawn = true;
 }
 
 }  // namespace
 
 struct Decoder::Impl {
-  Impl(const policy::ModelConfig& model, const DecoderOptions& wanted, int64_t version)
-      : config(Checked(model, wanted)),
-        options(wanted),
+  Impl(std::unique_ptr<ModelRunner> model_runner, const DecoderOptions& wanted, int64_t version)
+      : options(Checked(wanted)),
         policy_version(version),
-        pool(options.num_threads),
-        weights(config, StorageOf(options.dtype)),
-        cache(KvLayoutOf(config.attention), config.num_layers, options.kv_cache_bytes,
-              UsefulBlocks(config, options)),
-        rope(policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())),
-        scheduler({options.max_running, options.tokens_per_step}, cache),
-        runner({config, weights, rope, cache, kernels::BestOps()}, pool) {}
+        runner(std::move(model_runner)),
+        shape(runner->shape()),
+        pool(shape.num_blocks, shape.block_tokens),
+        scheduler({options.max_running, options.tokens_per_step}, pool),
+        samplers(static_cast<size_t>(shape.num_workers),
+                 Sampler(kernels::BestOps(), shape.vocab_size)) {}
 
   void CheckRequest(const GroupRequest& request) const;
   void CheckIds(std::span<const int32_t> ids) const;
-  bool Finished(const Group& group, const Sample& sample, FinishReason& reason) const;
-  std::vector<Completion> Collect(const std::vector<PlannedTokens>& plan);
+  bool Finished(const SequenceGroup& group, const Sequence& sample) const;
+  void Compute(const std::vector<PlannedTokens>& plan);
+  std::vector<SampledCompletion> Collect(const std::vector<PlannedTokens>& plan);
   void CountStep(const std::vector<PlannedTokens>& plan, double seconds);
+  std::vector<float> Score(std::span<const int32_t> ids, const BlockTable& blocks);
 
-  policy::ModelConfig config;
   DecoderOptions options;
   int64_t policy_version;
-  kernels::ThreadPool pool;
-  DecoderWeights weights;
-  KvCache cache;
-  RopeTable rope;
+  std::unique_ptr<ModelRunner> runner;
+  RunnerShape shape;
+  BlockPool pool;
   Scheduler scheduler;
-  StepRunner runner;
+  std::vector<Sampler> samplers;  // one for each worker of the runner
   DecoderStats stats;
   TokenListener listener;
 };
 
 void Decoder::Impl::CheckIds(std::span<const int32_t> ids) const {
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && ids[i] < config.vocab_size) continue;
+    if (ids[i] >= 0 && ids[i] < shape.vocab_size) continue;
     Refuse("token " + std::to_string(i) + " has id " + std::to_string(ids[i]) +
-           ", outside the vocabulary of " + std::to_string(config.vocab_size));
+           ", outside the vocabulary of " + std::to_string(shape.vocab_size));
   }
 }
 
@@ -100,48 +116,52 @@ void Decoder::Impl::CheckRequest(const GroupRequest& request) const {
   if (request.sample_ids.empty()) Refuse("the group asks for no sample");
   CheckSampling(request.sampling);
   CheckIds(request.prompt_ids);
-  if (length >= config.max_positions) {
+  if (length >= shape.max_positions) {
     Refuse("the prompt has " + std::to_string(length) +
            " tokens, which leaves no room for a completion in the context of " +
-           std::to_string(config.max_positions));
+           std::to_string(shape.max_positions));
   }
   const int64_t longest =
-      std::min<int64_t>(length + request.sampling.max_new_tokens, config.max_positions);
+      std::min<int64_t>(length + request.sampling.max_new_tokens, shape.max_positions);
   if (!scheduler.FitsAlone(longest)) {
     Refuse("a sequence of " + std::to_string(longest) + " tokens does not fit in the KV cache of " +
-               std::to_string(cache.num_blocks()) + " blocks of " +
-               std::to_string(kernels::kBlockTokens),
+               std::to_string(pool.num_blocks()) + " blocks of " +
+               std::to_string(pool.block_tokens()),
            "raise kv_cache_bytes or lower max_new_tokens");
   }
 }
 
-bool Decoder::Impl::Finished(const Group& group, const Sample& sample, FinishReason& reason) const {
+bool Decoder::Impl::Finished(const SequenceGroup& group, const Sequence& sample) const {
   const Sampling& sampling = group.request.sampling;
-  const std::vector<int32_t>& stops = sampling.stop_ids;
   const auto length = static_cast<int64_t>(sample.ids.size());
-  if (std::find(stops.begin(), stops.end(), sample.ids.back()) != stops.end()) {
-    reason = FinishReason::kStop;
-    return true;
-  }
-  reason = FinishReason::kLength;
-  return length >= sampling.max_new_tokens ||
-         group.prompt_length() + length >= config.max_positions;
+  return EndsWithStop(sampling, sample.ids) || length >= sampling.max_new_tokens ||
+         group.prompt_length() + length >= shape.max_positions;
 }
 
-std::vector<Completion> Decoder::Impl::Collect(const std::vector<PlannedTokens>& plan) {
-  std::vector<Completion> completions;
-  const auto collect = [&](const Group& group, Sample& sample) {
-    FinishReason reason;
-    if (sample.state == SampleState::kFinished || sample.ids.empty()) return;
+void Decoder::Impl::Compute(const std::vector<PlannedTokens>& plan) {
+  const std::vector<BlockCopy> copies = pool.TakeCopies();
+  std::vector<SequenceRows> sequences;
+  for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item));
+  runner->Step({copies, sequences}, [&](const LogitsRow& row) {
+    DrawTokens(plan[row.sequence], row.logits, &samplers[static_cast<size_t>(row.worker)]);
+  });
+  for (const PlannedTokens& item : plan) Advance(item);
+}
+
+std::vector<SampledCompletion> Decoder::Impl::Collect(const std::vector<PlannedTokens>& plan) {
+  std::vector<SampledCompletion> completions;
+  const auto collect = [&](const SequenceGroup& group, Sequence& sample) {
+    if (sample.state == SequenceState::kFinished || sample.ids.empty()) return;
     while (listener && sample.told < sample.ids.size()) {
       listener(group.request.group_id, sample.sample_id, sample.ids[sample.told++]);
     }
-    if (!Finished(group, sample, reason)) return;
+    if (!Finished(group, sample)) return;
+    const bool stopped = EndsWithStop(group.request.sampling, sample.ids);
     completions.push_back({.group_id = group.request.group_id,
                            .sample_id = sample.sample_id,
                            .ids = std::move(sample.ids),
                            .rollout_logprobs = std::move(sample.logprobs),
-                           .finish_reason = reason,
+                           .finish_reason = stopped ? FinishReason::kStop : FinishReason::kLength,
                            .policy_version = policy_version});
     scheduler.Finish(sample);
   };
@@ -149,7 +169,7 @@ std::vector<Completion> Decoder::Impl::Collect(const std::vector<PlannedTokens>&
     if (item.sample != nullptr) {
       collect(*item.group, *item.sample);
     } else {
-      for (Sample& sample : item.group->samples) collect(*item.group, sample);
+      for (Sequence& sample : item.group->samples) collect(*item.group, sample);
     }
   }
   scheduler.DropFinishedGroups();
@@ -169,24 +189,39 @@ void Decoder::Impl::CountStep(const std::vector<PlannedTokens>& plan, double sec
   stats.prefill_seconds += seconds * (1 - share);
 }
 
-Decoder::Decoder(const policy::ModelConfig& config, policy::WeightSource& weights,
-                 const DecoderOptions& options, int64_t policy_version)
-    : impl_(std::make_unique<Impl>(config, options, policy_version)) {
-  impl_->weights.Load(weights, impl_->pool);
+std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, const BlockTable& blocks) {
+  const size_t targets = ids.size() - 1;
+  std::vector<float> logprobs(targets);
+  const auto most = static_cast<size_t>(options.tokens_per_step);
+  for (size_t start = 0; start < targets; start += most) {
+    const size_t count = std::min(most, targets - start);
+    const SequenceRows rows{ids.subspan(start, count), static_cast<int64_t>(start), blocks,
+                            static_cast<int64_t>(count)};
+    runner->Step({{}, {&rows, 1}}, [&](const LogitsRow& row) {
+      Sampler& sampler = samplers[static_cast<size_t>(row.worker)];
+      sampler.Prepare(row.logits, Sampling{});
+      logprobs[start + row.token] = sampler.Logprob(ids[start + row.token + 1]);
+    });
+  }
+  return logprobs;
 }
 
-Decoder::Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
-                 const DecoderOptions& options, int64_t policy_version)
-    : impl_(std::make_unique<Impl>(config, options, policy_version)) {
-  policy::WeightsInMemory source(std::move(weights));
-  impl_->weights.Load(source, impl_->pool);
+void CheckOptions(const DecoderOptions& options) {
+  if (options.num_threads < 0) Refuse("num_threads must be 0 (all cores) or positive");
+  if (options.max_running < 1) Refuse("max_running must be at least 1");
+  if (options.tokens_per_step < 1) Refuse("tokens_per_step must be at least 1");
 }
+
+Decoder::Decoder(std::unique_ptr<ModelRunner> runner, const DecoderOptions& options,
+                 int64_t policy_version)
+    : impl_(std::make_unique<Impl>(std::move(runner), options, policy_version)) {}
 
 Decoder::~Decoder() = default;
+Decoder::Decoder(Decoder&& other) noexcept = default;
 
 void Decoder::Submit(GroupRequest request) {
   impl_->CheckRequest(request);
-  auto group = std::make_unique<Group>();
+  auto group = std::make_unique<SequenceGroup>();
   for (const uint64_t sample_id : request.sample_ids) {
     group->samples.emplace_back();
     group->samples.back().sample_id = sample_id;
@@ -195,19 +230,12 @@ void Decoder::Submit(GroupRequest request) {
   impl_->scheduler.Submit(std::move(group));
 }
 
-std::vector<Completion> Decoder::Step() {
+std::vector<SampledCompletion> Decoder::Step() {
   if (Idle()) return {};
   const auto begin = std::chrono::steady_clock::now();
   try {
     const std::vector<PlannedTokens> plan = impl_->scheduler.Plan();
-    int64_t positions = 0;
-    for (const PlannedTokens& item : plan) {
-      const int64_t start =
-          item.sample == nullptr ? item.start : item.group->prompt_length() + item.start;
-      positions = std::max(positions, start + item.count);
-    }
-    impl_->rope.Reserve(positions);
-    impl_->runner.Run(plan);
+    impl_->Compute(plan);
     const auto seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     impl_->CountStep(plan, seconds);
@@ -238,7 +266,7 @@ void Decoder::SwapWeights(policy::WeightMap weights, int64_t policy_version) {
   if (!Idle())
     Refuse("weights were swapped while samples are running", "wait until the decoder is idle");
   policy::WeightsInMemory source(std::move(weights));
-  impl_->weights.Load(source, impl_->pool);
+  impl_->runner->LoadWeights(source);
   impl_->policy_version = policy_version;
 }
 
@@ -250,31 +278,22 @@ std::vector<float> Decoder::Score(std::span<const int32_t> ids) {
   if (ids.empty()) Refuse("the text to score is empty");
   impl_->CheckIds(ids);
   const auto length = static_cast<int64_t>(ids.size());
-  if (length > impl_->config.max_positions || BlocksFor(length) > impl_->cache.num_blocks()) {
+  BlockPool& pool = impl_->pool;
+  if (length > impl_->shape.max_positions || pool.BlocksFor(length) > pool.num_blocks()) {
     Refuse("a text of " + std::to_string(length) + " tokens is longer than the context of " +
-               std::to_string(impl_->config.max_positions) + " or than the KV cache",
+               std::to_string(impl_->shape.max_positions) + " or than the KV cache",
            "shorten it, or raise kv_cache_bytes");
   }
-  impl_->rope.Reserve(length);
   BlockTable blocks;
-  while (static_cast<int64_t>(blocks.size()) < BlocksFor(length))
-    blocks.push_back(impl_->cache.Allocate());
-  std::vector<float> logprobs;
+  while (static_cast<int64_t>(blocks.size()) < pool.BlocksFor(length)) pool.Extend(&blocks);
   try {
-    const int64_t step = impl_->options.tokens_per_step;
-    for (int64_t start = 0; start + 1 < length; start += step) {
-      const auto at = static_cast<size_t>(start);
-      const auto count = static_cast<size_t>(std::min(step, length - 1 - start));
-      const std::vector<float> part = impl_->runner.ScoreSegment(
-          {ids.subspan(at, count), start, blocks}, ids.subspan(at + 1, count));
-      logprobs.insert(logprobs.end(), part.begin(), part.end());
-    }
+    std::vector<float> logprobs = impl_->Score(ids, blocks);
+    pool.Release(&blocks);
+    return logprobs;
   } catch (...) {
-    impl_->cache.ReleaseAll(blocks);
+    pool.Release(&blocks);
     throw;
   }
-  impl_->cache.ReleaseAll(blocks);
-  return logprobs;
 }
 
 DecoderStats Decoder::stats() const {
@@ -283,9 +302,9 @@ DecoderStats Decoder::stats() const {
   return stats;
 }
 
-std::vector<Completion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> requests) {
+std::vector<SampledCompletion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> requests) {
   // Groups are numbered here, since callers may leave group_id at 0; the callers' ids are put back.
-  std::vector<std::vector<Completion>> results;
+  std::vector<std::vector<SampledCompletion>> results;
   std::vector<std::vector<uint64_t>> sample_ids;
   std::vector<std::vector<bool>> filled;
   std::vector<uint64_t> group_ids;
@@ -297,7 +316,7 @@ std::vector<Completion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> 
     decoder.Submit(std::move(request));
   }
   while (!decoder.Idle()) {
-    for (Completion& completion : decoder.Step()) {
+    for (SampledCompletion& completion : decoder.Step()) {
       const auto group = static_cast<size_t>(completion.group_id);
       size_t slot = 0;
       while (filled[group][slot] || sample_ids[group][slot] != completion.sample_id) ++slot;
@@ -306,8 +325,8 @@ std::vector<Completion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> 
       results[group][slot] = std::move(completion);
     }
   }
-  std::vector<Completion> all;
-  for (std::vector<Completion>& group : results) {
+  std::vector<SampledCompletion> all;
+  for (std::vector<SampledCompletion>& group : results) {
     std::move(group.begin(), group.end(), std::back_inserter(all));
   }
   return all;

@@ -1,8 +1,9 @@
 #pragma once
 
-// The rollout engine: continuous batching over a paged KV cache, with kernels of its own (no
-// LibTorch module call per token). A sample depends on (weights, prompt, seed, sample_id) alone:
-// not on the batch it shares, the thread count, the prefill's chunks or a preemption.
+// The rollout engine: continuous batching over a paged KV cache. The forward pass is a
+// ModelRunner's; the decoder schedules, draws and delivers. A sample depends on (weights, prompt,
+// seed, sample_id) alone: not on the batch it shares, the thread count, the prefill's chunks or a
+// preemption.
 
 #include <cstdint>
 #include <functional>
@@ -11,40 +12,14 @@
 #include <string>
 #include <vector>
 
-#include "policy/config/config.h"
-#include "policy/weights/weight_source.h"
+#include "policy/weights/weights.h"
+#include "rollout/decoder/model_runner.h"
+#include "rollout/request.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rollout {
 
-struct Sampling {
-  double temperature = 1.0;  // 0 = greedy (logprobs are then those at temperature 1)
-  int32_t top_k = 0;         // 0 = off
-  double top_p = 1.0;        // 1 = off
-  int32_t max_new_tokens = 256;
-  std::vector<int32_t> stop_ids = {};
-  uint64_t seed = 0;
-};
-
-struct GroupRequest {
-  uint64_t group_id = 0;
-  std::vector<int32_t> prompt_ids = {};   // not empty
-  std::vector<uint64_t> sample_ids = {};  // one completion each
-  Sampling sampling = {};
-};
-
-enum class FinishReason { kStop, kLength };
-
-struct Completion {
-  uint64_t group_id = 0;
-  uint64_t sample_id = 0;
-  std::vector<int32_t> ids;  // stop token included
-  std::vector<float> rollout_logprobs;
-  FinishReason finish_reason = FinishReason::kStop;
-  int64_t policy_version = 0;
-};
-
-enum class WeightDtype { kFloat32, kBFloat16 };  // storage; accumulation is always fp32
-
+// num_threads, dtype and kv_cache_bytes are for whoever makes the runner.
 struct DecoderOptions {
   int num_threads = 0;  // 0 = all cores
   WeightDtype dtype = WeightDtype::kFloat32;
@@ -54,6 +29,7 @@ struct DecoderOptions {
   int32_t tokens_per_step = 512;  // budget of one step: decode rows first, then prefill chunks
 };
 
+// Counted after every step, so that a watchdog sees progress inside a long prompt.
 struct DecoderStats {
   uint64_t prefill_tokens = 0;
   uint64_t decode_tokens = 0;
@@ -62,24 +38,25 @@ struct DecoderStats {
   uint64_t preemptions = 0;
 };
 
-// Single-threaded: the owner calls it from one thread; kernels use an internal pool.
+// kUsage for an option out of range.
+void CheckOptions(const DecoderOptions& options);
+
+// Single-threaded: the owner calls it from one thread; the runner may use threads of its own.
 class Decoder {
  public:
-  // Packs its own copy of the weights, taken one by one. Errors: kUsage for a shape it does not
-  // support, kEnvironment when memory does not suffice.
-  Decoder(const policy::ModelConfig& config, policy::WeightSource& weights,
-          const DecoderOptions& options, int64_t policy_version);
-  Decoder(const policy::ModelConfig& config, policy::WeightMap weights,
-          const DecoderOptions& options, int64_t policy_version);
+  // `runner` has its weights. kUsage as CheckOptions.
+  Decoder(std::unique_ptr<ModelRunner> runner, const DecoderOptions& options,
+          int64_t policy_version);
   ~Decoder();
+  Decoder(Decoder&& other) noexcept;
 
   // Queues a group; its prompt is computed once. kUsage: empty prompt, id outside the vocabulary,
   // prompt longer than the context or the cache.
   void Submit(GroupRequest request);
   // Runs one step and returns the samples that finished in it.
-  std::vector<Completion> Step();
-  // From now on called in Step, from the owner's thread, for every token as it is drawn, the stop
-  // token too.
+  std::vector<SampledCompletion> Step();
+  // Called in every Step after this, from the owner's thread, for every token as it is drawn, the
+  // stop token too.
   using TokenListener = std::function<void(uint64_t group_id, uint64_t sample_id, int32_t id)>;
   void OnToken(TokenListener listener);
   bool Idle() const;  // nothing running, nothing waiting
@@ -102,6 +79,6 @@ class Decoder {
 };
 
 // Convenience for one-shot use: submits all, steps to the end, returns in input order of samples.
-std::vector<Completion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> requests);
+std::vector<SampledCompletion> GenerateAll(Decoder& decoder, std::vector<GroupRequest> requests);
 
 }  // namespace cohort::rollout

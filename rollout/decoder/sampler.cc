@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "kernels/philox.h"
+#include "base/counter_random.h"
 
 namespace cohort::rollout {
 
@@ -89,7 +89,7 @@ Draw Sampler::Sample(uint64_t sample_id, uint64_t position) const {
     const int32_t token = MostLikely();
     return {token, Logprob(token)};
   }
-  const double uniform = kernels::UniformDraw(seed_, sample_id, position);
+  const double uniform = base::UniformDraw(seed_, sample_id, position);
   const int32_t token = kept_.empty() ? DrawFromAll(uniform) : DrawFromKept(uniform);
   return {token, Logprob(token)};
 }

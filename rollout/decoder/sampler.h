@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/cpu/ops.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/request.h"
 
 namespace cohort::rollout {
 

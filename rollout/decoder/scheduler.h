@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "rollout/cpu/kv_cache.h"
+#include "rollout/decoder/block_pool.h"
 #include "rollout/decoder/sequence.h"
 
 namespace cohort::rollout {
@@ -24,8 +24,8 @@ struct SchedulerLimits {
 // `count` tokens of one sequence: of the group's prompt when sample is null, else of the sample's
 // ids. The cache has room for them.
 struct PlannedTokens {
-  Group* group = nullptr;
-  Sample* sample = nullptr;
+  SequenceGroup* group = nullptr;
+  Sequence* sample = nullptr;
   int64_t start = 0;  // index into the prompt, or into the sample's ids
   int32_t count = 0;
 };
@@ -33,17 +33,17 @@ struct PlannedTokens {
 // Single-threaded. Owns the groups that are not finished.
 class Scheduler {
  public:
-  Scheduler(const SchedulerLimits& limits, KvCache& cache);
+  Scheduler(const SchedulerLimits& limits, BlockPool& pool);
 
   // The caller has checked that prompt + max_new_tokens fit in the cache alone (FitsAlone).
-  void Submit(std::unique_ptr<Group> group);
+  void Submit(std::unique_ptr<SequenceGroup> group);
   bool FitsAlone(int64_t tokens) const;
 
   // Takes the blocks that the step writes. Empty only when nothing is running or waiting. After the
   // step the caller advances prompt_computed / computed and appends the drawn ids.
   std::vector<PlannedTokens> Plan();
 
-  void Finish(Sample& sample);
+  void Finish(Sequence& sample);
   // Frees what belongs to groups that are finished; pointers into them end here.
   void DropFinishedGroups();
   void Cancel(uint64_t group_id);
@@ -55,23 +55,33 @@ class Scheduler {
   uint64_t preemptions() const { return preemptions_; }
 
  private:
+  // Who asks for blocks. A null sample stands for the group's prompt, which comes before all of its
+  // samples.
+  struct Claim {
+    const SequenceGroup& group;
+    const Sequence* sample;
+    bool must;  // take blocks from younger ones where none is free
+  };
+
   void ForkWaiting();
-  bool Fork(Group& group, Sample& sample, bool must);
-  void PlanDecode(std::vector<PlannedTokens>& plan);
-  void PlanPrefill(std::vector<PlannedTokens>& plan, int64_t budget);
+  bool Fork(SequenceGroup& group, Sequence& sample, bool must);
+  void PlanDecode(std::vector<PlannedTokens>* plan);
+  void PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan);
   void Admit();
-  bool PlanPrompt(Group& group, int64_t& budget, std::vector<PlannedTokens>& plan, bool must);
-  bool Grow(BlockTable& table, int64_t tokens, const Group& group, const Sample* sample, bool must);
-  bool Reclaim(const Group& group, const Sample* sample);
-  void Preempt(Sample& sample);
-  void DropPrompt(Group& group);
-  void ForceOldest(std::vector<PlannedTokens>& plan);
+  // Plans at most `budget` tokens of the prompt and returns how many it planned.
+  int64_t PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
+                     std::vector<PlannedTokens>* plan);
+  bool Grow(const Claim& claim, int64_t tokens, BlockTable* table);
+  bool Reclaim(const Claim& claim);
+  void Preempt(Sequence& sample);
+  void DropPrompt(SequenceGroup& group);
+  void ForceOldest(std::vector<PlannedTokens>* plan);
   int64_t PendingSamples() const;
 
   SchedulerLimits limits_;
-  KvCache& cache_;
-  std::deque<std::unique_ptr<Group>> queued_;  // never started, in order of submission
-  std::list<std::unique_ptr<Group>> active_;   // started, oldest first
+  BlockPool& pool_;
+  std::deque<std::unique_ptr<SequenceGroup>> queued_;  // never started, in order of submission
+  std::list<std::unique_ptr<SequenceGroup>> active_;   // started, oldest first
   int64_t running_ = 0;
   uint64_t preemptions_ = 0;
 };

@@ -10,6 +10,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/tensor/dtype.h"
 #include "policy/tensor/parallel_tasks.h"
 
 namespace cohort::rollout {
@@ -19,17 +20,19 @@ constexpr uint64_t kAlignment = 64;  // a cache line; wide enough for any vector
 
 uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
-std::string DtypeName(const std::string& tensor, at::ScalarType dtype) {
-  if (dtype == at::kFloat) return "F32";
-  if (dtype == at::kBFloat16) return "BF16";
-  throw Error(ErrorCode::kInternal, "weight " + tensor + " has dtype " + at::toString(dtype) +
+WeightDtype ImageDtype(const std::string& name, const at::Tensor& tensor,
+                       WeightDtype worker_dtype) {
+  if (tensor.scalar_type() == at::kBFloat16) return WeightDtype::kBFloat16;
+  if (tensor.scalar_type() == at::kFloat) return KeptDtype(name, tensor.dim(), worker_dtype);
+  throw Error(ErrorCode::kInternal, "weight " + name + " has dtype " +
+                                        at::toString(tensor.scalar_type()) +
                                         "; only float32 and bfloat16 can be published");
 }
 
 std::optional<at::ScalarType> DtypeOf(const std::string& name) {
-  if (name == "F32") return at::kFloat;
-  if (name == "BF16") return at::kBFloat16;
-  return std::nullopt;
+  const std::optional<policy::Dtype> dtype = policy::DtypeOfSafetensors(name);
+  if (dtype != policy::Dtype::kFloat32 && dtype != policy::Dtype::kBFloat16) return std::nullopt;
+  return policy::TorchDtype(*dtype);
 }
 
 [[noreturn]] void Refuse(const v1::TensorEntry& entry, const std::string& complaint) {
@@ -101,17 +104,20 @@ std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std:
 
 }  // namespace
 
-v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version) {
+v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
+                             WeightDtype worker_dtype) {
   v1::WeightManifest manifest;
   manifest.set_policy_version(policy_version);
   uint64_t end = 0;
   for (const auto& [name, tensor] : weights) {
     v1::TensorEntry& entry = *manifest.add_tensors();
     entry.set_name(name);
-    entry.set_dtype(DtypeName(name, tensor.scalar_type()));
+    const WeightDtype dtype = ImageDtype(name, tensor, worker_dtype);
+    entry.set_dtype(SafetensorsName(dtype));
     for (const int64_t size : tensor.sizes()) entry.add_shape(size);
     entry.set_offset(AlignUp(end));
-    entry.set_num_bytes(tensor.nbytes());
+    entry.set_num_bytes(static_cast<uint64_t>(tensor.numel()) *
+                        (dtype == WeightDtype::kFloat32 ? 4 : 2));
     end = entry.offset() + entry.num_bytes();
   }
   manifest.set_total_bytes(end);
@@ -123,9 +129,11 @@ void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
   COHORT_CHECK(image.size() == manifest->total_bytes(), "the image has its planned size");
   policy::RunTasks(manifest->tensors_size(), [&](int64_t index) {
     v1::TensorEntry& entry = *manifest->mutable_tensors(static_cast<int>(index));
-    const at::Tensor tensor = weights.at(entry.name()).detach().to(at::kCPU).contiguous();
-    COHORT_CHECK(tensor.nbytes() == entry.num_bytes(), "weights are those the plan was made from");
-    std::memcpy(image.data() + entry.offset(), tensor.const_data_ptr(), entry.num_bytes());
+    const at::Tensor tensor = weights.at(entry.name()).detach();
+    const at::ScalarType dtype = *DtypeOf(entry.dtype());
+    COHORT_CHECK(tensor.numel() * c10::elementSize(dtype) == entry.num_bytes(),
+                 "weights are those the plan was made from");
+    at::from_blob(image.data() + entry.offset(), tensor.sizes(), dtype).copy_(tensor);
     const uint64_t end = entry.offset() + entry.num_bytes();
     std::memset(image.data() + end, 0, std::min(AlignUp(end), manifest->total_bytes()) - end);
     entry.set_checksum(base::Checksum(BytesOfEntry(entry, image)));

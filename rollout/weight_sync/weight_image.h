@@ -12,14 +12,18 @@
 #include "policy/config/config.h"
 #include "policy/weights/weights.h"
 #include "rollout/rollout.pb.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rollout {
 
-// Layout of `weights`: tensors in map order, each at a multiple of 64 bytes. Checksums are still 0.
-// kInternal for a dtype other than float32 and bfloat16.
-v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version);
+// Layout of `weights`: tensors in map order, each at a multiple of 64 bytes. A tensor has the dtype
+// that a worker of `worker_dtype` keeps it in (weight_dtype.h), or bfloat16 where it already is.
+// Checksums are still 0. kInternal for weights of another dtype than float32 and bfloat16.
+v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
+                             WeightDtype worker_dtype);
 
-// Copies the tensors to their places, zeroes the gaps and sets the manifest's checksums.
+// Copies the tensors to their places, rounding to nearest even where the manifest says bfloat16,
+// zeroes the gaps and sets the manifest's checksums.
 void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
                 v1::WeightManifest* manifest);
 

@@ -32,9 +32,8 @@ struct Engine::PendingSwap {
   std::function<void(const grpc::Status&)> on_done;
 };
 
-Engine::Engine(const policy::ModelConfig& config, const EngineOptions& options,
-               std::unique_ptr<Decoder> decoder)
-    : config_(config), options_(options), decoder_(std::move(decoder)) {
+Engine::Engine(EngineOptions options, std::unique_ptr<Decoder> decoder)
+    : options_(std::move(options)), decoder_(std::move(decoder)) {
   health_.serving = decoder_ != nullptr;
   if (decoder_ != nullptr) health_.policy_version = decoder_->policy_version();
   thread_ = std::thread([this] { Run(); });
@@ -180,7 +179,7 @@ void Engine::Admit(uint64_t request_id, Request request) {
 }
 
 void Engine::StepOnce() {
-  std::vector<Completion> completions;
+  std::vector<SampledCompletion> completions;
   try {
     completions = decoder_->Step();
     COHORT_CHECK(!completions.empty() || !decoder_->Idle(), "a running request is in the decoder");
@@ -194,10 +193,10 @@ void Engine::StepOnce() {
     EndAll({grpc::StatusCode::INTERNAL, failure});
     return;
   }
-  for (Completion& completion : completions) Deliver(std::move(completion));
+  for (SampledCompletion& completion : completions) Deliver(std::move(completion));
 }
 
-void Engine::Deliver(Completion completion) {
+void Engine::Deliver(SampledCompletion completion) {
   const auto owner = owners_.find(completion.group_id);
   if (owner == owners_.end()) return;  // cancelled
   const uint64_t request_id = owner->second.first;
@@ -216,8 +215,7 @@ void Engine::PerformSwap(std::unique_ptr<PendingSwap> swap) {
   grpc::Status status;
   try {
     if (decoder_ == nullptr) {
-      decoder_ = std::make_unique<Decoder>(config_, std::move(swap->weights), options_.decoder,
-                                           swap->policy_version);
+      decoder_ = options_.make_decoder(std::move(swap->weights), swap->policy_version);
     } else {
       decoder_->SwapWeights(std::move(swap->weights), swap->policy_version);
     }
@@ -269,11 +267,12 @@ void Engine::EndAll(const grpc::Status& status) {
 
 void Engine::PublishCounters() {
   if (decoder_ == nullptr) return;
-  const uint64_t tokens = decoder_->stats().decode_tokens;
+  const DecoderStats stats = decoder_->stats();
   const auto running = static_cast<uint32_t>(decoder_->num_running());
   const auto waiting = static_cast<uint32_t>(decoder_->num_waiting());
   std::lock_guard lock(mutex_);
-  health_.tokens_generated = tokens;
+  health_.tokens_generated = stats.decode_tokens;
+  health_.tokens_computed = stats.decode_tokens + stats.prefill_tokens;
   health_.running = running;
   health_.waiting = waiting;
 }

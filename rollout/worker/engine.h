@@ -16,28 +16,30 @@
 #include <utility>
 #include <vector>
 
-#include "policy/config/config.h"
 #include "policy/weights/weights.h"
 #include "rollout/decoder/decoder.h"
 
 namespace cohort::rollout {
 
 struct EngineOptions {
-  DecoderOptions decoder;
+  // For the first Swap of an engine that was given no decoder.
+  std::function<std::unique_ptr<Decoder>(policy::WeightMap weights, int64_t policy_version)>
+      make_decoder = {};
   uint64_t max_outstanding_samples = 8192;  // waiting and running, all requests together
 };
 
 // Both run on the engine's thread, must be quick and must not call back into the engine.
 struct RequestSink {
-  std::function<void(Completion)> on_completion;
-  std::function<void(const grpc::Status&)>
-      on_end;  // the last call, exactly once, also after Cancel
+  std::function<void(SampledCompletion)> on_completion;
+  // The last call, exactly once, also after Cancel.
+  std::function<void(const grpc::Status&)> on_end;
 };
 
 struct EngineHealth {
   bool serving = false;  // has weights, admits requests
   int64_t policy_version = 0;
   uint64_t tokens_generated = 0;
+  uint64_t tokens_computed = 0;  // generated ones and those of prompts; grows with every step
   uint32_t running = 0;
   uint32_t waiting = 0;
   std::string failure;  // not empty: the decoder broke and the process should end
@@ -49,8 +51,7 @@ class Engine {
   using Clock = std::chrono::steady_clock;
 
   // `decoder` may be null: the first Swap makes it.
-  Engine(const policy::ModelConfig& config, const EngineOptions& options,
-         std::unique_ptr<Decoder> decoder);
+  Engine(EngineOptions options, std::unique_ptr<Decoder> decoder);
   ~Engine();  // requests that still run end with UNAVAILABLE
   Engine(const Engine&) = delete;
 
@@ -85,14 +86,13 @@ class Engine {
   void Run();
   void Admit(uint64_t request_id, Request request);
   void StepOnce();
-  void Deliver(Completion completion);
+  void Deliver(SampledCompletion completion);
   void PerformSwap(std::unique_ptr<PendingSwap> swap);
   void AnswerDrains(std::unique_lock<std::mutex>& lock);
   void End(uint64_t request_id, const grpc::Status& status);
   void EndAll(const grpc::Status& status);
   void PublishCounters();
 
-  const policy::ModelConfig config_;
   const EngineOptions options_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;

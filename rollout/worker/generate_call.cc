@@ -13,7 +13,7 @@ GenerateCall::GenerateCall(Engine& engine, const policy::ModelConfig& config,
   std::vector<GroupRequest> groups;
   grpc::Status status = CheckRequest(request, config, &groups);
   if (status.ok()) {
-    RequestSink sink{[this](Completion completion) { Push(completion); },
+    RequestSink sink{[this](SampledCompletion completion) { Push(completion); },
                      [this](const grpc::Status& end) { End(end); }};
     status =
         engine_.Submit(std::move(groups), request.policy_version(), std::move(sink), &request_id_);
@@ -22,7 +22,7 @@ GenerateCall::GenerateCall(Engine& engine, const policy::ModelConfig& config,
 }
 
 // Writes and Finish are started outside the lock: gRPC may react to them on the same thread.
-void GenerateCall::Push(const Completion& completion) {
+void GenerateCall::Push(const SampledCompletion& completion) {
   v1::Completion message = ToMessage(completion);
   const v1::Completion* first = nullptr;
   {

@@ -89,7 +89,7 @@ grpc::Status CheckRequest(const v1::GenerateRequest& request, const policy::Mode
   return grpc::Status::OK;
 }
 
-v1::Completion ToMessage(const Completion& completion) {
+v1::Completion ToMessage(const SampledCompletion& completion) {
   v1::Completion message;
   message.set_group_id(completion.group_id);
   message.set_sample_id(completion.sample_id);

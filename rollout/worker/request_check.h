@@ -1,11 +1,13 @@
 #pragma once
 
+// The edge between the wire's messages and the decoder's own types.
+
 #include <grpcpp/support/status.h>
 
 #include <vector>
 
 #include "policy/config/config.h"
-#include "rollout/decoder/decoder.h"
+#include "rollout/request.h"
 #include "rollout/rollout.pb.h"
 
 namespace cohort::rollout {
@@ -16,6 +18,6 @@ grpc::Status CheckRequest(const v1::GenerateRequest& request, const policy::Mode
                           std::vector<GroupRequest>* groups);
 
 // The wire's form of what the decoder returns.
-v1::Completion ToMessage(const Completion& completion);
+v1::Completion ToMessage(const SampledCompletion& completion);
 
 }  // namespace cohort::rollout

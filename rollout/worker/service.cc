@@ -36,8 +36,8 @@ class DrainCall : public grpc::ServerUnaryReactor {
 
 }  // namespace
 
-RolloutService::RolloutService(Engine& engine, const policy::ModelConfig& config)
-    : engine_(engine), config_(config) {}
+RolloutService::RolloutService(Engine& engine, const policy::ModelConfig& config, WeightDtype dtype)
+    : engine_(engine), config_(config), dtype_(dtype) {}
 
 grpc::ServerWriteReactor<v1::Completion>* RolloutService::Generate(
     grpc::CallbackServerContext*, const v1::GenerateRequest* request) {
@@ -57,6 +57,8 @@ grpc::ServerUnaryReactor* RolloutService::Health(grpc::CallbackServerContext* co
   reply->set_tokens_generated(health.tokens_generated);
   reply->set_running_sequences(health.running);
   reply->set_waiting_sequences(health.waiting);
+  reply->set_tokens_computed(health.tokens_computed);
+  reply->set_dtype(SafetensorsName(dtype_));
   grpc::ServerUnaryReactor* call = context->DefaultReactor();
   call->Finish(grpc::Status::OK);
   return call;

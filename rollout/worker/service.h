@@ -7,6 +7,7 @@
 
 #include "policy/config/config.h"
 #include "rollout/rollout.grpc.pb.h"
+#include "rollout/weight_dtype.h"
 #include "rollout/worker/engine.h"
 
 namespace cohort::rollout {
@@ -14,7 +15,8 @@ namespace cohort::rollout {
 // Thread-safe. The engine must outlive the server this service is registered with.
 class RolloutService : public v1::Rollout::CallbackService {
  public:
-  RolloutService(Engine& engine, const policy::ModelConfig& config);
+  // `dtype`: how the engine's decoder stores its weights, as Health reports it.
+  RolloutService(Engine& engine, const policy::ModelConfig& config, WeightDtype dtype);
 
   grpc::ServerWriteReactor<v1::Completion>* Generate(grpc::CallbackServerContext* context,
                                                      const v1::GenerateRequest* request) override;
@@ -31,6 +33,7 @@ class RolloutService : public v1::Rollout::CallbackService {
  private:
   Engine& engine_;
   const policy::ModelConfig config_;
+  const WeightDtype dtype_;
   std::atomic<bool> updating_ = false;
   std::atomic<bool> drain_answered_ = false;
 };

@@ -6,7 +6,7 @@
 
 #include "policy/config/config.h"
 #include "rollout/rollout.pb.h"
-#include "rollout/weight_sync/weight_receive.h"
+#include "rollout/weight_sync/weight_receiver.h"
 #include "rollout/worker/engine.h"
 
 namespace cohort::rollout {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/philox.h"
+#include "base/counter_random.h"
 #include "policy/config/config.h"
 #include "policy/weights/weights.h"
 
@@ -159,7 +159,7 @@ inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64
     const bool norm = name.ends_with("norm.weight");
     float* values = tensor.data_ptr<float>();
     for (int64_t i = 0; i < tensor.numel(); ++i) {
-      const double draw = kernels::UniformDraw(seed, stream, static_cast<uint64_t>(i));
+      const double draw = base::UniformDraw(seed, stream, static_cast<uint64_t>(i));
       values[i] = static_cast<float>(norm ? 0.7 + 0.6 * draw : draw - 0.5);
     }
   }
@@ -171,7 +171,7 @@ inline std::vector<int32_t> RandomIds(const policy::ModelConfig& config, size_t 
                                       uint64_t seed) {
   std::vector<int32_t> ids;
   for (uint64_t i = 0; i < length; ++i) {
-    const double draw = kernels::UniformDraw(5, seed, i);
+    const double draw = base::UniformDraw(5, seed, i);
     ids.push_back(static_cast<int32_t>(draw * static_cast<double>(config.vocab_size)));
   }
   return ids;

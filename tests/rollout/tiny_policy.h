@@ -26,7 +26,7 @@ inline policy::ModelConfig TinyConfig() {
 // config.json of the tiny model inside `folder`.
 inline std::filesystem::path WriteTinyConfig(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  base::WriteFileDurably(path, policy::ConfigToJson(TinyConfig(), "float32").dump());
+  base::WriteFileDurably(path, policy::ConfigToJson(TinyConfig(), policy::Dtype::kFloat32).dump());
   return path;
 }
 

@@ -42,9 +42,9 @@ ExpressionPtr ExpressionParser::ParseTuple(bool with_conditional) {
   if (!tokens_.AtOperator(",")) return first;
   tuple->operands.push_back(std::move(first));
   while (tokens_.SkipOperator(",")) {
-    const TokenKind kind = tokens_.Current().kind;
-    if (kind == TokenKind::kBlockEnd || kind == TokenKind::kPrintEnd || tokens_.AtOperator(")") ||
-        tokens_.AtOperator("=")) {
+    const TemplateTokenKind kind = tokens_.Current().kind;
+    if (kind == TemplateTokenKind::kBlockEnd || kind == TemplateTokenKind::kPrintEnd ||
+        tokens_.AtOperator(")") || tokens_.AtOperator("=")) {
       break;
     }
     tuple->operands.push_back(Parse(with_conditional));
@@ -107,7 +107,7 @@ ExpressionPtr ExpressionParser::ParseCompare() {
       if (op.empty() && tokens_.SkipOperator(known)) op = known;
     }
     if (op.empty() && tokens_.SkipName("in")) op = "in";
-    if (op.empty() && tokens_.AtName("not") && tokens_.Ahead().kind == TokenKind::kName &&
+    if (op.empty() && tokens_.AtName("not") && tokens_.Ahead().kind == TemplateTokenKind::kName &&
         tokens_.Ahead().text == "in") {
       tokens_.Take();
       tokens_.Take();
@@ -178,10 +178,10 @@ ExpressionPtr ExpressionParser::ParseUnary(bool with_filter) {
 
 ExpressionPtr ExpressionParser::ParseNumber() {
   auto made = Make(ExpressionKind::kConstant);
-  const Token token = tokens_.Take();
+  const TemplateToken token = tokens_.Take();
   const char* begin = token.text.data();
   const char* end = begin + token.text.size();
-  if (token.kind == TokenKind::kFloat) {
+  if (token.kind == TemplateTokenKind::kFloat) {
     double value = 0;
     std::from_chars(begin, end, value);
     made->constant = value;
@@ -196,16 +196,17 @@ ExpressionPtr ExpressionParser::ParseNumber() {
 }
 
 ExpressionPtr ExpressionParser::ParsePrimary() {
-  const Token& token = tokens_.Current();
-  if (token.kind == TokenKind::kInteger || token.kind == TokenKind::kFloat) return ParseNumber();
-  if (token.kind == TokenKind::kString) {
+  const TemplateToken& token = tokens_.Current();
+  if (token.kind == TemplateTokenKind::kInteger || token.kind == TemplateTokenKind::kFloat)
+    return ParseNumber();
+  if (token.kind == TemplateTokenKind::kString) {
     auto made = Make(ExpressionKind::kConstant);
     std::string text;
-    while (tokens_.Current().kind == TokenKind::kString) text += tokens_.Take().text;
+    while (tokens_.Current().kind == TemplateTokenKind::kString) text += tokens_.Take().text;
     made->constant = std::move(text);
     return made;
   }
-  if (token.kind == TokenKind::kName) {
+  if (token.kind == TemplateTokenKind::kName) {
     auto made = Make(ExpressionKind::kName, token.text);
     const std::string name = tokens_.Take().text;
     made->kind = ExpressionKind::kConstant;
@@ -269,11 +270,11 @@ ExpressionPtr ExpressionParser::ParsePostfix(ExpressionPtr value) {
       tokens_.Take();
       auto made = Make(ExpressionKind::kAttribute);
       made->operands.push_back(std::move(value));
-      if (tokens_.Current().kind == TokenKind::kInteger) {
+      if (tokens_.Current().kind == TemplateTokenKind::kInteger) {
         made->kind = ExpressionKind::kItem;
         made->operands.push_back(ParseNumber());
       } else {
-        made->name = tokens_.Expect(TokenKind::kName, "a name after '.'").text;
+        made->name = tokens_.Expect(TemplateTokenKind::kName, "a name after '.'").text;
       }
       value = std::move(made);
     } else if (tokens_.AtOperator("[")) {
@@ -322,8 +323,8 @@ void ExpressionParser::ParseArguments(Expression* call) {
     if (tokens_.AtOperator("*") || tokens_.AtOperator("**")) {
       RefuseTemplate(tokens_.line(), "unpacked arguments (* and **) are not supported");
     }
-    if (tokens_.Current().kind == TokenKind::kName &&
-        tokens_.Ahead().kind == TokenKind::kOperator && tokens_.Ahead().text == "=") {
+    if (tokens_.Current().kind == TemplateTokenKind::kName &&
+        tokens_.Ahead().kind == TemplateTokenKind::kOperator && tokens_.Ahead().text == "=") {
       const std::string name = tokens_.Take().text;
       tokens_.Take();
       call->keywords.emplace_back(name, Parse());
@@ -363,7 +364,7 @@ ExpressionPtr ExpressionParser::ParseFilters(ExpressionPtr value) {
 
 ExpressionPtr ExpressionParser::ParseFilter(ExpressionPtr value) {
   auto made = Make(ExpressionKind::kFilter);
-  made->name = tokens_.Expect(TokenKind::kName, "a filter's name").text;
+  made->name = tokens_.Expect(TemplateTokenKind::kName, "a filter's name").text;
   if (ifs_ == 0 && FindFilter(made->name) == nullptr) {
     RefuseTemplate(made->line, "filter '" + made->name + "' is not known");
   }
@@ -373,16 +374,16 @@ ExpressionPtr ExpressionParser::ParseFilter(ExpressionPtr value) {
 }
 
 bool ExpressionParser::AtTestArgument() const {
-  const Token& token = tokens_.Current();
+  const TemplateToken& token = tokens_.Current();
   switch (token.kind) {
-    case TokenKind::kString:
-    case TokenKind::kInteger:
-    case TokenKind::kFloat:
+    case TemplateTokenKind::kString:
+    case TemplateTokenKind::kInteger:
+    case TemplateTokenKind::kFloat:
       return true;
-    case TokenKind::kName:
+    case TemplateTokenKind::kName:
       return token.text != "else" && token.text != "or" && token.text != "and" &&
              token.text != "is" && token.text != "if" && token.text != "not" && token.text != "in";
-    case TokenKind::kOperator:
+    case TemplateTokenKind::kOperator:
       return token.text == "[" || token.text == "{";
     default:
       return false;
@@ -393,7 +394,7 @@ ExpressionPtr ExpressionParser::ParseTest(ExpressionPtr value) {
   auto made = Make(ExpressionKind::kTest);
   tokens_.Take();
   const bool negated = tokens_.SkipName("not");
-  made->name = tokens_.Expect(TokenKind::kName, "a test's name").text;
+  made->name = tokens_.Expect(TemplateTokenKind::kName, "a test's name").text;
   if (ifs_ == 0 && FindTest(made->name) == nullptr) {
     RefuseTemplate(made->line, "test '" + made->name + "' is not known");
   }

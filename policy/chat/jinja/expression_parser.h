@@ -1,14 +1,14 @@
 #pragma once
 
 #include "policy/chat/jinja/syntax.h"
-#include "policy/chat/jinja/token_stream.h"
+#include "policy/chat/jinja/token_cursor.h"
 
 namespace cohort::policy::jinja {
 
 // Expressions by recursive descent, with Jinja2's precedence. Nesting is bounded.
 class ExpressionParser {
  public:
-  explicit ExpressionParser(TokenStream* tokens) : tokens_(*tokens) {}
+  explicit ExpressionParser(TokenCursor* tokens) : tokens_(*tokens) {}
 
   ExpressionPtr Parse(bool with_conditional = true);
   // "a, b" without brackets is a tuple.
@@ -49,7 +49,7 @@ class ExpressionParser {
 
   std::unique_ptr<Expression> Make(ExpressionKind kind, std::string name = "");
 
-  TokenStream& tokens_;
+  TokenCursor& tokens_;
   int depth_ = 0;
   int parts_ = 0;
   int ifs_ = 0;  // around the current expression

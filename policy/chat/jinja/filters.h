@@ -12,8 +12,8 @@ using Filter = Value (*)(Interpreter& interpreter, const Value& input, const Arg
 // Null when there is no such filter.
 Filter FindFilter(std::string_view name);
 
-// The two halves of the table: filters of text and numbers (jinja_filters.cc), and of lists and
-// dicts (jinja_sequence_filters.cc).
+// The two halves of the table: filters of text and numbers (filters.cc), and of lists and
+// dicts (sequence_filters.cc).
 Filter FindSequenceFilter(std::string_view name);
 
 }  // namespace cohort::policy::jinja

@@ -10,7 +10,7 @@
 
 namespace cohort::policy::jinja {
 
-struct Limits {
+struct RenderLimits {
   int64_t steps = 1'000'000;
   size_t output_bytes = size_t{16} << 20;  // of the rendering, and of any one text on the way
   size_t total_bytes = size_t{256} << 20;  // of all texts and containers made on the way
@@ -30,11 +30,11 @@ struct Scope {
 // Runs a parsed template once. Owned by one thread.
 class Interpreter {
  public:
-  Interpreter(const Body& program, Limits limits) : program_(program), limits_(limits) {}
+  Interpreter(const Body& program, RenderLimits limits) : program_(program), limits_(limits) {}
 
   // kUsage with the template's line for anything that goes wrong, limits included.
   std::string Render(const Dict& variables);
-  // What {% generation %} blocks wrote, in order.
+  // The bytes that {% generation %} blocks wrote, in order.
   const std::vector<TextSpan>& generated() const { return generated_; }
   // One stood where its place in the rendering is not known: inside a macro, a filter or a set.
   bool lost_generation() const { return lost_generation_; }
@@ -51,7 +51,7 @@ class Interpreter {
   enum class Flow { kOn, kBreak, kContinue };
   using ScopePtr = std::shared_ptr<Scope>;
 
-  // Statements (jinja_interpreter.cc).
+  // Statements (interpreter.cc).
   Flow Execute(const Body& body, const ScopePtr& scope);
   Flow Execute(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteIf(const Statement& statement, const ScopePtr& scope);
@@ -67,7 +67,7 @@ class Interpreter {
   std::string Capture(const Body& body, const ScopePtr& scope);
   void Write(const std::string& text);
 
-  // Expressions (jinja_evaluation.cc).
+  // Expressions (interpreter_expressions.cc).
   Value Evaluate(const Expression& expression, const ScopePtr& scope);
   Value EvaluateInner(const Expression& expression, const ScopePtr& scope);
   Value EvaluateLogic(const Expression& expression, const ScopePtr& scope);
@@ -82,7 +82,7 @@ class Interpreter {
   struct DepthGuard;
 
   const Body& program_;
-  const Limits limits_;
+  const RenderLimits limits_;
   int line_ = 1;
   int depth_ = 0;
   int loop_depth_ = 0;

@@ -40,11 +40,11 @@ void StripRight(std::string* text) {
   }
 }
 
-class Lexer {
+class TemplateLexer {
  public:
-  explicit Lexer(const std::string& source) : text_(NormalizeNewlines(source)) {}
+  explicit TemplateLexer(const std::string& source) : text_(NormalizeNewlines(source)) {}
 
-  std::vector<Token> Run() {
+  std::vector<TemplateToken> Run() {
     while (position_ < text_.size()) {
       const size_t tag = FindTag();
       if (tag == std::string::npos) {
@@ -54,7 +54,7 @@ class Lexer {
       }
       ReadTag(tag);
     }
-    tokens_.push_back({TokenKind::kEnd, "", line_});
+    tokens_.push_back({TemplateTokenKind::kEnd, "", line_});
     return std::move(tokens_);
   }
 
@@ -74,7 +74,7 @@ class Lexer {
   }
 
   void AddData(const std::string& data) {
-    if (!data.empty()) tokens_.push_back({TokenKind::kData, data, line_});
+    if (!data.empty()) tokens_.push_back({TemplateTokenKind::kData, data, line_});
   }
 
   size_t FindTag() const {
@@ -113,7 +113,8 @@ class Lexer {
     if (Peek() == '-' || Peek() == '+') Advance(1);
     if (kind == '#') return SkipComment(begin_line);
     if (kind == '%' && ReadRaw(begin_line)) return;
-    tokens_.push_back({kind == '%' ? TokenKind::kBlockBegin : TokenKind::kPrintBegin, "", line_});
+    tokens_.push_back(
+        {kind == '%' ? TemplateTokenKind::kBlockBegin : TemplateTokenKind::kPrintBegin, "", line_});
     ReadInside(kind == '%' ? "%}" : "}}", begin_line);
   }
 
@@ -183,7 +184,8 @@ class Lexer {
       const bool signed_end =
           (sign == '-' || (sign == '+' && is_block)) && text_.compare(position_ + 1, 2, end) == 0;
       if (open.empty() && (signed_end || At(end))) {
-        tokens_.push_back({is_block ? TokenKind::kBlockEnd : TokenKind::kPrintEnd, "", line_});
+        tokens_.push_back(
+            {is_block ? TemplateTokenKind::kBlockEnd : TemplateTokenKind::kPrintEnd, "", line_});
         return PassEnd(signed_end && sign == '-', signed_end ? 3 : 2, is_block && !signed_end);
       }
       ReadToken(&open);
@@ -197,7 +199,7 @@ class Lexer {
     if (IsNameByte(c)) {
       size_t length = 1;
       while (IsNameByte(Peek(length))) ++length;
-      tokens_.push_back({TokenKind::kName, text_.substr(position_, length), line_});
+      tokens_.push_back({TemplateTokenKind::kName, text_.substr(position_, length), line_});
       return Advance(length);
     }
     static constexpr std::string_view kOperators[] = {
@@ -213,7 +215,7 @@ class Lexer {
         }
         open->pop_back();
       }
-      tokens_.push_back({TokenKind::kOperator, std::string(op), line_});
+      tokens_.push_back({TemplateTokenKind::kOperator, std::string(op), line_});
       return Advance(op.size());
     }
     RefuseTemplate(line_, std::string("unexpected character '") + c + "'");
@@ -223,7 +225,7 @@ class Lexer {
     size_t end = position_ + 1;
     while (end < text_.size() && text_[end] != quote) end += text_[end] == '\\' ? 2 : 1;
     if (end >= text_.size()) RefuseTemplate(line_, "a string is never closed");
-    tokens_.push_back({TokenKind::kString,
+    tokens_.push_back({TemplateTokenKind::kString,
                        DecodeStringLiteral(text_.substr(position_ + 1, end - position_ - 1), line_),
                        line_});
     Advance(end + 1 - position_);
@@ -240,7 +242,8 @@ class Lexer {
     };
     size_t length = digits(0);
     bool is_float = false;
-    const bool after_dot = !tokens_.empty() && tokens_.back().kind == TokenKind::kOperator &&
+    const bool after_dot = !tokens_.empty() &&
+                           tokens_.back().kind == TemplateTokenKind::kOperator &&
                            tokens_.back().text == ".";
     if (!after_dot && Peek(length) == '.' && digits(length + 1) > length + 1) {
       length = digits(length + 1);
@@ -255,7 +258,8 @@ class Lexer {
     }
     std::string text = text_.substr(position_, length);
     std::erase(text, '_');
-    tokens_.push_back({is_float ? TokenKind::kFloat : TokenKind::kInteger, text, line_});
+    tokens_.push_back(
+        {is_float ? TemplateTokenKind::kFloat : TemplateTokenKind::kInteger, text, line_});
     Advance(length);
   }
 
@@ -263,7 +267,7 @@ class Lexer {
   size_t position_ = 0;
   int line_ = 1;
   bool line_start_ = true;  // the byte before position_ is a newline, or there is none
-  std::vector<Token> tokens_;
+  std::vector<TemplateToken> tokens_;
 };
 
 }  // namespace
@@ -272,6 +276,8 @@ void RefuseTemplate(int line, const std::string& what) {
   throw Error(ErrorCode::kUsage, "chat template line " + std::to_string(line) + ": " + what);
 }
 
-std::vector<Token> Tokenize(const std::string& source) { return Lexer(source).Run(); }
+std::vector<TemplateToken> Tokenize(const std::string& source) {
+  return TemplateLexer(source).Run();
+}
 
 }  // namespace cohort::policy::jinja

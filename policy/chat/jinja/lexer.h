@@ -8,7 +8,7 @@
 
 namespace cohort::policy::jinja {
 
-enum class TokenKind {
+enum class TemplateTokenKind {
   kData,  // text between tags
   kBlockBegin,
   kBlockEnd,
@@ -22,14 +22,14 @@ enum class TokenKind {
   kEnd,
 };
 
-struct Token {
-  TokenKind kind;
+struct TemplateToken {
+  TemplateTokenKind kind;
   std::string text;  // decoded for strings
   int line;
 };
 
 // kUsage with the line.
-std::vector<Token> Tokenize(const std::string& source);
+std::vector<TemplateToken> Tokenize(const std::string& source);
 
 // "chat template line 3: ..." as a kUsage error.
 [[noreturn]] void RefuseTemplate(int line, const std::string& what);

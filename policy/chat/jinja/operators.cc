@@ -120,7 +120,7 @@ void ForEachIndex(const SliceRange& range, Visit visit) {
   }
 }
 
-// Where each character begins, and the end.
+// The byte at which each character begins, and the text's length.
 std::vector<size_t> CharacterOffsets(const std::string& text) {
   std::vector<size_t> offsets;
   for (size_t i = 0; i < text.size(); i += base::DecodeUtf8(text, i).length) offsets.push_back(i);

@@ -7,34 +7,34 @@ namespace {
 constexpr int kMaxDepth = 100;  // of blocks inside each other
 }
 
-Parser::StatementPtr Parser::Make(StatementKind kind) const {
+TemplateParser::StatementPtr TemplateParser::Make(StatementKind kind) const {
   auto made = std::make_unique<Statement>();
   made->kind = kind;
   made->line = tokens_.line();
   return made;
 }
 
-Body Parser::Parse() { return ParseBody({}); }
+Body TemplateParser::Parse() { return ParseBody({}); }
 
-Body Parser::ParseBody(std::initializer_list<std::string_view> ends) {
+Body TemplateParser::ParseBody(std::initializer_list<std::string_view> ends) {
   if (++depth_ > kMaxDepth) RefuseTemplate(tokens_.line(), "blocks are nested too deeply");
   const int begin_line = tokens_.line();
   Body body;
-  while (tokens_.Current().kind != TokenKind::kEnd) {
-    if (tokens_.Current().kind == TokenKind::kData) {
+  while (tokens_.Current().kind != TemplateTokenKind::kEnd) {
+    if (tokens_.Current().kind == TemplateTokenKind::kData) {
       StatementPtr text = Make(StatementKind::kText);
       text->text = tokens_.Take().text;
       body.push_back(std::move(text));
-    } else if (tokens_.Current().kind == TokenKind::kPrintBegin) {
+    } else if (tokens_.Current().kind == TemplateTokenKind::kPrintBegin) {
       StatementPtr print = Make(StatementKind::kPrint);
       tokens_.Take();
       print->value = expressions_.ParseTuple();
-      tokens_.Expect(TokenKind::kPrintEnd, "'}}'");
+      tokens_.Expect(TemplateTokenKind::kPrintEnd, "'}}'");
       body.push_back(std::move(print));
     } else {
-      tokens_.Expect(TokenKind::kBlockBegin, "a tag");
-      const Token& name = tokens_.Current();
-      if (name.kind == TokenKind::kName &&
+      tokens_.Expect(TemplateTokenKind::kBlockBegin, "a tag");
+      const TemplateToken& name = tokens_.Current();
+      if (name.kind == TemplateTokenKind::kName &&
           std::find(ends.begin(), ends.end(), name.text) != ends.end()) {
         --depth_;
         return body;
@@ -50,7 +50,7 @@ Body Parser::ParseBody(std::initializer_list<std::string_view> ends) {
   return body;
 }
 
-Body Parser::ParseBodyTo(std::string_view end) {
+Body TemplateParser::ParseBodyTo(std::string_view end) {
   EndTag();
   Body body = ParseBody({end});
   tokens_.Take();
@@ -58,9 +58,9 @@ Body Parser::ParseBodyTo(std::string_view end) {
   return body;
 }
 
-Parser::StatementPtr Parser::ParseTag() {
+TemplateParser::StatementPtr TemplateParser::ParseTag() {
   const int line = tokens_.line();
-  const std::string name = tokens_.Expect(TokenKind::kName, "a tag's name").text;
+  const std::string name = tokens_.Expect(TemplateTokenKind::kName, "a tag's name").text;
   if (name == "if") return ParseIf();
   if (name == "for") return ParseFor();
   if (name == "set") return ParseSet();
@@ -79,7 +79,7 @@ Parser::StatementPtr Parser::ParseTag() {
   RefuseTemplate(line, "tag '" + name + "' is not known here");
 }
 
-Parser::StatementPtr Parser::ParseIf() {
+TemplateParser::StatementPtr TemplateParser::ParseIf() {
   StatementPtr made = Make(StatementKind::kIf);
   expressions_.EnterIf();
   ExpressionPtr condition = expressions_.ParseTuple(/*with_conditional=*/false);
@@ -103,11 +103,11 @@ Parser::StatementPtr Parser::ParseIf() {
   }
 }
 
-std::vector<std::string> Parser::ParseTargets() {
+std::vector<std::string> TemplateParser::ParseTargets() {
   std::vector<std::string> targets;
   const bool bracketed = tokens_.SkipOperator("(");
   do {
-    targets.push_back(tokens_.Expect(TokenKind::kName, "a name to assign to").text);
+    targets.push_back(tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text);
   } while (tokens_.SkipOperator(","));
   if (bracketed) tokens_.ExpectOperator(")");
   for (const std::string& target : targets) {
@@ -118,7 +118,7 @@ std::vector<std::string> Parser::ParseTargets() {
   return targets;
 }
 
-Parser::StatementPtr Parser::ParseFor() {
+TemplateParser::StatementPtr TemplateParser::ParseFor() {
   StatementPtr made = Make(StatementKind::kFor);
   made->targets = ParseTargets();
   if (!tokens_.SkipName("in")) tokens_.RefuseCurrent("'in'");
@@ -140,12 +140,12 @@ Parser::StatementPtr Parser::ParseFor() {
   return made;
 }
 
-Parser::StatementPtr Parser::ParseSet() {
+TemplateParser::StatementPtr TemplateParser::ParseSet() {
   StatementPtr made = Make(StatementKind::kSet);
-  if (tokens_.Ahead().kind == TokenKind::kOperator && tokens_.Ahead().text == ".") {
-    made->targets = {tokens_.Expect(TokenKind::kName, "a name to assign to").text};
+  if (tokens_.Ahead().kind == TemplateTokenKind::kOperator && tokens_.Ahead().text == ".") {
+    made->targets = {tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text};
     tokens_.Take();
-    made->attribute = tokens_.Expect(TokenKind::kName, "an attribute's name").text;
+    made->attribute = tokens_.Expect(TemplateTokenKind::kName, "an attribute's name").text;
   } else {
     made->targets = ParseTargets();
   }
@@ -161,7 +161,7 @@ Parser::StatementPtr Parser::ParseSet() {
   return made;
 }
 
-std::vector<Parameter> Parser::ParseParameters() {
+std::vector<Parameter> TemplateParser::ParseParameters() {
   std::vector<Parameter> parameters;
   tokens_.ExpectOperator("(");
   while (!tokens_.SkipOperator(")")) {
@@ -170,7 +170,7 @@ std::vector<Parameter> Parser::ParseParameters() {
       if (tokens_.SkipOperator(")")) break;
     }
     Parameter parameter;
-    parameter.name = tokens_.Expect(TokenKind::kName, "a parameter's name").text;
+    parameter.name = tokens_.Expect(TemplateTokenKind::kName, "a parameter's name").text;
     if (tokens_.SkipOperator("=")) {
       parameter.value = expressions_.Parse();
     } else if (!parameters.empty() && parameters.back().value != nullptr) {
@@ -181,9 +181,9 @@ std::vector<Parameter> Parser::ParseParameters() {
   return parameters;
 }
 
-Parser::StatementPtr Parser::ParseMacro() {
+TemplateParser::StatementPtr TemplateParser::ParseMacro() {
   StatementPtr made = Make(StatementKind::kMacro);
-  made->text = tokens_.Expect(TokenKind::kName, "the macro's name").text;
+  made->text = tokens_.Expect(TemplateTokenKind::kName, "the macro's name").text;
   made->parameters = ParseParameters();
   const int loops_outside = std::exchange(loops_, 0);
   made->body = ParseBodyTo("endmacro");
@@ -191,7 +191,7 @@ Parser::StatementPtr Parser::ParseMacro() {
   return made;
 }
 
-Parser::StatementPtr Parser::ParseCallBlock() {
+TemplateParser::StatementPtr TemplateParser::ParseCallBlock() {
   StatementPtr made = Make(StatementKind::kCallBlock);
   if (tokens_.AtOperator("(")) made->parameters = ParseParameters();
   made->value = expressions_.Parse();
@@ -202,19 +202,19 @@ Parser::StatementPtr Parser::ParseCallBlock() {
   return made;
 }
 
-Parser::StatementPtr Parser::ParseFilterBlock() {
+TemplateParser::StatementPtr TemplateParser::ParseFilterBlock() {
   StatementPtr made = Make(StatementKind::kFilter);
   made->value = expressions_.ParseFilters(nullptr);
   made->body = ParseBodyTo("endfilter");
   return made;
 }
 
-Parser::StatementPtr Parser::ParseWith() {
+TemplateParser::StatementPtr TemplateParser::ParseWith() {
   StatementPtr made = Make(StatementKind::kWith);
-  while (tokens_.Current().kind != TokenKind::kBlockEnd) {
+  while (tokens_.Current().kind != TemplateTokenKind::kBlockEnd) {
     if (!made->parameters.empty()) tokens_.ExpectOperator(",");
     Parameter parameter;
-    parameter.name = tokens_.Expect(TokenKind::kName, "a name").text;
+    parameter.name = tokens_.Expect(TemplateTokenKind::kName, "a name").text;
     tokens_.ExpectOperator("=");
     parameter.value = expressions_.Parse();
     made->parameters.push_back(std::move(parameter));
@@ -223,7 +223,7 @@ Parser::StatementPtr Parser::ParseWith() {
   return made;
 }
 
-Parser::StatementPtr Parser::ParseLoopControl(StatementKind kind) {
+TemplateParser::StatementPtr TemplateParser::ParseLoopControl(StatementKind kind) {
   StatementPtr made = Make(kind);
   if (loops_ == 0) RefuseTemplate(made->line, "break and continue belong inside a loop");
   EndTag();

@@ -10,9 +10,10 @@
 namespace cohort::policy::jinja {
 
 // Tags and the text between them -> statements.
-class Parser {
+class TemplateParser {
  public:
-  explicit Parser(const std::string& source) : tokens_(Tokenize(source)), expressions_(&tokens_) {}
+  explicit TemplateParser(const std::string& source)
+      : tokens_(Tokenize(source)), expressions_(&tokens_) {}
 
   // The whole template. kUsage with the line of the first thing that is not understood.
   Body Parse();
@@ -36,10 +37,10 @@ class Parser {
   StatementPtr ParseLoopControl(StatementKind kind);
   std::vector<std::string> ParseTargets();
   std::vector<Parameter> ParseParameters();
-  void EndTag() { tokens_.Expect(TokenKind::kBlockEnd, "'%}'"); }
+  void EndTag() { tokens_.Expect(TemplateTokenKind::kBlockEnd, "'%}'"); }
   StatementPtr Make(StatementKind kind) const;
 
-  TokenStream tokens_;
+  TokenCursor tokens_;
   ExpressionParser expressions_;
   int depth_ = 0;
   bool has_generation_ = false;

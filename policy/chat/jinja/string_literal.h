@@ -4,8 +4,8 @@
 
 namespace cohort::policy::jinja {
 
-// What a quoted string means: Python's escapes; an unknown escape keeps its backslash. kUsage with
-// the line for a malformed \x, \u or \U.
+// The text of a quoted string with Python's escapes; an unknown escape keeps its backslash. kUsage
+// with the line for a malformed \x, \u or \U.
 std::string DecodeStringLiteral(const std::string& body, int line);
 
 }  // namespace cohort::policy::jinja

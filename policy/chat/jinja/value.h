@@ -115,7 +115,7 @@ struct JsonStyle {
 };
 std::string ToJsonText(const Value& value, const JsonStyle& style);  // Python's json.dumps
 
-// What went wrong in a template; the interpreter adds the line.
+// An error in a template; the interpreter adds the line.
 struct TemplateError {
   std::string message;
 };

@@ -3,7 +3,7 @@
 #include <torch/torch.h>
 
 #include "policy/tensor/parallel_tasks.h"
-#include "policy/transformer/ops/own_kernels.h"
+#include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
 namespace {
@@ -72,8 +72,8 @@ at::Tensor HeadsFirst(const at::Tensor& x, const Segment& segment, bool with_pre
   return rows.transpose(0, 1).unsqueeze(0);
 }
 
-at::Tensor AttendAnywhere(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          double scale, const std::vector<Segment>& segments) {
+at::Tensor AttendByLibTorch(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            double scale, const std::vector<Segment>& segments) {
   std::vector<at::Tensor> out;
   for (const Segment& segment : segments) {
     if (segment.length == 0) continue;
@@ -99,10 +99,13 @@ at::Tensor AttendAnywhere(const at::Tensor& q, const at::Tensor& k, const at::Te
 
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           double scale, const std::vector<Segment>& segments) {
-  if (SuitsOwnKernels(q)) {
-    return AttendFunction::apply(q, k, v, scale, segments);
+  switch (BackendFor(q, k, v)) {
+    case Backend::kOwnCpu:
+      return AttendFunction::apply(q, k, v, scale, segments);
+    case Backend::kLibTorch:
+      return AttendByLibTorch(q, k, v, scale, segments);
   }
-  return AttendAnywhere(q, k, v, scale, segments);
+  return {};
 }
 
 }  // namespace cohort::policy

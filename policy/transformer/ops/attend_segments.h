@@ -4,9 +4,12 @@
 
 #include <vector>
 
-#include "policy/transformer/packed_tokens.h"
+#include "kernels/cpu/segment_attention.h"
 
 namespace cohort::policy {
+
+// Rows of a pack that belong together: a sequence, or what follows a prefix that others share.
+using Segment = kernels::AttentionSegment;
 
 // Causal softmax(scale * q k^T) v inside each segment and over its prefix; differentiable.
 // q: [T, H, query_dim]; k: [T, KV heads, query_dim]; v: [T, KV heads, value_dim];

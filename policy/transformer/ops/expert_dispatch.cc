@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include "policy/transformer/ops/backend.h"
+
 namespace cohort::policy {
 namespace {
 
@@ -36,11 +38,9 @@ class FromExpertsFunction : public torch::autograd::Function<FromExpertsFunction
   }
 };
 
-}  // namespace
-
-Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts) {
-  // A counting sort on the CPU: the offsets are needed there in any case.
-  const at::Tensor experts = experts_TK.to(at::kCPU).contiguous();
+// A counting sort.
+Dispatch SortOnCpu(const at::Tensor& experts_TK, int64_t num_experts) {
+  const at::Tensor experts = experts_TK.contiguous();
   const int64_t* expert = experts.const_data_ptr<int64_t>();
   const int64_t slots = experts.numel();
   const int64_t per_token = experts.size(1);
@@ -49,9 +49,9 @@ Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts) {
   for (int64_t s = 0; s < slots; ++s) ++out.offsets[static_cast<size_t>(expert[s]) + 1];
   for (size_t e = 1; e < out.offsets.size(); ++e) out.offsets[e] += out.offsets[e - 1];
   std::vector<int64_t> next(out.offsets.begin(), out.offsets.end() - 1);
-  out.slot_S = at::empty({slots}, at::kLong);
-  out.token_S = at::empty({slots}, at::kLong);
-  out.row_S = at::empty({slots}, at::kLong);
+  out.slot_S = at::empty({slots}, experts.options());
+  out.token_S = at::empty({slots}, experts.options());
+  out.row_S = at::empty({slots}, experts.options());
   int64_t* slot_of = out.slot_S.mutable_data_ptr<int64_t>();
   int64_t* token_of = out.token_S.mutable_data_ptr<int64_t>();
   int64_t* row_of = out.row_S.mutable_data_ptr<int64_t>();
@@ -61,11 +61,35 @@ Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts) {
     token_of[row] = s / per_token;
     row_of[s] = row;
   }
-  const at::Device device = experts_TK.device();
-  out.slot_S = out.slot_S.to(device);
-  out.token_S = out.token_S.to(device);
-  out.row_S = out.row_S.to(device);
   return out;
+}
+
+// On the tensors' own device. Only the offsets, E numbers, come to the CPU, where the products of
+// the experts are started.
+Dispatch SortByLibTorch(const at::Tensor& experts_TK, int64_t num_experts) {
+  const at::Tensor experts_S = experts_TK.flatten();
+  Dispatch out;
+  out.slot_S = std::get<1>(at::sort(experts_S, /*stable=*/true, /*dim=*/0, /*descending=*/false));
+  out.token_S = out.slot_S.floor_divide(experts_TK.size(1));
+  out.row_S = at::empty_like(out.slot_S);
+  out.row_S.scatter_(0, out.slot_S, at::arange(experts_S.size(0), out.slot_S.options()));
+  const at::Tensor ends_E = at::bincount(experts_S, {}, num_experts).cumsum(0).to(at::kCPU);
+  out.offsets.assign(1, 0);
+  out.offsets.insert(out.offsets.end(), ends_E.const_data_ptr<int64_t>(),
+                     ends_E.const_data_ptr<int64_t>() + num_experts);
+  return out;
+}
+
+}  // namespace
+
+Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts) {
+  switch (BackendFor(experts_TK)) {
+    case Backend::kOwnCpu:
+      return SortOnCpu(experts_TK, num_experts);
+    case Backend::kLibTorch:
+      return SortByLibTorch(experts_TK, num_experts);
+  }
+  return {};
 }
 
 at::Tensor SumSlots(const at::Tensor& sorted_SD, const at::Tensor& row_S, int64_t per_token) {

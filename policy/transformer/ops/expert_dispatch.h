@@ -9,7 +9,8 @@
 
 namespace cohort::policy {
 
-// Where the slots lie once they are sorted by expert (slot t * K + k is choice k of token t).
+// The order of the slots once they are sorted by expert (slot t * K + k is choice k of token t);
+// the tensors are int64, on the device of the choices.
 struct Dispatch {
   at::Tensor slot_S;             // the slot in each sorted row
   at::Tensor token_S;            // the token in each sorted row
@@ -17,11 +18,11 @@ struct Dispatch {
   std::vector<int64_t> offsets;  // [E + 1]: expert e has rows offsets[e] .. offsets[e+1]-1
 };
 
-// Stable: rows of one expert are in slot order. experts_TK: int64 in [0, num_experts).
+// Stable: rows of one expert are in slot order. experts_TK: integers in [0, num_experts).
 Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts);
 
 // Rows of `per_token` slots per token, summed in slot order: [S, D] sorted by expert -> [T, D].
-// Without autograd.
+// It keeps no gradient.
 at::Tensor SumSlots(const at::Tensor& sorted_SD, const at::Tensor& row_S, int64_t per_token);
 
 // The token of every sorted row, differentiable: [T, D] -> [S, D].

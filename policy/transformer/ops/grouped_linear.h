@@ -9,7 +9,7 @@
 
 namespace cohort::policy {
 
-// out[rows of e] = x[rows of e] weight[e]^T, without autograd; weights of any strides.
+// out[rows of e] = x[rows of e] weight[e]^T, with no gradient kept; weights of any strides.
 at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
                          const std::vector<int64_t>& offsets);
 

@@ -5,18 +5,13 @@
 #include "base/error.h"
 #include "kernels/cpu/dense_product.h"
 #include "policy/tensor/parallel_tasks.h"
-#include "policy/transformer/ops/own_kernels.h"
+#include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-bool AllSuitOwnKernels(const ProductInto& product) {
-  return SuitsOwnKernels(product.out_MN) && SuitsOwnKernels(product.a_MK) &&
-         SuitsOwnKernels(product.b_NK);
-}
 
 kernels::DenseProduct Describe(const ProductInto& product) {
   const at::Tensor &out = product.out_MN, &a = product.a_MK, &b = product.b_NK;
@@ -61,7 +56,7 @@ void MatmulNtInto(const std::vector<ProductInto>& products) {
   const at::NoGradGuard no_grad;
   std::vector<kernels::DenseProduct> dense;
   for (const ProductInto& product : products) {
-    if (AllSuitOwnKernels(product)) {
+    if (BackendFor(product.out_MN, product.a_MK, product.b_NK) == Backend::kOwnCpu) {
       dense.push_back(Describe(product));
       continue;
     }

@@ -8,7 +8,7 @@
 
 namespace cohort::policy {
 
-// a b^T without autograd; any strides, one dtype and device. In fp32 on the CPU it is
+// a b^T, with no gradient kept; any strides, one dtype and device. In fp32 on the CPU it is
 // kernels/cpu/dense_product.h, whose bits do not depend on the thread count; elsewhere at::mm.
 at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK);
 
@@ -17,7 +17,7 @@ struct ProductInto {
   at::Tensor out_MN, a_MK, b_NK;
   bool accumulate = false;  // out += a b^T
 };
-// All at once: experts that are too small to occupy the cores one by one do so together.
+// Several products at once: experts too small to occupy the cores one by one do so together.
 void MatmulNtInto(const std::vector<ProductInto>& products);
 
 // x W^T, differentiable in both.

@@ -54,21 +54,21 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
 
 }  // namespace
 
-RopeTable MakeRopeTable(const at::Tensor& positions_T, const RopeFrequencies& frequencies) {
+RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies) {
   const at::Tensor inverse_R =
       torch::tensor(frequencies.inverse, at::kFloat).to(positions_T.device());
   const at::Tensor angle_TR = positions_T.to(at::kFloat).unsqueeze(1) * inverse_R;
-  RopeTable table{angle_TR.cos().unsqueeze(1), angle_TR.sin().unsqueeze(1)};
+  RopeAngles angles{angle_TR.cos().unsqueeze(1), angle_TR.sin().unsqueeze(1)};
   if (frequencies.attention_factor != 1.0) {
-    table.cos_T1R.mul_(frequencies.attention_factor);
-    table.sin_T1R.mul_(frequencies.attention_factor);
+    angles.cos_T1R.mul_(frequencies.attention_factor);
+    angles.sin_T1R.mul_(frequencies.attention_factor);
   }
-  return table;
+  return angles;
 }
 
-at::Tensor Rotate(const at::Tensor& x_THd, const RopeTable& table, bool interleaved) {
-  return RotateFunction::apply(x_THd, table.cos_T1R.to(x_THd.scalar_type()),
-                               table.sin_T1R.to(x_THd.scalar_type()), interleaved);
+at::Tensor Rotate(const at::Tensor& x_THd, const RopeAngles& angles, bool interleaved) {
+  return RotateFunction::apply(x_THd, angles.cos_T1R.to(x_THd.scalar_type()),
+                               angles.sin_T1R.to(x_THd.scalar_type()), interleaved);
 }
 
 }  // namespace cohort::policy

@@ -2,16 +2,15 @@
 
 #include <ATen/ATen.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "policy/tensor/parallel_tasks.h"
-#include "policy/transformer/ops/own_kernels.h"
+#include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
 namespace {
 
-// fp32 on the CPU.
+// Rows of fp32 on the CPU.
 class PlainRows {
  public:
   explicit PlainRows(const LogitRows& rows)
@@ -24,14 +23,7 @@ class PlainRows {
   const float* logits(int64_t row) const { return logits_ + row * vocab_size_; }
   int64_t target(int64_t row) const { return targets_[row]; }
 
-  // f(row), in parallel.
-  template <class F>
-  void ForEach(F f) const {
-    RunTasks((count_ + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task) {
-      const int64_t end = std::min(count_, (task + 1) * kRowsPerTask);
-      for (int64_t row = task * kRowsPerTask; row < end; ++row) f(row);
-    });
-  }
+  int64_t count() const { return count_; }
 
  private:
   int64_t count_, vocab_size_;
@@ -39,7 +31,7 @@ class PlainRows {
   const int64_t* targets_;
 };
 
-void NormalizeHere(const LogitRows& rows, const NormalizedRows& out) {
+void NormalizeByKernels(const LogitRows& rows, const NormalizedRows& out) {
   const kernels::Ops& ops = kernels::BestOps();
   const PlainRows plain(rows);
   const int64_t n = plain.vocab_size();
@@ -48,7 +40,7 @@ void NormalizeHere(const LogitRows& rows, const NormalizedRows& out) {
   float* entropy = out.entropy.mutable_data_ptr<float>();
   float* largest = out.scale.max.mutable_data_ptr<float>();
   float* sums = out.scale.sum.mutable_data_ptr<float>();
-  plain.ForEach([&](int64_t i) {
+  ForEachRow(plain.count(), [&](int64_t i) {
     const float* logits = plain.logits(i);
     const float max = ops.max_scaled(logits, temperature, n);
     float sum, weighted_sum;
@@ -61,7 +53,7 @@ void NormalizeHere(const LogitRows& rows, const NormalizedRows& out) {
   });
 }
 
-void NormalizeAnywhere(const LogitRows& rows, const NormalizedRows& out) {
+void NormalizeByLibTorch(const LogitRows& rows, const NormalizedRows& out) {
   const at::Tensor scaled = rows.logits_NV / rows.temperature;
   const at::Tensor logprobs = at::log_softmax(scaled, 1);
   out.logprobs.copy_(logprobs.gather(1, rows.targets_N.unsqueeze(1)).squeeze(1));
@@ -70,7 +62,8 @@ void NormalizeAnywhere(const LogitRows& rows, const NormalizedRows& out) {
   out.scale.sum.copy_((scaled - out.scale.max.unsqueeze(1)).exp_().sum(1));
 }
 
-at::Tensor GradientHere(const LogitRows& rows, const RowScale& scale, const at::Tensor& weight_N) {
+at::Tensor GradientByKernels(const LogitRows& rows, const RowScale& scale,
+                             const at::Tensor& weight_N) {
   const at::Tensor out = at::empty_like(rows.logits_NV);
   const PlainRows plain(rows);
   const int64_t n = plain.vocab_size();
@@ -79,7 +72,7 @@ at::Tensor GradientHere(const LogitRows& rows, const RowScale& scale, const at::
   const float* sum = scale.sum.const_data_ptr<float>();
   const float* weight = weight_N.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  plain.ForEach([&](int64_t i) {
+  ForEachRow(plain.count(), [&](int64_t i) {
     float* row = to + i * n;
     kernels::BestOps().softmax_times(plain.logits(i), temperature, max[i], -weight[i] / sum[i], n,
                                      row);
@@ -88,8 +81,8 @@ at::Tensor GradientHere(const LogitRows& rows, const RowScale& scale, const at::
   return out;
 }
 
-at::Tensor GradientAnywhere(const LogitRows& rows, const RowScale& scale,
-                            const at::Tensor& weight_N) {
+at::Tensor GradientByLibTorch(const LogitRows& rows, const RowScale& scale,
+                              const at::Tensor& weight_N) {
   const at::Tensor weight = weight_N.unsqueeze(1);
   at::Tensor out = (rows.logits_NV / rows.temperature - scale.max.unsqueeze(1)).exp_();
   return out.mul_(-weight / scale.sum.unsqueeze(1))
@@ -99,12 +92,22 @@ at::Tensor GradientAnywhere(const LogitRows& rows, const RowScale& scale,
 }  // namespace
 
 void Normalize(const LogitRows& rows, const NormalizedRows& out) {
-  SuitsOwnKernels(rows.logits_NV) ? NormalizeHere(rows, out) : NormalizeAnywhere(rows, out);
+  switch (BackendFor(rows.logits_NV)) {
+    case Backend::kOwnCpu:
+      return NormalizeByKernels(rows, out);
+    case Backend::kLibTorch:
+      return NormalizeByLibTorch(rows, out);
+  }
 }
 
 at::Tensor LogitGradient(const LogitRows& rows, const RowScale& scale, const at::Tensor& weight_N) {
-  return SuitsOwnKernels(rows.logits_NV) ? GradientHere(rows, scale, weight_N)
-                                         : GradientAnywhere(rows, scale, weight_N);
+  switch (BackendFor(rows.logits_NV)) {
+    case Backend::kOwnCpu:
+      return GradientByKernels(rows, scale, weight_N);
+    case Backend::kLibTorch:
+      return GradientByLibTorch(rows, scale, weight_N);
+  }
+  return {};
 }
 
 }  // namespace cohort::policy

@@ -13,9 +13,9 @@ struct LogitRows {
   double temperature = 1;
 };
 
-// What turns logits into probabilities, [N] each: the largest of logit / temperature, and the sum
-// of e^(logit / temperature - max). Of their logarithm alone 1 - softmax of a sure token would keep
-// few digits.
+// The numbers that turn logits into probabilities, [N] each: the largest of logit / temperature,
+// and the sum of e^(logit / temperature - max). Of their logarithm alone 1 - softmax of a sure
+// token would keep few digits.
 struct RowScale {
   at::Tensor max, sum;
 

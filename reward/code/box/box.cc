@@ -39,7 +39,7 @@ constexpr char kBubblewrap[] =
     // drops it.
     "--remount-ro / --cap-add CAP_SYS_ADMIN";
 
-std::vector<std::string> Arguments(const Sandbox& sandbox, const Slot& slot) {
+std::vector<std::string> Arguments(const Sandbox& sandbox, const BoxSlot& slot) {
   std::string groups;
   if (slot.cgroup != nullptr) {
     for (const std::string& procs : slot.cgroup->procs()) {
@@ -98,7 +98,7 @@ bool SendPacket(int socket, std::string_view packet, const std::vector<int>& fds
   return sent == static_cast<ssize_t>(packet.size());
 }
 
-Box::Box(Sandbox* sandbox, const Limits& limits)
+Box::Box(Sandbox* sandbox, const ProgramLimits& limits)
     : sandbox_(sandbox), slot_(sandbox->TakeSlot()), file_mb_(limits.file_mb) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -224,7 +224,7 @@ void Box::Close() {
   if (pidfd_ >= 0) close(pidfd_);
   pidfd_ = -1;
   if (slot_.index >= 0) sandbox_->GiveBack(std::move(slot_));
-  slot_ = Slot();
+  slot_ = BoxSlot();
 }
 
 std::string Box::StartError() const {

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "reward/code/box/limits.h"
 #include "reward/code/box/protocol.h"
 #include "reward/code/box/sandbox.h"
-#include "reward/code/limits.h"
 
 namespace cohort::reward::judge {
 
@@ -20,13 +20,13 @@ namespace cohort::reward::judge {
 class Box {
  public:
   // Starts it and returns while it still boots. Errors: kEnvironment.
-  Box(Sandbox* sandbox, const Limits& limits);
+  Box(Sandbox* sandbox, const ProgramLimits& limits);
   ~Box();
   Box(const Box&) = delete;
   Box& operator=(const Box&) = delete;
 
-  // Limits of the control group, where there is one: of the compiler or of a run. False where the
-  // kernel refuses, since more is in use.
+  // ProgramLimits of the control group, where there is one: of the compiler or of a run. False
+  // where the kernel refuses, since more is in use.
   bool LimitGroup(int64_t memory_mb, int64_t pids);
   bool has_group() const { return slot_.cgroup != nullptr; }
   uint64_t OutOfMemoryKills() const;
@@ -51,7 +51,7 @@ class Box {
   void Start(const std::vector<std::string>& arguments, int control);
 
   Sandbox* const sandbox_;
-  Slot slot_;
+  BoxSlot slot_;
   const int64_t file_mb_;
   pid_t pid_ = -1;  // bubblewrap: ends after the whole box
   int pidfd_ = -1;

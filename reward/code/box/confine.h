@@ -6,14 +6,14 @@
 
 namespace cohort::reward::judge {
 
-// Which step failed (errno is set), or nullptr when all went well.
+// Both return the name of the step that failed (errno is set), or nullptr when all went well.
 
-// Of the box's first process: a work folder with a quota, no capabilities, and the system call
-// filter, which everything it starts inherits.
-// In a weak box the work folder is the current one, as it is.
+// Confines the calling process, the first of its box: a work folder with a quota, no capabilities,
+// and the system call filter, which everything it starts inherits. In a weak box the work folder is
+// the current one, without a quota.
 const char* ConfineBox(const BoxSetUp& setup, const void* filter, bool weak);
 
-// Of a child before it becomes the judged program.
+// Confines the calling process, a child that is about to become the judged program.
 const char* ConfineRun(const RunLimits& limits);
 
 }  // namespace cohort::reward::judge

@@ -79,7 +79,8 @@ BoxReply FailedReply(uint32_t number, const char* what, int error) {
   return reply;
 }
 
-// In the child: everything it says goes through `failure`, which closes when the program starts.
+// Runs in the child: all that it reports goes through `failure`, which closes when the program
+// starts.
 [[noreturn]] void Become(const BoxRun& run, std::vector<char*> texts, const std::vector<int>& fds,
                          int failure) {
   sigset_t none;
@@ -218,7 +219,7 @@ void Init::Mark() {
   marked_us_ = NowUs();
 }
 
-// What was used since the mark.
+// The use since the mark.
 BoxReply Init::Measured(BoxEnd end, int status) {
   usage_ = MeasureBox();
   BoxReply reply;
@@ -337,6 +338,7 @@ int RunBoxInit(bool weak) {
   close_range(kControlFd + 1, ~0u, 0);
   Init init(weak);
   if (!weak) return init.Serve();
+  // Not base::TemporaryFolder: this program is linked statically, without the base library's gRPC.
   char folder[] = "/tmp/cohort-judge-XXXXXX";
   if (mkdtemp(folder) == nullptr || chdir(folder) != 0) return 1;
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

@@ -54,7 +54,7 @@ int LaunchBox(int argc, char** argv) {
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  // What the service has open is no business of a box's outer process either.
+  // The box's outer process inherits no file that the service has open.
   close_range(kControlFd + 1, kProgramFd - 1, 0);
   close_range(kProgramFd + 1, ~0u, 0);
   char* const no_environment[] = {nullptr};

@@ -8,7 +8,7 @@ namespace cohort::reward::judge {
 // failure, after one line on stderr.
 int LaunchBox(int argc, char** argv);
 
-// cohort-box init: the first process of a box; serves box_protocol.h on kControlFd until the judge
+// cohort-box init: the first process of a box; serves protocol.h on kControlFd until the judge
 // closes it. The whole box dies with it. `weak` (cohort-box init weak): there are no namespaces: it
 // is not process 1, its work folder is a temporary one of the machine without a quota, and what it
 // starts is found among the machine's processes.

@@ -12,7 +12,7 @@ BoxPool::Caller::~Caller() {
   --pool_->callers_;
 }
 
-std::unique_ptr<Box> BoxPool::Take(const Limits& limits) {
+std::unique_ptr<Box> BoxPool::Take(const ProgramLimits& limits) {
   std::unique_ptr<Box> box;
   std::deque<std::unique_ptr<Box>> unfit;  // closed after the lock is gone
   bool start_spare = false;

@@ -15,7 +15,7 @@ class BoxPool {
 
   // A fresh box with these limits, perhaps already up; and starts one more for the next call, as
   // long as fewer boxes wait than callers are at work, and fewer than 16. Errors: kEnvironment.
-  std::unique_ptr<Box> Take(const Limits& limits);
+  std::unique_ptr<Box> Take(const ProgramLimits& limits);
 
   // Marks a caller for the time of a judgement.
   class Caller {

@@ -1,7 +1,7 @@
 #pragma once
 
-// What the judge (box.cc) and the first process of a box (box_init.cc) say to each other: one
-// message a packet on a SOCK_SEQPACKET socket that no other process of the box holds. Both ends are
+// The messages between the judge (box.cc) and the first process of a box (init.cc): one message a
+// packet on a SOCK_SEQPACKET socket that no other process of the box holds. Both ends are
 // the same build on the same machine, so that structs travel as they are.
 
 #include <cstdint>
@@ -31,7 +31,7 @@ struct BoxPutFile {
   uint32_t mode = 0644;
 };
 
-// Limits of one run. 0 = none.
+// ProgramLimits of one run. 0 = none.
 struct RunLimits {
   uint64_t cpu_us = 0;        // of all processes together
   uint64_t memory_bytes = 0;  // resident, of all processes together

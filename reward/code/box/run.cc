@@ -226,7 +226,8 @@ TestResult VerdictOf(const RunResult& result) {
     default:
       return {TestVerdict::kRuntimeError, "it did not run"};
   }
-  // Without a control group the limit is met inside the program, which says so in its own words.
+  // When there is no control group, the program itself meets the limit and says so in its own
+  // words.
   for (const char* const words : {"MemoryError", "std::bad_alloc", "out of memory"}) {
     if (result.errors.find(words) != std::string::npos) {
       return {TestVerdict::kMemoryLimit, last_words};
@@ -236,7 +237,7 @@ TestResult VerdictOf(const RunResult& result) {
   return {TestVerdict::kRuntimeError, how + std::to_string(reply.status) + " " + last_words};
 }
 
-RunLimits RunLimitsOf(const Limits& limits, bool has_group) {
+RunLimits RunLimitsOf(const ProgramLimits& limits, bool has_group) {
   RunLimits run;
   run.cpu_us = static_cast<uint64_t>(limits.cpu_ms) * 1000;
   run.file_bytes = static_cast<uint64_t>(limits.file_mb) << 20;

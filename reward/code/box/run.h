@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "reward/code/box/box.h"
-#include "reward/code/verdict.h"
+#include "reward/code/box/verdict.h"
 
 namespace cohort::reward::judge {
 
@@ -49,10 +49,11 @@ boost::asio::awaitable<RunResult> RunProgram(Box* box, const Program& program);
 boost::asio::awaitable<void> SleepWhileItRuns(std::function<Box*()> box,
                                               std::chrono::milliseconds wall);
 
-// What a test makes of the end of a run: kAccepted when it exited with 0.
+// The verdict on a test whose program ended like this: kAccepted when it exited with 0.
 TestResult VerdictOf(const RunResult& result);
 
-// Limits as the box's first process takes them. Without a control group it also measures memory.
-RunLimits RunLimitsOf(const Limits& limits, bool has_group);
+// ProgramLimits as the box's first process takes them. Without a control group it also measures
+// memory.
+RunLimits RunLimitsOf(const ProgramLimits& limits, bool has_group);
 
 }  // namespace cohort::reward::judge

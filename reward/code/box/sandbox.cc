@@ -84,7 +84,7 @@ std::string Sandbox::WhyNoBox() {
   if (access("/usr/bin/bwrap", X_OK) != 0) return "/usr/bin/bwrap is missing; install bubblewrap";
   std::string why;
   try {
-    Box probe(this, Limits());
+    Box probe(this, ProgramLimits());
     why = AnswerOf(&probe);
   } catch (const Error& error) {
     why = error.what();
@@ -120,14 +120,14 @@ void Sandbox::RequireProtections() const {
               "recipe, runs it all the same");
 }
 
-Slot Sandbox::TakeSlot() {
+BoxSlot Sandbox::TakeSlot() {
   const std::lock_guard lock(mutex_);
   if (!idle_.empty()) {
-    Slot slot = std::move(idle_.back());
+    BoxSlot slot = std::move(idle_.back());
     idle_.pop_back();
     return slot;
   }
-  Slot slot;
+  BoxSlot slot;
   slot.index = slots_made_++;
   if (drops_user_) slot.uid = std::to_string(kFirstUid + slot.index);
   if (cgroups_.version != 0) {
@@ -136,14 +136,14 @@ Slot Sandbox::TakeSlot() {
   return slot;
 }
 
-void Sandbox::GiveBack(Slot slot) {
+void Sandbox::GiveBack(BoxSlot slot) {
   if (slot.spoiled) return;
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(slot));
 }
 
 void Sandbox::DropIdleSlots() {
-  std::vector<Slot> idle;  // removed after the lock is gone
+  std::vector<BoxSlot> idle;  // removed after the lock is gone
   const std::lock_guard lock(mutex_);
   idle.swap(idle_);
 }

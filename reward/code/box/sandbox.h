@@ -1,6 +1,6 @@
 #pragma once
 
-// What this machine offers to confine programs with, looked at once per process.
+// The protections that this machine offers to confine programs, looked at once per process.
 
 #include <filesystem>
 #include <memory>
@@ -19,8 +19,8 @@ struct Protection {
   std::string detail;  // how it works here, or why not and what to do
 };
 
-// What a box takes from the machine while it lives, given back by Sandbox::Release.
-struct Slot {
+// The machine's part of a living box: its user and its control group; given back by GiveBack().
+struct BoxSlot {
   int index = -1;
   std::string uid = "-";           // the box's user on the host; "-": this process's own
   std::unique_ptr<Cgroup> cgroup;  // null: the machine offers none
@@ -39,8 +39,8 @@ class Sandbox {
   void RequireProtections() const;
   static void AllowWeak(bool allow);
 
-  Slot TakeSlot();
-  void GiveBack(Slot slot);
+  BoxSlot TakeSlot();
+  void GiveBack(BoxSlot slot);
   // Removes the control groups of idle slots.
   void DropIdleSlots();
 
@@ -63,8 +63,8 @@ class Sandbox {
   CgroupTree cgroups_;
   bool drops_user_ = false;
   std::mutex mutex_;
-  std::vector<Slot> idle_;  // guarded by mutex_
-  int slots_made_ = 0;      // guarded by mutex_
+  std::vector<BoxSlot> idle_;  // guarded by mutex_
+  int slots_made_ = 0;         // guarded by mutex_
 };
 
 }  // namespace cohort::reward::judge

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the processes of a box use, as its first process sees it.
+// Measures what the processes of a box use, from inside its first process.
 
 #include <sys/types.h>
 

@@ -9,8 +9,8 @@ namespace cohort::reward::math {
 namespace {
 
 bool DependsOn(const Arena& arena, NodeId id, const std::string& variable) {
-  if (arena.Is(id, Kind::kSymbol)) return arena.Text(id) == variable;
-  if (arena.Is(id, Kind::kCall)) return true;
+  if (arena.Is(id, NodeKind::kSymbol)) return arena.Text(id) == variable;
+  if (arena.Is(id, NodeKind::kCall)) return true;
   const auto children = arena.Children(id);
   return std::any_of(children.begin(), children.end(),
                      [&](NodeId child) { return DependsOn(arena, child, variable); });
@@ -24,32 +24,32 @@ class Calculus {
     if (!DependsOn(arena_, id, variable_)) return Number(0);
     const Node node = arena_[id];
     switch (node.kind) {
-      case Kind::kSymbol:
+      case NodeKind::kSymbol:
         return Number(1);
-      case Kind::kNegation:
+      case NodeKind::kNegation:
         return Negative(Derivative(arena_.Child(id, 0)));
-      case Kind::kSum: {
+      case NodeKind::kSum: {
         std::vector<NodeId> terms;
         for (size_t i = 0; i < node.count; ++i) terms.push_back(Derivative(arena_.Child(id, i)));
-        return arena_.Make(Kind::kSum, terms);
+        return arena_.Make(NodeKind::kSum, terms);
       }
-      case Kind::kProduct:
+      case NodeKind::kProduct:
         return ProductRule(id);
-      case Kind::kQuotient: {
+      case NodeKind::kQuotient: {
         const NodeId a = arena_.Child(id, 0);
         const NodeId b = arena_.Child(id, 1);
         if (!DependsOn(arena_, b, variable_)) return Over(Derivative(a), b);
         const NodeId top = Sum(Times(Derivative(a), b), Negative(Times(a, Derivative(b))));
         return Over(top, Times(b, b));
       }
-      case Kind::kPower:
+      case NodeKind::kPower:
         return PowerRule(arena_.Child(id, 0), arena_.Child(id, 1), id);
-      case Kind::kRoot: {
+      case NodeKind::kRoot: {
         const NodeId x = arena_.Child(id, 0);
         const NodeId n = arena_.Child(id, 1);
         return Over(Times(id, Derivative(x)), Times(n, x));
       }
-      case Kind::kFunction:
+      case NodeKind::kFunction:
         return ChainRule(id);
       default:
         return kNoNode;
@@ -61,35 +61,35 @@ class Calculus {
     if (!DependsOn(arena_, id, variable_)) return Times(id, x);
     const Node node = arena_[id];
     switch (node.kind) {
-      case Kind::kSymbol:
+      case NodeKind::kSymbol:
         return Over(Power(x, Number(2)), Number(2));
-      case Kind::kNegation:
+      case NodeKind::kNegation:
         return Negative(Antiderivative(arena_.Child(id, 0)));
-      case Kind::kSum: {
+      case NodeKind::kSum: {
         std::vector<NodeId> terms;
         for (size_t i = 0; i < node.count; ++i) {
           terms.push_back(Antiderivative(arena_.Child(id, i)));
         }
-        return arena_.Make(Kind::kSum, terms);
+        return arena_.Make(NodeKind::kSum, terms);
       }
-      case Kind::kProduct:
+      case NodeKind::kProduct:
         return ProductIntegral(id);
-      case Kind::kQuotient: {
+      case NodeKind::kQuotient: {
         const NodeId top = arena_.Child(id, 0);
         const NodeId bottom = arena_.Child(id, 1);
         if (!DependsOn(arena_, bottom, variable_)) return Over(Antiderivative(top), bottom);
         if (DependsOn(arena_, top, variable_)) return kNoNode;
-        const bool plain = arena_.Is(bottom, Kind::kSymbol);
+        const bool plain = arena_.Is(bottom, NodeKind::kSymbol);
         if (plain) return Times(top, Apply(Function::kLn, Apply(Function::kAbs, x)));
-        if (!arena_.Is(bottom, Kind::kPower)) return kNoNode;
+        if (!arena_.Is(bottom, NodeKind::kPower)) return kNoNode;
         return Times(
             top, Antiderivative(Power(arena_.Child(bottom, 0), Negative(arena_.Child(bottom, 1)))));
       }
-      case Kind::kPower:
+      case NodeKind::kPower:
         return PowerIntegral(arena_.Child(id, 0), arena_.Child(id, 1));
-      case Kind::kRoot:
+      case NodeKind::kRoot:
         return PowerIntegral(arena_.Child(id, 0), Over(Number(1), arena_.Child(id, 1)));
-      case Kind::kFunction:
+      case NodeKind::kFunction:
         return FunctionIntegral(id);
       default:
         return kNoNode;
@@ -98,14 +98,14 @@ class Calculus {
 
  private:
   NodeId Number(int64_t n) { return arena_.MakeInteger(n); }
-  NodeId Variable() { return arena_.MakeText(Kind::kSymbol, variable_); }
-  NodeId Sum(NodeId a, NodeId b) { return arena_.Make(Kind::kSum, {a, b}); }
-  NodeId Times(NodeId a, NodeId b) { return arena_.Make(Kind::kProduct, {a, b}); }
-  NodeId Over(NodeId a, NodeId b) { return arena_.Make(Kind::kQuotient, {a, b}); }
-  NodeId Power(NodeId a, NodeId b) { return arena_.Make(Kind::kPower, {a, b}); }
-  NodeId Negative(NodeId a) { return arena_.Make(Kind::kNegation, {a}); }
+  NodeId Variable() { return arena_.MakeText(NodeKind::kSymbol, variable_); }
+  NodeId Sum(NodeId a, NodeId b) { return arena_.Make(NodeKind::kSum, {a, b}); }
+  NodeId Times(NodeId a, NodeId b) { return arena_.Make(NodeKind::kProduct, {a, b}); }
+  NodeId Over(NodeId a, NodeId b) { return arena_.Make(NodeKind::kQuotient, {a, b}); }
+  NodeId Power(NodeId a, NodeId b) { return arena_.Make(NodeKind::kPower, {a, b}); }
+  NodeId Negative(NodeId a) { return arena_.Make(NodeKind::kNegation, {a}); }
   NodeId Apply(Function f, NodeId a) {
-    return arena_.Make(Kind::kFunction, {a}, static_cast<uint8_t>(f));
+    return arena_.Make(NodeKind::kFunction, {a}, static_cast<uint8_t>(f));
   }
 
   NodeId ProductRule(NodeId id) {
@@ -116,9 +116,9 @@ class Calculus {
       if (!DependsOn(arena_, factors[i], variable_)) continue;
       std::vector<NodeId> term = factors;
       term[i] = Derivative(factors[i]);
-      terms.push_back(arena_.Make(Kind::kProduct, term));
+      terms.push_back(arena_.Make(NodeKind::kProduct, term));
     }
-    return arena_.Make(Kind::kSum, terms);
+    return arena_.Make(NodeKind::kSum, terms);
   }
 
   NodeId PowerRule(NodeId base, NodeId exponent, NodeId power) {
@@ -173,15 +173,15 @@ class Calculus {
     for (const NodeId factor : arena_.Children(id)) {
       (DependsOn(arena_, factor, variable_) ? rest : constants).push_back(factor);
     }
-    const NodeId scale = arena_.Make(Kind::kProduct, constants);
+    const NodeId scale = arena_.Make(NodeKind::kProduct, constants);
     if (rest.size() == 1) return Times(scale, Antiderivative(rest[0]));
     // x^a x^b
     NodeId exponent = Number(0);
     for (const NodeId factor : rest) {
-      if (arena_.Is(factor, Kind::kSymbol)) {
+      if (arena_.Is(factor, NodeKind::kSymbol)) {
         exponent = Sum(exponent, Number(1));
-      } else if (arena_.Is(factor, Kind::kPower) &&
-                 arena_.Is(arena_.Child(factor, 0), Kind::kSymbol)) {
+      } else if (arena_.Is(factor, NodeKind::kPower) &&
+                 arena_.Is(arena_.Child(factor, 0), NodeKind::kSymbol)) {
         exponent = Sum(exponent, arena_.Child(factor, 1));
       } else {
         return kNoNode;
@@ -198,14 +198,14 @@ class Calculus {
 
   NodeId PowerIntegral(NodeId base, NodeId exponent) {
     if (DependsOn(arena_, exponent, variable_)) {
-      const bool e = arena_.Is(base, Kind::kEuler);
+      const bool e = arena_.Is(base, NodeKind::kEuler);
       if (DependsOn(arena_, base, variable_)) return kNoNode;
       const NodeId power = Power(base, exponent);
       const NodeId scale = e ? Slope(exponent) : Times(Slope(exponent), Apply(Function::kLn, base));
       return Over(power, scale);
     }
-    const bool minus_one = arena_.Is(exponent, Kind::kNegation) &&
-                           arena_.Is(arena_.Child(exponent, 0), Kind::kNumber) &&
+    const bool minus_one = arena_.Is(exponent, NodeKind::kNegation) &&
+                           arena_.Is(arena_.Child(exponent, 0), NodeKind::kNumber) &&
                            arena_[arena_.Child(exponent, 0)].num == 1 &&
                            arena_[arena_.Child(exponent, 0)].den == 1;
     if (minus_one) {
@@ -259,7 +259,7 @@ NodeId Integrate(Arena* arena, NodeId integral) {
   if (whole == kNoNode || (*arena)[integral].count == 2) return whole;
   const NodeId lower = Substitute(arena, whole, variable, arena->Child(integral, 2));
   const NodeId upper = Substitute(arena, whole, variable, arena->Child(integral, 3));
-  return arena->Make(Kind::kSum, {upper, arena->Make(Kind::kNegation, {lower})});
+  return arena->Make(NodeKind::kSum, {upper, arena->Make(NodeKind::kNegation, {lower})});
 }
 
 }  // namespace cohort::reward::math

@@ -23,11 +23,12 @@ Hash HashText(std::string_view text) {
 }
 
 bool Commutes(const Node& node) {
-  if (node.kind == Kind::kFunction) {
+  if (node.kind == NodeKind::kFunction) {
     const auto f = static_cast<Function>(node.op);
     return f >= Function::kGcd && f <= Function::kMin;
   }
-  return node.kind == Kind::kSum || node.kind == Kind::kUnion || node.kind == Kind::kIntersection;
+  return node.kind == NodeKind::kSum || node.kind == NodeKind::kUnion ||
+         node.kind == NodeKind::kIntersection;
 }
 
 }  // namespace
@@ -48,17 +49,17 @@ NodeId Arena::Add(Node node) {
 
 Hash Arena::HashOf(const Node& node) const {
   Hash h = static_cast<Hash>(node.kind) * 131 + node.op + 1;
-  if (node.kind == Kind::kNumber && node.den != 0) {
+  if (node.kind == NodeKind::kNumber && node.den != 0) {
     return Mix(Mix(h + static_cast<Hash>(node.num)) + static_cast<Hash>(node.den));
   }
   if (node.text != 0) h += HashText(texts_[node.text]);
   // Matrix products do not commute; a product's hash depends on the order where one may be inside.
   const auto may_be_matrix = [&](NodeId c) {
-    return nodes_[c].kind != Kind::kNumber && nodes_[c].kind != Kind::kSymbol;
+    return nodes_[c].kind != NodeKind::kNumber && nodes_[c].kind != NodeKind::kSymbol;
   };
   const std::span<const NodeId> children = Span(node);
   bool commutes = Commutes(node);
-  if (node.kind == Kind::kProduct) {
+  if (node.kind == NodeKind::kProduct) {
     commutes = std::count_if(children.begin(), children.end(), may_be_matrix) <= 1;
   }
   Hash all = 0;
@@ -68,7 +69,8 @@ Hash Arena::HashOf(const Node& node) const {
   return Mix(Mix(h) + all + node.count);
 }
 
-NodeId Arena::Make(Kind kind, std::span<const NodeId> children, uint8_t op, std::string_view text) {
+NodeId Arena::Make(NodeKind kind, std::span<const NodeId> children, uint8_t op,
+                   std::string_view text) {
   for (const NodeId child : children) {
     if (child == kNoNode) return kNoNode;
   }
@@ -80,7 +82,8 @@ NodeId Arena::Make(Kind kind, std::span<const NodeId> children, uint8_t op, std:
   const std::vector<NodeId> copy(children.begin(), children.end());
   node.first = static_cast<uint32_t>(children_.size());
   for (const NodeId child : copy) {
-    const bool flat = nodes_[child].kind == kind && (kind == Kind::kSum || kind == Kind::kProduct);
+    const bool flat =
+        nodes_[child].kind == kind && (kind == NodeKind::kSum || kind == NodeKind::kProduct);
     if (!flat) {
       children_.push_back(child);
       continue;
@@ -130,7 +133,7 @@ NodeId Arena::MakeNumber(std::string_view literal) {
   } else {
     // One spelling a value, so that equal literals have equal hashes.
     const size_t zeros = std::min(literal.find_first_not_of('0'), literal.size());
-    id = Make(Kind::kNumber, std::span<const NodeId>{}, 0, literal.substr(zeros));
+    id = Make(NodeKind::kNumber, std::span<const NodeId>{}, 0, literal.substr(zeros));
     if (id != kNoNode) {
       nodes_[id].den = 0;
       nodes_[id].hash = HashOf(nodes_[id]);

@@ -9,15 +9,15 @@
 #include <string_view>
 #include <vector>
 
-#include "reward/math/limits.h"
-#include "reward/math/parse/functions.h"
+#include "reward/math/algebra/functions.h"
+#include "reward/math/algebra/limits.h"
 
 namespace cohort::reward::math {
 
 using NodeId = uint32_t;
 constexpr NodeId kNoNode = 0;  // what a parse that failed returns
 
-enum class Kind : uint8_t {
+enum class NodeKind : uint8_t {
   // scalars
   kNumber,  // num / den; or the literal in `text` where it does not fit
   kSymbol,  // text: its name, subscript and primes included
@@ -81,7 +81,7 @@ enum RelationOp : char {
 using Hash = unsigned __int128;
 
 struct Node {
-  Kind kind = Kind::kNumber;
+  NodeKind kind = NodeKind::kNumber;
   uint8_t op = 0;
   uint8_t decimals = 0;  // kNumber written as a decimal: its significant digits, 255 at most
   uint32_t size = 1;     // nodes of that tree, shared ones counted each time
@@ -109,15 +109,15 @@ class Arena {
   }
   NodeId Child(NodeId id, size_t i) const { return children_[nodes_[id].first + i]; }
   const std::string& Text(NodeId id) const { return texts_[nodes_[id].text]; }
-  bool Is(NodeId id, Kind kind) const { return nodes_[id].kind == kind; }
+  bool Is(NodeId id, NodeKind kind) const { return nodes_[id].kind == kind; }
 
-  NodeId Make(Kind kind, std::span<const NodeId> children, uint8_t op = 0,
+  NodeId Make(NodeKind kind, std::span<const NodeId> children, uint8_t op = 0,
               std::string_view text = {});
-  NodeId Make(Kind kind, std::initializer_list<NodeId> children, uint8_t op = 0,
+  NodeId Make(NodeKind kind, std::initializer_list<NodeId> children, uint8_t op = 0,
               std::string_view text = {}) {
     return Make(kind, std::span<const NodeId>(children.begin(), children.size()), op, text);
   }
-  NodeId MakeText(Kind kind, std::string_view text) { return Make(kind, {}, 0, text); }
+  NodeId MakeText(NodeKind kind, std::string_view text) { return Make(kind, {}, 0, text); }
   NodeId MakeInteger(int64_t value);
   // digits [. digits] [e [+-] digits], without a sign.
   NodeId MakeNumber(std::string_view literal);

@@ -18,25 +18,25 @@ struct Monomial {
 bool MultiplyBy(const Arena& arena, NodeId factor, Monomial* monomial) {
   const Node& node = arena[factor];
   switch (node.kind) {
-    case Kind::kNumber:
+    case NodeKind::kNumber:
       if (node.den != 1 || node.num == 0 || std::abs(node.num) > 1'000'000) return false;
       monomial->coefficient *= node.num;
       return std::abs(monomial->coefficient) < (int64_t{1} << 40);
-    case Kind::kSymbol:
+    case NodeKind::kSymbol:
       ++monomial->exponents[arena.Text(factor)];
       return true;
-    case Kind::kPower: {
+    case NodeKind::kPower: {
       const NodeId base = arena.Child(factor, 0);
       const Node& exponent = arena[arena.Child(factor, 1)];
-      if (!arena.Is(base, Kind::kSymbol) || exponent.kind != Kind::kNumber || exponent.den != 1 ||
-          exponent.num < 1 || exponent.num > 1000) {
+      if (!arena.Is(base, NodeKind::kSymbol) || exponent.kind != NodeKind::kNumber ||
+          exponent.den != 1 || exponent.num < 1 || exponent.num > 1000) {
         return false;
       }
       monomial->exponents[arena.Text(base)] += exponent.num;
       return true;
     }
-    case Kind::kNegation:
-    case Kind::kProduct: {
+    case NodeKind::kNegation:
+    case NodeKind::kProduct: {
       const auto factors = arena.Children(factor);
       return std::all_of(factors.begin(), factors.end(),
                          [&](NodeId f) { return MultiplyBy(arena, f, monomial); });
@@ -67,8 +67,8 @@ NodeId MonomialGcd(Arena* arena, NodeId gcd) {
   NodeId product = arena->MakeInteger(std::abs(common->coefficient));
   for (const auto& [name, exponent] : common->exponents) {
     const NodeId power = arena->Make(
-        Kind::kPower, {arena->MakeText(Kind::kSymbol, name), arena->MakeInteger(exponent)});
-    if (exponent > 0) product = arena->Make(Kind::kProduct, {product, power});
+        NodeKind::kPower, {arena->MakeText(NodeKind::kSymbol, name), arena->MakeInteger(exponent)});
+    if (exponent > 0) product = arena->Make(NodeKind::kProduct, {product, power});
   }
   return product;
 }

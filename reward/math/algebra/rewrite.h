@@ -11,7 +11,7 @@
 namespace cohort::reward::math {
 
 // Whether a node of this kind is anywhere below (or at) `id`.
-bool Contains(const Arena& arena, NodeId id, Kind kind);
+bool Contains(const Arena& arena, NodeId id, NodeKind kind);
 
 // Whether a number written as a decimal of that many significant digits or more is anywhere below.
 bool HasDecimal(const Arena& arena, NodeId id, int min_digits);

@@ -32,40 +32,40 @@ std::optional<bool> RealLine::Holds(NodeId set, NodeId point, const std::string&
   const Node node = arena_[set];
   const auto child = [&](size_t i) { return Holds(arena_.Child(set, i), point, variable); };
   switch (node.kind) {
-    case Kind::kInterval:
-    case Kind::kTuple:
+    case NodeKind::kInterval:
+    case NodeKind::kTuple:
       return HoldsInterval(set, point);
-    case Kind::kUnion:
-    case Kind::kIntersection:
-    case Kind::kDifference: {
+    case NodeKind::kUnion:
+    case NodeKind::kIntersection:
+    case NodeKind::kDifference: {
       const auto a = child(0);
       const auto b = child(1);
       if (!a || !b) return std::nullopt;
-      if (node.kind == Kind::kUnion) return *a || *b;
-      return node.kind == Kind::kIntersection ? *a && *b : *a && !*b;
+      if (node.kind == NodeKind::kUnion) return *a || *b;
+      return node.kind == NodeKind::kIntersection ? *a && *b : *a && !*b;
     }
-    case Kind::kNumberSet:
+    case NodeKind::kNumberSet:
       return true;
-    case Kind::kEmptySet:
+    case NodeKind::kEmptySet:
       return false;
-    case Kind::kRelation:
+    case NodeKind::kRelation:
       return HoldsRelation(set, point, variable);
-    case Kind::kMember: {
+    case NodeKind::kMember: {
       const auto in = child(1);
       if (!in) return std::nullopt;
       return node.op == 1 ? !*in : *in;
     }
-    case Kind::kSetBuilder:
+    case NodeKind::kSetBuilder:
       return child(1);
-    case Kind::kSum: {
+    case NodeKind::kSum: {
       if (!IsRealSet(arena_, set)) break;
       const auto a = child(0);
       const auto b = Holds(arena_.Child(arena_.Child(set, 1), 0), point, variable);
       if (!a || !b) return std::nullopt;
       return *a && !*b;
     }
-    case Kind::kSet:
-    case Kind::kList:
+    case NodeKind::kSet:
+    case NodeKind::kList:
       return HoldsAny(set, point, variable);
     default:
       break;
@@ -76,10 +76,10 @@ std::optional<bool> RealLine::Holds(NodeId set, NodeId point, const std::string&
 
 std::optional<bool> RealLine::HoldsInterval(NodeId set, NodeId point) {
   const Node node = arena_[set];
-  const uint8_t closed = node.kind == Kind::kInterval ? node.op : 0;
+  const uint8_t closed = node.kind == NodeKind::kInterval ? node.op : 0;
   for (size_t i = 0; i < 2; ++i) {
     const NodeId end = arena_.Child(set, i);
-    if (Contains(arena_, end, Kind::kInfinity)) continue;
+    if (Contains(arena_, end, NodeKind::kInfinity)) continue;
     const auto order = order_(point, end);
     if (!order) return std::nullopt;
     const bool inside = i == 0 ? *order > 0 : *order < 0;
@@ -95,10 +95,10 @@ std::optional<bool> RealLine::HoldsRelation(NodeId relation, NodeId point,
   for (size_t i = 0; i < operators.size(); ++i) {
     const NodeId sides[2] = {arena_.Child(relation, i), arena_.Child(relation, i + 1)};
     int sign = 0;
-    if (Contains(arena_, sides[0], Kind::kInfinity)) {
-      sign = arena_.Is(sides[0], Kind::kNegation) ? -1 : 1;
-    } else if (Contains(arena_, sides[1], Kind::kInfinity)) {
-      sign = arena_.Is(sides[1], Kind::kNegation) ? 1 : -1;
+    if (Contains(arena_, sides[0], NodeKind::kInfinity)) {
+      sign = arena_.Is(sides[0], NodeKind::kNegation) ? -1 : 1;
+    } else if (Contains(arena_, sides[1], NodeKind::kInfinity)) {
+      sign = arena_.Is(sides[1], NodeKind::kNegation) ? 1 : -1;
     } else {
       const NodeId left = Substitute(&arena_, sides[0], variable, point);
       const NodeId right = Substitute(&arena_, sides[1], variable, point);
@@ -114,9 +114,9 @@ std::optional<bool> RealLine::HoldsRelation(NodeId relation, NodeId point,
 
 // A list of conditions: "and", or a condition of the kind x != 3, narrows; anything else widens.
 std::optional<bool> RealLine::HoldsAny(NodeId list, NodeId point, const std::string& variable) {
-  bool all = arena_[list].op == 2 && arena_.Is(list, Kind::kList);
+  bool all = arena_[list].op == 2 && arena_.Is(list, NodeKind::kList);
   for (const NodeId item : arena_.Children(list)) {
-    all |= arena_.Is(item, Kind::kRelation) && arena_.Text(item) == "!" && arena_[list].op != 1;
+    all |= arena_.Is(item, NodeKind::kRelation) && arena_.Text(item) == "!" && arena_[list].op != 1;
   }
   bool any = false;
   bool every = true;

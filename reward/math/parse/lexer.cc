@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "reward/math/algebra/expression.h"
-#include "reward/math/limits.h"
+#include "reward/math/algebra/limits.h"
 #include "reward/math/parse/characters.h"
-#include "reward/math/parse/lexer_number.h"
 #include "reward/math/parse/macro_table.h"
+#include "reward/math/parse/number_shape.h"
 #include "reward/math/parse/unicode_math.h"
 #include "reward/text/answer_text.h"
 
@@ -23,9 +23,10 @@ bool IsFormula(std::string_view content) {
   return true;
 }
 
-class Lexer {
+class MathLexer {
  public:
-  Lexer(std::string_view text, const LexerOptions& options, std::vector<Token>* tokens, int depth)
+  MathLexer(std::string_view text, const LexerOptions& options, std::vector<MathToken>* tokens,
+            int depth)
       : text_(text), options_(options), tokens_(*tokens), depth_(depth) {
     for (size_t i = 0; i < text.size(); ++i) {
       if (text[i] == '\\') {
@@ -186,7 +187,7 @@ class Lexer {
     if (depth_ > 4 || (!IsFormula(trimmed) && !quantity && !money) || IsLetterUnit(name, trimmed))
       return Push(Tok::kText, 0, 0, trimmed);
     Push(Tok::kOpenGroup);
-    Lexer inner(trimmed, options_, &tokens_, depth_ + 1);
+    MathLexer inner(trimmed, options_, &tokens_, depth_ + 1);
     too_long_ |= !inner.Run();
     Push(Tok::kCloseGroup);
   }
@@ -323,7 +324,7 @@ class Lexer {
 
   std::string_view text_;
   const LexerOptions& options_;
-  std::vector<Token>& tokens_;
+  std::vector<MathToken>& tokens_;
   int depth_;
   size_t i_ = 0;
   int brackets_ = 0;
@@ -335,13 +336,13 @@ class Lexer {
 
 }  // namespace
 
-bool Lex(std::string_view text, const LexerOptions& options, std::vector<Token>* tokens) {
+bool Lex(std::string_view text, const LexerOptions& options, std::vector<MathToken>* tokens) {
   std::string latex;
   if (HasUnicode(text)) {
     latex = UnicodeToLatex(text);
     text = latex;
   }
-  if (!Lexer(text, options, tokens, 0).Run()) return false;
+  if (!MathLexer(text, options, tokens, 0).Run()) return false;
   tokens->push_back({});
   return true;
 }

@@ -17,6 +17,6 @@ struct LexerOptions {
 
 // Appends the tokens, closed by one kEnd. False when there are more than kMaxTokens; an unknown
 // macro or character is a kUnknown token. Linear time.
-bool Lex(std::string_view text, const LexerOptions& options, std::vector<Token>* tokens);
+bool Lex(std::string_view text, const LexerOptions& options, std::vector<MathToken>* tokens);
 
 }  // namespace cohort::reward::math

@@ -1,6 +1,6 @@
 #pragma once
 
-// What LaTeX macros and plain words mean to the lexer.
+// The tokens that LaTeX macros and plain words stand for.
 
 #include <optional>
 #include <string_view>
@@ -15,7 +15,7 @@ struct Meaning {
   std::string_view text = {};
 };
 
-// By the macro's name without its backslash; nullopt for an unknown one.
+// `name` has no backslash. nullopt for an unknown macro.
 std::optional<Meaning> MacroMeaning(std::string_view name);
 
 // A word outside of LaTeX macros: "sin", "sqrt", "pi", "or". nullopt for plain letters.

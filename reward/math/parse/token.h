@@ -78,7 +78,7 @@ enum class Tok : uint8_t {
   kUnknown,
 };
 
-struct Token {
+struct MathToken {
   Tok kind = Tok::kEnd;
   uint8_t id = 0;
   bool space_before = false;

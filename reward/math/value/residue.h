@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "reward/math/algebra/expression.h"
-#include "reward/math/limits.h"
+#include "reward/math/algebra/limits.h"
 
 namespace cohort::reward::math {
 

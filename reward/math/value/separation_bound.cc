@@ -23,26 +23,26 @@ class BoundFinder {
   std::optional<Bound> Find(NodeId id) {
     const Node& node = arena_[id];
     switch (node.kind) {
-      case Kind::kNumber:
+      case NodeKind::kNumber:
         if (node.den == 0)
           return Bound{4.0 * static_cast<double>(arena_.Text(id).size()),
                        4.0 * static_cast<double>(arena_.Text(id).size())};
         return Bound{Log2(node.num), Log2(node.den)};
-      case Kind::kImaginary:
+      case NodeKind::kImaginary:
         return CountRoot(node.hash, 2) ? std::optional<Bound>(Bound{}) : std::nullopt;
-      case Kind::kNegation:
+      case NodeKind::kNegation:
         return Find(arena_.Child(id, 0));
-      case Kind::kSum:
-      case Kind::kProduct:
+      case NodeKind::kSum:
+      case NodeKind::kProduct:
         return Fold(id);
-      case Kind::kQuotient: {
+      case NodeKind::kQuotient: {
         const auto a = Find(arena_.Child(id, 0));
         const auto b = a ? Find(arena_.Child(id, 1)) : std::nullopt;
         return b ? Checked({a->u + b->l, a->l + b->u}) : std::nullopt;
       }
-      case Kind::kRoot:
+      case NodeKind::kRoot:
         return Root(id);
-      case Kind::kPower:
+      case NodeKind::kPower:
         return Power(id);
       default:
         return std::nullopt;
@@ -67,7 +67,7 @@ class BoundFinder {
   }
 
   std::optional<Bound> Fold(NodeId id) {
-    const bool sum = arena_.Is(id, Kind::kSum);
+    const bool sum = arena_.Is(id, NodeKind::kSum);
     Bound total;
     bool first = true;
     for (const NodeId child : arena_.Children(id)) {
@@ -93,7 +93,7 @@ class BoundFinder {
 
   std::optional<Bound> Root(NodeId id) {
     const Node& index = arena_[arena_.Child(id, 1)];
-    if (index.kind != Kind::kNumber || index.den != 1 || index.num < 1 || index.num > 64) {
+    if (index.kind != NodeKind::kNumber || index.den != 1 || index.num < 1 || index.num > 64) {
       return std::nullopt;
     }
     const auto radicand = Find(arena_.Child(id, 0));
@@ -104,17 +104,19 @@ class BoundFinder {
   std::optional<Bound> Power(NodeId id) {
     NodeId exponent = arena_.Child(id, 1);
     bool inverse = false;
-    if (arena_.Is(exponent, Kind::kNegation)) {
+    if (arena_.Is(exponent, NodeKind::kNegation)) {
       inverse = true;
       exponent = arena_.Child(exponent, 0);
     }
     int64_t num = 0;
     int64_t den = 1;
-    const auto whole = [&](NodeId n) { return arena_.Is(n, Kind::kNumber) && arena_[n].den == 1; };
-    if (arena_.Is(exponent, Kind::kNumber)) {
+    const auto whole = [&](NodeId n) {
+      return arena_.Is(n, NodeKind::kNumber) && arena_[n].den == 1;
+    };
+    if (arena_.Is(exponent, NodeKind::kNumber)) {
       num = arena_[exponent].num;
       den = arena_[exponent].den;
-    } else if (arena_.Is(exponent, Kind::kQuotient) && whole(arena_.Child(exponent, 0)) &&
+    } else if (arena_.Is(exponent, NodeKind::kQuotient) && whole(arena_.Child(exponent, 0)) &&
                whole(arena_.Child(exponent, 1))) {
       num = arena_[arena_.Child(exponent, 0)].num;
       den = arena_[arena_.Child(exponent, 1)].num;

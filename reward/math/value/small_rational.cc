@@ -55,15 +55,15 @@ Result Power(SmallRational base, SmallRational exponent) {
 std::optional<SmallRational> SmallValue(const Arena& arena, NodeId id) {
   const Node& node = arena[id];
   switch (node.kind) {
-    case Kind::kNumber:
+    case NodeKind::kNumber:
       return node.den == 0 ? std::nullopt : Result(SmallRational{node.num, node.den});
-    case Kind::kNegation: {
+    case NodeKind::kNegation: {
       const Result value = SmallValue(arena, arena.Child(id, 0));
       return value ? Result(SmallRational{-value->num, value->den}) : std::nullopt;
     }
-    case Kind::kSum:
-    case Kind::kProduct: {
-      const bool sum = node.kind == Kind::kSum;
+    case NodeKind::kSum:
+    case NodeKind::kProduct: {
+      const bool sum = node.kind == NodeKind::kSum;
       Result total = SmallRational{sum ? 0 : 1, 1};
       for (const NodeId child : arena.Children(id)) {
         const Result value = SmallValue(arena, child);
@@ -73,14 +73,14 @@ std::optional<SmallRational> SmallValue(const Arena& arena, NodeId id) {
       }
       return total;
     }
-    case Kind::kQuotient: {
+    case NodeKind::kQuotient: {
       const Result a = SmallValue(arena, arena.Child(id, 0));
       const Result b = a ? SmallValue(arena, arena.Child(id, 1)) : std::nullopt;
       if (!b || b->num == 0) return std::nullopt;
       return Reduced(static_cast<__int128>(a->num) * b->den,
                      static_cast<__int128>(a->den) * b->num);
     }
-    case Kind::kPower: {
+    case NodeKind::kPower: {
       const Result base = SmallValue(arena, arena.Child(id, 0));
       const Result exponent = base ? SmallValue(arena, arena.Child(id, 1)) : std::nullopt;
       return exponent ? Power(*base, *exponent) : std::nullopt;

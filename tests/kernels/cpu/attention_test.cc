@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "kernels/reference.h"
 
@@ -72,20 +73,31 @@ INSTANTIATE_TEST_SUITE_P(Shapes, AttentionShapes,
                                          Case{5, {1, 28, 20, true}}, Case{20, {1, 64, 48, true}},
                                          Case{4, {2, 20, 16, true}}));
 
-TEST_P(AttentionShapes, PrefillDecodeAndReferenceAgreeBitForBit) {
-  const auto [heads, layout] = GetParam();
-  const int64_t length = 77, stride = layout.key_dim + 3, ldo = heads * layout.value_dim;
-  const float scale = 0.3f;
-  const PagedSequence sequence(layout, length);
-  std::mt19937 generator(4);
-  std::normal_distribution<float> normal;
-  std::vector<float> q(static_cast<size_t>(length * heads * stride));
-  for (float& value : q) value = normal(generator);
-  std::vector<AttentionRow> rows;
-  for (int64_t t = 0; t < length; ++t) rows.push_back({sequence.blocks.data(), t + 1});
+// Queries of one sequence, each of which sees the first `lengths[i]` tokens.
+struct Queries {
+  const PagedSequence& sequence;
+  int64_t heads, stride;
+  std::vector<int64_t> lengths;
+  std::vector<float> q;
 
-  const auto run = [&](const std::vector<AttentionBundle>& bundles, Isa isa, int threads) {
-    std::vector<float> out(static_cast<size_t>(length * ldo));
+  static constexpr float kScale = 0.3f;
+
+  Queries(const PagedSequence& from, int64_t num_heads, std::vector<int64_t> seen)
+      : sequence(from),
+        heads(num_heads),
+        stride(from.layout.key_dim + 3),
+        lengths(std::move(seen)),
+        q(lengths.size() * static_cast<size_t>(heads * stride)) {
+    std::mt19937 generator(4);
+    std::normal_distribution<float> normal;
+    for (float& value : q) value = normal(generator);
+  }
+
+  std::vector<float> Run(const std::vector<AttentionBundle>& bundles, Isa isa, int threads) const {
+    std::vector<AttentionRow> rows;
+    for (const int64_t length : lengths) rows.push_back({sequence.blocks.data(), length});
+    const int64_t ldo = heads * sequence.layout.value_dim;
+    std::vector<float> out(lengths.size() * static_cast<size_t>(ldo));
     ThreadPool pool(threads);
     AttentionScratch scratch;
     Attention(pool, OpsFor(isa),
@@ -93,7 +105,7 @@ TEST_P(AttentionShapes, PrefillDecodeAndReferenceAgreeBitForBit) {
                .cache = sequence.cache.data(),
                .block_stride = sequence.layout.block_floats(),
                .num_heads = heads,
-               .scale = scale,
+               .scale = kScale,
                .q = q.data(),
                .ldq = heads * stride,
                .q_stride = stride,
@@ -103,25 +115,58 @@ TEST_P(AttentionShapes, PrefillDecodeAndReferenceAgreeBitForBit) {
                .bundles = &bundles},
               scratch);
     return out;
-  };
-  std::vector<AttentionBundle> one_by_one;
-  for (int64_t t = 0; t < length; ++t) one_by_one.push_back({t, 1, 0});
-
-  std::vector<float> expected;
-  const int64_t group = heads / layout.kv_heads;
-  for (int64_t t = 0; t < length; ++t) {
-    for (int64_t head = 0; head < heads; ++head) {
-      const std::vector<float> out =
-          sequence.Expected(q.data() + (t * heads + head) * stride, head / group, t + 1, scale);
-      expected.insert(expected.end(), out.begin(), out.end());
-    }
   }
+
+  std::vector<float> Expected() const {
+    std::vector<float> expected;
+    const int64_t group = heads / sequence.layout.kv_heads;
+    for (int64_t row = 0; row < std::ssize(lengths); ++row) {
+      for (int64_t head = 0; head < heads; ++head) {
+        const std::vector<float> out =
+            sequence.Expected(q.data() + (row * heads + head) * stride, head / group,
+                              lengths[static_cast<size_t>(row)], kScale);
+        expected.insert(expected.end(), out.begin(), out.end());
+      }
+    }
+    return expected;
+  }
+
+  std::vector<AttentionBundle> OneByOne() const {
+    std::vector<AttentionBundle> bundles;
+    for (int64_t row = 0; row < std::ssize(lengths); ++row) bundles.push_back({row, 1, 0});
+    return bundles;
+  }
+};
+
+TEST_P(AttentionShapes, PrefillDecodeAndReferenceAgreeBitForBit) {
+  const auto [heads, layout] = GetParam();
+  const PagedSequence sequence(layout, 77);
+  std::vector<int64_t> lengths;
+  for (int64_t t = 1; t <= 77; ++t) lengths.push_back(t);
+  const Queries queries(sequence, heads, lengths);
+  const std::vector<float> expected = queries.Expected();
   for (const Isa isa : AvailableIsas()) {
     for (const int threads : {1, 2, 7}) {  // more threads than bundles split the heads
-      EXPECT_EQ(run(one_by_one, isa, threads), expected) << IsaName(isa);
-      EXPECT_EQ(run({{0, 40, 2}, {40, 37, 3}}, isa, threads), expected) << IsaName(isa);
-      EXPECT_EQ(run({{0, 64, 0}, {64, 13, 2}}, isa, threads), expected) << IsaName(isa);
-      EXPECT_EQ(run({{0, 77, 3}}, isa, threads), expected) << IsaName(isa);
+      EXPECT_EQ(queries.Run(queries.OneByOne(), isa, threads), expected) << IsaName(isa);
+      EXPECT_EQ(queries.Run({{0, 40, 2}, {40, 37, 3}}, isa, threads), expected) << IsaName(isa);
+      EXPECT_EQ(queries.Run({{0, 64, 0}, {64, 13, 2}}, isa, threads), expected) << IsaName(isa);
+      EXPECT_EQ(queries.Run({{0, 77, 3}}, isa, threads), expected) << IsaName(isa);
+    }
+  }
+}
+
+// Contexts that end before, at and after the ends of chains of 256 positions; what rows share ends
+// within a chain, between two, or nowhere.
+TEST_P(AttentionShapes, LongContextsAgreeBitForBitHoweverTheyAreBundled) {
+  const auto [heads, layout] = GetParam();
+  const PagedSequence sequence(layout, 700);
+  const Queries queries(sequence, heads, {700, 1, 255, 256, 257, 288, 512, 513, 700});
+  const std::vector<float> expected = queries.Expected();
+  for (const Isa isa : AvailableIsas()) {
+    EXPECT_EQ(queries.Run(queries.OneByOne(), isa, 2), expected) << IsaName(isa);
+    for (const int64_t shared : {0, 3, 8, 9, 16, 22}) {
+      EXPECT_EQ(queries.Run({{0, 9, shared}}, isa, 1), expected) << IsaName(isa) << " " << shared;
+      EXPECT_EQ(queries.Run({{0, 4, shared}, {4, 5, shared}}, isa, 2), expected) << IsaName(isa);
     }
   }
 }

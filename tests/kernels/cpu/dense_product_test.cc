@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <thread>
@@ -56,16 +57,20 @@ struct Case {
     return result;
   }
 
-  // One chain of fused multiply-adds for each element; nothing else is written.
+  // For each element chains of 256 fused multiply-adds, added up in order; nothing else is written.
   std::vector<float> Expected() const {
     std::vector<float> result = out;
     for (int64_t i = 0; i < product.rows; ++i) {
       for (int64_t j = 0; j < product.columns; ++j) {
         float& sum = result[static_cast<size_t>(i * product.out_row + j)];
         if (!product.accumulate) sum = 0;
-        for (int64_t k = 0; k < product.depth; ++k) {
-          sum = std::fma(product.a[i * product.a_row + k * product.a_column],
-                         product.b[j * product.b_row + k * product.b_column], sum);
+        for (int64_t first = 0; first < product.depth; first += 256) {
+          float chain = 0;
+          for (int64_t k = first; k < std::min(first + 256, product.depth); ++k) {
+            chain = std::fma(product.a[i * product.a_row + k * product.a_column],
+                             product.b[j * product.b_row + k * product.b_column], chain);
+          }
+          sum = sum + chain;
         }
       }
     }
@@ -76,9 +81,10 @@ struct Case {
   DenseProduct product;
 };
 
-TEST(DenseProduct, EqualsTheChainOfFmasBitForBitForAllShapesStridesThreadsAndInstructionSets) {
-  const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},   {130, 33, 40},
-                               {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}};
+TEST(DenseProduct, EqualsTheSumOfChainsBitForBitForAllShapesStridesThreadsAndInstructionSets) {
+  const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
+                               {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
+                               {4, 700, 20}, {3, 1025, 18}};
   for (const auto& [rows, depth, columns] : shapes) {
     for (const int layout : {0, 1, 2, 3}) {
       for (const bool accumulate : {false, true}) {
@@ -93,6 +99,27 @@ TEST(DenseProduct, EqualsTheChainOfFmasBitForBitForAllShapesStridesThreadsAndIns
         }
       }
     }
+  }
+}
+
+// The gradient of a vocabulary's head comes in such pieces.
+TEST(DenseProduct, AccumulatesPiecesOfWholeChainsToTheBitsOfTheWhole) {
+  Case c(9, 1300, 21, true, true);
+  const std::vector<float> expected = c.Expected();
+  const DenseProduct whole = c.product;
+  for (const int64_t piece : {256, 512, 768}) {
+    std::vector<float> result = c.out;
+    for (int64_t k = 0; k < whole.depth; k += piece) {
+      DenseProduct p = whole;
+      p.a += k * p.a_column;
+      p.b += k * p.b_column;
+      p.depth = std::min(piece, whole.depth - k);
+      p.accumulate = k > 0;
+      p.out = result.data();
+      std::vector<float> scratch(static_cast<size_t>(DenseScratchFloats({&p, 1})));
+      MultiplyDense({&p, 1}, BestOps(), scratch.data(), OneByOne);
+    }
+    EXPECT_EQ(result, expected) << "pieces of " << piece;
   }
 }
 

@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
+
 namespace cohort::kernels {
 namespace {
 
@@ -26,7 +28,7 @@ Picked Pick(const GateRule& rule, const std::vector<float>& logits,
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 TEST(Gate, PicksByBiasedScoreAndWeighsByTheScoreItself) {
-  const Picked out = Pick({.num_experts = 4, .experts_per_token = 2, .routed_scaling = 2.5f},
+  const Picked out = Pick({.num_experts = 4, .experts_per_token = 2, .routed_scaling = 2.5},
                           {0.0f, 1.0f, -1.0f, 2.0f}, {0.0f, 0.0f, 1.0f, -5.0f});
   EXPECT_EQ(out.experts, (std::vector<int32_t>{2, 1}));  // 0.269 + 1, then 0.731
   const double first = Sigmoid(-1), second = Sigmoid(1);
@@ -35,7 +37,7 @@ TEST(Gate, PicksByBiasedScoreAndWeighsByTheScoreItself) {
 }
 
 TEST(Gate, BreaksTiesOfExpertsByTheLowestIndex) {
-  const Picked out = Pick({.num_experts = 5, .experts_per_token = 3, .normalize = false},
+  const Picked out = Pick({.num_experts = 5, .experts_per_token = 3, .normalize_weights = false},
                           std::vector<float>(5, 0.25f));
   EXPECT_EQ(out.experts, (std::vector<int32_t>{0, 1, 2}));
   EXPECT_NEAR(out.weights[0], Sigmoid(0.25), 1e-6);
@@ -48,7 +50,7 @@ TEST(Gate, TakesTheSoftmaxOverAllExperts) {
   EXPECT_EQ(out.experts, (std::vector<int32_t>{2, 1}));
   EXPECT_NEAR(out.weights[0], 4.0 / 7, 1e-6);
   EXPECT_NEAR(out.weights[1], 3.0 / 7, 1e-6);
-  rule.normalize = false;
+  rule.normalize_weights = false;
   out = Pick(rule, logits);
   EXPECT_NEAR(out.weights[0], 4.0 / 8, 1e-6);
   EXPECT_NEAR(out.weights[1], 3.0 / 8, 1e-6);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -67,33 +68,86 @@ TEST(Isa, LargestLogitIsNotFiniteWhenAnyLogitIsNot) {
   }
 }
 
-TEST(Isa, DotEqualsTheSumInLanesWhateverItsRowsAndTokens) {
-  constexpr int64_t kPanels = 3, kDepth = kPanels * 16, kMostTokens = 32, kRows = 14;
-  std::vector<float> a(kRows * kDepth), w(kMostTokens * kDepth), panels(w.size());
+void ExpectDotsInLanes(int64_t num_panels, const std::vector<int64_t>& counts) {
+  constexpr int64_t kMostTokens = 32, kRows = 14;
+  const int64_t depth = num_panels * 16;
+  std::vector<float> a(static_cast<size_t>(kRows * depth)),
+      w(static_cast<size_t>(kMostTokens * depth)), panels(w.size());
   for (size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<float>(3 * i + 1));
   for (size_t i = 0; i < w.size(); ++i) w[i] = std::cos(static_cast<float>(5 * i + 2));
   for (int64_t token = 0; token < kMostTokens; ++token) {
-    for (int64_t k = 0; k < kDepth; ++k) {
+    for (int64_t k = 0; k < depth; ++k) {
       panels[static_cast<size_t>((k / 16 * kMostTokens + token) * 16 + k % 16)] =
-          w[static_cast<size_t>(token * kDepth + k)];
+          w[static_cast<size_t>(token * depth + k)];
     }
   }
   for (const Isa isa : AvailableIsas()) {
     for (int64_t rows = 1; rows <= kRows; ++rows) {
-      for (const int64_t tokens : {1, 2, 3, 4, 7, 8, 13, 32}) {
+      for (const int64_t tokens : counts) {
         std::vector<float> c(static_cast<size_t>(rows * tokens));
         OpsFor(isa).dot({.a = a.data(),
-                         .lda = kDepth,
+                         .lda = depth,
                          .rows = rows,
                          .panels = panels.data(),
                          .panel_stride = kMostTokens * 16,
-                         .num_panels = kPanels,
+                         .num_panels = num_panels,
                          .tokens = tokens,
                          .c = c.data(),
                          .ldc = tokens});
-        EXPECT_EQ(c, ReferenceLaneProduct(a, w, rows, tokens, kDepth))
+        EXPECT_EQ(c, ReferenceLaneProduct(a, w, rows, tokens, depth))
             << IsaName(isa) << ", " << rows << " rows, " << tokens << " tokens";
       }
+    }
+  }
+}
+
+TEST(Isa, DotEqualsTheSumInLanesWhateverItsRowsAndTokens) {
+  ExpectDotsInLanes(3, {1, 2, 3, 4, 7, 8, 13, 32});
+  ExpectDotsInLanes(520, {1, 5});
+}
+
+// Sums in 16 lanes whose chains have 256 terms, as ops.h defines them.
+float LaneSum(const std::vector<float>& a, const std::vector<float>& b) {
+  float lanes[16] = {};
+  for (size_t first = 0; first < a.size(); first += 256 * 16) {
+    float chains[16] = {};
+    for (size_t i = first; i < std::min(first + 256 * 16, a.size()); ++i) {
+      chains[i % 16] = std::fma(a[i], b[i], chains[i % 16]);
+    }
+    for (int lane = 0; lane < 16; ++lane) lanes[lane] += chains[lane];
+  }
+  for (int half = 8; half > 0; half /= 2) {
+    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+  }
+  return lanes[0];
+}
+
+TEST(Isa, SumsOverARowAreSumsOfChainsInLanes) {
+  for (const size_t size : {45, 4096, 4097, 9000, 70'003}) {
+    std::vector<float> x(size), e(size), z(size), p(size), normed(size);
+    const std::vector<float> ones(size, 1.0f);
+    for (size_t i = 0; i < size; ++i) x[i] = std::sin(static_cast<float>(3 * i + 1));
+    const auto n = static_cast<int64_t>(size);
+    for (const Isa isa : AvailableIsas()) {
+      const Ops& ops = OpsFor(isa);
+      SCOPED_TRACE(testing::Message() << IsaName(isa) << ", " << size);
+      const float sum_of_e = ops.exp_scaled(x.data(), 0.7f, 1.5f, n, e.data());
+      EXPECT_EQ(sum_of_e, LaneSum(e, ones));
+      for (size_t i = 0; i < size; ++i) z[i] = x[i] / 0.7f - 1.5f;
+      float sum, weighted_sum;
+      ops.softmax_sums(x.data(), 0.7f, 1.5f, n, &sum, &weighted_sum);
+      EXPECT_EQ(sum, LaneSum(e, ones));
+      EXPECT_EQ(weighted_sum, LaneSum(z, e));
+      p = x;
+      const float total = ops.softmax_exp(p.data(), 2.0f, n);
+      EXPECT_EQ(total, LaneSum(p, ones));
+      std::vector<float> gradient = x;
+      e = p;
+      ops.softmax_gradient(e.data(), gradient.data(), total, 1.0f, n);
+      EXPECT_EQ(gradient[3], e[3] * (x[3] - LaneSum(e, x)));
+      ops.rms_norm(x.data(), ones.data(), 1e-5f, n, normed.data());
+      const float mean = LaneSum(x, x) / static_cast<float>(size);
+      EXPECT_EQ(normed[3], x[3] * (1.0f / std::sqrt(mean + 1e-5f)));
     }
   }
 }

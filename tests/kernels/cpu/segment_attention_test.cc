@@ -6,6 +6,8 @@
 #include <random>
 #include <thread>
 
+#include "kernels/reference.h"
+
 namespace cohort::kernels {
 namespace {
 
@@ -170,10 +172,58 @@ TEST(SegmentAttention, GivesTheSameBitsOnAnyThreadsAndInstructionSet) {
 
 TEST(SegmentAttention, ASharedPromptGivesTheBitsOfACopyForEachCompletion) {
   const Shape shape = Shapes()[0];
-  Case shared(shape, {{0, 30}, {30, 50, 0, 30}}), whole(shape, {{0, 80}});
-  const Results a = shared.Run(BestOps(), OneByOne), b = whole.Run(BestOps(), OneByOne);
-  EXPECT_EQ(a[0], b[0]) << "out";
-  EXPECT_EQ(a[1], b[1]) << "the queries' gradient";
+  for (const int64_t prompt : {30, 255, 256, 300}) {
+    const int64_t rows = prompt + 290;
+    Case shared(shape, {{0, prompt}, {prompt, 290, 0, prompt}}), whole(shape, {{0, rows}});
+    const Results a = shared.Run(BestOps(), OneByOne), b = whole.Run(BestOps(), OneByOne);
+    EXPECT_EQ(a[0], b[0]) << "out";
+    EXPECT_EQ(a[1], b[1]) << "the queries' gradient";
+  }
+}
+
+// A prompt of 300 with completions of 290 and 3: sums of more than one chain.
+std::vector<AttentionSegment> LongSegments() {
+  return {{0, 300}, {300, 290, 0, 300}, {590, 3, 0, 300}};
+}
+
+TEST(SegmentAttention, OfLongSegmentsEqualsTheFormulasAndTheScalarBits) {
+  const Case c({2, 1, 7, 20}, LongSegments());
+  const Results scalar = c.Run(OpsFor(Isa::kScalar), OneByOne), expected = c.Expected();
+  for (size_t r = 0; r < scalar.size(); ++r) {
+    for (size_t i = 0; i < scalar[r].size(); ++i) {
+      ASSERT_NEAR(scalar[r][i], expected[r][i], 2e-5) << "result " << r << " element " << i;
+    }
+  }
+  for (const Isa isa : AvailableIsas()) {
+    EXPECT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), scalar) << IsaName(isa);
+  }
+}
+
+// The decoder's attention equals the same reference (attention_test.cc).
+TEST(SegmentAttention, OfLongSegmentsHasTheBitsOfTheReference) {
+  const Shape shape{2, 1, 7, 20};
+  const Case c(shape, LongSegments());
+  const std::vector<double> out = c.Run(BestOps(), OneByOne)[0];
+  for (const AttentionSegment& segment : c.segments) {
+    for (int64_t i = 0; i < segment.length; ++i) {
+      std::vector<float> keys, values;
+      const auto see = [&](int64_t row) {
+        keys.insert(keys.end(), c.k.data() + row * 7, c.k.data() + row * 7 + 7);
+        values.insert(values.end(), c.v.data() + row * 20, c.v.data() + row * 20 + 20);
+      };
+      for (int64_t j = 0; j < segment.prefix_length; ++j) see(segment.prefix_first + j);
+      for (int64_t j = 0; j <= i; ++j) see(segment.first + j);
+      for (int64_t head = 0; head < 2; ++head) {
+        const int64_t at = (segment.first + i) * 2 + head;
+        const std::vector<float> q(c.q.data() + at * 7, c.q.data() + at * 7 + 7);
+        const std::vector<float> scores =
+            ReferenceProduct(q, keys, 1, segment.prefix_length + i + 1, 7);
+        const std::vector<float> expected = ReferenceAttention(scores, c.args.scale, values);
+        ASSERT_EQ(std::vector<float>(out.data() + at * 20, out.data() + at * 20 + 20), expected)
+            << "row " << segment.first + i << " head " << head;
+      }
+    }
+  }
 }
 
 }  // namespace

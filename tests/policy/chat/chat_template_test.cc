@@ -43,7 +43,7 @@ TEST(ChatTemplate, RendersWhatJinja2Renders) {
     const ChatTemplate::MarkedText marked = render();
     EXPECT_EQ(marked.text, row["text"].get<std::string>()) << row["name"];
     Json generated = Json::array();
-    for (const ChatTemplate::Span& span : marked.generated) {
+    for (const ChatTemplate::GeneratedSpan& span : marked.generated) {
       generated.push_back(marked.text.substr(span.begin, span.end - span.begin));
     }
     EXPECT_EQ(generated, row["generated"]) << row["name"];

@@ -27,18 +27,18 @@ TEST_P(FamilyConfig, IsReadAlikeFromTransformers4And5) {
 }
 
 TEST_P(FamilyConfig, IsReadAsItWasWritten) {
-  const json written = ConfigToJson(golden_.config, "float32");
+  const json written = ConfigToJson(golden_.config, Dtype::kFloat32);
   EXPECT_EQ(ParseConfig(written, "config.json"), golden_.config);
 }
 
 TEST(Config, AnnouncesMultiTokenPredictionLayers) {
   ModelConfig config = ReadFamilyGolden("deepseek_v3").config;
   config.num_mtp_layers = 2;
-  EXPECT_EQ(ParseConfig(ConfigToJson(config, "float32"), "config.json"), config);
+  EXPECT_EQ(ParseConfig(ConfigToJson(config, Dtype::kFloat32), "config.json"), config);
 }
 
 TEST_P(FamilyConfig, IsWrittenWithTheValuesOfBothVersions) {
-  const json written = ConfigToJson(golden_.config, "float32");
+  const json written = ConfigToJson(golden_.config, Dtype::kFloat32);
   for (const json& from : {golden_.config_4, golden_.expected.at("config")}) {
     for (const auto& [key, value] : from.items()) {
       if (!written.contains(key) || key == "num_nextn_predict_layers") continue;

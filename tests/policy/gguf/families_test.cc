@@ -8,10 +8,11 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "policy/gguf/gguf.h"
+#include "base/temporary_folder.h"
+#include "policy/gguf/config.h"
+#include "policy/gguf/weights.h"
 #include "tests/policy/family_golden.h"
 #include "tests/policy/gguf/bytes.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -199,7 +200,7 @@ class GgufFamilies : public ::testing::TestWithParam<std::string> {
 
   FamilyGolden golden_ = ReadFamilyGolden(GetParam());
   WeightMap weights_;
-  rl::TemporaryFolder folder_;
+  rl::base::TemporaryFolder folder_;
   const GgufFile& file() {
     static thread_local std::optional<GgufFile> file;
     return file.emplace(folder_.path() / "model.gguf");
@@ -218,16 +219,16 @@ TEST_P(GgufFamilies, HaveTheConfigOfTheirHuggingFaceFolder) {
   found.bos_id = golden_.config.bos_id;  // the tokenizer's, which this file lacks
   found.eos_ids = golden_.config.eos_ids;
   if (GetParam() == "mixtral") found.ffn_width = golden_.config.ffn_width;
-  EXPECT_EQ(ConfigToJson(found, "float32"), ConfigToJson(golden_.config, "float32"));
+  EXPECT_EQ(ConfigToJson(found, Dtype::kFloat32), ConfigToJson(golden_.config, Dtype::kFloat32));
   EXPECT_TRUE(found == golden_.config);
 }
 
 TEST_P(GgufFamilies, HaveTheWeightsOfTheirHuggingFaceFolder) {
   const GgufFile gguf = file();
   const ModelConfig config = GgufConfig(gguf);
-  const WeightMap found = GgufWeights(gguf, config, at::kFloat).TakeAll();
+  const WeightMap found = GgufWeights(gguf, config, Dtype::kFloat32).TakeAll();
   ASSERT_EQ(found.size(), weights_.size());
-  GgufWeights one_by_one(gguf, config, at::kFloat);
+  GgufWeights one_by_one(gguf, config, Dtype::kFloat32);
   for (const auto& [name, weight] : weights_) {
     EXPECT_TRUE(at::equal(found.at(name), weight)) << name;
     if (name.find(".experts.") == std::string::npos) continue;
@@ -238,11 +239,11 @@ TEST_P(GgufFamilies, HaveTheWeightsOfTheirHuggingFaceFolder) {
 }
 
 std::string ErrorOf(const GgufBytes& metadata, const Tensors& tensors) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write("model.gguf", FileOf(metadata, tensors));
   try {
     const GgufFile file(folder.path() / "model.gguf");
-    GgufWeights(file, GgufConfig(file), at::kFloat);
+    GgufWeights(file, GgufConfig(file), Dtype::kFloat32);
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     return std::string(error.what()) + " | " + error.hint();

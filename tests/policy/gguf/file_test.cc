@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "tests/policy/gguf/bytes.h"
 #include "tests/policy/refused_file.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -113,7 +113,7 @@ TEST(GgufRules, ATensorIsAligned) {
 }
 
 TEST(GgufRules, TypedMetadataIsRefusedByItsKey) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   GgufBytes bytes;
   bytes.Text("a", "x").Bool("b", true);
   const GgufFile file(folder.Write("f", bytes.str()));

@@ -1,15 +1,16 @@
 // The tokenizers of GGUF files against what Hugging Face tokenizers gives for the same ones.
 
+#include "policy/gguf/tokenizer.h"
+
 #include <gtest/gtest.h>
 
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/gguf/gguf.h"
+#include "base/temporary_folder.h"
 #include "policy/gguf/pre_tokenizer.h"
 #include "policy/gguf/sentencepiece_merges.h"
 #include "tests/policy/gguf/bytes.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -21,7 +22,7 @@ const std::string kGolden = COHORT_GOLDEN_DIR "/policy_text/";
 constexpr int kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6;
 
 TokenizerSpec Read(const GgufBytes& bytes) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write("model.gguf", bytes.str());
   return GgufTokenizer(GgufFile(folder.path() / "model.gguf"));
 }

@@ -5,11 +5,11 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "policy/lora/lora.h"
+#include "base/temporary_folder.h"
+#include "policy/lora/peft.h"
 #include "policy/weights/safetensors.h"
 #include "tests/policy/golden_model.h"
 #include "tests/policy/transformer/golden_gradients.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -83,11 +83,11 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
 
 TEST_P(ExpertLora, IsMergedFromItsFolder) {
   const at::NoGradGuard no_grad;
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   WeightMap weights = FamilyGoldenWeights(golden_.config);
   const WeightMap before = weights;
-  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, weights);
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
   for (const auto& [name, weight] : MergedWeights(policy_)) {
     EXPECT_TRUE(at::equal(weights.at(name), weight)) << name;
   }
@@ -102,29 +102,30 @@ TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
   const at::NoGradGuard no_grad;
   const auto peft = nlohmann::json::parse(base::ReadFile(
       std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".peft.json"));
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write("adapter_config.json", peft.at("adapter_config").dump());
   std::vector<NamedTensor> tensors;
   for (const auto& [name, shape] : peft.at("tensors").items()) {
-    tensors.push_back({name, DrawFromName(name, shape.get<std::vector<int64_t>>()), at::kFloat});
+    tensors.push_back(
+        {name, DrawFromName(name, shape.get<std::vector<int64_t>>()), Dtype::kFloat32});
   }
   WriteSafetensors(folder.path() / "adapter_model.safetensors", tensors);
   WeightMap weights = FamilyGoldenWeights(golden_.config);
-  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, weights);
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
   expected_["sequences"] = peft.at("sequences");
   Transformer merged = MakeTransformer(golden_.config, weights);
   EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
 }
 
 TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write(
       "adapter_config.json",
       R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_parameters": ["down_proj"]})");
   const std::string module = "base_model.model.model.layers.1.mlp.experts.";
   WriteSafetensors(folder.path() / "adapter_model.safetensors",
-                   {{module + "lora_A.weight", at::ones({8, 7}), at::kFloat},
-                    {module + "lora_B.weight", at::ones({9, 8}), at::kFloat}});
+                   {{module + "lora_A.weight", at::ones({8, 7}), Dtype::kFloat32},
+                    {module + "lora_B.weight", at::ones({9, 8}), Dtype::kFloat32}});
   try {
     ReadLoraAdapter(folder.path(), golden_.config);
     FAIL() << "no error";
@@ -136,7 +137,7 @@ TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
 }
 
 TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));
@@ -205,7 +206,7 @@ TEST(MergeLora, RefusesAnAdapterOfAnotherModelNamingTheNearestLayer) {
   adapter.weights["model.layers.0.block_sparse_moe.experts.0.w9.lora_A.weight"] = at::ones({1, 32});
   adapter.weights["model.layers.0.block_sparse_moe.experts.0.w9.lora_B.weight"] = at::ones({40, 1});
   try {
-    MergeLora(adapter, golden.config, weights);
+    MergeLora(adapter, golden.config, &weights);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("experts.0.w9 has no weight in this model; did you"),

@@ -4,8 +4,9 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
+#include "policy/lora/peft.h"
 #include "tests/policy/golden_model.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -103,7 +104,7 @@ TEST_P(Lora, MergedWeightsGiveTheSameLogprobs) {
 TEST_P(Lora, ComesBackFromItsFolder) {
   const at::NoGradGuard no_grad;
   Transformer policy = Adapted(golden_, kConfig);
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteLoraAdapter({kConfig, LoraWeights(policy)}, golden_.config, "some/model",
                    folder.path() / "adapter");
   const LoraAdapter back = ReadLoraAdapter(folder.path() / "adapter", golden_.config);
@@ -114,7 +115,7 @@ TEST_P(Lora, ComesBackFromItsFolder) {
   LoadLoraWeights(again, back.weights);
   EXPECT_TRUE(at::equal(Logprobs(again, golden_), Logprobs(policy, golden_)));
   WeightMap weights = golden_.weights;
-  MergeLora(back, golden_.config, weights);
+  MergeLora(back, golden_.config, &weights);
   for (const auto& [name, weight] : MergedWeights(policy)) {
     EXPECT_LT(LargestDifference(weights.at(name), weight), 1e-6) << name;
   }
@@ -125,7 +126,7 @@ TEST_P(Lora, ComesBackFromItsFolder) {
 TEST(LoraAdapter, HasTheNamesOfPeft) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   Transformer policy = Adapted(golden, {.rank = 2, .alpha = 4, .targets = {kAllLinear}});
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteLoraAdapter({{.rank = 2, .alpha = 4, .targets = {kAllLinear}}, LoraWeights(policy)},
                    golden.config, "base", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
@@ -183,7 +184,7 @@ TEST(LoraAdapter, RefusesATargetThatNamesNoLinearLayer) {
 // peft/utils/other.py, get_pattern_key: a pattern names the end of a module's name, from a dot on.
 TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write(
       "adapter_config.json",
       R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "v_proj"],
@@ -192,10 +193,10 @@ TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
   const std::string layer = "base_model.model.model.layers.1.self_attn.";
   const auto write = [&](int64_t rank) {
     WriteSafetensors(folder.path() / "adapter_model.safetensors",
-                     {{layer + "q_proj.lora_A.weight", at::ones({rank, 16}), at::kFloat},
-                      {layer + "q_proj.lora_B.weight", at::ones({16, rank}), at::kFloat},
-                      {layer + "v_proj.lora_A.weight", at::ones({2, 16}), at::kFloat},
-                      {layer + "v_proj.lora_B.weight", at::ones({8, 2}), at::kFloat}});
+                     {{layer + "q_proj.lora_A.weight", at::ones({rank, 16}), Dtype::kFloat32},
+                      {layer + "q_proj.lora_B.weight", at::ones({16, rank}), Dtype::kFloat32},
+                      {layer + "v_proj.lora_A.weight", at::ones({2, 16}), Dtype::kFloat32},
+                      {layer + "v_proj.lora_B.weight", at::ones({8, 2}), Dtype::kFloat32}});
   };
   write(3);
   const LoraAdapter adapter = ReadLoraAdapter(folder.path(), golden.config);
@@ -209,12 +210,12 @@ TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
 
 TEST(LoraAdapter, RefusesHalfAnAdapter) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   folder.Write("adapter_config.json",
                R"({"peft_type": "LORA", "r": 2, "target_modules": "q_proj"})");
   WriteSafetensors(folder.path() / "adapter_model.safetensors",
                    {{"base_model.model.model.layers.1.self_attn.q_proj.lora_A.weight",
-                     at::ones({2, 16}), at::kFloat}});
+                     at::ones({2, 16}), Dtype::kFloat32}});
   try {
     ReadLoraAdapter(folder.path(), golden.config);
     FAIL() << "no error";
@@ -233,7 +234,7 @@ TEST(LoraAdapter, RefusesWhatPeftDoesAndItDoesNot) {
                                                        {"peft_type", R"("IA3")"},
                                                        {"modules_to_save", R"(["lm_head"])"}};
   for (const auto& [key, value] : cases) {
-    const rl::TemporaryFolder folder;
+    const rl::base::TemporaryFolder folder;
     nlohmann::json config = {
         {"peft_type", "LORA"}, {"r", 2}, {"lora_alpha", 4}, {"target_modules", {"q_proj"}}};
     config[key] = nlohmann::json::parse(value);

@@ -4,9 +4,9 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "policy/model.h"
 #include "tests/policy/golden_model.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -60,8 +60,8 @@ TEST(Fp8Folder, OfDeepSeeksFormGivesTheLogprobsOfTransformers) {
 
 TEST(Fp8Folder, IsWrittenAsItWasRead) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::TemporaryFolder folder;
-  SaveModel(ModelOf(golden), folder.path(), at::kFloat8_e4m3fn);
+  const rl::base::TemporaryFolder folder;
+  SaveModel(ModelOf(golden), folder.path(), Dtype::kFloat8E4m3);
   const SafetensorsFile written(folder.path() / "model.safetensors");
   const SafetensorsFile published(golden.folder / "model.safetensors");
   ASSERT_EQ(written.entries().size(), published.entries().size());
@@ -69,9 +69,10 @@ TEST(Fp8Folder, IsWrittenAsItWasRead) {
     ASSERT_TRUE(written.entries().contains(name)) << name;
     const SafetensorsEntry& own = written.entries().at(name);
     EXPECT_EQ(own.shape, entry.shape) << name;
-    EXPECT_EQ(own.dtype, entry.dtype == "F8_E8M0" ? "F32" : entry.dtype) << name;
+    EXPECT_EQ(own.dtype, entry.dtype == Dtype::kFloat8E8m0 ? Dtype::kFloat32 : entry.dtype) << name;
   }
-  const WeightMap again = HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+  const WeightMap again =
+      HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
   for (const auto& [name, weight] : golden.weights) {
     EXPECT_LE(RelativeDifference(again.at(name), weight), 1.0 / 16) << name;
   }
@@ -79,8 +80,8 @@ TEST(Fp8Folder, IsWrittenAsItWasRead) {
 
 TEST(Fp8Folder, StatesItsQuantizationAndIsReadBack) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::TemporaryFolder folder;
-  SaveModel(ModelOf(golden), folder.path(), at::kFloat8_e4m3fn);
+  const rl::base::TemporaryFolder folder;
+  SaveModel(ModelOf(golden), folder.path(), Dtype::kFloat8E4m3);
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "config.json"));
   EXPECT_EQ(config.at("torch_dtype"), "bfloat16");
   const nlohmann::json& quantization = config.at("quantization_config");
@@ -98,7 +99,7 @@ TEST(Fp8Folder, MayHoldItsExpertsFused) {
   std::vector<NamedTensor> tensors;
   for (auto& [name, weight] : expected) {
     if (name.find(".experts.") == std::string::npos) {
-      tensors.push_back({name, weight, at::kFloat});
+      tensors.push_back({name, weight, Dtype::kFloat32});
       continue;
     }
     std::vector<at::Tensor> values, scales;
@@ -109,25 +110,26 @@ TEST(Fp8Folder, MayHoldItsExpertsFused) {
       values.push_back(matrix.values.view(at::kByte));
       scales.push_back(matrix.scale_inv);
     }
-    tensors.push_back({name, at::stack(values).view(at::kFloat8_e4m3fn), at::kFloat8_e4m3fn});
-    tensors.push_back({Fp8ScaleName(name), at::stack(scales), at::kFloat});
+    tensors.push_back({name, at::stack(values).view(at::kFloat8_e4m3fn), Dtype::kFloat8E4m3});
+    tensors.push_back({Fp8ScaleName(name), at::stack(scales), Dtype::kFloat32});
     weight = back;
   }
   ASSERT_GT(tensors.size(), expected.size());
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteSafetensors(folder.path() / "model.safetensors", tensors);
-  const WeightMap read = HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+  const WeightMap read =
+      HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
   for (const auto& [name, weight] : expected) EXPECT_TRUE(at::equal(read.at(name), weight)) << name;
 }
 
 TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   WriteSafetensors(
       folder.path() / "model.safetensors",
-      {{"model.norm.weight", golden.weights.at("model.norm.weight"), at::kFloat8_e4m3fn}});
+      {{"model.norm.weight", golden.weights.at("model.norm.weight"), Dtype::kFloat8E4m3}});
   try {
-    HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+    HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
@@ -138,18 +140,18 @@ TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
 
 TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   const SafetensorsFile published(golden.folder / "model.safetensors");
   std::vector<NamedTensor> tensors;
   for (const auto& [name, entry] : published.entries()) {
     if (name == "model.layers.0.mlp.down_proj.weight_scale_inv") continue;
     const at::Tensor view = published.View(name);
     const bool exponents = view.scalar_type() == at::kFloat8_e8m0fnu;
-    tensors.push_back({name, view, exponents ? at::kFloat : view.scalar_type()});
+    tensors.push_back({name, view, exponents ? Dtype::kFloat32 : DtypeOfTorch(view.scalar_type())});
   }
   WriteSafetensors(folder.path() / "model.safetensors", tensors);
   try {
-    HuggingFaceWeights(folder.path(), golden.config, at::kFloat).TakeAll();
+    HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);

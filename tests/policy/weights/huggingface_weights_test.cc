@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "policy/weights/safetensors.h"
 #include "policy/weights/stored_tensors.h"
 #include "tests/policy/family_golden.h"
@@ -19,16 +20,9 @@ constexpr int64_t kOneShard = int64_t{1} << 30;
 
 class ModelFolder : public ::testing::TestWithParam<std::string> {
  protected:
-  ModelFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cohort-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder like " + pattern);
-    folder_ = pattern;
-  }
-  ~ModelFolder() override { std::filesystem::remove_all(folder_); }
-
   std::string RefusalOf(const ModelConfig& config) const {
     try {
-      HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+      HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage);
       return error.what();
@@ -36,15 +30,16 @@ class ModelFolder : public ::testing::TestWithParam<std::string> {
     return "no error";
   }
 
-  std::filesystem::path folder_;
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 using FamilyFolder = ModelFolder;
 
 TEST_P(FamilyFolder, HasTheTensorsThatTransformersWrites) {
   const FamilyGolden golden = ReadFamilyGolden(GetParam());
-  WriteHuggingFaceWeights(folder_, golden.config, FamilyGoldenWeights(golden.config), at::kFloat,
-                          kOneShard);
+  WriteHuggingFaceWeights(folder_, golden.config, FamilyGoldenWeights(golden.config),
+                          Dtype::kFloat32, kOneShard);
   nlohmann::json written = nlohmann::json::object();
   const SafetensorsFile file(folder_ / "model.safetensors");
   for (const auto& [name, entry] : file.entries()) {
@@ -56,8 +51,8 @@ TEST_P(FamilyFolder, HasTheTensorsThatTransformersWrites) {
 TEST_P(FamilyFolder, IsReadAsItWasWritten) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
-  WriteHuggingFaceWeights(folder_, config, weights, at::kFloat, /*max_shard_bytes=*/5000);
-  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+  WriteHuggingFaceWeights(folder_, config, weights, Dtype::kFloat32, /*max_shard_bytes=*/5000);
+  const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -67,9 +62,9 @@ TEST_P(FamilyFolder, IsReadWithExpertsLeftFused) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, at::kFloat});
+  for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, Dtype::kFloat32});
   WriteSafetensors(folder_ / "model.safetensors", tensors);
-  const WeightMap read = HuggingFaceWeights(folder_, config, at::kFloat).TakeAll();
+  const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
 
@@ -87,7 +82,7 @@ class DamagedFolder : public ModelFolder {
   }
   void Write() const {
     std::vector<NamedTensor> list;
-    for (const auto& [name, tensor] : tensors_) list.push_back({name, tensor, at::kFloat});
+    for (const auto& [name, tensor] : tensors_) list.push_back({name, tensor, Dtype::kFloat32});
     WriteSafetensors(folder_ / "model.safetensors", list);
   }
 
@@ -130,7 +125,7 @@ class MtpFolder : public ModelFolder {
   MtpFolder() { config_.num_mtp_layers = 2; }
   WeightMap Write() const {
     const WeightMap weights = FamilyGoldenWeights(config_);
-    WriteHuggingFaceWeights(folder_, config_, weights, at::kFloat, kOneShard);
+    WriteHuggingFaceWeights(folder_, config_, weights, Dtype::kFloat32, kOneShard);
     return weights;
   }
 
@@ -156,7 +151,7 @@ TEST_F(MtpFolder, HasTheNamesOfDeepSeeksMultiTokenPredictionModule) {
 TEST_F(MtpFolder, IsReadAsItWasWritten) {
   const WeightMap weights = Write();
   const WeightMap read =
-      HuggingFaceWeights(folder_, config_, at::kFloat, MtpLayers::kLoad).TakeAll();
+      HuggingFaceWeights(folder_, config_, Dtype::kFloat32, MtpLayers::kLoad).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
 }
@@ -164,7 +159,7 @@ TEST_F(MtpFolder, IsReadAsItWasWritten) {
 TEST_F(MtpFolder, IsReadWithoutItsMultiTokenPredictionLayersAndSaysSo) {
   Write();
   ::testing::internal::CaptureStderr();
-  const WeightMap weights = HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll();
+  const WeightMap weights = HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll();
   EXPECT_THAT(::testing::internal::GetCapturedStderr(),
               HasSubstr("tensors of multi-token-prediction layers"));
   EXPECT_NO_THROW(CheckWeights(WithoutMtpLayers(config_), weights, "the folder"));
@@ -178,9 +173,10 @@ TEST_F(MtpFolder, IsRefusedWhenTheConfigDoesNotAnnounceItsLayers) {
 
 TEST_F(MtpFolder, MayAnnounceLayersThatItDoesNotHold) {
   const ModelConfig without = WithoutMtpLayers(config_);
-  WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), at::kFloat, kOneShard);
+  WriteHuggingFaceWeights(folder_, without, FamilyGoldenWeights(without), Dtype::kFloat32,
+                          kOneShard);
   EXPECT_FALSE(HoldsMtpLayers(folder_, config_));
-  EXPECT_NO_THROW(HuggingFaceWeights(folder_, config_, at::kFloat).TakeAll());
+  EXPECT_NO_THROW(HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll());
   Write();
   EXPECT_TRUE(HoldsMtpLayers(folder_, config_));
 }

@@ -85,15 +85,15 @@ TEST(ModelSize, MeasuresAFolderInEveryDtype) {
   ModelConfig config = DeepSeekV3();
   const ModelSize size = MeasureModel(config);
   const int64_t biases = 58 * 256;  // e_score_correction_bias, fp32 in any
-  EXPECT_EQ(MeasureFolder(config, at::kFloat).total, 4 * size.total);
-  EXPECT_EQ(MeasureFolder(config, at::kBFloat16).total, 2 * size.total + 2 * biases);
+  EXPECT_EQ(MeasureFolder(config, Dtype::kFloat32).total, 4 * size.total);
+  EXPECT_EQ(MeasureFolder(config, Dtype::kBFloat16).total, 2 * size.total + 2 * biases);
   // One layer by hand: 18432 x 7168 is 144 x 56 blocks; kv_a has 576 rows, so 5 rows of blocks.
   config.num_layers = 1;
   const int64_t matrices = 1536 * 7168 + 24576 * 1536 + 576 * 7168 + 32768 * 512 + 7168 * 16384 +
                            3 * int64_t{18432} * 7168;
   const int64_t blocks = 12 * 56 + 192 * 12 + 5 * 56 + 256 * 4 + 56 * 128 + 3 * 144 * 56;
   const int64_t kept = MeasureModel(config).total - matrices;
-  EXPECT_EQ(MeasureFolder(config, at::kFloat8_e4m3fn).total, matrices + 4 * blocks + 2 * kept);
+  EXPECT_EQ(MeasureFolder(config, Dtype::kFloat8E4m3).total, matrices + 4 * blocks + 2 * kept);
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "tests/policy/refused_file.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -48,7 +48,7 @@ TEST(SafetensorsRules, AHeaderEndsInsideTheFile) {
 }
 
 TEST(SafetensorsRules, AHeaderHasAtMostAHundredMegabytes) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   const std::string path = folder.Write("f", WithHeader("{}", 0));
   std::filesystem::resize_file(path, 200'000'000);  // sparse
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -133,7 +133,7 @@ TEST(SafetensorsRules, TensorsEndWithTheFile) {
 }
 
 TEST(SafetensorsRules, ATensorThatIsNotThereIsNamedWithTheNearest) {
-  const rl::TemporaryFolder folder;
+  const rl::base::TemporaryFolder folder;
   const SafetensorsFile file(
       folder.Write("f", WithHeader("{" + Entry("weight", "U8", "1", "0,1") + "}", 1)));
   try {

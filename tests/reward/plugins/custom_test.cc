@@ -99,7 +99,8 @@ TEST(CustomReward, AHangIsKilledAtTheDeadlineWithWhatItStarted) {
   std::filesystem::copy_file(TestPlugin("misbehaves"), copy);
   {
     const auto grader = MakeGrader("custom", {{"path", copy.string()}});
-    EXPECT_EQ(CountProcesses(copy.filename()).in_plugin_hosts, 2) << "the plug-in and its keeper";
+    EXPECT_EQ(CountProcesses(copy.filename()).in_plugin_hosts, 2)
+        << "the plug-in and its supervisor";
     const auto start = steady_clock::now();
     const Grade grade = Act(*grader, "hang", 200);
     const auto took = steady_clock::now() - start;

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <thread>
 
+#include "base/durable_file.h"
+#include "base/temporary_folder.h"
 #include "reward/service/server.h"
 #include "tests/reward/client.h"
 #include "tests/reward/plugins/python_file.h"
@@ -43,18 +45,15 @@ class OwnTemporaryFolder {
   OwnTemporaryFolder() {
     const char* before = std::getenv("TMPDIR");
     if (before != nullptr) before_ = before;
-    folder_ = fs::temp_directory_path() / ("leftover_" + std::to_string(getpid()));
-    fs::create_directories(folder_);
-    setenv("TMPDIR", folder_.c_str(), 1);
+    setenv("TMPDIR", folder_.path().c_str(), 1);
   }
   ~OwnTemporaryFolder() {
     before_.empty() ? unsetenv("TMPDIR") : setenv("TMPDIR", before_.c_str(), 1);
-    fs::remove_all(folder_);
   }
 
  private:
   std::string before_;
-  fs::path folder_;
+  const base::TemporaryFolder folder_;
 };
 
 // Acts that cost a process, that start others which flee into sessions of their own, that leave

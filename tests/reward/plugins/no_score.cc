@@ -1,3 +1,3 @@
-#include "reward/plugins/plugin.h"
+#include "reward/plugin.h"
 
 extern "C" uint32_t cohort_reward_abi_version(void) { return COHORT_REWARD_ABI_VERSION; }

@@ -219,7 +219,7 @@ TEST(PythonReward, HangsEndAtTheDeadlineWithEverythingTheyStarted) {
       EXPECT_LT(steady_clock::now() - start, milliseconds(6000)) << act;
       EXPECT_EQ(Act(*grader, std::string("after ") + act).score, 1);
     }
-    EXPECT_EQ(CountProcesses(file.name()).in_plugin_hosts, 2) << "a fresh one and its keeper";
+    EXPECT_EQ(CountProcesses(file.name()).in_plugin_hosts, 2) << "a fresh one and its supervisor";
   }
   EXPECT_EQ(CountProcesses(file.name()).in_plugin_hosts, 0);
 }

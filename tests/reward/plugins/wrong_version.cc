@@ -1,4 +1,4 @@
-#include "reward/plugins/plugin.h"
+#include "reward/plugin.h"
 
 extern "C" uint32_t cohort_reward_abi_version(void) { return 99; }
 

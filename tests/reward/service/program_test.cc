@@ -69,7 +69,7 @@ TEST(RewardProgram, ItsPluginProcessesDieWithItEvenWhenItIsKilled) {
   std::jthread caller([&] { Client(program.address()).Score(request); });
   const auto hosts = [&] { return CountProcesses(copy.filename()).in_plugin_hosts; };
   for (int i = 0; i < 1000 && hosts() < 3; ++i) std::this_thread::sleep_for(milliseconds(10));
-  EXPECT_EQ(hosts(), 3) << "the keeper, the plug-in and what it forked";
+  EXPECT_EQ(hosts(), 3) << "the supervisor, the plug-in and what it forked";
   program.process().Signal(SIGKILL);
   for (int i = 0; i < 1000 && hosts() > 0; ++i) std::this_thread::sleep_for(milliseconds(10));
   EXPECT_EQ(hosts(), 0);

@@ -71,7 +71,7 @@ TEST(Scorer, GivesEachSampleOneVerdictAndThenIsDoneOnce) {
   EXPECT_EQ(work.seen.size(), 1000u);
   for (const auto& [i, count] : work.seen) EXPECT_EQ(count, 1) << i;
   EXPECT_EQ(work.right, 1000);
-  EXPECT_EQ(scorer.samples_scored(), 1000u);
+  EXPECT_EQ(scorer.progress().scored, 1000u);
 }
 
 TEST(Scorer, AnEmptyBatchIsDoneAtOnce) {

@@ -9,10 +9,10 @@
 
 #include <fstream>
 
+#include "base/counter_random.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "rl/data/counter_random.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -62,13 +62,14 @@ class CheckpointTest : public testing::Test {
   }
   // What a resume finds; checks that it is whole and says the right step.
   int64_t NewestStep() {
-    const auto loaded = LoadNewestCheckpoint(run(), &warnings_);
-    if (!loaded) return -1;
-    ExpectEqual(loaded->state, State(loaded->step));
-    return loaded->step;
+    const CheckpointSearch found = FindNewestCheckpoint(run());
+    warnings_.insert(warnings_.end(), found.warnings.begin(), found.warnings.end());
+    if (!found.newest) return -1;
+    ExpectEqual(found.newest->state, State(found.newest->step));
+    return found.newest->step;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::vector<std::string> warnings_;
 };
 
@@ -81,11 +82,20 @@ TEST_F(CheckpointTest, LoadsBackBitForBit) {
   EXPECT_EQ(base::ReadFile(Folder("step-20/model/config.json")), "{\"layers\":2}");
 }
 
+TEST_F(CheckpointTest, ARunThatWasKilledInItsFirstSaveHoldsNone) {
+  fs::create_directories(Folder("step-0.tmp"));
+  EXPECT_FALSE(HoldsCheckpoints(run()));
+  Save(0);
+  EXPECT_TRUE(HoldsCheckpoints(run()));
+  fs::rename(Folder("step-0"), Folder("step-0.bad"));
+  EXPECT_TRUE(HoldsCheckpoints(run())) << "a damaged one was finished";
+}
+
 TEST_F(CheckpointTest, ViewsAndTransposesAreSavedByValue) {
   TrainingState state = State(1);
   state.tensors["policy/a"] = state.tensors["policy/a"].t().slice(0, 1, 3);
   SaveCheckpoint(run(), 1, state, {});
-  ExpectEqual(LoadNewestCheckpoint(run(), &warnings_)->state, state);
+  ExpectEqual(FindNewestCheckpoint(run()).newest->state, state);
 }
 
 TEST_F(CheckpointTest, EveryTruncationIsFoundAndThePreviousOneIsUsed) {
@@ -113,7 +123,7 @@ TEST_F(CheckpointTest, EveryFlippedBitIsFound) {
   Save(1);
   const auto files = FilesOf("step-1");
   ASSERT_EQ(files.size(), 5u);
-  CounterRandom random(1, 0, 0);
+  base::CounterRandom random(1, 0, 0);
   for (int trial = 0; trial < 400; ++trial) {
     const fs::path& file = files[trial % files.size()];
     const std::string whole = base::ReadFile(file);
@@ -199,7 +209,7 @@ TEST_F(CheckpointTest, AFullDiskLosesNothing) {
   large.tensors["policy/large"] = at::zeros({1 << 20}, at::kFloat);
   SaveCheckpoint(disk, 1, State(1), ExportText);
   EXPECT_THROW(SaveCheckpoint(disk, 2, large, ExportText), Error);
-  const auto loaded = LoadNewestCheckpoint(disk, &warnings_);
+  const auto loaded = FindNewestCheckpoint(disk).newest;
   EXPECT_TRUE(loaded && loaded->step == 1);
   EXPECT_FALSE(fs::exists(disk / "checkpoints" / "step-2.tmp")) << "its space is free again";
   EXPECT_EQ(umount(disk.c_str()), 0);

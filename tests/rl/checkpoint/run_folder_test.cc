@@ -9,9 +9,9 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "rl/checkpoint/resume_rule.h"
 #include "rl/recipe/recipe.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -46,7 +46,7 @@ class RunFolderTest : public testing::Test {
   }
   json Provenance() { return json::parse(base::ReadFile(run_ / "provenance.json")); }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   fs::path run_ = folder_.path() / "runs" / "r";
   ErrorCode code_ = ErrorCode::kInternal;
 };

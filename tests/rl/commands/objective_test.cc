@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/temporary_folder.h"
 #include "rl/commands/commands.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -30,7 +30,7 @@ struct Outcome {
 };
 
 Outcome RunOn(const std::string& input, bool as_json = true) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   std::vector<std::string> arguments = {"objective", "--input", folder.Write("case.json", input)};
   if (as_json) arguments.push_back("--json");
   std::vector<char*> argv;

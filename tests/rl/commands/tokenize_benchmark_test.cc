@@ -3,15 +3,15 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "policy/tokenizer/word_cache.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
 
 TEST(TokenizeBenchmark, CountsTheLinesThatAreNotEmpty) {
   const auto tokenizer = policy::MakeByteTokenizer({});
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const nlohmann::json result = RunTokenizeBenchmark(
       *tokenizer, {.file = folder.Write("text", "one text\n\nanother\n"), .passes = 2});
   EXPECT_EQ(result.at("texts"), 2);
@@ -30,7 +30,7 @@ TEST(TokenizeBenchmark, HasAnEnglishTextOfItsOwn) {
 }
 
 TEST(TokenizeBenchmark, RefusesAFileWithoutText) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   try {
     RunTokenizeBenchmark(*policy::MakeByteTokenizer({}), {.file = folder.Write("text", "\n\n")});
     FAIL() << "no error";

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "rl/data/dataset.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
+#include "rl/data/json_lines_rows.h"
 
 namespace cohort::rl {
 namespace {
@@ -38,7 +38,7 @@ TEST(PromptTemplate, NamesAColumnThatIsNotThere) {
 }
 
 TEST(PromptTemplate, RewardsSeeTheQuestionWithoutIt) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   proto::Data data;
   data.set_prompt_template("Solve {prompt}!");
   data.set_instruction("Be brief.");

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "reward/registry.h"
 #include "rl/data/prompt_template.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -18,7 +18,7 @@ class BenchmarkDataTest : public testing::Test {
     return found == nullptr ? "none" : found->name;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(BenchmarkDataTest, AFileIsKnownByItsColumns) {

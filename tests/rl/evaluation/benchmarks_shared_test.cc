@@ -6,9 +6,9 @@
 #include <functional>
 
 #include "base/json_lines.h"
+#include "base/temporary_folder.h"
 #include "rl/commands/commands.h"
 #include "tests/reward/code/judge_case.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -52,7 +52,7 @@ class EvalBenchmarks : public testing::Test {
     return report;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 #define SKIP_WITHOUT(file) \

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "rl/commands/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "rl/evaluation/answer_groups.h"
 #include "rl/evaluation/grade_completions.h"
 
@@ -47,7 +47,7 @@ class EvalReport : public ::testing::Test {
 
   std::vector<Problem> problems_ = {MakeProblem("1", 1, 800), MakeProblem("2", 1, 1200),
                                     MakeProblem("3", 2, 1600)};
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(EvalReport, CountsPassesByProblemByColumnAndByRating) {

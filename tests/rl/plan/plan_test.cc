@@ -65,7 +65,7 @@ TEST(TrainingPlan, RefusesALayoutThatDoesNotDivideTheModel) {
 
 // Eight distinct experts at batch 1; nearly all 256 at batch 256.
 TEST(ServingPlan, ReadsTheExpertsThatABatchTouches) {
-  DecodeLoad load{.dtype = at::kFloat8_e4m3fn, .batch = 1, .context = 1};
+  DecodeLoad load{.dtype = policy::Dtype::kFloat8E4m3, .batch = 1, .context = 1};
   EXPECT_NEAR(PlanDecoding(DeepSeekV3(), FindMachine("h800"), load).experts_read, 8, 1e-9);
   load.batch = 256;
   EXPECT_NEAR(PlanDecoding(DeepSeekV3(), FindMachine("h800"), load).experts_read, 256, 0.1);
@@ -85,7 +85,7 @@ TEST(ServingPlan, IsBoundByBandwidthAloneAndByArithmeticInALargeBatch) {
 }
 
 TEST(ServingPlan, TakesTheFewestDevicesThatHoldTheModel) {
-  const DecodeLoad load{.dtype = at::kFloat8_e4m3fn, .batch = 1, .context = 4096};
+  const DecodeLoad load{.dtype = policy::Dtype::kFloat8E4m3, .batch = 1, .context = 4096};
   // DeepSeek's own advice for fp8: 8 of the larger card, or 16 of the smaller.
   EXPECT_LE(PlanDecoding(DeepSeekV3(), FindMachine("h200"), load).devices, 8);
   const int64_t small = PlanDecoding(DeepSeekV3(), FindMachine("h800"), load).devices;

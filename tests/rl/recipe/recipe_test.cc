@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::rl {
 namespace {
@@ -47,7 +47,7 @@ class RecipeTest : public testing::Test {
   }
   std::string FaultOfOverride(const std::string& argument) { return Fault(kGood, {argument}); }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(RecipeTest, ReadsValuesAndFillsDefaultsIn) {

@@ -9,42 +9,50 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-Progress GrpoStep() {
-  Progress p;
-  p.step = 12;
-  p.total_steps = 150;
-  p.phase = "grpo";
-  p.round = 2;
-  p.rounds = 4;
-  p.eta_s = 100;
-  p.reward_mean = 0.53;
-  p.reward_std = 0.5;
-  p.kl = 0.0012;
-  p.clip_fraction = 0.031;
-  p.entropy = 0.47;
-  p.decode_tokens_per_s = 52'300;
-  p.train_tokens_per_s = 3'140;
-  p.zero_variance_groups = 12;
-  p.groups = 64;
-  return p;
+StepMetrics GrpoStep() {
+  StepMetrics m;
+  m.step = 12;
+  m.phase = "grpo";
+  m.round = 2;
+  m.loss = 0.001;
+  m.reward_mean = 0.53;
+  m.reward_std = 0.5;
+  m.kl = 0.0012;
+  m.clip_fraction = 0.031;
+  m.entropy = 0.47;
+  m.decode_tokens_per_s = 52'300;
+  m.train_tokens_per_s = 3'140;
+  m.zero_variance_groups = 12;
+  m.groups = 64;
+  return m;
 }
 
+const RunPosition kPosition{150, 4, 100};
+
 TEST(Console, AProgressLineTellsTheWholeStep) {
-  EXPECT_EQ(ProgressLine(GrpoStep(), 500),
+  EXPECT_EQ(ProgressLine(GrpoStep(), kPosition, 500),
             "step 12/150 grpo round 2/4 | eta 1m40s | reward 0.53+-0.50 | kl 0.0012 | clip 3.1% | "
             "entropy 0.47 | decode 52k tok/s | train 3.1k tok/s | zero-variance 12/64");
-  Progress sft;
+  StepMetrics sft;
   sft.step = 1;
-  sft.total_steps = 2;
   sft.phase = "sft";
-  sft.round = sft.rounds = 1;
+  sft.round = 1;
   sft.loss = 2.5;
-  EXPECT_EQ(ProgressLine(sft, 500), "step 1/2 sft round 1/1 | loss 2.5000");
+  EXPECT_EQ(ProgressLine(sft, {2, 1, {}}, 500), "step 1/2 sft round 1/1 | loss 2.5000");
+}
+
+TEST(Console, RatesAreShownShort) {
+  StepMetrics m = GrpoStep();
+  for (const auto& [rate, text] : std::vector<std::pair<double, std::string>>{
+           {950, "950"}, {9'540, "9.5k"}, {999'499, "999k"}, {1'240'000, "1.2M"}}) {
+    m.train_tokens_per_s = rate;
+    EXPECT_THAT(ProgressLine(m, kPosition, 500), HasSubstr(" | train " + text + " tok/s"));
+  }
 }
 
 TEST(Console, AProgressLineFitsTheTerminal) {
   for (int width : {20, 40, 79}) {
-    EXPECT_LE(ProgressLine(GrpoStep(), width).size(), static_cast<size_t>(width));
+    EXPECT_LE(ProgressLine(GrpoStep(), kPosition, width).size(), static_cast<size_t>(width));
   }
 }
 
@@ -59,10 +67,10 @@ TEST(Console, ATerminalLineIsRewrittenInPlaceAndEndsBeforeANote) {
   testing::internal::CaptureStderr();
   {
     Console console(/*terminal=*/true, /*color=*/false, 200);
-    console.Show(GrpoStep());
-    console.Show(GrpoStep());
+    console.Show(GrpoStep(), kPosition);
+    console.Show(GrpoStep(), kPosition);
     console.Note("note");
-    console.Show(GrpoStep());
+    console.Show(GrpoStep(), kPosition);
   }
   const std::string text = testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\r'), 3);
@@ -75,10 +83,10 @@ TEST(Console, WithoutATerminalLinesArePlainAndSparse) {
   testing::internal::CaptureStderr();
   {
     Console console(/*terminal=*/false, /*color=*/true, 40);
-    for (int i = 0; i < 100; ++i) console.Show(GrpoStep());
-    Progress last = GrpoStep();
-    last.step = last.total_steps;
-    console.Show(last);
+    for (int i = 0; i < 100; ++i) console.Show(GrpoStep(), kPosition);
+    StepMetrics last = GrpoStep();
+    last.step = kPosition.total_steps;
+    console.Show(last, kPosition);
     console.Warn("careful");
   }
   const std::string text = testing::internal::GetCapturedStderr();

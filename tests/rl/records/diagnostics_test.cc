@@ -8,8 +8,10 @@ namespace {
 
 using testing::HasSubstr;
 
-StepSymptoms Healthy() {
-  StepSymptoms s;
+const DiagnosticSettings kSettings{8, 64, 1};
+
+StepMetrics Healthy() {
+  StepMetrics s;
   s.step = 12;
   s.groups = 32;
   s.zero_variance_groups = 31;
@@ -18,56 +20,66 @@ StepSymptoms Healthy() {
   s.samples = 100;
   s.truncated_samples = 30;
   s.failed_rewards = 1;
-  s.group_size = 8;
-  s.max_new_tokens = 64;
   return s;
 }
 
-TEST(Explanations, AStepThatLearnsNeedsNone) {
-  EXPECT_TRUE(ExplainSymptoms(Healthy()).empty());
-  EXPECT_TRUE(ExplainSymptoms({}).empty()) << "an sft step has no groups";
+TEST(Diagnostics, AStepThatLearnsNeedsNone) {
+  EXPECT_TRUE(Diagnose(Healthy(), kSettings).empty());
+  EXPECT_TRUE(Diagnose({}, kSettings).empty()) << "an sft step has no groups";
 }
 
-TEST(Explanations, AFlatStepSaysWhyAndWhatToTry) {
-  StepSymptoms s = Healthy();
+TEST(Diagnostics, AFlatStepSaysWhyAndWhatToTry) {
+  StepMetrics s = Healthy();
   s.zero_variance_groups = 32;
   s.all_right_groups = 8;
-  const auto wrong = ExplainSymptoms(s);
+  const auto wrong = Diagnose(s, kSettings);
   ASSERT_EQ(wrong.size(), 1u);
   EXPECT_THAT(wrong[0],
               HasSubstr("step 12: 32/32 groups had equal rewards (24 all wrong, 8 all right)"));
   EXPECT_THAT(wrong[0], HasSubstr("easier prompts"));
   std::swap(s.all_right_groups, s.all_wrong_groups);
-  EXPECT_THAT(ExplainSymptoms(s)[0], HasSubstr("harder prompts"));
+  EXPECT_THAT(Diagnose(s, kSettings)[0], HasSubstr("harder prompts"));
 }
 
-TEST(Explanations, ManyCutCompletionsAreTold) {
-  StepSymptoms s = Healthy();
+TEST(Diagnostics, ManyCutCompletionsAreTold) {
+  StepMetrics s = Healthy();
   s.truncated_samples = 31;
-  const auto found = ExplainSymptoms(s);
+  const auto found = Diagnose(s, kSettings);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_THAT(found[0],
               HasSubstr("31 % of the completions were cut at rollout.max_new_tokens (64)"));
 }
 
-TEST(Explanations, FailedRewardsAreToldAndNotCalledWrong) {
-  StepSymptoms s = Healthy();
+TEST(Diagnostics, FailedRewardsAreToldAndNotCalledWrong) {
+  StepMetrics s = Healthy();
   s.failed_rewards = 2;
-  const auto found = ExplainSymptoms(s);
+  const auto found = Diagnose(s, kSettings);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_THAT(found[0], HasSubstr("failed on 2 of 100 samples (2.0 %); they are left out"));
 }
 
-TEST(Explanations, EnginesThatDisagreeAreNamedWithTheWaysOut) {
-  StepSymptoms symptoms;
-  symptoms.groups = 4;
-  symptoms.logprob_gap_mean = 0.019;
-  EXPECT_TRUE(ExplainSymptoms(symptoms).empty());
-  symptoms.logprob_gap_mean = 0.25;
-  const auto found = ExplainSymptoms(symptoms);
+TEST(Diagnostics, EnginesThatDisagreeAreNamedWithTheWaysOut) {
+  StepMetrics metrics;
+  metrics.groups = 4;
+  metrics.logprob_gap_mean = 0.019;
+  EXPECT_TRUE(Diagnose(metrics, kSettings).empty());
+  metrics.logprob_gap_mean = 0.25;
+  const auto found = Diagnose(metrics, kSettings);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_NE(found[0].find("0.250 nats"), std::string::npos) << found[0];
   EXPECT_NE(found[0].find("rollout.dtype=float32"), std::string::npos) << found[0];
+}
+
+TEST(DivergenceAlarm, FiveStepsInARowWithoutAFiniteGradientAreADivergence) {
+  using State = DivergenceAlarm::State;
+  StepMetrics skipped, fine;
+  skipped.skipped_updates = 1;
+  fine.skipped_updates = 0;
+  DivergenceAlarm alarm;
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  EXPECT_EQ(alarm.Observe(fine), State::kQuiet) << "four are none";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  EXPECT_EQ(alarm.Observe(skipped), State::kDiverged);
 }
 
 }  // namespace

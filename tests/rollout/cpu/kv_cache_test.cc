@@ -32,37 +32,15 @@ TEST(KvCache, RefusesABoundThatHoldsNoBlock) {
   EXPECT_THROW(KvCache(kLayout, 3, 3 * kBlockBytes - 1, 9), Error);
 }
 
-TEST(KvCache, FreesABlockWithItsLastReference) {
-  KvCache cache(kLayout, 1, 2 * kBlockBytes, 9);
-  const int32_t a = cache.Allocate(), b = cache.Allocate();
-  EXPECT_NE(a, b);
-  EXPECT_EQ(cache.Allocate(), -1);
-  cache.Retain(a);
-  cache.Release(a);
-  EXPECT_EQ(cache.free_blocks(), 0);
-  BlockTable table = {a, b};
-  cache.ReleaseAll(table);
-  EXPECT_TRUE(table.empty());
-  EXPECT_EQ(cache.free_blocks(), 2);
-}
-
-TEST(KvCache, RefusesToReleaseAFreeBlock) {
-  KvCache cache(kLayout, 1, 2 * kBlockBytes, 9);
-  EXPECT_THROW(cache.Release(0), Error);
-  EXPECT_THROW(cache.Retain(1), Error);
-}
-
 TEST(KvCache, CopiesABlockOverAllLayers) {
   KvCache cache(kLayout, 2, 4 * kBlockBytes, 9);
-  const int32_t block = cache.Allocate();
-  cache.Block(0, block)[0] = 1.5f;
-  cache.Block(1, block)[kLayout.block_floats() - 1] = 2.5f;
-  const int32_t copy = cache.CopyOf(block);
-  EXPECT_EQ(cache.Block(0, copy)[0], 1.5f);
-  EXPECT_EQ(cache.Block(1, copy)[kLayout.block_floats() - 1], 2.5f);
-  cache.Block(0, copy)[0] = 9.0f;
-  EXPECT_EQ(cache.Block(0, block)[0], 1.5f);
-  EXPECT_EQ(cache.CopyOf(block), -1);
+  cache.Block(0, 0)[0] = 1.5f;
+  cache.Block(1, 0)[kLayout.block_floats() - 1] = 2.5f;
+  cache.Copy(0, 1);
+  EXPECT_EQ(cache.Block(0, 1)[0], 1.5f);
+  EXPECT_EQ(cache.Block(1, 1)[kLayout.block_floats() - 1], 2.5f);
+  cache.Block(0, 1)[0] = 9.0f;
+  EXPECT_EQ(cache.Block(0, 0)[0], 1.5f);
 }
 
 }  // namespace

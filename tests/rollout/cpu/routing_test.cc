@@ -4,7 +4,7 @@
 #include <torch/torch.h>
 
 #include "kernels/cpu/gate.h"
-#include "policy/transformer/moe.h"
+#include "policy/transformer/ops/route.h"
 #include "rollout/cpu/forward.h"
 
 namespace cohort::rollout {
@@ -55,7 +55,7 @@ TEST_P(Routing, PicksTheLearnersExpertsInItsOrderAmongManyEquals) {
       int32_t picked[5];
       float weights[5];
       kernels::PickExperts(
-          kernels::OpsFor(isa), GateRuleOf(moe), logits.const_data_ptr<float>() + token * experts,
+          kernels::OpsFor(isa), moe, logits.const_data_ptr<float>() + token * experts,
           moe.selection_bias ? bias.const_data_ptr<float>() : nullptr, picked, weights);
       for (int64_t k = 0; k < 5; ++k) {
         ASSERT_EQ(picked[k], expected.experts_TK[token][k].item<int64_t>())

@@ -5,20 +5,19 @@
 namespace cohort::rollout {
 namespace {
 
-constexpr kernels::KvLayout kLayout{.kv_heads = 1, .key_dim = 16, .value_dim = 16};
-constexpr int64_t kBlockBytes = 2 * 16 * 32 * 4;
+constexpr int64_t kBlockTokens = 32;
 
-std::unique_ptr<Group> MakeGroup(uint64_t id, size_t prompt_length, size_t num_samples) {
-  auto group = std::make_unique<Group>();
+std::unique_ptr<SequenceGroup> MakeGroup(uint64_t id, size_t prompt_length, size_t num_samples) {
+  auto group = std::make_unique<SequenceGroup>();
   group->request.group_id = id;
   group->request.prompt_ids.assign(prompt_length, 1);
   group->samples.resize(num_samples);
   return group;
 }
 
-// What StepRunner does, without a model: every draw is token 0.
+// What the decoder does after a step, without a model: every draw is token 0.
 void Advance(const std::vector<PlannedTokens>& plan) {
-  const auto draw = [](Sample& sample) {
+  const auto draw = [](Sequence& sample) {
     sample.ids.push_back(0);
     sample.logprobs.push_back(0);
   };
@@ -31,7 +30,7 @@ void Advance(const std::vector<PlannedTokens>& plan) {
     item.group->prompt_computed += item.count;
     if (!item.group->prompt_ready() || item.group->first_tokens_drawn) continue;
     item.group->first_tokens_drawn = true;
-    for (Sample& sample : item.group->samples) draw(sample);
+    for (Sequence& sample : item.group->samples) draw(sample);
   }
 }
 
@@ -42,8 +41,8 @@ int64_t Rows(const std::vector<PlannedTokens>& plan) {
 }
 
 TEST(Scheduler, FillsTheBudgetWithDecodeRowsFirstThenPromptChunks) {
-  KvCache cache(kLayout, 1, 1000 * kBlockBytes, 1000);
-  Scheduler scheduler({.max_running = 8, .tokens_per_step = 10}, cache);
+  BlockPool pool(1000, kBlockTokens);
+  Scheduler scheduler({.max_running = 8, .tokens_per_step = 10}, pool);
   scheduler.Submit(MakeGroup(0, 4, 3));
   scheduler.Submit(MakeGroup(1, 25, 2));
   std::vector<PlannedTokens> plan = scheduler.Plan();
@@ -60,25 +59,25 @@ TEST(Scheduler, FillsTheBudgetWithDecodeRowsFirstThenPromptChunks) {
 }
 
 TEST(Scheduler, SharesThePromptsWholeBlocksAndCopiesThePartlyFilledOne) {
-  KvCache cache(kLayout, 1, 1000 * kBlockBytes, 1000);
-  Scheduler scheduler({}, cache);
+  BlockPool pool(1000, kBlockTokens);
+  Scheduler scheduler({}, pool);
   scheduler.Submit(MakeGroup(0, 70, 4));  // two whole blocks and six tokens
   Advance(scheduler.Plan());
-  EXPECT_EQ(cache.num_blocks() - cache.free_blocks(), 3);
+  EXPECT_EQ(pool.num_blocks() - pool.free_blocks(), 3);
   const std::vector<PlannedTokens> plan = scheduler.Plan();
   ASSERT_EQ(plan.size(), 4u);
   for (const PlannedTokens& item : plan) {
     EXPECT_EQ(item.sample->blocks[0], plan[0].sample->blocks[0]);
     EXPECT_EQ(item.sample->blocks[1], plan[0].sample->blocks[1]);
-    EXPECT_EQ(cache.references(item.sample->blocks[2]), 1);
+    EXPECT_EQ(pool.references(item.sample->blocks[2]), 1);
   }
-  EXPECT_EQ(cache.references(plan[0].sample->blocks[0]), 5);   // four samples and the group
-  EXPECT_EQ(cache.num_blocks() - cache.free_blocks(), 2 + 4);  // the last sample took the original
+  EXPECT_EQ(pool.references(plan[0].sample->blocks[0]), 5);  // four samples and the group
+  EXPECT_EQ(pool.num_blocks() - pool.free_blocks(), 2 + 4);  // the last sample took the original
 }
 
 TEST(Scheduler, AdmitsGroupsInOrderUpToMaxRunning) {
-  KvCache cache(kLayout, 1, 1000 * kBlockBytes, 1000);
-  Scheduler scheduler({.max_running = 4, .tokens_per_step = 100}, cache);
+  BlockPool pool(1000, kBlockTokens);
+  Scheduler scheduler({.max_running = 4, .tokens_per_step = 100}, pool);
   for (uint64_t id = 0; id < 4; ++id) scheduler.Submit(MakeGroup(id, 5, 2));
   const std::vector<PlannedTokens> plan = scheduler.Plan();
   ASSERT_EQ(plan.size(), 2u);
@@ -91,8 +90,8 @@ TEST(Scheduler, AdmitsGroupsInOrderUpToMaxRunning) {
 }
 
 TEST(Scheduler, RunsAGroupLargerThanMaxRunningInParts) {
-  KvCache cache(kLayout, 1, 1000 * kBlockBytes, 1000);
-  Scheduler scheduler({.max_running = 3, .tokens_per_step = 100}, cache);
+  BlockPool pool(1000, kBlockTokens);
+  Scheduler scheduler({.max_running = 3, .tokens_per_step = 100}, pool);
   scheduler.Submit(MakeGroup(0, 5, 7));
   Advance(scheduler.Plan());
   const std::vector<PlannedTokens> plan = scheduler.Plan();
@@ -104,8 +103,8 @@ TEST(Scheduler, RunsAGroupLargerThanMaxRunningInParts) {
 }
 
 TEST(Scheduler, PreemptsTheYoungestWhenBlocksRunOutAndNeverTheOldest) {
-  KvCache cache(kLayout, 1, 5 * kBlockBytes, 1000);
-  Scheduler scheduler({.max_running = 8, .tokens_per_step = 100}, cache);
+  BlockPool pool(5, kBlockTokens);
+  Scheduler scheduler({.max_running = 8, .tokens_per_step = 100}, pool);
   scheduler.Submit(MakeGroup(0, 30, 2));
   scheduler.Submit(MakeGroup(1, 30, 2));
   int64_t oldest = 0;
@@ -127,8 +126,8 @@ TEST(Scheduler, PreemptsTheYoungestWhenBlocksRunOutAndNeverTheOldest) {
 TEST(Scheduler, EverySequenceFinishesAndEveryBlockComesBack) {
   for (const int64_t blocks : {4, 5, 6, 9, 40}) {
     for (const int32_t tokens_per_step : {1, 5, 64}) {
-      KvCache cache(kLayout, 1, blocks * kBlockBytes, 1000);
-      Scheduler scheduler({.max_running = 5, .tokens_per_step = tokens_per_step}, cache);
+      BlockPool pool(blocks, kBlockTokens);
+      Scheduler scheduler({.max_running = 5, .tokens_per_step = tokens_per_step}, pool);
       std::vector<size_t> lengths = {1, 31, 32, 33, 40, 63};
       for (size_t i = 0; i < lengths.size(); ++i) {
         ASSERT_TRUE(scheduler.FitsAlone(static_cast<int64_t>(lengths[i]) + 30));
@@ -141,27 +140,27 @@ TEST(Scheduler, EverySequenceFinishesAndEveryBlockComesBack) {
         ASSERT_FALSE(plan.empty());
         Advance(plan);
         for (const PlannedTokens& item : plan) {
-          for (Sample& sample : item.group->samples) {
-            if (sample.state != SampleState::kFinished && sample.ids.size() >= 30)
+          for (Sequence& sample : item.group->samples) {
+            if (sample.state != SequenceState::kFinished && sample.ids.size() >= 30)
               scheduler.Finish(sample);
           }
         }
         scheduler.DropFinishedGroups();
       }
-      EXPECT_EQ(cache.free_blocks(), cache.num_blocks()) << blocks << " blocks";
+      EXPECT_EQ(pool.free_blocks(), pool.num_blocks()) << blocks << " blocks";
     }
   }
 }
 
 TEST(Scheduler, CancelGivesBackBlocksInEveryState) {
-  KvCache cache(kLayout, 1, 12 * kBlockBytes, 1000);
-  Scheduler scheduler({.max_running = 2, .tokens_per_step = 40}, cache);
+  BlockPool pool(12, kBlockTokens);
+  Scheduler scheduler({.max_running = 2, .tokens_per_step = 40}, pool);
   for (uint64_t id = 0; id < 3; ++id) scheduler.Submit(MakeGroup(id, 50, 2));
   for (int step = 0; step < 4; ++step) Advance(scheduler.Plan());
   for (uint64_t id = 0; id < 3; ++id) scheduler.Cancel(id);
   EXPECT_TRUE(scheduler.idle());
   EXPECT_EQ(scheduler.num_running(), 0);
-  EXPECT_EQ(cache.free_blocks(), cache.num_blocks());
+  EXPECT_EQ(pool.free_blocks(), pool.num_blocks());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "rollout/weight_sync/shared_image.h"
-#include "rollout/weight_sync/weight_receive.h"
+#include "rollout/weight_sync/weight_receiver.h"
 #include "tests/rollout/tiny_policy.h"
 
 namespace cohort::rollout {
@@ -55,7 +55,7 @@ class WeightImage : public ::testing::Test {
 
   const policy::ModelConfig config_ = testing::TinyConfig();
   const policy::WeightMap weights_ = policy::InitialWeights(config_, 1);
-  v1::WeightManifest manifest_ = PlanImage(weights_, 7);
+  v1::WeightManifest manifest_ = PlanImage(weights_, 7, WeightDtype::kFloat32);
   std::vector<std::byte> image_ = std::vector<std::byte>(manifest_.total_bytes());
 };
 
@@ -75,7 +75,7 @@ TEST_F(WeightImage, ComesBackAsTheSameTensors) {
 TEST_F(WeightImage, KeepsBfloat16AsItIs) {
   policy::WeightMap half;
   for (const auto& [name, tensor] : weights_) half[name] = tensor.to(at::kBFloat16);
-  v1::WeightManifest manifest = PlanImage(half, 1);
+  v1::WeightManifest manifest = PlanImage(half, 1, WeightDtype::kFloat32);
   std::vector<std::byte> image(manifest.total_bytes());
   WriteImage(half, image, &manifest);
   CheckManifest(manifest, config_);

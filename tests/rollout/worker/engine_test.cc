@@ -7,6 +7,8 @@
 #include <future>
 #include <mutex>
 
+#include "rollout/cpu/cpu_decoder.h"
+#include "tests/fakes/fake_model_runner.h"
 #include "tests/rollout/tiny_policy.h"
 
 namespace cohort::rollout {
@@ -17,19 +19,17 @@ using grpc::StatusCode;
 
 constexpr auto kLimit = 30s;
 
+constexpr DecoderOptions kDecoder{.num_threads = 1, .kv_cache_bytes = int64_t{64} << 20};
+
 EngineOptions Options(uint64_t max_outstanding = 8192) {
-  EngineOptions options;
-  options.decoder.num_threads = 1;
-  options.decoder.kv_cache_bytes = int64_t{64} << 20;
-  options.max_outstanding_samples = max_outstanding;
-  return options;
+  return {.make_decoder = {}, .max_outstanding_samples = max_outstanding};
 }
 
 // What a request's sink was told; the engine writes, the test waits.
 class Outcome {
  public:
   RequestSink Sink() {
-    return {[this](Completion completion) {
+    return {[this](SampledCompletion completion) {
               std::lock_guard lock(mutex_);
               EXPECT_FALSE(ended_);
               completions_.push_back(std::move(completion));
@@ -52,7 +52,7 @@ class Outcome {
     std::lock_guard lock(mutex_);
     return ended_;
   }
-  std::vector<Completion> completions() {
+  std::vector<SampledCompletion> completions() {
     std::lock_guard lock(mutex_);
     return completions_;
   }
@@ -60,7 +60,7 @@ class Outcome {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Completion> completions_;
+  std::vector<SampledCompletion> completions_;
   bool ended_ = false;
   grpc::Status status_;
 };
@@ -78,8 +78,8 @@ class EngineTest : public ::testing::Test {
  protected:
   std::unique_ptr<Engine> MakeEngine(const EngineOptions& options = Options(),
                                      int64_t version = 1) {
-    auto decoder = std::make_unique<Decoder>(config_, weights_, options.decoder, version);
-    return std::make_unique<Engine>(config_, options, std::move(decoder));
+    auto decoder = std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, kDecoder, version));
+    return std::make_unique<Engine>(options, std::move(decoder));
   }
   grpc::Status Swap(Engine& engine, int64_t version) {
     auto done = std::make_shared<std::promise<grpc::Status>>();
@@ -106,7 +106,7 @@ TEST_F(EngineTest, DeliversEverySampleUnderTheCallersOwnIds) {
   EXPECT_TRUE(second.AwaitEnd().ok());
   ASSERT_EQ(first.completions().size(), 4u);
   ASSERT_EQ(second.completions().size(), 4u);
-  for (const Completion& completion : first.completions()) {
+  for (const SampledCompletion& completion : first.completions()) {
     EXPECT_EQ(completion.group_id, 5u);
     EXPECT_EQ(completion.policy_version, 1);
     EXPECT_EQ(completion.ids.size(), completion.rollout_logprobs.size());
@@ -151,7 +151,7 @@ TEST_F(EngineTest, SwapsOnlyAfterWhatWasAdmittedHasFinished) {
   ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 400), 1, before.Sink(), &id_).ok());
   EXPECT_TRUE(Swap(*engine, 2).ok());
   EXPECT_TRUE(before.ended());
-  for (const Completion& completion : before.completions()) {
+  for (const SampledCompletion& completion : before.completions()) {
     EXPECT_EQ(completion.policy_version, 1);
   }
   Outcome after;
@@ -181,7 +181,12 @@ TEST_F(EngineTest, AdmitsNothingWhileASwapWaits) {
 }
 
 TEST_F(EngineTest, IsUnavailableUntilItsFirstWeights) {
-  Engine engine(config_, Options(), nullptr);
+  EngineOptions options = Options();
+  options.make_decoder = [this](policy::WeightMap weights, int64_t version) {
+    return std::make_unique<Decoder>(
+        MakeCpuDecoder(config_, std::move(weights), kDecoder, version));
+  };
+  Engine engine(options, nullptr);
   EXPECT_FALSE(engine.health().serving);
   Outcome refused;
   EXPECT_EQ(engine.Submit(OneGroup(1, 1, 4), 0, refused.Sink(), &id_).error_code(),
@@ -227,6 +232,35 @@ TEST_F(EngineTest, DrainReportsWhatItsDeadlineCutOff) {
   EXPECT_EQ(drained.get_future().get(), 64u);
   engine.reset();
   EXPECT_EQ(running.AwaitEnd().error_code(), StatusCode::UNAVAILABLE);
+}
+
+// A watchdog that counts drawn tokens would take this worker for dead: it computes a prompt of
+// 2,000 tokens in steps of 8, and draws one token at the end.
+TEST(EngineProgress, MovesWithEveryStepOfALongPrompt) {
+  const RunnerShape shape{
+      .vocab_size = 8, .max_positions = 4096, .num_blocks = 1000, .block_tokens = 4};
+  auto runner = std::make_unique<FakeModelRunner>(shape, FakeModelRunner::Scattered(8));
+  std::promise<void> first_step, go_on;
+  std::shared_future<void> may_go_on = go_on.get_future().share();
+  int steps = 0;
+  runner->OnStep([&] {
+    if (++steps != 4) return;
+    first_step.set_value();
+    may_go_on.wait();
+  });
+  Engine engine(Options(), std::make_unique<Decoder>(std::move(runner),
+                                                     DecoderOptions{.tokens_per_step = 8}, 1));
+  auto groups = OneGroup(1, 1, 1);
+  groups[0].prompt_ids.assign(2000, 1);
+  Outcome outcome;
+  uint64_t id = 0;
+  ASSERT_TRUE(engine.Submit(std::move(groups), 0, outcome.Sink(), &id).ok());
+  first_step.get_future().wait();
+  const EngineHealth inside = engine.health();
+  EXPECT_EQ(inside.tokens_computed, 24u) << "three steps are done, the fourth is under way";
+  EXPECT_EQ(inside.tokens_generated, 0u);
+  go_on.set_value();
+  EXPECT_TRUE(outcome.AwaitEnd().ok());
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/temporary_folder.h"
+#include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -41,18 +43,17 @@ v1::GenerateRequest Request(size_t samples, uint32_t max_new_tokens) {
 class ServiceTest : public ::testing::Test {
  protected:
   ServiceTest() {
-    EngineOptions options;
-    options.decoder.num_threads = 1;
-    options.decoder.kv_cache_bytes = int64_t{64} << 20;
-    options.max_outstanding_samples = 16;
+    const DecoderOptions options{.num_threads = 1, .kv_cache_bytes = int64_t{64} << 20};
     engine_ = std::make_unique<Engine>(
-        config_, options, std::make_unique<Decoder>(config_, weights_, options.decoder, 1));
-    service_ = std::make_unique<RolloutService>(*engine_, config_);
+        EngineOptions{.max_outstanding_samples = 16},
+        std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
+    service_ = std::make_unique<RolloutService>(*engine_, config_, WeightDtype::kFloat32);
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
-    std::string address;
-    server_ = base::Listen(builder, "127.0.0.1:0", false, &address);
-    stub_ = v1::Rollout::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+    base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
+    server_ = std::move(listening.server);
+    stub_ = v1::Rollout::NewStub(
+        grpc::CreateChannel(listening.address, grpc::InsecureChannelCredentials()));
   }
   ~ServiceTest() override { server_->Shutdown(std::chrono::system_clock::now() + 5s); }
 
@@ -83,7 +84,7 @@ class ServiceTest : public ::testing::Test {
   // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
   std::vector<v1::WeightChunk> Chunks() {
     const policy::WeightMap weights = policy::InitialWeights(config_, 2);
-    v1::WeightManifest manifest = PlanImage(weights, 2);
+    v1::WeightManifest manifest = PlanImage(weights, 2, WeightDtype::kFloat32);
     std::vector<std::byte> image(manifest.total_bytes());
     WriteImage(weights, image, &manifest);
     std::vector<v1::WeightChunk> chunks(1);
@@ -126,10 +127,10 @@ TEST_F(ServiceTest, StreamsEveryCompletionAsTheDecoderMadeIt) {
   group.prompt_ids = {1, 2, 3};
   for (uint64_t i = 0; i < 8; ++i) group.sample_ids.push_back(i);
   group.sampling.max_new_tokens = 12;
-  Decoder decoder(config_, weights_, {.num_threads = 1}, 1);
-  const std::vector<Completion> expected = GenerateAll(decoder, {group});
+  Decoder decoder = MakeCpuDecoder(config_, weights_, {.num_threads = 1}, 1);
+  const std::vector<SampledCompletion> expected = GenerateAll(decoder, {group});
   for (const v1::Completion& completion : reply.completions) {
-    const Completion& same = expected.at(completion.sample_id());
+    const SampledCompletion& same = expected.at(completion.sample_id());
     EXPECT_TRUE(std::equal(same.ids.begin(), same.ids.end(), completion.ids().begin(),
                            completion.ids().end()));
     EXPECT_TRUE(std::equal(same.rollout_logprobs.begin(), same.rollout_logprobs.end(),
@@ -240,6 +241,21 @@ TEST_F(ServiceTest, KeepsTheOldWeightsWhenAChunkIsDamagedOrMissing) {
   EXPECT_TRUE(Update(Chunks()).ok()) << "a good update after bad ones is taken";
 }
 
+TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
+  auto request = Request(1, 1);
+  for (int i = 0; i < 2000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
+  ASSERT_TRUE(Generate(request).status.ok());
+  // The counters are published after the step that ended the call.
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (Health().tokens_computed() < 2003 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  const v1::HealthReply health = Health();
+  EXPECT_EQ(health.tokens_computed(), 2003u);
+  EXPECT_EQ(health.tokens_generated(), 0u) << "the only token came from the prompt's logits";
+  EXPECT_EQ(health.dtype(), "F32");
+}
+
 TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {
   grpc::ClientContext context;
   SetDeadline(&context);
@@ -254,13 +270,11 @@ TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
   grpc::CallbackGenericService first_service, second_service;  // gRPC starts no server without one
   grpc::ServerBuilder first;
   first.RegisterCallbackGenericService(&first_service);
-  std::string address;
-  const auto server = base::Listen(first, "127.0.0.1:0", false, &address);
+  const auto [server, address] = base::Listen(first, "127.0.0.1:0", false);
   grpc::ServerBuilder second;
   second.RegisterCallbackGenericService(&second_service);
-  std::string ignored;
   try {
-    base::Listen(second, address, false, &ignored);
+    base::Listen(second, address, false);
     FAIL() << "two servers on " << address;
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
@@ -270,12 +284,7 @@ TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
 
 class ProgramTest : public ::testing::Test {
  protected:
-  ProgramTest() {
-    std::string path = (std::filesystem::temp_directory_path() / "cohort-test-XXXXXX").string();
-    folder_ = mkdtemp(path.data());
-    config_ = testing::WriteTinyConfig(folder_).string();
-  }
-  ~ProgramTest() override { std::filesystem::remove_all(folder_); }
+  ProgramTest() { config_ = testing::WriteTinyConfig(folder_).string(); }
 
   std::unique_ptr<base::ChildProcess> Start(const std::string& address) {
     return std::make_unique<base::ChildProcess>(
@@ -292,7 +301,8 @@ class ProgramTest : public ::testing::Test {
     return base::ReadFile(folder_ / "at");
   }
 
-  std::filesystem::path folder_;
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
   std::string config_;
 };
 

@@ -1,0 +1,32 @@
+#pragma once
+
+#include "rl/objectives/policy_objective.h"
+#include "rl/recipe/recipe.pb.h"
+#include "rl/rollouts/group_buffer.h"
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
+
+namespace cohort::rl {
+
+// Group relative policy optimization (arXiv 2402.03300): a step samples groups of completions, has
+// them judged, and turns group-relative advantages into spec.updates_per_step() optimizer steps.
+class GrpoRound final : public Round {
+ public:
+  // References only: context and spec outlive it.
+  GrpoRound(RunContext& context, const proto::Round& spec, proto::Objective objective);
+
+  bool samples() const override { return true; }
+  void Begin() override;
+  StepWork Take() override;
+  StepRecord Update(StepWork work) override;
+  void Release() override { buffer_.Release(); }
+
+ private:
+  RunContext& context_;
+  const proto::Round& spec_;
+  const proto::Objective objective_;  // resolved
+  const PolicyObjective loss_;        // of it
+  GroupBuffer buffer_;
+};
+
+}  // namespace cohort::rl
