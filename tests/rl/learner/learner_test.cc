@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "policy/lora/lora.h"
+#include "policy/lora/peft.h"
 #include "tests/policy/family_golden.h"
 #include "tests/rl/learner/update_golden.h"
 
@@ -165,7 +165,7 @@ TEST_F(LearnerTest, AdaptersAloneAreTrained) {
   }
   // Taken off again, the weights are those of the start.
   policy::WeightMap merged = base;
-  policy::MergeLora(*learner.Adapter(), golden_.model.config, merged);
+  policy::MergeLora(*learner.Adapter(), golden_.model.config, &merged);
   ExpectWeights(learner.Weights(), merged, 1e-6);
   for (const auto& [name, tensor] : base) {
     const bool adapted = name.find("proj") != std::string::npos;
