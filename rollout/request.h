@@ -1,7 +1,6 @@
 #pragma once
 
-// What is asked of a decoder and what it answers, in memory; rollout.proto has the same on the
-// wire.
+// A request to the decoder and its answer, in memory; rollout.proto has the same on the wire.
 
 #include <cstdint>
 #include <vector>

@@ -9,6 +9,7 @@
 #include "base/json_lines.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
+#include "rl/objectives/explain.h"
 #include "rl/objectives/objective_case.h"
 
 namespace cohort::rl {

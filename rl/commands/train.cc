@@ -12,7 +12,6 @@
 #include "rl/objectives/explain.h"
 #include "rl/objectives/objective.h"
 #include "rl/recipe/recipe.h"
-#include "rl/run/recipe_objective.h"
 #include "rl/run/train_recipe.h"
 
 namespace cohort::rl {

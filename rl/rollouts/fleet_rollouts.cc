@@ -24,7 +24,7 @@ RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::
                                      const std::filesystem::path& folder,
                                      const Programs& programs) {
   const std::filesystem::path config = folder / "worker_config.json";
-  base::WriteFileDurably(config, policy::ConfigToJson(model.config, "float32").dump(2));
+  base::WriteFileDurably(config, policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
   const proto::Rollout& rollout = recipe.rollout();
   RolloutWorkersOptions options;
   options.program = programs.rollout;

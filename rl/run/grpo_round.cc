@@ -99,15 +99,16 @@ void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* m
 
 }  // namespace
 
-GrpoRound::GrpoRound(RunContext& context, const proto::Round& spec, proto::Objective objective)
+GrpoRound::GrpoRound(RunContext& context, const proto::Round& spec,
+                     const proto::Objective& objective)
     : context_(context),
       spec_(spec),
-      objective_(std::move(objective)),
-      loss_(MakePolicyObjective(objective_)),
+      objective_(objective),
+      policy_objective_(MakePolicyObjective(objective)),
       buffer_(spec.prompts_per_step(), /*staleness=*/0) {}
 
 void GrpoRound::Begin() {
-  if (loss_.needs_ref_logprobs) context_.learner.ResetReference();
+  if (policy_objective_.needs_ref_logprobs) context_.learner.ResetReference();
 }
 
 StepWork GrpoRound::Take() {
@@ -137,9 +138,10 @@ StepRecord GrpoRound::Update(StepWork work) {
   const int64_t total_updates = int64_t{spec_.steps()} * spec_.updates_per_step();
   std::vector<TrainingSequence>& sequences = work.sequences;
   Learner& learner = context_.learner;
-  if (loss_.needs_ref_logprobs) learner.RecordRefLogprobs(sequences);
+  if (policy_objective_.needs_ref_logprobs) learner.RecordRefLogprobs(sequences);
   // The first slice sees the policy that the batch started from; the later ones need to know it.
-  learner.RecordOldLogprobs(loss_, std::span(sequences).subspan(sequences.size() / parts));
+  learner.RecordOldLogprobs(policy_objective_,
+                            std::span(sequences).subspan(sequences.size() / parts));
 
   StepRecord record = std::move(work.record);
   UpdateTotals totals;
@@ -150,7 +152,7 @@ StepRecord GrpoRound::Update(StepWork work) {
     };
     const std::vector<TrainingSequence> slice(at(part), at(part + 1));
     const double learning_rate = NextLearningRate(context_, spec_, total_updates);
-    totals.Add(learner.PolicyUpdate(loss_, slice, learning_rate));
+    totals.Add(learner.PolicyUpdate(policy_objective_, slice, learning_rate));
     ++context_.progress.updates_in_round;
     ++context_.progress.policy_version;
     record.metrics.learning_rate = learning_rate;

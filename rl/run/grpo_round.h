@@ -1,7 +1,6 @@
 #pragma once
 
 #include "rl/objectives/policy_objective.h"
-#include "rl/recipe/recipe.pb.h"
 #include "rl/rollouts/group_buffer.h"
 #include "rl/run/round.h"
 #include "rl/run/run_context.h"
@@ -12,8 +11,8 @@ namespace cohort::rl {
 // them judged, and turns group-relative advantages into spec.updates_per_step() optimizer steps.
 class GrpoRound final : public Round {
  public:
-  // References only: context and spec outlive it.
-  GrpoRound(RunContext& context, const proto::Round& spec, proto::Objective objective);
+  // References only: context and spec outlive it. `objective` is resolved.
+  GrpoRound(RunContext& context, const proto::Round& spec, const proto::Objective& objective);
 
   bool samples() const override { return true; }
   void Begin() override;
@@ -24,8 +23,8 @@ class GrpoRound final : public Round {
  private:
   RunContext& context_;
   const proto::Round& spec_;
-  const proto::Objective objective_;  // resolved
-  const PolicyObjective loss_;        // of it
+  const proto::Objective objective_;
+  const PolicyObjective policy_objective_;
   GroupBuffer buffer_;
 };
 

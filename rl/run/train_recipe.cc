@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "policy/lora/lora.h"
+#include "policy/lora/peft.h"
 #include "policy/tensor/tensor_memory.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"

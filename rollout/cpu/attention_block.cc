@@ -102,13 +102,12 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
   const int64_t rotated = shape_.qk_rope_head_dim;
   const int64_t stride = PadToPanel(rank) + rotated, ld_absorbed = heads * stride;
   CompressRows(weights, index, rows);
-  int64_t ld_queries = 0;
-  float* queries = ExpandQueries(weights, rows.count(), ld_queries);
+  const ExpandedQueries expanded = ExpandQueries(weights, rows.count());
   Grow(absorbed_, rows.count() * ld_absorbed);
   kernels::MultiplyCopies(pool_, context_.ops,
                           {.weights = &weights.key_part,
-                           .a = queries,
-                           .lda = ld_queries,
+                           .a = expanded.data,
+                           .lda = expanded.ld,
                            .rows = rows.count(),
                            .c = absorbed_.data(),
                            .ldc = ld_absorbed},
@@ -116,7 +115,7 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
   const RotaryPositions& rope = context_.rope;
   ForRows(pool_, rows.count(), [&](int64_t row) {
     const int64_t position = rows.positions[static_cast<size_t>(row)];
-    float* from = queries + row * ld_queries + shape_.qk_nope_head_dim;
+    float* from = expanded.data + row * expanded.ld + shape_.qk_nope_head_dim;
     float* to = absorbed_.data() + row * ld_absorbed + rank;
     for (int64_t head = 0; head < heads; ++head, from += shape_.query_dim(), to += stride) {
       context_.ops.rope(from, rope.cos(position), rope.sin(position), rope.half());
@@ -144,12 +143,10 @@ void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index
   });
 }
 
-float* AttentionBlock::ExpandQueries(const AttentionWeights& weights, int64_t rows, int64_t& ld) {
-  if (shape_.q_lora_rank == 0) {
-    ld = columns_.total();
-    return input_.data();
-  }
-  ld = PadToPanel(shape_.num_heads * shape_.query_dim());
+AttentionBlock::ExpandedQueries AttentionBlock::ExpandQueries(const AttentionWeights& weights,
+                                                              int64_t rows) {
+  if (shape_.q_lora_rank == 0) return {input_.data(), columns_.total()};
+  const int64_t ld = PadToPanel(shape_.num_heads * shape_.query_dim());
   Grow(queries_, rows * ld);
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &weights.query,
@@ -158,7 +155,7 @@ float* AttentionBlock::ExpandQueries(const AttentionWeights& weights, int64_t ro
                      .rows = rows,
                      .c = queries_.data(),
                      .ldc = ld});
-  return queries_.data();
+  return {queries_.data(), ld};
 }
 
 void AttentionBlock::ExpandValues(const AttentionWeights& weights, int64_t rows) {

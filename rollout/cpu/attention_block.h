@@ -12,7 +12,7 @@
 
 namespace cohort::rollout {
 
-// Where the rows of a step stand in their sequences. M rows.
+// The places of a step's rows in their sequences. M rows.
 struct AttentionRows {
   std::vector<int64_t> positions;         // [M]
   std::vector<kernels::AttentionRow> at;  // [M], the row itself included
@@ -44,8 +44,12 @@ class AttentionBlock {
 
   Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
-  // Where [H, n + p] of the rows lies once q_b_proj, if there is one, was applied.
-  float* ExpandQueries(const AttentionWeights& weights, int64_t rows, int64_t& ld);
+  struct ExpandedQueries {
+    float* data;  // [M, ld], a row begins with [H, n + p]
+    int64_t ld;
+  };
+  // Applies q_b_proj, if there is one.
+  ExpandedQueries ExpandQueries(const AttentionWeights& weights, int64_t rows);
   void ExpandValues(const AttentionWeights& weights, int64_t rows);
 
   void Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k, const float* v);

@@ -31,8 +31,8 @@ struct Loader {
   }
 
   void LoadHeads(const char* name, int64_t width, int64_t offset) const {
-    PackTensor(pool, attention.input, Matrix(name, width, config.width),
-               {offset / kPanelColumns, 1});
+    PackTensor(pool, Matrix(name, width, config.width), {offset / kPanelColumns, 1},
+               &attention.input);
     if (!shape().qkv_bias) return;
     const std::vector<float> bias = TakeVector(weights, prefix + name + ".bias", width);
     std::copy(bias.begin(), bias.end(), attention.input_bias.begin() + offset);
@@ -65,12 +65,12 @@ struct Loader {
     const int64_t heads = shape().num_heads, width = heads * shape().query_dim();
     const int64_t rank = shape().q_lora_rank;
     if (rank == 0) {
-      return PackTensor(pool, attention.input,
-                        PairsApart(Matrix("q_proj", width, config.width), heads));
+      return PackTensor(pool, PairsApart(Matrix("q_proj", width, config.width), heads), {},
+                        &attention.input);
     }
-    PackTensor(pool, attention.input, Matrix("q_a_proj", rank, config.width));
+    PackTensor(pool, Matrix("q_a_proj", rank, config.width), {}, &attention.input);
     attention.query_norm = TakeVector(weights, prefix + "q_a_layernorm.weight", rank);
-    PackTensor(pool, attention.query, PairsApart(Matrix("q_b_proj", width, rank), heads));
+    PackTensor(pool, PairsApart(Matrix("q_b_proj", width, rank), heads), {}, &attention.query);
   }
 
   // Rows of kv_b_proj: for each head n of the key, then v of the value.
@@ -81,18 +81,17 @@ struct Loader {
     const at::Tensor keys = both.narrow(1, 0, n).transpose(1, 2).contiguous();
     const at::Tensor values = both.narrow(1, n, v).contiguous();
     for (int64_t head = 0; head < heads; ++head) {
-      PackRows(pool, attention.key_part, {head * PadToPanel(rank) / kPanelColumns, 1},
-               keys.data_ptr<float>() + head * rank * n, rank, n);
-      PackRows(pool, attention.value_part, {head * PadToPanel(v) / kPanelColumns, 1},
-               values.data_ptr<float>() + head * v * rank, v, rank);
+      PackRows(pool, {keys.data_ptr<float>() + head * rank * n, rank, n},
+               {head * PadToPanel(rank) / kPanelColumns, 1}, &attention.key_part);
+      PackRows(pool, {values.data_ptr<float>() + head * v * rank, v, rank},
+               {head * PadToPanel(v) / kPanelColumns, 1}, &attention.value_part);
     }
   }
 
   void LoadLatent() const {
     LoadQueries();
-    PackTensor(pool, attention.input,
-               PairsApart(Matrix("kv_a_proj_with_mqa", columns.key_width, config.width), 1),
-               {columns.key_offset() / kPanelColumns, 1});
+    PackTensor(pool, PairsApart(Matrix("kv_a_proj_with_mqa", columns.key_width, config.width), 1),
+               {columns.key_offset() / kPanelColumns, 1}, &attention.input);
     attention.key_norm =
         TakeVector(weights, prefix + "kv_a_layernorm.weight", shape().kv_lora_rank);
     LoadParts();
@@ -106,7 +105,7 @@ struct Loader {
       output = at::constant_pad_nd(output.view({config.width, heads, v}), {0, gap}, 0)
                    .view({config.width, -1});
     }
-    PackTensor(pool, attention.output, output);
+    PackTensor(pool, output, {}, &attention.output);
   }
 };
 
@@ -160,10 +159,11 @@ int64_t AttentionWeightCount(const policy::ModelConfig& config) {
          heads * PadToPanel(rank) * shape.qk_nope_head_dim + values * rank;
 }
 
-void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, policy::WeightSource& weights,
-                   const std::string& prefix) {
-  const Loader loader{pool, attention, config, weights, prefix, AttentionColumns(config.attention)};
+void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,
+                   policy::WeightSource& weights, const std::string& prefix,
+                   AttentionWeights* attention) {
+  const Loader loader{pool,    *attention, config,
+                      weights, prefix,     AttentionColumns(config.attention)};
   config.attention.latent() ? loader.LoadLatent() : loader.LoadGroupedQuery();
   loader.LoadOutput();
 }

@@ -18,10 +18,10 @@
 
 namespace cohort::rollout {
 
-// What the KV cache keeps of a token in one layer; latent: [r | p], once.
+// The layout of a token of one layer in the KV cache. Latent attention keeps [r | p], once.
 kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention);
 
-// What the layer's first product leaves in a row, each part padded to whole panels. Grouped-query:
+// The columns of the layer's first product, each part padded to whole panels. Grouped-query:
 // queries, keys, values. Latent: queries [H, n + p], or their compression where there is a
 // q_lora_rank; then the token's [r | p] as key; no values.
 struct AttentionColumns {
@@ -56,8 +56,8 @@ AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::S
 int64_t AttentionWeightCount(const policy::ModelConfig& config);
 
 // Fills all of a layer's; `prefix` ends in "self_attn.". Errors as TakeTensor's.
-void LoadAttention(kernels::ThreadPool& pool, AttentionWeights& attention,
-                   const policy::ModelConfig& config, policy::WeightSource& weights,
-                   const std::string& prefix);
+void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,
+                   policy::WeightSource& weights, const std::string& prefix,
+                   AttentionWeights* attention);
 
 }  // namespace cohort::rollout

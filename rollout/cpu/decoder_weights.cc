@@ -24,18 +24,19 @@ FfnWeights AllocateFfn(int64_t width, int64_t ffn_width, int64_t copies, Storage
           PackedMatrix(copies * PadToPanel(width), padded, storage)};
 }
 
-void LoadDenseFfn(kernels::ThreadPool& pool, FfnWeights& ffn, policy::WeightSource& weights,
-                  const std::string& prefix, int64_t width, int64_t ffn_width) {
+void LoadDenseFfn(kernels::ThreadPool& pool, policy::WeightSource& weights,
+                  const std::string& prefix, int64_t width, int64_t ffn_width, FfnWeights* ffn) {
   const auto take = [&](const char* name, int64_t rows, int64_t depth) {
     return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
   };
-  PackTensor(pool, ffn.gate_up, take("gate_proj", ffn_width, width), {0, 2});
-  PackTensor(pool, ffn.gate_up, take("up_proj", ffn_width, width), {1, 2});
-  PackTensor(pool, ffn.down, take("down_proj", width, ffn_width));
+  PackTensor(pool, take("gate_proj", ffn_width, width), {0, 2}, &ffn->gate_up);
+  PackTensor(pool, take("up_proj", ffn_width, width), {1, 2}, &ffn->gate_up);
+  PackTensor(pool, take("down_proj", width, ffn_width), {}, &ffn->down);
 }
 
-void LoadExperts(kernels::ThreadPool& pool, FfnWeights& experts, policy::WeightSource& weights,
-                 const std::string& prefix, int64_t width, const policy::MoeConfig& moe) {
+void LoadExperts(kernels::ThreadPool& pool, policy::WeightSource& weights,
+                 const std::string& prefix, int64_t width, const policy::MoeConfig& moe,
+                 FfnWeights* experts) {
   const int64_t m = moe.expert_width;
   const int64_t panels = PadToPanel(m) / kPanelColumns;
   for (int64_t e = 0; e < moe.num_experts; ++e) {
@@ -44,10 +45,10 @@ void LoadExperts(kernels::ThreadPool& pool, FfnWeights& experts, policy::WeightS
     };
     const at::Tensor gate_up = take("gate_up_proj", 2 * m, width);
     const float* gate = gate_up.data_ptr<float>();
-    PackRows(pool, experts.gate_up, {e * 2 * panels, 2}, gate, m, width);
-    PackRows(pool, experts.gate_up, {e * 2 * panels + 1, 2}, gate + m * width, m, width);
-    PackTensor(pool, experts.down, take("down_proj", width, m),
-               {e * PadToPanel(width) / kPanelColumns, 1});
+    PackRows(pool, {gate, m, width}, {e * 2 * panels, 2}, &experts->gate_up);
+    PackRows(pool, {gate + m * width, m, width}, {e * 2 * panels + 1, 2}, &experts->gate_up);
+    PackTensor(pool, take("down_proj", width, m), {e * PadToPanel(width) / kPanelColumns, 1},
+               &experts->down);
   }
 }
 
@@ -99,8 +100,9 @@ void DecoderWeights::Load(policy::WeightSource& weights, kernels::ThreadPool& po
   const auto take = [&](const char* name) {
     return TakeTensor(weights, name, {config_.vocab_size, config_.width});
   };
-  PackTensor(pool, config_.tie_embeddings ? head_ : embedding_, take("model.embed_tokens.weight"));
-  if (!config_.tie_embeddings) PackTensor(pool, head_, take("lm_head.weight"));
+  PackTensor(pool, take("model.embed_tokens.weight"), {},
+             config_.tie_embeddings ? &head_ : &embedding_);
+  if (!config_.tie_embeddings) PackTensor(pool, take("lm_head.weight"), {}, &head_);
   final_norm_ = TakeVector(weights, "model.norm.weight", config_.width);
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     LoadLayer(weights, layer, pool);
@@ -115,21 +117,21 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
   const int64_t width = config_.width;
   layer.attention_norm = TakeVector(weights, prefix + "input_layernorm.weight", width);
   layer.ffn_norm = TakeVector(weights, prefix + "post_attention_layernorm.weight", width);
-  LoadAttention(pool, layer.attention, config_, weights, prefix + "self_attn.");
+  LoadAttention(pool, config_, weights, prefix + "self_attn.", &layer.attention);
   if (!config_.IsMoeLayer(index)) {
-    return LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.", width, config_.ffn_width);
+    return LoadDenseFfn(pool, weights, prefix + "mlp.", width, config_.ffn_width, &layer.ffn);
   }
   const policy::MoeConfig& moe = config_.moe;
-  PackTensor(pool, layer.router,
-             TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}));
+  PackTensor(pool, TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}), {},
+             &layer.router);
   if (moe.selection_bias) {
     layer.selection_bias =
         TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
   }
-  LoadExperts(pool, layer.experts, weights, prefix + "mlp.experts.", width, moe);
+  LoadExperts(pool, weights, prefix + "mlp.experts.", width, moe, &layer.experts);
   if (moe.num_shared_experts > 0) {
-    LoadDenseFfn(pool, layer.ffn, weights, prefix + "mlp.shared_experts.", width,
-                 moe.num_shared_experts * moe.expert_width);
+    LoadDenseFfn(pool, weights, prefix + "mlp.shared_experts.", width,
+                 moe.num_shared_experts * moe.expert_width, &layer.ffn);
   }
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
 // A model's weights in the layout that the kernels read: packed panels, in fp32 or bf16. Norms,
-// biases and the router stay fp32 whatever the storage.
+// biases and the router stay fp32 whatever the storage, as KeptDtype (rollout/weight_dtype.h) says.
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a forward pass reads, and the two things that its parts do alike.
+// The inputs of a forward pass, and two loops that its parts share.
 
 #include <algorithm>
 #include <cstdint>

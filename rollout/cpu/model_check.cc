@@ -14,7 +14,7 @@ void Require(bool condition, const std::string& complaint) {
   if (!condition) throw Error(ErrorCode::kUsage, complaint);
 }
 
-// What no family has today, though a config could ask for it.
+// Combinations that a config can ask for and no family has.
 void CheckSupported(const policy::ModelConfig& config) {
   const policy::AttentionConfig& attention = config.attention;
   const std::pair<bool, const char*> missing[] = {

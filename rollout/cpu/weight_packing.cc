@@ -42,18 +42,18 @@ std::vector<float> TakeVector(policy::WeightSource& weights, const std::string& 
   return {tensor.data_ptr<float>(), tensor.data_ptr<float>() + n};
 }
 
-void PackRows(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, PanelRun run,
-              const float* rows, int64_t count, int64_t values) {
-  pool.ParallelFor(kernels::PadToPanel(count) / kPanelColumns, [&](int64_t panel, int) {
+void PackRows(kernels::ThreadPool& pool, const RowsToPack& rows, PanelRun run,
+              kernels::PackedMatrix* matrix) {
+  pool.ParallelFor(kernels::PadToPanel(rows.count) / kPanelColumns, [&](int64_t panel, int) {
     const int64_t row = panel * kPanelColumns;
-    matrix.PackPanel(run.first + panel * run.step, rows + row * values, values,
-                     std::min(kPanelColumns, count - row), values);
+    matrix->PackPanel(run.first + panel * run.step, rows.data + row * rows.values, rows.values,
+                      std::min(kPanelColumns, rows.count - row), rows.values);
   });
 }
 
-void PackTensor(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, const at::Tensor& tensor,
-                PanelRun run) {
-  PackRows(pool, matrix, run, tensor.data_ptr<float>(), tensor.size(0), tensor.size(1));
+void PackTensor(kernels::ThreadPool& pool, const at::Tensor& tensor, PanelRun run,
+                kernels::PackedMatrix* matrix) {
+  PackRows(pool, {tensor.data_ptr<float>(), tensor.size(0), tensor.size(1)}, run, matrix);
 }
 
 }  // namespace cohort::rollout

@@ -19,22 +19,27 @@ namespace cohort::rollout {
 at::Tensor TakeTensor(policy::WeightSource& weights, const std::string& name,
                       at::IntArrayRef shape);
 std::vector<float> TakeVector(policy::WeightSource& weights, const std::string& name, int64_t n);
-// The same for one expert.
+// TakeTensor for one expert.
 at::Tensor TakeExpert(policy::WeightSource& weights, const std::string& name,
                       policy::ExpertIndex expert, at::IntArrayRef shape);
 
-// Which panels of a matrix to fill: from `first` on, every `step`-th.
+// The panels of a matrix that are filled: from `first` on, every `step`-th.
 struct PanelRun {
   int64_t first = 0;
   int64_t step = 1;
 };
 
-// rows[count, values] become columns of `matrix`.
-void PackRows(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, PanelRun run,
-              const float* rows, int64_t count, int64_t values);
+struct RowsToPack {
+  const float* data;  // [count, values]
+  int64_t count;
+  int64_t values;
+};
+// The rows become columns of `matrix`.
+void PackRows(kernels::ThreadPool& pool, const RowsToPack& rows, PanelRun run,
+              kernels::PackedMatrix* matrix);
 
-// The same for an fp32 tensor on the CPU, contiguous, of two dimensions.
-void PackTensor(kernels::ThreadPool& pool, kernels::PackedMatrix& matrix, const at::Tensor& tensor,
-                PanelRun run = {});
+// Packs an fp32 tensor on the CPU, contiguous, of two dimensions.
+void PackTensor(kernels::ThreadPool& pool, const at::Tensor& tensor, PanelRun run,
+                kernels::PackedMatrix* matrix);
 
 }  // namespace cohort::rollout

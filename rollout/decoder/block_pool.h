@@ -12,10 +12,10 @@ namespace cohort::rollout {
 
 using BlockTable = std::vector<int32_t>;  // of one sequence: block i holds its i-th run of tokens
 
-// What a fork does with a last block that is only partly filled, which two sequences cannot share
-// since both go on writing into it.
+// A last block that is only partly filled cannot be shared by two sequences, since both go on
+// writing into it. On a fork:
 enum class PartlyFilled {
-  kCopy,  // the child gets a copy; takes a free block
+  kCopy,  // the child gets a copy, which takes a free block
   kMove,  // the child gets the block itself; the parent goes on without it
 };
 

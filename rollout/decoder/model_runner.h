@@ -13,7 +13,7 @@
 
 namespace cohort::rollout {
 
-// What the decoder must know of a runner's model and memory.
+// The sizes of a runner's model and memory that the decoder works with.
 struct RunnerShape {
   int64_t vocab_size = 0;
   int64_t max_positions = 0;  // of one sequence: prompt and completion together

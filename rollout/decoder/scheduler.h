@@ -55,7 +55,7 @@ class Scheduler {
   uint64_t preemptions() const { return preemptions_; }
 
  private:
-  // Who asks for blocks. A null sample stands for the group's prompt, which comes before all of its
+  // A demand for blocks. A null sample stands for the group's prompt, which comes before all of its
   // samples.
   struct Claim {
     const SequenceGroup& group;

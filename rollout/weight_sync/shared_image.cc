@@ -64,7 +64,7 @@ SharedImage::SharedImage(size_t num_bytes) : num_bytes_(num_bytes) {
 bool SharedImage::MakeFile() {
   path_ = NewPath();
   fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  // Allocated now: a full /dev/shm must be an error here and not a SIGBUS while writing.
+  // All blocks are allocated here: a full /dev/shm must be an error and not a SIGBUS while writing.
   if (fd_ >= 0 && flock(fd_, LOCK_EX | LOCK_NB) == 0 &&
       posix_fallocate(fd_, 0, static_cast<off_t>(num_bytes_ == 0 ? 1 : num_bytes_)) == 0) {
     return true;

@@ -13,7 +13,7 @@ grpc::Status Unavailable(const std::string& message) {
   return {grpc::StatusCode::UNAVAILABLE, message};
 }
 
-// What a caller is told about an exception of the decoder.
+// The status of a call that ends with an exception of the decoder.
 grpc::Status StatusOf(const std::exception& error) {
   const auto* ours = dynamic_cast<const Error*>(&error);
   if (ours != nullptr && ours->code() == ErrorCode::kUsage) {

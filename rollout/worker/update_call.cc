@@ -47,7 +47,7 @@ void UpdateCall::Swap() {
   End(status);
 }
 
-// Who sees the status may send the next update at once.
+// Not busy before the status is sent: a client that sees it may send the next update at once.
 void UpdateCall::End(const grpc::Status& status) {
   busy_ = false;
   Finish(status);

@@ -12,7 +12,7 @@ namespace cohort::policy {
 // What a file of these bytes is refused with, without its path.
 template <class File>
 std::string ErrorOfFile(const std::string& bytes) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::string path = folder.Write("f", bytes);
   try {
     const File file(path);

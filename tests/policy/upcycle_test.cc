@@ -64,7 +64,7 @@ TEST(Upcycle, WritesFoldersOnWhichTransformersComputesTheSame) {
   for (const nlohmann::json& one : expected) {
     const auto text = one.at("upcycle").get<std::string>();
     const Model sparse = Upcycle(ModelOf(golden), ParseUpcycleOptions(text));
-    const rl::base::TemporaryFolder folder;
+    const base::TemporaryFolder folder;
     SaveModel(sparse, folder.path());
     const ModelConfig config = ReadConfig(folder.path() / "config.json");
     const WeightMap weights = HuggingFaceWeights(folder.path(), config, Dtype::kFloat32).TakeAll();

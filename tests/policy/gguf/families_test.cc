@@ -200,7 +200,7 @@ class GgufFamilies : public ::testing::TestWithParam<std::string> {
 
   FamilyGolden golden_ = ReadFamilyGolden(GetParam());
   WeightMap weights_;
-  rl::base::TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   const GgufFile& file() {
     static thread_local std::optional<GgufFile> file;
     return file.emplace(folder_.path() / "model.gguf");
@@ -239,7 +239,7 @@ TEST_P(GgufFamilies, HaveTheWeightsOfTheirHuggingFaceFolder) {
 }
 
 std::string ErrorOf(const GgufBytes& metadata, const Tensors& tensors) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write("model.gguf", FileOf(metadata, tensors));
   try {
     const GgufFile file(folder.path() / "model.gguf");

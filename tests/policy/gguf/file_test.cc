@@ -113,7 +113,7 @@ TEST(GgufRules, ATensorIsAligned) {
 }
 
 TEST(GgufRules, TypedMetadataIsRefusedByItsKey) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   GgufBytes bytes;
   bytes.Text("a", "x").Bool("b", true);
   const GgufFile file(folder.Write("f", bytes.str()));

@@ -22,7 +22,7 @@ const std::string kGolden = COHORT_GOLDEN_DIR "/policy_text/";
 constexpr int kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kByte = 6;
 
 TokenizerSpec Read(const GgufBytes& bytes) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write("model.gguf", bytes.str());
   return GgufTokenizer(GgufFile(folder.path() / "model.gguf"));
 }

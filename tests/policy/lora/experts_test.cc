@@ -83,7 +83,7 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
 
 TEST_P(ExpertLora, IsMergedFromItsFolder) {
   const at::NoGradGuard no_grad;
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   WeightMap weights = FamilyGoldenWeights(golden_.config);
   const WeightMap before = weights;
@@ -102,7 +102,7 @@ TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
   const at::NoGradGuard no_grad;
   const auto peft = nlohmann::json::parse(base::ReadFile(
       std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".peft.json"));
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write("adapter_config.json", peft.at("adapter_config").dump());
   std::vector<NamedTensor> tensors;
   for (const auto& [name, shape] : peft.at("tensors").items()) {
@@ -118,7 +118,7 @@ TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
 }
 
 TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write(
       "adapter_config.json",
       R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_parameters": ["down_proj"]})");
@@ -137,7 +137,7 @@ TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
 }
 
 TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));

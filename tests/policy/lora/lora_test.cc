@@ -104,7 +104,7 @@ TEST_P(Lora, MergedWeightsGiveTheSameLogprobs) {
 TEST_P(Lora, ComesBackFromItsFolder) {
   const at::NoGradGuard no_grad;
   Transformer policy = Adapted(golden_, kConfig);
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteLoraAdapter({kConfig, LoraWeights(policy)}, golden_.config, "some/model",
                    folder.path() / "adapter");
   const LoraAdapter back = ReadLoraAdapter(folder.path() / "adapter", golden_.config);
@@ -126,7 +126,7 @@ TEST_P(Lora, ComesBackFromItsFolder) {
 TEST(LoraAdapter, HasTheNamesOfPeft) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   Transformer policy = Adapted(golden, {.rank = 2, .alpha = 4, .targets = {kAllLinear}});
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteLoraAdapter({{.rank = 2, .alpha = 4, .targets = {kAllLinear}}, LoraWeights(policy)},
                    golden.config, "base", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
@@ -184,7 +184,7 @@ TEST(LoraAdapter, RefusesATargetThatNamesNoLinearLayer) {
 // peft/utils/other.py, get_pattern_key: a pattern names the end of a module's name, from a dot on.
 TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write(
       "adapter_config.json",
       R"({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["q_proj", "v_proj"],
@@ -210,7 +210,7 @@ TEST(LoraAdapter, GivesModulesTheRanksAndAlphasOfTheirPatterns) {
 
 TEST(LoraAdapter, RefusesHalfAnAdapter) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   folder.Write("adapter_config.json",
                R"({"peft_type": "LORA", "r": 2, "target_modules": "q_proj"})");
   WriteSafetensors(folder.path() / "adapter_model.safetensors",
@@ -234,7 +234,7 @@ TEST(LoraAdapter, RefusesWhatPeftDoesAndItDoesNot) {
                                                        {"peft_type", R"("IA3")"},
                                                        {"modules_to_save", R"(["lm_head"])"}};
   for (const auto& [key, value] : cases) {
-    const rl::base::TemporaryFolder folder;
+    const base::TemporaryFolder folder;
     nlohmann::json config = {
         {"peft_type", "LORA"}, {"r", 2}, {"lora_alpha", 4}, {"target_modules", {"q_proj"}}};
     config[key] = nlohmann::json::parse(value);

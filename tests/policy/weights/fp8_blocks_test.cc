@@ -60,7 +60,7 @@ TEST(Fp8Folder, OfDeepSeeksFormGivesTheLogprobsOfTransformers) {
 
 TEST(Fp8Folder, IsWrittenAsItWasRead) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   SaveModel(ModelOf(golden), folder.path(), Dtype::kFloat8E4m3);
   const SafetensorsFile written(folder.path() / "model.safetensors");
   const SafetensorsFile published(golden.folder / "model.safetensors");
@@ -80,7 +80,7 @@ TEST(Fp8Folder, IsWrittenAsItWasRead) {
 
 TEST(Fp8Folder, StatesItsQuantizationAndIsReadBack) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   SaveModel(ModelOf(golden), folder.path(), Dtype::kFloat8E4m3);
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "config.json"));
   EXPECT_EQ(config.at("torch_dtype"), "bfloat16");
@@ -115,7 +115,7 @@ TEST(Fp8Folder, MayHoldItsExpertsFused) {
     weight = back;
   }
   ASSERT_GT(tensors.size(), expected.size());
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteSafetensors(folder.path() / "model.safetensors", tensors);
   const WeightMap read =
       HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
@@ -124,7 +124,7 @@ TEST(Fp8Folder, MayHoldItsExpertsFused) {
 
 TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteSafetensors(
       folder.path() / "model.safetensors",
       {{"model.norm.weight", golden.weights.at("model.norm.weight"), Dtype::kFloat8E4m3}});
@@ -140,7 +140,7 @@ TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
 
 TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const SafetensorsFile published(golden.folder / "model.safetensors");
   std::vector<NamedTensor> tensors;
   for (const auto& [name, entry] : published.entries()) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
@@ -48,7 +49,7 @@ TEST(SafetensorsRules, AHeaderEndsInsideTheFile) {
 }
 
 TEST(SafetensorsRules, AHeaderHasAtMostAHundredMegabytes) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::string path = folder.Write("f", WithHeader("{}", 0));
   std::filesystem::resize_file(path, 200'000'000);  // sparse
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -133,7 +134,7 @@ TEST(SafetensorsRules, TensorsEndWithTheFile) {
 }
 
 TEST(SafetensorsRules, ATensorThatIsNotThereIsNamedWithTheNearest) {
-  const rl::base::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const SafetensorsFile file(
       folder.Write("f", WithHeader("{" + Entry("weight", "U8", "1", "0,1") + "}", 1)));
   try {

@@ -16,7 +16,7 @@ using testing::ElementsAre;
 // A judge that counts what it is asked, and can be held up.
 class GradeCacheTest : public testing::Test {
  protected:
-  GradeCache Make(GradeCache::Settings settings = {}) {
+  GradeCache Make(GradeCacheSettings settings = {}) {
     return GradeCache(settings, [this](std::span<const Sample* const> samples, const Budget&) {
       std::unique_lock lock(mutex_);
       asked_ += static_cast<int>(samples.size());

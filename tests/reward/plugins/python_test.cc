@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "reward/service/scorer.h"
 #include "tests/reward/grade.h"

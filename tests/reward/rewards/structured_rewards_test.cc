@@ -18,7 +18,7 @@ JsonSchema::Result Check(const char* schema, const char* value) {
       .Check(json::parse(value), Budget(std::chrono::milliseconds(10'000)));
 }
 bool Fits(const char* schema, const char* value) {
-  return Check(schema, value).outcome == JsonSchema::Outcome::kValid;
+  return Check(schema, value).outcome == JsonSchema::Validity::kValid;
 }
 std::string RefusalOf(const char* schema) {
   try {
@@ -79,7 +79,7 @@ TEST(JsonSchema, RefusesWhatItWouldHaveToIgnore) {
 }
 
 TEST(JsonSchema, EndsWhereAReferenceLeadsBackToItself) {
-  EXPECT_EQ(Check(R"({"$ref":"#"})", "1").outcome, JsonSchema::Outcome::kTooMuchWork);
+  EXPECT_EQ(Check(R"({"$ref":"#"})", "1").outcome, JsonSchema::Validity::kTooMuchWork);
 }
 
 TEST(JsonSchema, EndsWhereAlternativesMultiply) {
@@ -89,7 +89,7 @@ TEST(JsonSchema, EndsWhereAlternativesMultiply) {
     schema += "\"d" + std::to_string(i) + R"(":{"anyOf":[)" + next + "," + next + "]},";
   }
   schema += R"("d40":false}})";
-  EXPECT_EQ(Check(schema.c_str(), "1").outcome, JsonSchema::Outcome::kTooMuchWork);
+  EXPECT_EQ(Check(schema.c_str(), "1").outcome, JsonSchema::Validity::kTooMuchWork);
 }
 
 TEST(JsonText, IsOneValueOfBoundedDepth) {

@@ -39,6 +39,19 @@ TEST(RewardProgram, WritesItsAddressServesAndEndsOnSigterm) {
   EXPECT_EQ(program.process().Wait(milliseconds(20'000)), 0);
 }
 
+TEST(RewardProgram, HasAGraderForEachCoreUnlessToldOtherwise) {
+  const auto log_of = [](const std::vector<std::string>& arguments) {
+    RunningService program(arguments);
+    program.process().Signal(SIGTERM);  // the line is written by the time that it has ended
+    program.process().Wait(milliseconds(20'000));
+    return program.log();
+  };
+  const std::string all = std::to_string(std::thread::hardware_concurrency());
+  EXPECT_THAT(log_of({}), HasSubstr(" with " + all + " graders"));
+  EXPECT_THAT(log_of({"--workers", "0"}), HasSubstr(" with " + all + " graders"));
+  EXPECT_THAT(log_of({"--workers", "5"}), HasSubstr(" with 5 graders"));
+}
+
 TEST(RewardProgram, FinishesRunningCallsBeforeItEnds) {
   RunningService program;
   ScoreRequest request;

@@ -21,7 +21,7 @@ std::vector<int64_t> GroupsUnder(const std::string& reward, const std::string& a
       GradeCompletions({problem}, {completions}, term, std::chrono::milliseconds(10'000));
   GroupAnswers(term, &outcomes);
   std::vector<int64_t> groups;
-  for (const JudgedSample& sample : outcomes.front()) groups.push_back(sample.answer_group);
+  for (const JudgedEpisode& sample : outcomes.front()) groups.push_back(sample.answer_group);
   return groups;
 }
 

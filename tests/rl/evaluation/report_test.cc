@@ -26,7 +26,7 @@ Problem MakeProblem(const std::string& answer, int level, double rating) {
 
 class EvalReport : public ::testing::Test {
  protected:
-  std::vector<std::vector<JudgedSample>> Grade(
+  std::vector<std::vector<JudgedEpisode>> Grade(
       const std::vector<std::vector<std::string>>& completions) {
     reward::RewardTerm term;
     term.set_name("exact_answer");
@@ -97,7 +97,7 @@ TEST_F(EvalReport, TakesAllSamplesWithoutAK) {
 TEST_F(EvalReport, HasNoVoteWhereTheRewardFindsNoAnswers) {
   auto outcomes = Grade({{"1", "1"}, {"2", "0"}, {"0", "0"}});
   for (auto& samples : outcomes) {
-    for (JudgedSample& sample : samples) sample.answer_group = -1;
+    for (JudgedEpisode& sample : samples) sample.answer_group = -1;
   }
   const auto report = ReportEvaluation(problems_, outcomes, {.ks = {2}});
   EXPECT_TRUE(report.contains("pass_at_k"));

@@ -209,7 +209,9 @@ TEST_F(LearnerTest, AResetOptimizerStartsAnew) {
   EXPECT_EQ(learner.SaveState().at("adamw/step").item<int64_t>(), 1);
   learner.ResetOptimizer();
   for (const auto& [name, tensor] : learner.SaveState()) {
-    if (name.starts_with("adamw/")) EXPECT_EQ(tensor.abs().max().item<double>(), 0) << name;
+    if (name.starts_with("adamw/")) {
+      EXPECT_EQ(tensor.abs().max().item<double>(), 0) << name;
+    }
   }
 }
 

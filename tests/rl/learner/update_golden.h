@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/durable_file.h"
 #include "base/json_lines.h"
 #include "rl/learner/learner.h"
 #include "rl/objectives/objective.h"

@@ -27,7 +27,7 @@ void ExpectAdvantages(const proto::Objective& objective, const Rewards& rewards,
   }
 }
 
-Objective With(proto::Objective::Advantage kind) {
+proto::Objective With(proto::Objective::Advantage kind) {
   proto::Objective objective = FromPreset(proto::Objective::PRESET_DAPO);
   objective.set_advantage(kind);
   return objective;

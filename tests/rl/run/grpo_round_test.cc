@@ -4,6 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss.h"
 #include "tests/rl/run/run_fixture.h"
@@ -70,7 +75,7 @@ class GrpoRoundTest : public testing::Test {
     return true;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::unique_ptr<RunFixture> run_;
   std::unique_ptr<GrpoRound> round_;
   std::function<void(const EpisodeGroup&, size_t, Episode*)> edit_;

@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <set>
+#include <span>
 
 #include "tests/rl/run/run_fixture.h"
 
@@ -49,7 +51,7 @@ class RejectionSftRoundTest : public testing::Test {
     return completions;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   RunFixture run_{folder_.path() / "run", TinyRecipe(kRound)};
   RejectionSftRound round_{run_.context, run_.recipe.rounds(0), 0};
   std::function<void(size_t, Episode*)> edit_;

@@ -16,7 +16,7 @@ using testing::SizeIs;
 
 class SftRoundTest : public testing::Test {
  protected:
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   RunFixture run_{folder_.path() / "run",
                   TinyRecipe("[{kind: sft, steps: 4, sequences_per_step: 3, learning_rate: 0.01, "
                              "schedule: linear}]")};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/durable_file.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
@@ -117,7 +118,7 @@ class TrainingRunTest : public testing::Test {
     return found;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   FakeRound::Script script_;
   Events events_;
   std::string stderr_;
