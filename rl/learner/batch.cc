@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
+#include <utility>
 
 #include "base/error.h"
 
@@ -34,23 +36,26 @@ bool HavePromptInCommon(const TrainingSequence& a, const TrainingSequence& b) {
          std::equal(a.ids.begin(), a.ids.begin() + a.prompt_length, b.ids.begin());
 }
 
-// Longest first, each into the emptiest of `bins`; false when one overflows.
-bool Fill(std::span<const int64_t> lengths, std::span<const int64_t> longest_first,
-          int64_t max_tokens, std::span<std::vector<int64_t>> bins) {
-  std::vector<int64_t> load(bins.size(), 0);
+using Bins = std::vector<std::vector<int64_t>>;
+
+// Puts each sequence, longest first, into the emptiest of `count` bins; nothing if one overflows.
+std::optional<Bins> Fill(std::span<const int64_t> lengths, std::span<const int64_t> longest_first,
+                         int64_t max_tokens, size_t count) {
+  Bins bins(count);
+  std::vector<int64_t> load(count, 0);
   for (const int64_t index : longest_first) {
     const size_t bin =
         static_cast<size_t>(std::min_element(load.begin(), load.end()) - load.begin());
     load[bin] += lengths[static_cast<size_t>(index)];
-    if (load[bin] > max_tokens) return false;
+    if (load[bin] > max_tokens) return std::nullopt;
     bins[bin].push_back(index);
   }
-  return true;
+  return bins;
 }
 
 using Values = std::vector<float> TrainingSequence::*;
 
-// One kind of logprobs for all N, or undefined when no chosen sequence has it.
+// Values of one field of the chosen sequences, for all N; undefined when none has them.
 at::Tensor GatherTokens(std::span<const TrainingSequence> sequences,
                         const std::vector<int64_t>& chosen, Values field) {
   std::vector<float> values_N;
@@ -59,7 +64,8 @@ at::Tensor GatherTokens(std::span<const TrainingSequence> sequences,
     const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
     const std::vector<float>& values = sequence.*field;
     if (sequence.completion_length() == 0) continue;
-    (values.empty() ? all : any) = values.empty() ? false : true;
+    any = any || !values.empty();
+    all = all && !values.empty();
     for (size_t i = 0; i < values.size(); ++i) {
       if (Counts(sequence, static_cast<int64_t>(i))) values_N.push_back(values[i]);
     }
@@ -100,18 +106,19 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> leng
     return lengths[static_cast<size_t>(a)] > lengths[static_cast<size_t>(b)];
   });
   size_t too_long = 0;
-  int64_t total = 0;  // of the others
+  int64_t total = 0;  // tokens of the others
   for (const int64_t length : lengths) {
     too_long += length > max_tokens ? 1 : 0;
     total += length > max_tokens ? 0 : length;
   }
   const std::span<const int64_t> others = std::span(longest_first).subspan(too_long);
-  std::vector<std::vector<int64_t>> plan;
   size_t count = static_cast<size_t>(std::max<int64_t>(1, (total + max_tokens - 1) / max_tokens));
-  do {  // ends: with one bin a sequence nothing overflows
-    plan.assign(too_long + count++, {});
-  } while (!Fill(lengths, others, max_tokens, std::span(plan).subspan(too_long)));
-  for (size_t i = 0; i < too_long; ++i) plan[i] = {longest_first[i]};
+  std::optional<Bins> filled;
+  while (!(filled = Fill(lengths, others, max_tokens, count)).has_value()) {
+    ++count;  // ends at the latest where each sequence has a bin of its own
+  }
+  std::vector<std::vector<int64_t>> plan = std::move(*filled);
+  for (size_t i = 0; i < too_long; ++i) plan.push_back({longest_first[i]});
   for (std::vector<int64_t>& batch : plan) std::sort(batch.begin(), batch.end());
   std::erase_if(plan, [](const std::vector<int64_t>& batch) { return batch.empty(); });
   std::sort(plan.begin(), plan.end());

@@ -1,7 +1,7 @@
 #pragma once
 
-// From completed groups to packed micro-batches without padding. Sequences next to each other that
-// have the same prompt share its rows.
+// Sequences to train on, packed into micro-batches without padding. Neighbours that have the same
+// prompt share its rows.
 // Shapes: T packed tokens (prompts too), N completion tokens that count, B sequences.
 
 #include <cstdint>
