@@ -5,7 +5,7 @@
 namespace cohort::rollout {
 namespace {
 
-TEST(policy::Dtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
+TEST(KeptDtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
   constexpr policy::Dtype kHalf = policy::Dtype::kBFloat16, kFull = policy::Dtype::kFloat32;
   EXPECT_EQ(KeptDtype("model.embed_tokens.weight", 2, kHalf), kHalf);
   EXPECT_EQ(KeptDtype("model.layers.0.mlp.gate_proj.weight", 2, kHalf), kHalf);
@@ -16,7 +16,7 @@ TEST(policy::Dtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
   EXPECT_EQ(KeptDtype("model.norm.weight", 1, kHalf), kFull);
 }
 
-TEST(policy::Dtype, AWorkerOfFp32KeepsEverythingInFp32) {
+TEST(KeptDtype, AWorkerOfFp32KeepsEverythingInFp32) {
   EXPECT_EQ(KeptDtype("model.embed_tokens.weight", 2, policy::Dtype::kFloat32),
             policy::Dtype::kFloat32);
 }
