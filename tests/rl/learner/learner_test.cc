@@ -156,7 +156,8 @@ TEST_F(LearnerTest, AdaptersAloneAreTrained) {
   learner.PolicyUpdate(spy_.Objective(), golden_.Batch(1), 1e-2);
 
   int changed = 0;
-  for (const auto& [name, tensor] : learner.Adapter()->weights) {
+  const std::optional<policy::LoraAdapter> trained = learner.Adapter();
+  for (const auto& [name, tensor] : trained->weights) {
     changed += tensor.equal(fresh.at(name)) ? 0 : 1;
   }
   EXPECT_EQ(changed, static_cast<int>(fresh.size()));
