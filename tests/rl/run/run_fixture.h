@@ -30,6 +30,7 @@ inline proto::Recipe TinyRecipe(const std::string& rounds,
                                  "data: {generator: addition}\n"
                                  "rewards: [{name: exact_answer}]\n"
                                  "objective: {preset: dr_grpo}\n"
+                                 "rollout: {max_new_tokens: 8}\n"
                                  "eval: {problems: 2}\n"
                                  "rounds: " +
                                      rounds + "\n"),
