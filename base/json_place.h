@@ -14,7 +14,7 @@ namespace cohort::base {
 // something else than it is asked for throws Error{kUsage}
 // "FILE: PLACE is WHAT WAS FOUND; expected WHAT WAS ASKED FOR", e.g.
 // "tokenizer.json: added_tokens[3].id is missing; expected an integer from 0 to 4000000".
-// Without the name of a file the sentence begins with the place.
+// When there is no name of a file, the sentence begins with the place.
 class JsonPlace {
  public:
   // `place` is where the value stands in its file; empty: it is the whole file.
@@ -23,8 +23,6 @@ class JsonPlace {
 
   const nlohmann::json& value() const { return *value_; }
   const std::string& file() const { return file_; }
-  bool IsText() const { return value_->is_string(); }
-  bool IsList() const { return value_->is_array(); }
   bool IsObject() const { return value_->is_object(); }
 
   // A member of an object; `expected` completes the sentence when it is missing.
@@ -37,7 +35,7 @@ class JsonPlace {
   std::string Text() const;
   bool Bool() const;
   int64_t Integer(int64_t low, int64_t high) const;
-  // Of a member.
+  // The same of a member.
   std::string Text(const std::string& key) const;
   std::string TextOr(const std::string& key, const std::string& missing) const;
   bool BoolOr(const std::string& key, bool missing) const;

@@ -84,8 +84,8 @@ bool IsLoopback(const std::string& address) {
   return host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string::npos;
 }
 
-std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::string& address,
-                                     bool allow_remote, std::string* bound_address) {
+ListeningServer Listen(grpc::ServerBuilder& builder, const std::string& address,
+                       bool allow_remote) {
   const bool local_socket = address.starts_with(kUnix);
   HostPort host_port;
   if (local_socket) {
@@ -117,8 +117,7 @@ std::unique_ptr<grpc::Server> Listen(grpc::ServerBuilder& builder, const std::st
                 "cannot listen on " + address + ": taken by another program, or not allowed",
                 "give another --listen; port 0 picks a free one");
   }
-  *bound_address = local_socket ? address : host_port.host + ":" + std::to_string(port);
-  return server;
+  return {std::move(server), local_socket ? address : host_port.host + ":" + std::to_string(port)};
 }
 
 }  // namespace cohort::base

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/isa.h"
+#include "kernels/cpu/isa.h"
 
 namespace cohort::kernels {
 

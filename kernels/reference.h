@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/moe.h"
+#include "kernels/cpu/moe.h"
 
 namespace cohort::kernels {
 

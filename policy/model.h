@@ -8,11 +8,12 @@
 #include <memory>
 #include <string>
 
-#include "policy/chat_template.h"
-#include "policy/config.h"
-#include "policy/tokenizer.h"
-#include "policy/weight_source.h"
-#include "policy/weights.h"
+#include "policy/chat/chat_template.h"
+#include "policy/config/config.h"
+#include "policy/tensor/dtype.h"
+#include "policy/tokenizer/tokenizer.h"
+#include "policy/weights/weight_source.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::policy {
 
@@ -27,7 +28,7 @@ struct Model {
 // Loads and checks everything before it returns. Floating-point weights are converted to `dtype`
 // (selection biases stay fp32). Errors name file, offset or tensor and what was expected. The
 // config's num_mtp_layers is how many multi-token-prediction layers were loaded.
-Model LoadModel(const std::string& name, at::ScalarType dtype = at::kFloat,
+Model LoadModel(const std::string& name, Dtype dtype = Dtype::kFloat32,
                 MtpLayers mtp = MtpLayers::kLeaveOut);
 
 // The same with its weights still in the file, to be read as they are taken.
@@ -35,7 +36,7 @@ struct OpenedModel {
   Model model;  // without weights
   std::unique_ptr<WeightSource> weights;
 };
-OpenedModel OpenModel(const std::string& name, at::ScalarType dtype = at::kFloat,
+OpenedModel OpenModel(const std::string& name, Dtype dtype = Dtype::kFloat32,
                       MtpLayers mtp = MtpLayers::kLeaveOut);
 
 // The same without weights: for tokenizing and for workers whose weights come over the network.
@@ -43,8 +44,8 @@ Model LoadModelWithoutWeights(const std::string& name);
 
 // A folder that transformers and cohort load: config.json, model.safetensors (sharded above
 // `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written
-// durably. float8_e4m3fn stands for DeepSeek-V3's FP8 weights (policy/fp8_blocks.h).
+// durably. kFloat8E4m3 stands for DeepSeek-V3's FP8 weights (policy/weights/fp8_blocks.h).
 void SaveModel(const Model& model, const std::filesystem::path& folder,
-               at::ScalarType dtype = at::kFloat, int64_t max_shard_bytes = int64_t{5} << 30);
+               Dtype dtype = Dtype::kFloat32, int64_t max_shard_bytes = int64_t{5} << 30);
 
 }  // namespace cohort::policy

@@ -10,7 +10,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "policy/config_fields.h"
+#include "policy/config/fields.h"
 
 namespace cohort::policy {
 namespace {
@@ -79,18 +79,18 @@ at::Tensor Copies(const at::Tensor& one, const std::string& name, const UpcycleO
 }
 
 void AddExperts(const std::string& mlp, const PaddedFfn& ffn, int64_t part,
-                const UpcycleOptions& options, WeightMap& out) {
+                const UpcycleOptions& options, WeightMap* out) {
   const int64_t shared = options.shared * part;
   if (shared > 0) {
-    out[mlp + "shared_experts.gate_proj.weight"] = ffn.gate.narrow(0, 0, shared);
-    out[mlp + "shared_experts.up_proj.weight"] = ffn.up.narrow(0, 0, shared);
-    out[mlp + "shared_experts.down_proj.weight"] = ffn.down.narrow(1, 0, shared);
+    (*out)[mlp + "shared_experts.gate_proj.weight"] = ffn.gate.narrow(0, 0, shared);
+    (*out)[mlp + "shared_experts.up_proj.weight"] = ffn.up.narrow(0, 0, shared);
+    (*out)[mlp + "shared_experts.down_proj.weight"] = ffn.down.narrow(1, 0, shared);
   }
   const at::Tensor gate_up =
       at::cat({ffn.gate.narrow(0, shared, part), ffn.up.narrow(0, shared, part)});
   const std::string experts = mlp + "experts.";
-  out[experts + "gate_up_proj"] = Copies(gate_up, experts + "gate_up_proj", options);
-  out[experts + "down_proj"] =
+  (*out)[experts + "gate_up_proj"] = Copies(gate_up, experts + "gate_up_proj", options);
+  (*out)[experts + "down_proj"] =
       Copies(ffn.down.narrow(1, shared, part), experts + "down_proj", options);
 }
 
@@ -149,7 +149,7 @@ Model Upcycle(const Model& dense, const UpcycleOptions& options) {
   for (int64_t layer = 0; layer < dense.config.num_layers; ++layer) {
     const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.";
     AddExperts(mlp, ReadFfn(dense.weights, mlp, (options.shared + 1) * part), part, options,
-               out.weights);
+               &out.weights);
     for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
       out.weights.erase(mlp + name + ".weight");
     }

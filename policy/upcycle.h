@@ -38,7 +38,7 @@ UpcycleOptions ParseUpcycleOptions(const std::string& text);
 // norms of queries and keys. kUsage for a model that has experts already or fits none of these.
 ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& options);
 
-// Without noise the experts of a layer share one tensor's memory.
+// The experts of a layer share one tensor's memory where there is no noise.
 Model Upcycle(const Model& dense, const UpcycleOptions& options);
 
 }  // namespace cohort::policy

@@ -1,16 +1,8 @@
 #include "reward/grader.h"
 
-#include <algorithm>
-
 #include "base/utf8.h"
 
 namespace cohort::reward {
-
-std::chrono::milliseconds Budget::Left() const {
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now());
-  return std::max(left, std::chrono::milliseconds(0));
-}
 
 Grade Failed(Status status, std::string detail) { return {0, status, std::move(detail)}; }
 

@@ -1,37 +1,18 @@
 #pragma once
 
-// What a reward is to the scorer: a sample in, a grade out. Samples, verdicts and statuses are the
+// A reward as the scorer sees it: a sample in, a grade out. Samples, verdicts and statuses are the
 // messages of reward.proto, in process as well as on the wire.
 
-#include <atomic>
-#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "reward/budget.h"
 #include "reward/reward.pb.h"
 
 namespace cohort::reward {
-
-// Time left for one sample under one reward. Read-only, shared by nobody.
-class Budget {
- public:
-  explicit Budget(std::chrono::milliseconds limit, const std::atomic<bool>* cancelled = nullptr)
-      : limit_(limit), deadline_(std::chrono::steady_clock::now() + limit), cancelled_(cancelled) {}
-
-  Budget StartedAgain() const { return Budget(limit_, cancelled_); }  // the whole limit, from now
-  std::chrono::milliseconds limit() const { return limit_; }
-  std::chrono::milliseconds Left() const;  // never negative
-  bool Cancelled() const { return cancelled_ != nullptr && cancelled_->load(); }
-  bool Exhausted() const { return Cancelled() || Left().count() == 0; }
-
- private:
-  std::chrono::milliseconds limit_;
-  std::chrono::steady_clock::time_point deadline_;
-  const std::atomic<bool>* cancelled_;
-};
 
 // A named piece of a grade, reported beside it; without a score it does not apply to the sample.
 struct GradePart {
@@ -48,7 +29,8 @@ struct Grade {
   std::string detail;
   std::optional<TestTally> tests = std::nullopt;  // of graders that run tests
   std::vector<GradePart> parts = {};              // of graders whose score is a sum
-  // Of graders that look for an answer: what they found, or "" where the completion has none.
+  // The answer that a grader found in the completion, "" where there is none; nullopt of a grader
+  // that looks for no answer.
   std::optional<std::string> answer = std::nullopt;
 };
 

@@ -31,8 +31,7 @@ const std::vector<RewardInfo>& RegisteredRewards() {
       LastNumberReward(), BoxedAnswerReward(), MathReward(),     ExactAnswerReward(),
       FuzzyMatchReward(), FormatReward(),      LengthReward(),   RepetitionReward(),
       LanguageReward(),   JsonSchemaReward(),  ToolCallReward(), LlmJudgeReward(),
-      CodeReward(),       CustomReward(),      PythonReward(),
-      RemoteReward(),
+      CodeReward(),       CustomReward(),      PythonReward(),   RemoteReward(),
   };
   return rewards;
 }

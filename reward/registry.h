@@ -50,10 +50,10 @@ const std::vector<RewardInfo>& RegisteredRewards();
 // Errors: kUsage with the nearest name.
 const RewardInfo& FindReward(const std::string& name);
 
-// Throws what MakeGrader would about the name and the options, and starts no process to find out.
+// Throws the errors of MakeGrader that are about the name and the options; starts no process.
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options);
 
-// What CheckReward leaves out: starts the process of a reward that has one, and ends it.
+// Starts the process of a reward that has one, and ends it: the check that CheckReward leaves out.
 void CheckRewardLoads(const std::string& name, const std::map<std::string, std::string>& options);
 
 // Errors: kUsage for an unknown reward or option (with the nearest name) or a bad option value.

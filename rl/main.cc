@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "rl/commands.h"
+#include "rl/commands/commands.h"
 
 namespace {
 

@@ -6,13 +6,13 @@
 #include <string>
 #include <string_view>
 
-#include "reward/math/compare.h"
-#include "reward/math/conventions.h"
+#include "reward/math/compare/comparer.h"
+#include "reward/math/compare/conventions.h"
 
 namespace cohort::reward::math {
 
-struct Judgement {
-  Verdict verdict = Verdict::kUnequal;
+struct MathJudgement {
+  Equality equality = Equality::kUnequal;
   // "text", "exact", "separation bound", "points", ...: how it was decided.
   const char* method = "text";
   // False where the gold answer is neither a formula nor prose: then only equal texts are equal.
@@ -20,10 +20,7 @@ struct Judgement {
   bool pred_understood = true;
 };
 
-// Whether `pred` is the answer `gold`; both are answers alone, see answer_extraction.h.
-Judgement Judge(std::string_view gold, std::string_view pred, const Conventions& conventions);
-
-// Whether the text is a formula as a whole.
-bool IsFormulaText(std::string_view text);
+// Whether `pred` is the answer `gold`; both are answers alone, see extract/answer.h.
+MathJudgement Judge(std::string_view gold, std::string_view pred, const Conventions& conventions);
 
 }  // namespace cohort::reward::math

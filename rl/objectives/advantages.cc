@@ -21,19 +21,21 @@ double Std(const std::vector<double>& centred, int ddof) {
 }
 
 // Rewards of at least two samples that are not all equal.
-std::vector<double> Normalize(const Objective& objective, const std::vector<double>& rewards) {
+std::vector<double> Normalize(const proto::Objective& objective,
+                              const std::vector<double>& rewards) {
   const double mean = Mean(rewards);
   std::vector<double> advantages(rewards.size());
   for (size_t i = 0; i < rewards.size(); ++i) advantages[i] = rewards[i] - mean;
 
   double scale = 1;
-  switch (objective.advantage) {
-    case AdvantageKind::kGroupMeanStd:  // arXiv 2402.03300, section 4.1.2
-      scale = 1 / (Std(advantages, objective.std_ddof) + objective.std_eps);
+  switch (objective.advantage()) {
+    case proto::Objective::ADVANTAGE_GROUP_MEAN_STD:  // arXiv 2402.03300, section 4.1.2
+      scale = 1 / (Std(advantages, objective.std_ddof()) + objective.std_eps());
       break;
-    case AdvantageKind::kGroupMean:  // arXiv 2503.20783, section 3.2
+    case proto::Objective::ADVANTAGE_GROUP_MEAN:  // arXiv 2503.20783, section 3.2
       break;
-    case AdvantageKind::kRloo: {  // arXiv 2402.14740, leave-one-out: (G r - sum) / (G - 1)
+    case proto::Objective::ADVANTAGE_RLOO: {
+      // arXiv 2402.14740, leave-one-out: (G r - sum) / (G - 1)
       const double group_size = static_cast<double>(rewards.size());
       scale = group_size / (group_size - 1);
       break;
@@ -46,7 +48,7 @@ std::vector<double> Normalize(const Objective& objective, const std::vector<doub
 }  // namespace
 
 std::vector<std::optional<double>> ComputeAdvantages(
-    const Objective& objective, std::span<const std::optional<double>> rewards) {
+    const proto::Objective& objective, std::span<const std::optional<double>> rewards) {
   std::vector<double> scored;
   for (const std::optional<double>& reward : rewards) {
     if (!reward) continue;

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "rl/objectives/objective.h"
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
@@ -12,6 +12,6 @@ namespace cohort::rl {
 // advantage, and does not count in the group's statistics. Where all rewards are equal (one sample
 // too) the advantages are exactly 0. Rewards must be finite.
 std::vector<std::optional<double>> ComputeAdvantages(
-    const Objective& objective, std::span<const std::optional<double>> rewards);
+    const proto::Objective& objective, std::span<const std::optional<double>> rewards);
 
 }  // namespace cohort::rl

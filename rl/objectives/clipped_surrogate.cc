@@ -4,15 +4,15 @@
 
 namespace cohort::rl {
 
-Surrogate ClippedSurrogate(const Objective& objective, const at::Tensor& ratio_T,
+Surrogate ClippedSurrogate(const proto::Objective& objective, const at::Tensor& ratio_T,
                            const at::Tensor& advantages_T) {
   const at::Tensor minus_advantages_T = -advantages_T;
   const at::Tensor free_T = minus_advantages_T * ratio_T;
   const at::Tensor bounded_T =
-      minus_advantages_T * ratio_T.clamp(1 - objective.clip_low, 1 + objective.clip_high);
+      minus_advantages_T * ratio_T.clamp(1 - objective.clip_low(), 1 + objective.clip_high());
   Surrogate surrogate{at::maximum(free_T, bounded_T), (bounded_T > free_T).detach()};
-  if (objective.dual_clip) {
-    const at::Tensor ceiling_T = minus_advantages_T * *objective.dual_clip;
+  if (objective.has_dual_clip()) {
+    const at::Tensor ceiling_T = minus_advantages_T * objective.dual_clip();
     const at::Tensor negative_T = advantages_T < 0;
     surrogate.clipped_T =
         surrogate.clipped_T | (negative_T & (surrogate.loss_T > ceiling_T)).detach();

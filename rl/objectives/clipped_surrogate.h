@@ -2,7 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "rl/objectives/objective.h"
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
@@ -13,7 +13,7 @@ struct Surrogate {
 
 // PPO's clipped surrogate (arXiv 1707.06347, eq. 7) with separate bounds (arXiv 2503.14476, eq. 10)
 // and, when objective.dual_clip is set, the dual clip (arXiv 1912.09729).
-Surrogate ClippedSurrogate(const Objective& objective, const at::Tensor& ratio_T,
+Surrogate ClippedSurrogate(const proto::Objective& objective, const at::Tensor& ratio_T,
                            const at::Tensor& advantages_T);
 
 }  // namespace cohort::rl

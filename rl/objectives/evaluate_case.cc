@@ -8,7 +8,7 @@
 namespace cohort::rl {
 namespace {
 
-// Where a packed token comes from.
+// The place in the case that a packed token comes from.
 struct TokenPlace {
   size_t group;
   size_t sample;

@@ -1,21 +1,23 @@
+#include "rl/objectives/explain.h"
+
 #include <sstream>
 
-#include "rl/objectives/objective.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
 
-std::string AdvantageFormula(const Objective& objective) {
+std::string AdvantageFormula(const proto::Objective& objective) {
   std::ostringstream out;
-  switch (objective.advantage) {
-    case AdvantageKind::kGroupMeanStd:
-      out << "A = (r - mean) / (std + " << objective.std_eps << "), std with ddof "
-          << objective.std_ddof;
+  switch (objective.advantage()) {
+    case proto::Objective::ADVANTAGE_GROUP_MEAN_STD:
+      out << "A = (r - mean) / (std + " << objective.std_eps() << "), std with ddof "
+          << objective.std_ddof();
       break;
-    case AdvantageKind::kGroupMean:
+    case proto::Objective::ADVANTAGE_GROUP_MEAN:
       out << "A = r - mean";
       break;
-    case AdvantageKind::kRloo:
+    case proto::Objective::ADVANTAGE_RLOO:
       out << "A = (G r - sum) / (G - 1)";
       break;
   }
@@ -23,43 +25,43 @@ std::string AdvantageFormula(const Objective& objective) {
   return out.str();
 }
 
-std::string RatioFormula(const Objective& objective) {
-  return objective.ratio == RatioKind::kSequence
+std::string RatioFormula(const proto::Objective& objective) {
+  return objective.ratio() == proto::Objective::RATIO_SEQUENCE
              ? "rho = exp(mean over the sample's tokens of policy_logprobs - old_logprobs)"
              : "rho = exp(policy_logprobs - old_logprobs)";
 }
 
-std::string SurrogateFormula(const Objective& objective) {
+std::string SurrogateFormula(const proto::Objective& objective) {
   std::ostringstream out;
-  if (objective.ratio == RatioKind::kCispo) {
-    out << "l = -stop_gradient(min(rho, " << objective.cispo_cap << ")) A policy_logprobs";
+  if (objective.ratio() == proto::Objective::RATIO_CISPO) {
+    out << "l = -stop_gradient(min(rho, " << objective.cispo_cap() << ")) A policy_logprobs";
   } else {
-    out << "l = max(-A rho, -A clip(rho, " << 1 - objective.clip_low << ", "
-        << 1 + objective.clip_high << "))";
-    if (objective.dual_clip) {
-      out << "; where A < 0: min(l, -A " << *objective.dual_clip << ")";
+    out << "l = max(-A rho, -A clip(rho, " << 1 - objective.clip_low() << ", "
+        << 1 + objective.clip_high() << "))";
+    if (objective.has_dual_clip()) {
+      out << "; where A < 0: min(l, -A " << objective.dual_clip() << ")";
     }
   }
-  if (objective.is_correction == IsCorrectionKind::kToken) {
-    out << "; times stop_gradient(min(exp(old_logprobs - rollout_logprobs), " << objective.is_cap
+  if (objective.is_correction() == proto::Objective::IS_CORRECTION_TOKEN) {
+    out << "; times stop_gradient(min(exp(old_logprobs - rollout_logprobs), " << objective.is_cap()
         << "))";
   }
   return out.str();
 }
 
-std::string KlFormula(const Objective& objective) {
+std::string KlFormula(const proto::Objective& objective) {
   std::ostringstream out;
-  out << "l += " << objective.kl_coef << " * ";
-  switch (objective.kl) {
-    case KlKind::kNone:
+  out << "l += " << objective.kl_coef() << " * ";
+  switch (objective.kl()) {
+    case proto::Objective::KL_NONE:
       return "none";
-    case KlKind::kK1:
+    case proto::Objective::KL_K1:
       out << "d";
       break;
-    case KlKind::kK2:
+    case proto::Objective::KL_K2:
       out << "d * d / 2";
       break;
-    case KlKind::kK3:
+    case proto::Objective::KL_K3:
       out << "(exp(-d) - 1 + d)";
       break;
   }
@@ -67,18 +69,18 @@ std::string KlFormula(const Objective& objective) {
   return out.str();
 }
 
-std::string AggregationFormula(const Objective& objective) {
-  switch (objective.aggregation) {
-    case AggregationKind::kTokenMean:
+std::string AggregationFormula(const proto::Objective& objective) {
+  switch (objective.aggregation()) {
+    case proto::Objective::AGGREGATION_TOKEN_MEAN:
       return "sum of l / tokens of the optimizer step";
-    case AggregationKind::kSequenceMean:
+    case proto::Objective::AGGREGATION_SEQUENCE_MEAN:
       return "mean over samples of the mean of l over a sample's tokens";
-    case AggregationKind::kSequenceSum:
+    case proto::Objective::AGGREGATION_SEQUENCE_SUM:
       return "mean over samples of the sum of l over a sample's tokens";
-    case AggregationKind::kConstantLength:
+    case proto::Objective::AGGREGATION_CONSTANT_LENGTH:
       return "sum of l / (samples of the optimizer step * " +
-             (objective.max_length > 0 ? std::to_string(objective.max_length)
-                                       : std::string("max_length")) +
+             (objective.max_length() > 0 ? std::to_string(objective.max_length())
+                                         : std::string("max_length")) +
              ")";
   }
   return "";
@@ -86,9 +88,9 @@ std::string AggregationFormula(const Objective& objective) {
 
 }  // namespace
 
-std::string Explain(const Objective& objective) {
+std::string Explain(const proto::Objective& objective) {
   std::ostringstream out;
-  out << "objective  " << objective.preset << "\n"
+  out << "objective  " << WordOf(objective.preset()) << "\n"
       << "advantage  " << AdvantageFormula(objective) << "\n"
       << "ratio      " << RatioFormula(objective) << "\n"
       << "token      " << SurrogateFormula(objective) << "\n"

@@ -1,61 +1,27 @@
 #pragma once
 
-// What the policy is trained to do, as data: the knobs of rl/objectives/README.md. A plain value.
+// What the policy is trained to do, as data: proto::Objective, the knobs of
+// rl/objectives/README.md. In a recipe a knob may be unset, where the preset decides. A resolved
+// objective has every knob set, save dual_clip, whose absence switches it off, and max_length,
+// which only constant_length needs. Every function that computes with an objective expects a
+// resolved one.
 
-#include <cstdint>
-#include <nlohmann/json_fwd.hpp>
-#include <optional>
-#include <string>
-#include <vector>
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
-enum class AdvantageKind { kGroupMeanStd, kGroupMean, kRloo };
-enum class RatioKind { kToken, kSequence, kCispo };
-enum class AggregationKind { kTokenMean, kSequenceMean, kSequenceSum, kConstantLength };
-enum class KlKind { kNone, kK1, kK2, kK3 };
-enum class IsCorrectionKind { kNone, kToken };
+// A resolved objective, all of whose knobs are the preset's.
+proto::Objective FromPreset(proto::Objective::Preset preset);
 
-struct Objective {
-  std::string preset;
-
-  AdvantageKind advantage = AdvantageKind::kGroupMeanStd;
-  int std_ddof = 1;
-  double std_eps = 1e-6;
-
-  RatioKind ratio = RatioKind::kToken;
-  double clip_low = 0.2;
-  double clip_high = 0.2;
-  std::optional<double> dual_clip;  // c >= 1; off when empty
-  double cispo_cap = 5.0;
-
-  AggregationKind aggregation = AggregationKind::kTokenMean;
-  int64_t max_length = 0;  // tokens; constant_length needs it, the learner knows it
-
-  KlKind kl = KlKind::kNone;
-  double kl_coef = 0.0;
-
-  IsCorrectionKind is_correction = IsCorrectionKind::kNone;
-  double is_cap = 2.0;
-
-  bool NeedsRefLogprobs() const { return kl != KlKind::kNone && kl_coef != 0.0; }
-  bool NeedsRolloutLogprobs() const { return is_correction != IsCorrectionKind::kNone; }
-};
-
-// grpo, dr_grpo, dapo, gspo, cispo, verl, trl. Errors: kUsage with the nearest name.
-Objective FromPreset(const std::string& name);
-const std::vector<std::string>& PresetNames();
-
-// {"preset": NAME, knob: value, ...}. Errors: kUsage naming `where`.knob: an unknown preset or knob
-// (with the nearest name), a value of the wrong type or out of range. Whether the knobs go together
-// is CheckObjective's: the caller may still fill in max_length.
-Objective ParseObjective(const nlohmann::json& json, const std::string& where = "objective");
+// The recipe's objective, with its preset's knobs where it has none of its own and
+// rollout.max_new_tokens for a max_length that is unset. Errors: those of CheckObjective.
+proto::Objective ResolveObjective(const proto::Recipe& recipe);
 
 // Knobs that contradict each other: constant_length without max_length, kl_coef without kl.
-// Errors: kUsage. Every function that computes with an objective expects one that passes.
-void CheckObjective(const Objective& objective);
+// Errors: kUsage; kInternal for an objective that is not resolved.
+void CheckObjective(const proto::Objective& resolved);
 
-// The resolved formula, several lines of text.
-std::string Explain(const Objective& objective);
+bool NeedsRefLogprobs(const proto::Objective& resolved);
+bool NeedsRolloutLogprobs(const proto::Objective& resolved);
 
 }  // namespace cohort::rl

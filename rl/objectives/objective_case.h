@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss_metrics.h"
+#include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
 
@@ -24,8 +24,8 @@ struct CaseGroup {
 };
 
 struct ObjectiveCase {
-  std::string name;  // may be empty
-  Objective objective;
+  std::string name;            // may be empty
+  proto::Objective objective;  // resolved
   std::vector<CaseGroup> groups;
 };
 

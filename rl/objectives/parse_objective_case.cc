@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "rl/objectives/objective.h"
 #include "rl/objectives/objective_case.h"
+#include "rl/objectives/parse_objective.h"
 
 namespace cohort::rl {
 namespace {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace cohort::rl {
@@ -15,7 +16,16 @@ struct PolicyLossMetrics {
   double gap_sum = 0;      // |old_logprobs - rollout_logprobs|, both of the policy that sampled
   double gap_max = 0;
 
-  void Add(const PolicyLossMetrics& other);
+  void Add(const PolicyLossMetrics& other) {
+    num_tokens += other.num_tokens;
+    clipped_tokens += other.clipped_tokens;
+    kl_sum += other.kl_sum;
+    ratio_sum += other.ratio_sum;
+    ratio_max = std::max(ratio_max, other.ratio_max);
+    gap_tokens += other.gap_tokens;
+    gap_sum += other.gap_sum;
+    gap_max = std::max(gap_max, other.gap_max);
+  }
   double clip_fraction() const { return Mean(clipped_tokens, num_tokens); }
   double kl() const { return Mean(kl_sum, num_tokens); }
   double ratio_mean() const { return Mean(ratio_sum, num_tokens); }

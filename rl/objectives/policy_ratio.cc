@@ -14,10 +14,10 @@ at::Tensor ExpRatio(const at::Tensor& log_ratio) {
   return log_ratio.clamp_max(std::log(largest) - 1).exp();
 }
 
-at::Tensor PolicyRatio(RatioKind kind, const at::Tensor& policy_logprobs_T,
+at::Tensor PolicyRatio(proto::Objective::Ratio kind, const at::Tensor& policy_logprobs_T,
                        const at::Tensor& old_logprobs_T, const PackedSamples& samples) {
   const at::Tensor log_ratio_T = policy_logprobs_T - old_logprobs_T;
-  if (kind != RatioKind::kSequence) return ExpRatio(log_ratio_T);
+  if (kind != proto::Objective::RATIO_SEQUENCE) return ExpRatio(log_ratio_T);
   // arXiv 2507.18071, eq. 7: the length-normalised likelihood ratio of the whole sequence.
   const at::Tensor log_ratio_B = samples.MeanOverTokens(log_ratio_T);
   return samples.SpreadToTokens(ExpRatio(log_ratio_B));

@@ -4,18 +4,15 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::base {
 namespace {
 
 class DurableFileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "durable_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
+  const TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
 };
 
 TEST_F(DurableFileTest, CommitMakesTheFileAppearWhole) {

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include <chrono>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "base/child_process.h"
 #include "base/durable_file.h"
 #include "base/json_lines.h"
+#include "base/temporary_folder.h"
 
 namespace cohort {
 
@@ -42,8 +42,6 @@ inline pid_t ChildNamed(const std::string& name, pid_t parent) {
 class TinyRun : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = testing::TempDir() + "tiny_run_XXXXXX";
-    folder_ = mkdtemp(pattern.data());
     std::ofstream(folder_ / "tiny.yaml") << R"(name: tiny
 seed: 3
 model:
@@ -61,7 +59,6 @@ rounds:
   - {kind: grpo, steps: 4, prompts_per_step: 4, group_size: 4, updates_per_step: 2, learning_rate: 1e-3}
 )";
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   std::vector<std::string> Command(const std::string& out, std::vector<std::string> more = {}) {
     std::vector<std::string> command = {std::string(COHORT_BIN_DIR) + "/cohort", "train",
@@ -126,7 +123,8 @@ rounds:
               base::ReadFile(folder_ / b / "samples.jsonl"));
   }
 
-  fs::path folder_;
+  const base::TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   std::vector<std::string> always_;  // overrides of every run
 };
 

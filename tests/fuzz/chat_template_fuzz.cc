@@ -6,8 +6,8 @@
 #include <string>
 
 #include "base/error.h"
-#include "policy/jinja_interpreter.h"
-#include "policy/jinja_parser.h"
+#include "policy/chat/jinja/interpreter.h"
+#include "policy/chat/jinja/parser.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   namespace jinja = cohort::policy::jinja;
@@ -15,12 +15,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       R"([{"role":"system","content":"S"},{"role":"user","content":" hi \u00e9 "},
           {"role":"assistant","content":"<think>x</think>y","tool_calls":[{"name":"f","arguments":
           {"b":1,"a":[1.5,null,true]}}]}])");
-  jinja::Limits limits;
+  jinja::RenderLimits limits;
   limits.steps = 20'000;
   limits.output_bytes = size_t{1} << 20;
   limits.total_bytes = size_t{8} << 20;
   try {
-    jinja::Parser parser(std::string(reinterpret_cast<const char*>(data), size));
+    jinja::TemplateParser parser(std::string(reinterpret_cast<const char*>(data), size));
     const jinja::Body body = parser.Parse();
     jinja::Dict names;
     names.Set("messages", jinja::FromJson(messages));

@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
-#include "policy/config.h"
+#include "policy/config/config.h"
 #include "tests/fuzz/file_of_bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -17,8 +17,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (error.code() != cohort::ErrorCode::kUsage) throw;
     return 0;
   }
-  const auto written = cohort::policy::ConfigToJson(config, "float32");
+  const auto written = cohort::policy::ConfigToJson(config, cohort::policy::Dtype::kFloat32);
   const auto back = cohort::policy::ParseConfig(written, "what was written");
-  if (cohort::policy::ConfigToJson(back, "float32") != written) std::abort();
+  if (cohort::policy::ConfigToJson(back, cohort::policy::Dtype::kFloat32) != written) std::abort();
   return 0;
 }

@@ -6,25 +6,25 @@
 #include <cstdlib>
 #include <string>
 
-#include "reward/math/answer_extraction.h"
+#include "reward/math/extract/answer.h"
 #include "reward/math/verifier.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using cohort::reward::math::Equality;
   using cohort::reward::math::Judge;
-  using cohort::reward::math::Verdict;
   const std::string input(reinterpret_cast<const char*>(data), size);
   const std::string first = input.substr(0, input.find('\n'));
   const std::string second = input.substr(std::min(first.size() + 1, input.size()));
   const auto there = Judge(first, second, {});
   const auto back = Judge(second, first, {});
   const std::string method = there.method;  // an option's letter may be answered in lower case
-  if (method != "text" && method != "choice" && there.verdict == Verdict::kEqual &&
-      back.verdict == Verdict::kUnequal && there.gold_understood && there.pred_understood &&
+  if (method != "text" && method != "choice" && there.equality == Equality::kEqual &&
+      back.equality == Equality::kUnequal && there.gold_understood && there.pred_understood &&
       back.gold_understood && back.pred_understood) {
     std::abort();
   }
   if (first.find_first_not_of(" \t\r\n\f\v$.*,;") != std::string::npos &&
-      Judge(first, first, {}).verdict != Verdict::kEqual) {
+      Judge(first, first, {}).equality != Equality::kEqual) {
     std::abort();
   }
   cohort::reward::math::ExtractFromResponse(input);

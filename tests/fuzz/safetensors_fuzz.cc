@@ -3,7 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/error.h"
-#include "policy/safetensors.h"
+#include "policy/weights/safetensors.h"
 #include "tests/fuzz/file_of_bytes.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

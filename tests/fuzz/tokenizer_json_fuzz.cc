@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "policy/tokenizer_spec.h"
+#include "policy/tokenizer/tokenizer_spec.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using cohort::Error;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -24,10 +25,32 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"rl", {"rl", "rollout", "reward", "policy", "kernels", "base"}},
 };
 
+// The sub-rooms of each room, lowest first; "" is the room's own folder. A file includes only from
+// its own folder and from those before it, so that no circle can form.
+const std::map<std::string, std::vector<std::string>> kSubRooms = {
+    {"base", {""}},
+    {"kernels", {"cpu", ""}},
+    {"policy",
+     {"tensor", "config", "tokenizer", "chat/jinja", "chat", "weights", "gguf", "transformer/ops",
+      "transformer", "lora", ""}},
+    {"reward",
+     {"", "text", "cache", "math/algebra", "math/parse", "math/value", "math/compare",
+      "math/extract", "math", "code/box", "code", "plugins", "rewards", "service"}},
+    {"rollout", {"", "decoder", "cpu", "weight_sync", "worker"}},
+    {"rl",
+     {"recipe", "objectives", "data", "fleet", "rollouts", "learner", "checkpoint", "records",
+      "evaluation", "plan", "run", "commands", ""}},
+};
+
 struct SourceFile {
   fs::path path;
   std::string room;
   std::vector<std::string> lines;
+
+  std::string sub_room() const {
+    const fs::path folder = path.lexically_relative(COHORT_SOURCE_DIR).parent_path();
+    return folder == room ? "" : folder.lexically_relative(room).string();
+  }
 };
 
 std::vector<SourceFile> SourcesUnder(const std::string& folder, const std::string& room) {
@@ -67,6 +90,42 @@ TEST(Layout, IncludesPointDownwardsOnly) {
   EXPECT_GT(seen, 50) << "the pattern no longer finds includes";
 }
 
+// Where a sub-room stands in its room's order; -1: it is not listed.
+int Height(const std::string& room, const std::string& sub_room) {
+  const std::vector<std::string>& order = kSubRooms.at(room);
+  const auto found = std::find(order.begin(), order.end(), sub_room);
+  return found == order.end() ? -1 : static_cast<int>(found - order.begin());
+}
+
+TEST(Layout, EveryFolderOfARoomStandsInTheOrderOfSubRooms) {
+  for (const SourceFile& source : AllRooms()) {
+    EXPECT_GE(Height(source.room, source.sub_room()), 0) << source.path.string();
+  }
+}
+
+TEST(Layout, IncludesBetweenSubRoomsPointDownwardsOnly) {
+  const std::regex include("^#include \"([a-z]+)/(?:([a-z_/]+)/)?[^/\"]+\"");
+  int seen = 0;
+  for (const SourceFile& source : AllRooms()) {
+    for (size_t i = 0; i < source.lines.size(); ++i) {
+      std::smatch match;
+      if (!std::regex_search(source.lines[i], match, include) || match[1] != source.room) continue;
+      ++seen;
+      EXPECT_LE(Height(source.room, match[2]), Height(source.room, source.sub_room()))
+          << source.path.string() << ":" << i + 1 << ": " << source.lines[i] << " points upwards";
+    }
+  }
+  EXPECT_GT(seen, 50) << "the pattern no longer finds includes";
+}
+
+TEST(Layout, NoFolderHoldsMoreUnitsThanOneCanOverlook) {
+  std::map<std::string, std::set<std::string>> units;
+  for (const SourceFile& source : AllRooms()) {
+    units[source.path.parent_path().string()].insert(source.path.stem().string());
+  }
+  for (const auto& [folder, names] : units) EXPECT_LE(names.size(), 25u) << folder;
+}
+
 TEST(Layout, RewardNeverIncludesLibTorch) {
   const std::regex torch("^#include [<\"](torch|ATen|c10)/");
   for (const SourceFile& source : SourcesUnder("reward", "reward")) {
@@ -96,16 +155,23 @@ TEST(Layout, NoFileHasANameThatNamesNothing) {
   }
 }
 
-TEST(Layout, EveryRoomHasAReadmeThatListsItsFiles) {
-  for (const auto& [room, allowed] : kMayInclude) {
-    const fs::path readme = fs::path(COHORT_SOURCE_DIR) / room / "README.md";
-    std::ifstream in(readme);
-    const std::string text((std::istreambuf_iterator<char>(in)), {});
-    ASSERT_FALSE(text.empty()) << readme.string() << " is missing";
-    for (const SourceFile& source : SourcesUnder(room, room)) {
-      EXPECT_NE(text.find(source.path.stem().string()), std::string::npos)
-          << readme.string() << " does not mention " << source.path.filename().string();
+std::string ReadText(const fs::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(Layout, EverySubRoomHasAReadmeThatNamesItsUnits) {
+  for (const auto& [room, sub_rooms] : kSubRooms) {
+    for (const std::string& sub_room : sub_rooms) {
+      const fs::path readme = fs::path(COHORT_SOURCE_DIR) / room / sub_room / "README.md";
+      EXPECT_FALSE(ReadText(readme).empty()) << readme.string() << " is missing";
     }
+  }
+  for (const SourceFile& source : AllRooms()) {
+    const std::string name = source.path.stem().string();
+    const std::string text = ReadText(source.path.parent_path() / "README.md");
+    EXPECT_TRUE(std::regex_search(text, std::regex("\\b" + name + "\\b")))
+        << source.path.parent_path().string() << "/README.md does not name `" << name << "`";
   }
 }
 

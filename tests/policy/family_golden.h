@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/durable_file.h"
-#include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::policy {
 

@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "policy/huggingface_weights.h"
-#include "policy/logprobs.h"
 #include "policy/model.h"
-#include "policy/safetensors.h"
-#include "policy/transformer.h"
+#include "policy/transformer/ops/logprobs.h"
+#include "policy/transformer/transformer.h"
+#include "policy/weights/huggingface_weights.h"
+#include "policy/weights/safetensors.h"
 
 namespace cohort::policy {
 
@@ -27,7 +27,7 @@ inline GoldenModel ReadGoldenModel(const std::string& name) {
   GoldenModel golden;
   golden.folder = std::filesystem::path(COHORT_GOLDEN_DIR) / "policy" / name;
   golden.config = WithoutMtpLayers(ReadConfig(golden.folder / "config.json"));
-  golden.weights = HuggingFaceWeights(golden.folder, golden.config, at::kFloat).TakeAll();
+  golden.weights = HuggingFaceWeights(golden.folder, golden.config, Dtype::kFloat32).TakeAll();
   const SafetensorsFile file(golden.folder / "expected.safetensors");
   for (const auto& [key, entry] : file.entries()) {
     const at::Tensor values = at::empty(entry.shape);

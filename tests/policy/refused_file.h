@@ -5,14 +5,14 @@
 #include <string>
 
 #include "base/error.h"
-#include "tests/rl/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace cohort::policy {
 
 // What a file of these bytes is refused with, without its path.
 template <class File>
 std::string ErrorOfFile(const std::string& bytes) {
-  const rl::TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::string path = folder.Write("f", bytes);
   try {
     const File file(path);

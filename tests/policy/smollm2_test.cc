@@ -6,10 +6,10 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "policy/logprobs.h"
 #include "policy/model.h"
-#include "policy/pypi_model.h"
-#include "rollout/decoder.h"
+#include "policy/pypi.h"
+#include "policy/transformer/ops/logprobs.h"
+#include "rollout/cpu/cpu_decoder.h"
 #include "tests/policy/golden_model.h"
 
 namespace cohort::policy {
@@ -54,7 +54,7 @@ void ExpectNear(const at::Tensor& actual, const at::Tensor& expected, const std:
 
 rollout::Decoder MakeDecoder(const Model& model) {
   const rollout::DecoderOptions options{.num_threads = 2, .kv_cache_bytes = int64_t{64} << 20};
-  return rollout::Decoder(model.config, model.weights, options, 0);
+  return rollout::MakeCpuDecoder(model.config, model.weights, options, 0);
 }
 
 TEST_F(SmolLm2, TokenizerGivesTheIdsOfTransformersAndTheTextBack) {

@@ -4,8 +4,8 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "tests/policy/golden_model.h"
-#include "tests/rl/temporary_folder.h"
 
 namespace cohort::policy {
 namespace {
@@ -64,10 +64,10 @@ TEST(Upcycle, WritesFoldersOnWhichTransformersComputesTheSame) {
   for (const nlohmann::json& one : expected) {
     const auto text = one.at("upcycle").get<std::string>();
     const Model sparse = Upcycle(ModelOf(golden), ParseUpcycleOptions(text));
-    const rl::TemporaryFolder folder;
+    const base::TemporaryFolder folder;
     SaveModel(sparse, folder.path());
     const ModelConfig config = ReadConfig(folder.path() / "config.json");
-    const WeightMap weights = HuggingFaceWeights(folder.path(), config, at::kFloat).TakeAll();
+    const WeightMap weights = HuggingFaceWeights(folder.path(), config, Dtype::kFloat32).TakeAll();
     const at::Tensor logprobs =
         torch::tensor(one.at("logprobs").get<std::vector<float>>(), at::kFloat);
     EXPECT_LT(LargestDifference(GoldenLogprobs(golden, config, weights), logprobs), 2e-5) << text;

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
-#include "reward/combine.h"
 #include "reward/registry.h"
+#include "reward/service/combine.h"
 
 namespace cohort::reward {
 

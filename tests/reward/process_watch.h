@@ -1,6 +1,6 @@
 #pragma once
 
-// What a test leaves behind: open files and child processes of this process.
+// Counts what a test leaves behind: open files and child processes of this process.
 
 #include <dirent.h>
 

@@ -37,6 +37,7 @@ class RunningService {
 
   const std::string& address() const { return address_; }
   base::ChildProcess& process() { return *process_; }
+  std::string log() const { return base::ReadFile(log_); }
 
  private:
   const std::string stem_ = testing::TempDir() + "cohort_reward_" + std::to_string(getpid());

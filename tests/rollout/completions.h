@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "rollout/decoder.h"
+#include "rollout/cpu/cpu_decoder.h"
 
 namespace cohort::rollout {
 
@@ -18,8 +18,8 @@ inline GroupRequest Request(std::vector<int32_t> prompt, std::vector<uint64_t> s
   return request;
 }
 
-inline void ExpectSame(const std::vector<Completion>& a, const std::vector<Completion>& b,
-                       const std::string& what) {
+inline void ExpectSame(const std::vector<SampledCompletion>& a,
+                       const std::vector<SampledCompletion>& b, const std::string& what) {
   ASSERT_EQ(a.size(), b.size()) << what;
   for (size_t i = 0; i < a.size(); ++i) {
     EXPECT_EQ(a[i].sample_id, b[i].sample_id) << what;

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/counter_random.h"
-#include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rollout {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rollout {
 

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "base/durable_file.h"
-#include "policy/config.h"
-#include "policy/weights.h"
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::testing {
 
@@ -26,7 +26,7 @@ inline policy::ModelConfig TinyConfig() {
 // config.json of the tiny model inside `folder`.
 inline std::filesystem::path WriteTinyConfig(const std::filesystem::path& folder) {
   const std::filesystem::path path = folder / "config.json";
-  base::WriteFileDurably(path, policy::ConfigToJson(TinyConfig(), "float32").dump());
+  base::WriteFileDurably(path, policy::ConfigToJson(TinyConfig(), policy::Dtype::kFloat32).dump());
   return path;
 }
 

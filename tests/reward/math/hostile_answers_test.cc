@@ -4,7 +4,7 @@
 #include <ctime>
 #include <thread>
 
-#include "reward/math/limits.h"
+#include "reward/math/algebra/limits.h"
 #include "tests/reward/grade.h"
 #include "tests/reward/math/judge.h"
 

@@ -16,7 +16,7 @@ using Pairs = std::vector<std::pair<const char*, const char*>>;
 
 inline bool Same(const std::string& gold, const std::string& pred,
                  const Conventions& conventions = {}) {
-  return Judge(gold, pred, conventions).verdict == Verdict::kEqual;
+  return Judge(gold, pred, conventions).equality == Equality::kEqual;
 }
 
 inline void ExpectSame(const Pairs& pairs) {

@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "rl/objectives/explain.h"
+#include "rl/objectives/parse_objective.h"
 
 namespace cohort::rl {
 namespace {
@@ -24,18 +26,18 @@ std::string UsageErrorOf(const json& objective) {
 }
 
 TEST(Objective, APresetCanBeOverriddenKnobByKnob) {
-  const Objective objective = ParseObjective(
+  const proto::Objective objective = ParseObjective(
       {{"preset", "dapo"}, {"clip_low", 0.1}, {"advantage", "rloo"}, {"std_ddof", 0}});
-  EXPECT_EQ(objective.preset, "dapo");
-  EXPECT_EQ(objective.clip_low, 0.1);
-  EXPECT_EQ(objective.clip_high, 0.28);
-  EXPECT_EQ(objective.advantage, AdvantageKind::kRloo);
-  EXPECT_EQ(objective.std_ddof, 0);
+  EXPECT_EQ(objective.preset(), proto::Objective::PRESET_DAPO);
+  EXPECT_EQ(objective.clip_low(), 0.1);
+  EXPECT_EQ(objective.clip_high(), 0.28);
+  EXPECT_EQ(objective.advantage(), proto::Objective::ADVANTAGE_RLOO);
+  EXPECT_EQ(objective.std_ddof(), 0);
 }
 
 TEST(Objective, ANullDualClipSwitchesItOff) {
-  EXPECT_TRUE(ParseObjective({{"preset", "verl"}}).dual_clip.has_value());
-  EXPECT_FALSE(ParseObjective({{"preset", "verl"}, {"dual_clip", nullptr}}).dual_clip.has_value());
+  EXPECT_TRUE(ParseObjective({{"preset", "verl"}}).has_dual_clip());
+  EXPECT_FALSE(ParseObjective({{"preset", "verl"}, {"dual_clip", nullptr}}).has_dual_clip());
 }
 
 TEST(Objective, UnknownNamesAreRefusedWithTheNearestOne) {
@@ -61,9 +63,9 @@ TEST(Objective, ValuesOfTheWrongTypeOrOutOfRangeAreRefused) {
 }
 
 TEST(Objective, KnobsThatContradictEachOtherAreRefused) {
-  Objective objective = ParseObjective({{"preset", "dr_grpo"}});
+  proto::Objective objective = ParseObjective({{"preset", "dr_grpo"}});
   EXPECT_THROW(CheckObjective(objective), Error);
-  objective.max_length = 8;
+  objective.set_max_length(8);
   EXPECT_NO_THROW(CheckObjective(objective));
   EXPECT_THROW(CheckObjective(ParseObjective({{"preset", "dapo"}, {"kl_coef", 0.1}})), Error);
 }
@@ -76,14 +78,46 @@ TEST(Objective, ExplainPrintsTheResolvedFormula) {
   EXPECT_THAT(verl, HasSubstr("min(exp(old_logprobs - rollout_logprobs), 1.5)"));
   EXPECT_THAT(verl, HasSubstr("KL         none"));
   EXPECT_THAT(verl, HasSubstr("sum of l / tokens of the optimizer step"));
-  EXPECT_THAT(Explain(FromPreset("grpo")), HasSubstr("l += 0.04 * (exp(-d) - 1 + d)"));
-  EXPECT_THAT(Explain(FromPreset("gspo")), HasSubstr("mean over the sample's tokens"));
-  EXPECT_THAT(Explain(FromPreset("cispo")), HasSubstr("stop_gradient(min(rho, 5))"));
+  EXPECT_THAT(Explain(FromPreset(proto::Objective::PRESET_GRPO)),
+              HasSubstr("l += 0.04 * (exp(-d) - 1 + d)"));
+  EXPECT_THAT(Explain(FromPreset(proto::Objective::PRESET_GSPO)),
+              HasSubstr("mean over the sample's tokens"));
+  EXPECT_THAT(Explain(FromPreset(proto::Objective::PRESET_CISPO)),
+              HasSubstr("stop_gradient(min(rho, 5))"));
 }
 
-TEST(Objective, EveryListedPresetExists) {
-  for (const std::string& name : PresetNames()) EXPECT_EQ(FromPreset(name).preset, name);
-  EXPECT_EQ(PresetNames().size(), 7u);
+TEST(Objective, RangesAreThoseOfTheRecipe) {
+  EXPECT_EQ(UsageErrorOf({{"preset", "grpo"}, {"kl_coef", 50}}),
+            "objective.kl_coef must be a number in [0.0, 10.0], got 50");
+  EXPECT_EQ(UsageErrorOf({{"preset", "dr_grpo"}, {"max_length", 1'000'001}}),
+            "objective.max_length must be a number in [1.0, 1000000.0], got 1000001");
+  EXPECT_EQ(ParseObjective({{"preset", "grpo"}, {"kl_coef", 10}}).kl_coef(), 10);
+}
+
+TEST(Objective, ARecipesOwnKnobsGoBeforeThoseOfItsPreset) {
+  proto::Recipe recipe;
+  recipe.mutable_rollout()->set_max_new_tokens(77);
+  recipe.mutable_objective()->set_preset(proto::Objective::PRESET_DR_GRPO);
+  recipe.mutable_objective()->set_clip_high(0.3);
+  proto::Objective resolved = ResolveObjective(recipe);
+  EXPECT_EQ(resolved.clip_high(), 0.3);
+  EXPECT_EQ(resolved.clip_low(), 0.2);
+  EXPECT_EQ(resolved.advantage(), proto::Objective::ADVANTAGE_GROUP_MEAN);
+  EXPECT_EQ(resolved.max_length(), 77) << "of the longest completion";
+  recipe.mutable_objective()->set_max_length(5);
+  EXPECT_EQ(ResolveObjective(recipe).max_length(), 5);
+  recipe.mutable_objective()->set_kl_coef(0.1);
+  EXPECT_THROW(ResolveObjective(recipe), Error);
+}
+
+TEST(Objective, ComputingWithKnobsThatNoPresetFilledInIsABrokenInvariant) {
+  EXPECT_THROW(CheckObjective(proto::Objective()), Error);
+  for (int i = proto::Objective::Preset_MIN; i <= proto::Objective::Preset_MAX; ++i) {
+    proto::Objective objective = FromPreset(static_cast<proto::Objective::Preset>(i));
+    EXPECT_EQ(objective.preset(), i);
+    objective.set_max_length(8);
+    EXPECT_NO_THROW(CheckObjective(objective));
+  }
 }
 
 }  // namespace

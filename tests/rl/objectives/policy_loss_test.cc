@@ -8,6 +8,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "rl/objectives/objective.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -15,9 +17,9 @@ namespace {
 constexpr int64_t kTokens = 40;
 constexpr int64_t kSamples = 6;
 
-Objective Make(const std::string& preset) {
-  Objective objective = FromPreset(preset);
-  objective.max_length = 12;
+proto::Objective Make(proto::Objective::Preset preset) {
+  proto::Objective objective = FromPreset(preset);
+  objective.set_max_length(12);
   return objective;
 }
 
@@ -65,7 +67,7 @@ struct StepResult {
   PolicyLossMetrics metrics;
 };
 
-StepResult RunStep(const Objective& objective, const PolicyLossInputs& step,
+StepResult RunStep(const proto::Objective& objective, const PolicyLossInputs& step,
                    const std::vector<std::vector<int64_t>>& plan) {
   StepResult result;
   for (const std::vector<int64_t>& chosen : plan) {
@@ -81,15 +83,23 @@ StepResult RunStep(const Objective& objective, const PolicyLossInputs& step,
   return result;
 }
 
-std::vector<Objective> EveryPreset() {
-  std::vector<Objective> objectives;
-  for (const std::string& name : PresetNames()) {
-    objectives.push_back(Make(name));
-    Objective loaded = Make(name);
-    loaded.kl = KlKind::kK2;
-    loaded.kl_coef = 0.1;
-    loaded.is_correction = IsCorrectionKind::kToken;
-    loaded.aggregation = AggregationKind::kSequenceSum;
+std::vector<proto::Objective::Preset> Presets() {
+  std::vector<proto::Objective::Preset> presets;
+  for (int i = proto::Objective::Preset_MIN; i <= proto::Objective::Preset_MAX; ++i) {
+    presets.push_back(static_cast<proto::Objective::Preset>(i));
+  }
+  return presets;
+}
+
+std::vector<proto::Objective> EveryPreset() {
+  std::vector<proto::Objective> objectives;
+  for (const auto preset : Presets()) {
+    objectives.push_back(Make(preset));
+    proto::Objective loaded = Make(preset);
+    loaded.set_kl(proto::Objective::KL_K2);
+    loaded.set_kl_coef(0.1);
+    loaded.set_is_correction(proto::Objective::IS_CORRECTION_TOKEN);
+    loaded.set_aggregation(proto::Objective::AGGREGATION_SEQUENCE_SUM);
     objectives.push_back(loaded);
   }
   return objectives;
@@ -97,12 +107,12 @@ std::vector<Objective> EveryPreset() {
 
 TEST(PolicyLoss, DoesNotDependOnTheSplitIntoMicroBatchesNorOnTheOrder) {
   const PolicyLossInputs step = RandomStep();
-  for (const Objective& objective : EveryPreset()) {
+  for (const proto::Objective& objective : EveryPreset()) {
     const StepResult whole = RunStep(objective, step, {{0, 1, 2, 3, 4, 5}});
     for (const auto& plan : std::vector<std::vector<std::vector<int64_t>>>{
              {{5, 3, 1, 0, 2, 4}}, {{0}, {1}, {2}, {3}, {4}, {5}}, {{4, 1}, {0, 5, 2}, {3}}}) {
       const StepResult split = RunStep(objective, step, plan);
-      EXPECT_NEAR(split.loss, whole.loss, 1e-14) << objective.preset;
+      EXPECT_NEAR(split.loss, whole.loss, 1e-14) << WordOf(objective.preset());
       EXPECT_LT((split.grad_T - whole.grad_T).abs().max().item<double>(), 1e-15);
       EXPECT_NEAR(split.metrics.clip_fraction(), whole.metrics.clip_fraction(), 1e-15);
       EXPECT_NEAR(split.metrics.kl(), whole.metrics.kl(), 1e-14);
@@ -115,8 +125,9 @@ TEST(PolicyLoss, DoesNotDependOnTheSplitIntoMicroBatchesNorOnTheOrder) {
 TEST(PolicyLoss, TheGradientIsTheFiniteDifferenceOfTheLoss) {
   const PolicyLossInputs step = RandomStep();
   constexpr double kStep = 1e-6;
-  for (const Objective& objective : EveryPreset()) {
-    if (objective.ratio == RatioKind::kCispo) continue;  // its loss has a detached weight in it
+  for (const proto::Objective& objective : EveryPreset()) {
+    if (objective.ratio() == proto::Objective::RATIO_CISPO)
+      continue;  // its loss has a detached weight in it
     const at::Tensor grad_T = RunStep(objective, step, {{0, 1, 2, 3, 4, 5}}).grad_T;
     for (int64_t t = 0; t < kTokens; ++t) {
       const auto loss_at = [&](double offset) {
@@ -126,7 +137,7 @@ TEST(PolicyLoss, TheGradientIsTheFiniteDifferenceOfTheLoss) {
         return ComputePolicyLoss(objective, moved).loss.item<double>();
       };
       EXPECT_NEAR((loss_at(kStep) - loss_at(-kStep)) / (2 * kStep), grad_T[t].item<double>(), 1e-8)
-          << objective.preset << " token " << t;
+          << WordOf(objective.preset()) << " token " << t;
     }
   }
 }
@@ -138,8 +149,8 @@ TEST(PolicyLoss, TheDefaultOldPolicyIsThePolicyItself) {
   implied.old_logprobs_T = at::Tensor();
   step.policy_logprobs_T = step.policy_logprobs_T.clone().requires_grad_(true);
   implied.policy_logprobs_T = implied.policy_logprobs_T.clone().requires_grad_(true);
-  const PolicyLoss given = ComputePolicyLoss(Make("dapo"), step);
-  const PolicyLoss own = ComputePolicyLoss(Make("dapo"), implied);
+  const PolicyLoss given = ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), step);
+  const PolicyLoss own = ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), implied);
   given.loss.backward();
   own.loss.backward();
   EXPECT_EQ(own.loss.item<double>(), given.loss.item<double>());
@@ -151,12 +162,12 @@ TEST(PolicyLoss, TheDefaultOldPolicyIsThePolicyItself) {
 
 TEST(PolicyLoss, RunsInSinglePrecisionAsInTraining) {
   PolicyLossInputs step = RandomStep();
-  const PolicyLoss exact = ComputePolicyLoss(Make("grpo"), step);
+  const PolicyLoss exact = ComputePolicyLoss(Make(proto::Objective::PRESET_GRPO), step);
   for (at::Tensor* tensor : {&step.policy_logprobs_T, &step.old_logprobs_T, &step.ref_logprobs_T,
                              &step.rollout_logprobs_T, &step.advantages_B}) {
     *tensor = tensor->to(at::kFloat);
   }
-  const PolicyLoss rounded = ComputePolicyLoss(Make("grpo"), step);
+  const PolicyLoss rounded = ComputePolicyLoss(Make(proto::Objective::PRESET_GRPO), step);
   EXPECT_EQ(rounded.loss.scalar_type(), at::kFloat);
   EXPECT_NEAR(rounded.loss.item<float>(), exact.loss.item<double>(), 1e-6);
 }
@@ -168,7 +179,7 @@ TEST(PolicyLoss, AnOverflowingRatioInTheClippedBranchLeavesAZeroGradient) {
   step.advantages_B = at::ones({1});
   step.sequence_index_T = at::zeros({1}, at::kLong);
   step.totals = {1, 1};
-  const PolicyLoss policy_loss = ComputePolicyLoss(Make("dapo"), step);
+  const PolicyLoss policy_loss = ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), step);
   policy_loss.loss.backward();
   EXPECT_FLOAT_EQ(policy_loss.loss.item<float>(), -1.28f);
   EXPECT_EQ(step.policy_logprobs_T.grad().item<float>(), 0);
@@ -183,7 +194,8 @@ TEST(PolicyLoss, MetricsAreWhatTheySay) {
   step.advantages_B = at::tensor({1.0}, at::kDouble);
   step.sequence_index_T = at::zeros({4}, at::kLong);
   step.totals = {4, 1};
-  const PolicyLossMetrics metrics = ComputePolicyLoss(Make("dapo"), step).metrics;
+  const PolicyLossMetrics metrics =
+      ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), step).metrics;
   EXPECT_EQ(metrics.num_tokens, 4);
   EXPECT_EQ(metrics.clip_fraction(), 0.25);  // A > 0: only exp(0.5) > 1.28 is cut
   EXPECT_NEAR(metrics.ratio_max, std::exp(.5), 1e-15);
@@ -200,26 +212,26 @@ TEST(PolicyLoss, AnEmptyMicroBatchCostsNothing) {
   step.ref_logprobs_T = at::zeros({0}, at::kDouble);
   step.advantages_B = at::zeros({2}, at::kDouble);
   step.sequence_index_T = at::zeros({0}, at::kLong);
-  for (const std::string& name : PresetNames()) {
-    EXPECT_EQ(ComputePolicyLoss(Make(name), step).loss.item<double>(), 0) << name;
+  for (const auto preset : Presets()) {
+    EXPECT_EQ(ComputePolicyLoss(Make(preset), step).loss.item<double>(), 0) << WordOf(preset);
   }
 }
 
 TEST(PolicyLoss, MissingLogprobsAreNamed) {
   PolicyLossInputs step = RandomStep();
   step.ref_logprobs_T = at::Tensor();
-  EXPECT_THROW(ComputePolicyLoss(Make("grpo"), step), Error);
-  EXPECT_NO_THROW(ComputePolicyLoss(Make("dapo"), step));
+  EXPECT_THROW(ComputePolicyLoss(Make(proto::Objective::PRESET_GRPO), step), Error);
+  EXPECT_NO_THROW(ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), step));
   step.rollout_logprobs_T = at::Tensor();
-  Objective corrected = Make("dapo");
-  corrected.is_correction = IsCorrectionKind::kToken;
+  proto::Objective corrected = Make(proto::Objective::PRESET_DAPO);
+  corrected.set_is_correction(proto::Objective::IS_CORRECTION_TOKEN);
   EXPECT_THROW(ComputePolicyLoss(corrected, step), Error);
 }
 
 TEST(PolicyLoss, ShapesThatDoNotMatchAreABrokenInvariant) {
   PolicyLossInputs step = RandomStep();
   step.old_logprobs_T = at::zeros({1}, at::kDouble);
-  EXPECT_THROW(ComputePolicyLoss(Make("dapo"), step), Error);
+  EXPECT_THROW(ComputePolicyLoss(Make(proto::Objective::PRESET_DAPO), step), Error);
 }
 
 }  // namespace

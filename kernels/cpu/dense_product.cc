@@ -1,0 +1,188 @@
+#include "kernels/cpu/dense_product.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "kernels/cpu/panel_copy.h"
+
+namespace cohort::kernels {
+namespace {
+
+constexpr int64_t kPanel = 16;            // columns of the register tile's panel
+constexpr int64_t kPanelsAtOnce = 8;      // copied into the L2 cache and met by all rows of a task
+constexpr int64_t kDepthAtOnce = 512;     // so that a tile's rows stay in the L1 cache meanwhile
+constexpr int64_t kRowsAtOnce = 120;      // ten tiles, which stay in the L2 cache beside the panels
+constexpr int64_t kTaskWork = 8 << 20;    // multiply-adds of a task
+constexpr int64_t kTaskRows = 480;        // fewer would not repay copying the panels
+constexpr int64_t kCopyFloats = 1 << 16;  // of a task that copies rows
+static_assert(kDepthAtOnce % kChainTerms == 0);
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+bool NeedsRowCopy(const DenseProduct& p) { return p.a_column != 1; }
+int64_t Panels(const DenseProduct& p) { return CeilDiv(p.columns, kPanel); }
+// Rounded up, so that every part of the scratch is aligned like its start.
+int64_t RowCopyFloats(const DenseProduct& p) {
+  return NeedsRowCopy(p) ? CeilDiv(p.rows * p.depth, kPanel) * kPanel : 0;
+}
+
+// out[k * 16 + c] = b(16 panel + c, first + k) for k < depth, zero where there is no such column.
+void CopyPart(const DenseProduct& p, int64_t panel, int64_t first, int64_t depth, float* out) {
+  const int64_t count = std::min(kPanel, p.columns - panel * kPanel);
+  const float* b = p.b + panel * kPanel * p.b_row + first * p.b_column;
+  if (p.b_row == 1) return CopyPanel(b, p.b_column, depth, count, out);
+  if (count < kPanel) std::fill(out, out + depth * kPanel, 0.0f);
+  if (p.b_column == 1) return Transpose(b, p.b_row, depth, count, out, kPanel);
+  for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t c = 0; c < count; ++c) out[k * kPanel + c] = b[c * p.b_row + k * p.b_column];
+  }
+}
+
+// out[i * depth + k] = a(i, k) for rows [begin, end).
+void CopyRows(const DenseProduct& p, int64_t begin, int64_t end, float* out) {
+  constexpr int64_t kRows = 16, kDepth = 64;  // what is written stays in the L1 cache
+  for (int64_t row = begin; row < end; row += kRows) {
+    const int64_t rows = std::min(kRows, end - row);
+    for (int64_t k = 0; k < p.depth; k += kDepth) {
+      const int64_t depth = std::min(kDepth, p.depth - k);
+      const float* a = p.a + row * p.a_row + k * p.a_column;
+      float* to = out + row * p.depth + k;
+      if (p.a_row == 1) {
+        Transpose(a, p.a_column, rows, depth, to, p.depth);
+        continue;
+      }
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t kk = 0; kk < depth; ++kk) {
+          to[i * p.depth + kk] = a[i * p.a_row + kk * p.a_column];
+        }
+      }
+    }
+  }
+}
+
+// Rows [row, row_end) against the copied panels, `depth` deep. `first`: the sums start here.
+void MultiplyRows(const DenseProduct& p, const Ops& ops, TileArgs args, int64_t panel, bool first) {
+  args.mode = first && !p.accumulate ? TileMode::kStore : TileMode::kContinue;
+  const int64_t whole = std::min(args.num_panels, p.columns / kPanel - panel);
+  const int64_t panels = std::exchange(args.num_panels, whole);
+  if (whole > 0) ops.gemm_float(args);
+  if (whole == panels) return;
+  // The tile writes whole panels; of the last one only the columns that exist go out.
+  std::array<float, kRowsAtOnce * kPanel> edge{};
+  const int64_t columns = p.columns % kPanel;
+  float* out = args.c + whole * kPanel;
+  if (args.mode == TileMode::kContinue) {
+    for (int64_t i = 0; i < args.rows; ++i) {
+      std::copy_n(out + i * p.out_row, columns, edge.data() + i * kPanel);
+    }
+  }
+  args.panels = static_cast<const float*>(args.panels) + whole * args.panel_stride;
+  args.num_panels = 1;
+  args.c = edge.data();
+  args.ldc = kPanel;
+  ops.gemm_float(args);
+  for (int64_t i = 0; i < args.rows; ++i) {
+    std::copy_n(edge.data() + i * kPanel, columns, out + i * p.out_row);
+  }
+}
+
+struct Task {
+  size_t product;
+  int64_t row, row_end;
+  int64_t panel = 0, panel_end = 0;
+};
+
+// `a`, `lda`: the product's rows, contiguous.
+void MultiplyTask(const DenseProduct& p, const Ops& ops, const Task& task, const float* a,
+                  int64_t lda) {
+  alignas(64) std::array<float, kPanelsAtOnce * kPanel * kDepthAtOnce> panels;
+  const int64_t rows = task.row_end - task.row;
+  const int64_t row_blocks = CeilDiv(rows, kRowsAtOnce);
+  const int64_t chains = CeilDiv(p.depth, kChainTerms);
+  const int64_t depth_blocks = CeilDiv(p.depth, kDepthAtOnce);
+  for (int64_t panel = task.panel; panel < task.panel_end; panel += kPanelsAtOnce) {
+    const int64_t count = std::min(kPanelsAtOnce, task.panel_end - panel);
+    for (int64_t block = 0; block < depth_blocks; ++block) {
+      const int64_t k = block * chains / depth_blocks * kChainTerms;
+      const int64_t end = (block + 1) * chains / depth_blocks * kChainTerms;
+      const int64_t depth = std::min(end, p.depth) - k;
+      for (int64_t i = 0; i < count; ++i) {
+        CopyPart(p, panel + i, k, depth, panels.data() + i * depth * kPanel);
+      }
+      for (int64_t part = 0; part < row_blocks; ++part) {
+        const int64_t row = task.row + part * rows / row_blocks;
+        MultiplyRows(p, ops,
+                     {.a = a + row * lda + k,
+                      .lda = lda,
+                      .rows = task.row + (part + 1) * rows / row_blocks - row,
+                      .panels = panels.data(),
+                      .panel_stride = depth * kPanel,
+                      .num_panels = count,
+                      .k = depth,
+                      .c = p.out + row * p.out_row + panel * kPanel,
+                      .ldc = p.out_row,
+                      .mode = TileMode::kStore},
+                     panel, k == 0);
+      }
+    }
+  }
+}
+
+void AddTasks(const DenseProduct& p, size_t index, std::vector<Task>* tasks) {
+  const int64_t row_blocks = std::max<int64_t>(1, p.rows / kTaskRows);
+  const int64_t panel_work = std::max<int64_t>(1, p.rows / row_blocks * p.depth * kPanel);
+  const int64_t chunk =
+      std::max<int64_t>(1, kTaskWork / panel_work / kPanelsAtOnce) * kPanelsAtOnce;
+  for (int64_t panel = 0; panel < Panels(p); panel += chunk) {
+    for (int64_t block = 0; block < row_blocks; ++block) {
+      tasks->push_back({index, block * p.rows / row_blocks, (block + 1) * p.rows / row_blocks,
+                        panel, std::min(panel + chunk, Panels(p))});
+    }
+  }
+}
+
+}  // namespace
+
+int64_t DenseScratchFloats(std::span<const DenseProduct> products) {
+  int64_t floats = 0;
+  for (const DenseProduct& p : products) floats += RowCopyFloats(p);
+  return floats;
+}
+
+void MultiplyDense(std::span<const DenseProduct> products, const Ops& ops, float* scratch,
+                   const ParallelTasks& parallel) {
+  std::vector<float*> copied;
+  std::vector<Task> copies, tasks;
+  for (size_t i = 0; i < products.size(); ++i) {
+    const DenseProduct& p = products[i];
+    copied.push_back(scratch);
+    scratch += RowCopyFloats(p);
+    if (p.rows == 0 || p.columns == 0) continue;
+    if (p.depth == 0) {
+      for (int64_t row = 0; !p.accumulate && row < p.rows; ++row) {
+        std::fill_n(p.out + row * p.out_row, p.columns, 0.0f);
+      }
+      continue;
+    }
+    const int64_t at_once = std::max<int64_t>(1, kCopyFloats / p.depth / kPanel) * kPanel;
+    for (int64_t row = 0; NeedsRowCopy(p) && row < p.rows; row += at_once) {
+      copies.push_back({i, row, std::min(row + at_once, p.rows)});
+    }
+    AddTasks(p, i, &tasks);
+  }
+  if (!copies.empty()) {
+    parallel(static_cast<int64_t>(copies.size()), [&](int64_t n) {
+      const Task& task = copies[static_cast<size_t>(n)];
+      CopyRows(products[task.product], task.row, task.row_end, copied[task.product]);
+    });
+  }
+  parallel(static_cast<int64_t>(tasks.size()), [&](int64_t n) {
+    const Task& task = tasks[static_cast<size_t>(n)];
+    const DenseProduct& p = products[task.product];
+    const bool copy = NeedsRowCopy(p);
+    MultiplyTask(p, ops, task, copy ? copied[task.product] : p.a, copy ? p.depth : p.a_row);
+  });
+}
+
+}  // namespace cohort::kernels

@@ -1,0 +1,143 @@
+#pragma once
+
+// The register tile of the packed matrix product, written once for all vector types. Included by
+// ops_*.cc.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "kernels/cpu/ops.h"
+
+namespace cohort::kernels {
+
+template <class Vector>
+inline Vector LoadWeights(const float* p) {
+  return Vector::Load(p);
+}
+template <class Vector>
+inline Vector LoadWeights(const uint16_t* p) {
+  return Vector::LoadBf16(p);
+}
+
+// kRows x (kPanels * 16) numbers in memory, which a tile in registers starts from or is added to.
+struct HeldTile {
+  const float* data;  // null: zeros
+  int64_t row;
+
+  template <class Vector>
+  Vector Load(int r, int p) const {
+    return Vector::Load(data + r * row + p * 16);
+  }
+};
+
+// sum = start + a w over `terms`, all of one block, in registers.
+template <class Vector, class Weight, int kRows, int kPanels>
+[[gnu::always_inline]] inline void SumBlock(const float* a, int64_t lda, const Weight* w,
+                                            int64_t stride, int64_t terms, HeldTile start,
+                                            Vector (&sum)[kRows][kPanels]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPanels; ++p) {
+      sum[r][p] = start.data != nullptr ? start.Load<Vector>(r, p) : Vector::Broadcast(0.0f);
+    }
+  }
+  for (int64_t k = 0; k < terms; ++k) {
+    Vector weights[kPanels];
+#pragma GCC unroll 16
+    for (int p = 0; p < kPanels; ++p) weights[p] = LoadWeights<Vector>(w + p * stride + k * 16);
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+      const Vector x = Vector::Broadcast(a[r * lda + k]);
+#pragma GCC unroll 16
+      for (int p = 0; p < kPanels; ++p) sum[r][p] = Vector::Fma(x, weights[p], sum[r][p]);
+    }
+  }
+}
+
+template <class Vector, int kRows, int kPanels>
+[[gnu::always_inline]] inline void AddHeld(HeldTile held, Vector (&sum)[kRows][kPanels]) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPanels; ++p) sum[r][p] = held.Load<Vector>(r, p) + sum[r][p];
+  }
+}
+
+template <class Vector, int kRows, int kPanels>
+[[gnu::always_inline]] inline void StoreTile(const Vector (&sum)[kRows][kPanels], float* out,
+                                             int64_t row) {
+#pragma GCC unroll 16
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+    for (int p = 0; p < kPanels; ++p) sum[r][p].Store(out + r * row + p * 16);
+  }
+}
+
+// kRows x (kPanels * 16) outputs: a block of the depth in registers, and between blocks the sum of
+// those before in memory that stays in the L1 cache.
+template <class Vector, class Weight, int kRows, int kPanels>
+void Tile(const TileArgs& args, int64_t row, int64_t panel) {
+  const float* a = args.a + row * args.lda;
+  const Weight* w = static_cast<const Weight*>(args.panels) + panel * args.panel_stride;
+  float* c = args.c + row * args.ldc + panel * 16;
+  const HeldTile none{nullptr, 0}, old{c, args.ldc};
+  const HeldTile start = args.mode == TileMode::kExtend ? old : none;
+  HeldTile before = args.mode == TileMode::kContinue ? old : none;
+  alignas(64) float total[kRows * kPanels * 16];
+  Vector sum[kRows][kPanels];
+  for (int64_t k = 0;;) {
+    const int64_t terms = std::min(kChainTerms, args.k - k);
+    SumBlock(a + k, args.lda, w + k * 16, args.panel_stride, terms, start, sum);
+    if (before.data != nullptr) AddHeld(before, sum);
+    k += kChainTerms;
+    if (k >= args.k) break;
+    StoreTile(sum, total, kPanels * 16);
+    before = {total, kPanels * 16};
+  }
+  if (args.mode == TileMode::kAdd) AddHeld(old, sum);
+  StoreTile(sum, c, args.ldc);
+}
+
+// kRows rows against panels [begin, end): the widest tile first, then halves of it.
+template <class Vector, class Weight, int kRows, int kPanels>
+void TileStrip(const TileArgs& args, int64_t row, int64_t begin, int64_t end) {
+  for (; begin + kPanels <= end; begin += kPanels) {
+    Tile<Vector, Weight, kRows, kPanels>(args, row, begin);
+  }
+  if constexpr (kPanels > 1) {
+    if (begin < end) TileStrip<Vector, Weight, kRows, kPanels / 2>(args, row, begin, end);
+  }
+}
+
+template <class Vector, class Weight>
+using StripFunction = void (*)(const TileArgs&, int64_t row, int64_t begin, int64_t end);
+
+template <class Vector, class Weight, int... kRowsLessOne>
+constexpr std::array<StripFunction<Vector, Weight>, sizeof...(kRowsLessOne)> StripTable(
+    std::integer_sequence<int, kRowsLessOne...>) {
+  return {&TileStrip<Vector, Weight, kRowsLessOne + 1, Vector::PanelsAtOnce(kRowsLessOne + 1)>...};
+}
+
+// A group of panels that stays in the L2 cache meets every row; rows are cut evenly into tiles,
+// since a full tile followed by a sliver would leave most of the FMA units idle in the sliver.
+template <class Vector, class Weight>
+void GemmTiles(const TileArgs& args) {
+  static constexpr auto kStrips =
+      StripTable<Vector, Weight>(std::make_integer_sequence<int, Vector::kMaxRows>());
+  constexpr int64_t kGroupBytes = 192 << 10;
+  const int64_t panel_bytes = std::max<int64_t>(1, args.k * 16 * int64_t{sizeof(Weight)});
+  const int64_t group = std::max<int64_t>(8, kGroupBytes / panel_bytes / 8 * 8);
+  const int64_t tiles = (args.rows + Vector::kMaxRows - 1) / Vector::kMaxRows;
+  for (int64_t begin = 0; begin < args.num_panels; begin += group) {
+    const int64_t end = std::min(begin + group, args.num_panels);
+    for (int64_t tile = 0; tile < tiles; ++tile) {
+      const int64_t row = tile * args.rows / tiles;
+      const int64_t next = (tile + 1) * args.rows / tiles;
+      kStrips[static_cast<size_t>(next - row - 1)](args, row, begin, end);
+    }
+  }
+}
+
+}  // namespace cohort::kernels

@@ -1,0 +1,190 @@
+#include "kernels/cpu/isa.h"
+
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace cohort::kernels {
+
+namespace {
+
+bool CpuHas(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::kAvx512) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("fma");
+  }
+#endif
+  return isa == Isa::kScalar;
+}
+
+const Ops* Compiled(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return &ScalarOps();
+    case Isa::kAvx2:
+      return Avx2Ops();
+    case Isa::kAvx512:
+      return Avx512Ops();
+  }
+  return nullptr;
+}
+
+// Values in (-3, 3) that fill the mantissa; a fixed linear congruence, so that every run probes the
+// same.
+std::vector<float> ProbeValues(size_t count, uint32_t state) {
+  std::vector<float> values(count);
+  for (float& value : values) {
+    state = state * 1664525u + 1013904223u;
+    value = static_cast<float>(static_cast<int32_t>(state)) * (3.0f / 2147483648.0f);
+  }
+  return values;
+}
+
+// Sums over more than one chain: of products, in lanes, and a chain that goes on.
+std::vector<float> ProbeLongSums(const Ops& ops) {
+  constexpr int64_t kRows = 5, kDepth = kChainTerms + 45, kPanels = 3, kColumns = kPanels * 16;
+  const std::vector<float> a = ProbeValues(kRows * kDepth, 6),
+                           w = ProbeValues(kDepth * kColumns, 7);
+  std::vector<float> all;
+  for (const TileMode mode :
+       {TileMode::kStore, TileMode::kContinue, TileMode::kAdd, TileMode::kExtend}) {
+    std::vector<float> c = ProbeValues(kRows * kColumns, 8);
+    ops.gemm_float({a.data(), kDepth, kRows, w.data(), kDepth * 16, kPanels,
+                    mode == TileMode::kExtend ? 45 : kDepth, c.data(), kColumns, mode});
+    all.insert(all.end(), c.begin(), c.end());
+  }
+  constexpr int64_t kLong = kRowBlock + 45;
+  std::vector<float> x = ProbeValues(kLong, 9), y = ProbeValues(kLong, 10), out(kLong), slope = y;
+  ops.rms_norm(x.data(), y.data(), 1e-5f, kLong, out.data());
+  all.push_back(out[0]);
+  ops.rms_norm_gradient(x.data(), y.data(), y.data(), 1e-5f, kLong, out.data(), slope.data());
+  all.push_back(out[0]);
+  float sum, weighted_sum;
+  ops.softmax_sums(x.data(), 0.7f, 3.0f, kLong, &sum, &weighted_sum);
+  all.insert(all.end(), {sum, weighted_sum, ops.exp_scaled(x.data(), 0.7f, 3.0f, kLong, nullptr)});
+  all.push_back(ops.softmax_exp(x.data(), 0.7f, kLong));
+  ops.softmax_gradient(x.data(), y.data(), all.back(), 0.6f, kLong);
+  all.push_back(y[0]);
+  return all;
+}
+
+// Every output of every operation, in one row, on shapes with short tails, and long sums.
+std::vector<float> ProbeOutputs(const Ops& ops) {
+  constexpr int64_t kRows = 13, kDepth = 37, kPanels = 11, kColumns = kPanels * 16, kShort = 45;
+  const std::vector<float> a = ProbeValues(kRows * kDepth, 1),
+                           w = ProbeValues(kDepth * kColumns, 2);
+  std::vector<uint16_t> halves(w.size());
+  for (size_t i = 0; i < w.size(); ++i)
+    std::memcpy(&halves[i], reinterpret_cast<const char*>(&w[i]) + 2, 2);
+  std::vector<float> all = ProbeLongSums(ops);
+  const auto keep = [&](const std::vector<float>& out) {
+    all.insert(all.end(), out.begin(), out.end());
+  };
+  for (int64_t rows = 1; rows <= kRows; ++rows) {
+    for (const TileMode mode : {TileMode::kStore, TileMode::kContinue, TileMode::kAdd}) {
+      std::vector<float> c = ProbeValues(rows * kColumns, 3);
+      TileArgs args{a.data(), kDepth, rows,     w.data(), kDepth * 16,
+                    kPanels,  kDepth, c.data(), kColumns, mode};
+      ops.gemm_float(args);
+      args.panels = halves.data();
+      keep(c);
+      ops.gemm_bf16(args);
+      keep(c);
+    }
+  }
+  constexpr int64_t kTokens = 15;
+  for (int64_t rows = 1; rows <= kRows; ++rows) {
+    std::vector<float> c(static_cast<size_t>(rows * kTokens));
+    ops.dot({w.data(), 32, rows, w.data() + 7, kTokens * 16, 2, kTokens, c.data(), kTokens});
+    keep(c);
+  }
+  std::vector<float> x = ProbeValues(96, 4), y = ProbeValues(96, 5), out(96);
+  ops.rms_norm(x.data(), y.data(), 1e-5f, kShort, out.data());
+  keep(out);
+  ops.silu_mul(x.data(), kShort, out.data());
+  keep(out);
+  ops.sigmoid(x.data(), kShort, out.data());
+  keep(out);
+  std::vector<float> other = x;
+  ops.rms_norm_gradient(x.data(), y.data(), out.data(), 1e-5f, kShort, other.data(), out.data());
+  keep(other);
+  keep(out);
+  ops.swiglu(x.data(), y.data(), kShort, out.data());
+  keep(out);
+  ops.swiglu_gradient(y.data(), x.data(), other.data(), kShort, out.data(), other.data());
+  keep(out);
+  keep(other);
+  const float max = ops.max_scaled(x.data(), 0.7f, kShort);
+  const float sum = ops.exp_scaled(x.data(), 0.7f, max, kShort, out.data());
+  keep(out);
+  float softmax_sum, weighted_sum;
+  ops.softmax_sums(x.data(), 0.7f, max, kShort, &softmax_sum, &weighted_sum);
+  keep({softmax_sum, weighted_sum});
+  ops.softmax_times(x.data(), 0.7f, max, -0.4f, kShort, out.data());
+  keep(out);
+  ops.rope(out.data(), x.data(), y.data(), kShort);
+  ops.multiply_add(0.3f, x.data(), kShort, out.data());
+  ops.add(y.data(), kShort, out.data());
+  ops.scale(1.7f, kShort, out.data());
+  keep(out);
+  const float total = ops.softmax_exp(y.data(), 9.5f, kShort);
+  keep(y);
+  ops.softmax_gradient(y.data(), x.data(), total, 0.6f, kShort);
+  keep(y);
+  keep(x);
+  keep({max, sum, total});
+  return all;
+}
+
+const Ops* ChooseBest() {
+  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
+    const Ops* ops = Compiled(isa);
+    if (ops != nullptr && CpuHas(isa) && GivesSameBits(*ops, ScalarOps())) return ops;
+  }
+  return &ScalarOps();
+}
+
+}  // namespace
+
+bool GivesSameBits(const Ops& ops, const Ops& reference) {
+  const std::vector<float> left = ProbeOutputs(ops), right = ProbeOutputs(reference);
+  return std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
+}
+
+const Ops& BestOps() {
+  static const Ops* const best = ChooseBest();
+  return *best;
+}
+
+const Ops& OpsFor(Isa isa) {
+  const Ops* ops = Compiled(isa);
+  if (ops == nullptr || !CpuHas(isa)) {
+    throw std::invalid_argument(std::string("this CPU has no ") + IsaName(isa));
+  }
+  return *ops;
+}
+
+std::vector<Isa> AvailableIsas() {
+  std::vector<Isa> isas;
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+    if (Compiled(isa) != nullptr && CpuHas(isa)) isas.push_back(isa);
+  }
+  return isas;
+}
+
+const char* IsaName(Isa isa) {
+  switch (isa) {
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kAvx2:
+      return "AVX2";
+    case Isa::kAvx512:
+      return "AVX-512";
+  }
+  return "unknown";
+}
+
+}  // namespace cohort::kernels

@@ -1,0 +1,25 @@
+#include "kernels/cpu/isa.h"
+
+#if defined(__AVX2__)
+
+#include "kernels/cpu/row_ops.h"
+#include "kernels/cpu/vector_avx2.h"
+
+namespace cohort::kernels {
+
+const Ops* Avx2Ops() {
+  static constexpr Ops kOps = MakeOps<Avx2Vector>(Isa::kAvx2);
+  return &kOps;
+}
+
+}  // namespace cohort::kernels
+
+#else
+
+namespace cohort::kernels {
+
+const Ops* Avx2Ops() { return nullptr; }
+
+}  // namespace cohort::kernels
+
+#endif

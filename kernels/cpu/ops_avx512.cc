@@ -1,0 +1,25 @@
+#include "kernels/cpu/isa.h"
+
+#if defined(__AVX512F__)
+
+#include "kernels/cpu/row_ops.h"
+#include "kernels/cpu/vector_avx512.h"
+
+namespace cohort::kernels {
+
+const Ops* Avx512Ops() {
+  static constexpr Ops kOps = MakeOps<Avx512Vector>(Isa::kAvx512);
+  return &kOps;
+}
+
+}  // namespace cohort::kernels
+
+#else
+
+namespace cohort::kernels {
+
+const Ops* Avx512Ops() { return nullptr; }
+
+}  // namespace cohort::kernels
+
+#endif

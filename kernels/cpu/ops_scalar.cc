@@ -1,0 +1,12 @@
+#include "kernels/cpu/isa.h"
+#include "kernels/cpu/row_ops.h"
+#include "kernels/cpu/vector_scalar.h"
+
+namespace cohort::kernels {
+
+const Ops& ScalarOps() {
+  static constexpr Ops kOps = MakeOps<ScalarVector>(Isa::kScalar);
+  return kOps;
+}
+
+}  // namespace cohort::kernels

@@ -1,0 +1,287 @@
+#pragma once
+
+// Operations along a row, written once for all vector types. Included by ops_*.cc. A row's last,
+// short vector is padded in registers, so rows need no padding in memory.
+
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/cpu/dot_tile.h"
+#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/lane_sum.h"
+#include "kernels/cpu/ops.h"
+
+namespace cohort::kernels {
+
+template <class Vector>
+inline Vector LoadPart(const float* p, int64_t count, float padding = 0.0f) {
+  if (count >= 16) return Vector::Load(p);
+  float lanes[16];
+  for (int i = 0; i < 16; ++i) lanes[i] = i < count ? p[i] : padding;
+  return Vector::Load(lanes);
+}
+
+template <class Vector>
+inline void StorePart(Vector v, float* p, int64_t count) {
+  if (count >= 16) return v.Store(p);
+  float lanes[16];
+  v.Store(lanes);
+  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+}
+
+// e^x to about 1 ulp; 0 below -87, saturates above 88; NaN stays NaN. Cephes' expf: range reduction
+// by ln 2 in two parts, polynomial of degree 7.
+template <class Vector>
+inline Vector Exp(Vector x) {
+  const auto constant = [](float value) { return Vector::Broadcast(value); };
+  const Vector lowest = constant(-87.0f);
+  const Vector clamped = Vector::Max(lowest, Vector::Min(constant(88.0f), x));
+  const Vector n = Vector::Round(clamped * constant(1.44269504088896341f));
+  Vector r = Vector::Fma(n, constant(-0.693359375f), clamped);
+  r = Vector::Fma(n, constant(2.12194440e-4f), r);
+  Vector p = constant(1.9875691500e-4f);
+  p = Vector::Fma(p, r, constant(1.3981999507e-3f));
+  p = Vector::Fma(p, r, constant(8.3334519073e-3f));
+  p = Vector::Fma(p, r, constant(4.1665795894e-2f));
+  p = Vector::Fma(p, r, constant(1.6666665459e-1f));
+  p = Vector::Fma(p, r, constant(5.0000001201e-1f));
+  p = Vector::Fma(p, r * r, r) + constant(1.0f);
+  return Vector::ZeroWhereLess(x, lowest, p * Vector::PowerOfTwo(n));
+}
+
+template <class Vector>
+inline Vector Sigmoid(Vector x) {
+  const Vector one = Vector::Broadcast(1.0f);
+  return one / (one + Exp<Vector>(Vector::Broadcast(0.0f) - x));
+}
+
+template <class Vector>
+void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* out) {
+  LaneSum<Vector> squares;
+  const auto add = [&](int64_t i) {
+    const Vector v = LoadPart<Vector>(x + i, n - i);
+    squares.AddProduct(v, v);
+  };
+  SumOverRow(n, add, squares);
+  const float mean = squares.Total() / static_cast<float>(n);
+  const Vector factor = Vector::Broadcast(1.0f / std::sqrt(mean + eps));
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector normed = LoadPart<Vector>(x + i, n - i) * factor;
+    StorePart(normed * LoadPart<Vector>(weight + i, n - i), out + i, n - i);
+  }
+}
+
+// With y = x / rms: d_x = (g w - y mean(g w y)) / rms, d_w += g y.
+template <class Vector>
+void RmsNormGradient(const float* x, const float* weight, const float* gradient, float eps,
+                     int64_t n, float* d_x, float* d_weight) {
+  LaneSum<Vector> squares, products;
+  const auto add = [&](int64_t i) {
+    const Vector v = LoadPart<Vector>(x + i, n - i);
+    const Vector g = LoadPart<Vector>(gradient + i, n - i) * LoadPart<Vector>(weight + i, n - i);
+    squares.AddProduct(v, v);
+    products.AddProduct(v, g);
+  };
+  SumOverRow(n, add, squares, products);
+  const float size = static_cast<float>(n);
+  const float inverse = 1.0f / std::sqrt(squares.Total() / size + eps);
+  const Vector factor = Vector::Broadcast(inverse);
+  const Vector mean = Vector::Broadcast(products.Total() * inverse / size);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector g = LoadPart<Vector>(gradient + i, n - i);
+    const Vector y = LoadPart<Vector>(x + i, n - i) * factor;
+    StorePart((g * LoadPart<Vector>(weight + i, n - i) - y * mean) * factor, d_x + i, n - i);
+    StorePart(Vector::Fma(g, y, LoadPart<Vector>(d_weight + i, n - i)), d_weight + i, n - i);
+  }
+}
+
+template <class Vector>
+void Rope(float* x, const float* cos, const float* sin, int64_t half) {
+  for (int64_t i = 0; i < half; i += 16) {
+    const int64_t count = half - i;
+    const Vector c = LoadPart<Vector>(cos + i, count), s = LoadPart<Vector>(sin + i, count);
+    const Vector low = LoadPart<Vector>(x + i, count), high = LoadPart<Vector>(x + half + i, count);
+    StorePart(low * c - high * s, x + i, count);
+    StorePart(high * c + low * s, x + half + i, count);
+  }
+}
+
+template <class Vector>
+void SiluMul(const float* gate_up, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector gate = Vector::Load(gate_up + 2 * i), up = Vector::Load(gate_up + 2 * i + 16);
+    const Vector one = Vector::Broadcast(1.0f);
+    const Vector silu = gate / (one + Exp<Vector>(Vector::Broadcast(0.0f) - gate));
+    StorePart(silu * up, out + i, n - i);
+  }
+}
+
+template <class Vector>
+void SwiGlu(const float* gate, const float* up, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector g = LoadPart<Vector>(gate + i, n - i);
+    StorePart(g * Sigmoid<Vector>(g) * LoadPart<Vector>(up + i, n - i), out + i, n - i);
+  }
+}
+
+// silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x).
+template <class Vector>
+void SwiGluGradient(const float* gradient, const float* gate, const float* up, int64_t n,
+                    float* d_gate, float* d_up) {
+  const Vector one = Vector::Broadcast(1.0f);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector d = LoadPart<Vector>(gradient + i, n - i), g = LoadPart<Vector>(gate + i, n - i);
+    const Vector s = Sigmoid<Vector>(g);
+    const Vector slope = s * Vector::Fma(g, one - s, one);
+    StorePart(d * LoadPart<Vector>(up + i, n - i) * slope, d_gate + i, n - i);
+    StorePart(d * g * s, d_up + i, n - i);
+  }
+}
+
+template <class Vector>
+void SigmoidRow(const float* x, int64_t n, float* out) {
+  for (int64_t i = 0; i < n; i += 16) {
+    StorePart(Sigmoid<Vector>(LoadPart<Vector>(x + i, n - i)), out + i, n - i);
+  }
+}
+
+template <class Vector>
+float SoftmaxExp(float* x, float scale, int64_t n) {
+  const Vector factor = Vector::Broadcast(scale);
+  Vector largest = Vector::Broadcast(-INFINITY);
+  for (int64_t i = 0; i < n; i += 16) {
+    largest = Vector::Max(largest, LoadPart<Vector>(x + i, n - i, x[0]) * factor);
+  }
+  const Vector max = Vector::Broadcast(Vector::Largest(largest));
+  LaneSum<Vector> sum;
+  const auto add = [&](int64_t i) {
+    // -inf in the padding: e^-inf adds exactly 0 to its lane.
+    const Vector e = Exp<Vector>(LoadPart<Vector>(x + i, n - i, -INFINITY) * factor - max);
+    sum.Add(e);
+    StorePart(e, x + i, n - i);
+  };
+  SumOverRow(n, add, sum);
+  return sum.Total();
+}
+
+template <class Vector>
+void SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t n) {
+  const Vector normalizer = Vector::Broadcast(1.0f / sum), factor = Vector::Broadcast(scale);
+  LaneSum<Vector> products;
+  const auto add = [&](int64_t i) {
+    const Vector p = LoadPart<Vector>(e + i, n - i) * normalizer;
+    products.AddProduct(p, LoadPart<Vector>(gradient + i, n - i));
+    StorePart(p, e + i, n - i);
+  };
+  SumOverRow(n, add, products);
+  const Vector mean = Vector::Broadcast(products.Total());
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector centred = LoadPart<Vector>(gradient + i, n - i) - mean;
+    StorePart(LoadPart<Vector>(e + i, n - i) * centred * factor, gradient + i, n - i);
+  }
+}
+
+template <class Vector>
+float MaxScaled(const float* x, float temperature, int64_t n) {
+  const Vector divisor = Vector::Broadcast(temperature);
+  Vector largest = Vector::Broadcast(-INFINITY);
+  Vector poison =
+      Vector::Broadcast(0.0f);  // x * 0: NaN in a lane that has met a NaN or an infinity
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector v = LoadPart<Vector>(x + i, n - i, x[0]);
+    largest = Vector::Max(largest, v / divisor);
+    poison = Vector::Fma(v, Vector::Broadcast(0.0f), poison);
+  }
+  return Vector::Largest(largest) + Vector::Sum(poison);
+}
+
+template <class Vector>
+float ExpScaled(const float* x, float temperature, float max, int64_t n, float* out) {
+  const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
+  LaneSum<Vector> sum;
+  const auto add = [&](int64_t i) {
+    const Vector e = Exp<Vector>(LoadPart<Vector>(x + i, n - i, -INFINITY) / divisor - largest);
+    sum.Add(e);
+    if (out != nullptr) StorePart(e, out + i, n - i);
+  };
+  SumOverRow(n, add, sum);
+  return sum.Total();
+}
+
+template <class Vector>
+void SoftmaxSums(const float* x, float temperature, float max, int64_t n, float* sum,
+                 float* weighted_sum) {
+  const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
+  const Vector lowest = Vector::Broadcast(-1e30f);  // of z, whose product with e^z = 0 is then 0
+  LaneSum<Vector> total, weighted;
+  const auto add = [&](int64_t i) {
+    const Vector v = LoadPart<Vector>(x + i, n - i, -INFINITY);
+    const Vector z = Vector::Max(lowest, v / divisor - largest);
+    const Vector e = Exp<Vector>(z);
+    total.Add(e);
+    weighted.AddProduct(z, e);
+  };
+  SumOverRow(n, add, total, weighted);
+  *sum = total.Total();
+  *weighted_sum = weighted.Total();
+}
+
+template <class Vector>
+void SoftmaxTimes(const float* x, float temperature, float max, float w, int64_t n, float* out) {
+  const Vector divisor = Vector::Broadcast(temperature), largest = Vector::Broadcast(max);
+  const Vector factor = Vector::Broadcast(w);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector z = LoadPart<Vector>(x + i, n - i) / divisor - largest;
+    StorePart(Exp<Vector>(z) * factor, out + i, n - i);
+  }
+}
+
+template <class Vector>
+void MultiplyAdd(float w, const float* x, int64_t n, float* y) {
+  const Vector factor = Vector::Broadcast(w);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector old = LoadPart<Vector>(y + i, n - i);
+    StorePart(Vector::Fma(factor, LoadPart<Vector>(x + i, n - i), old), y + i, n - i);
+  }
+}
+
+template <class Vector>
+void Add(const float* x, int64_t n, float* y) {
+  for (int64_t i = 0; i < n; i += 16) {
+    StorePart(LoadPart<Vector>(y + i, n - i) + LoadPart<Vector>(x + i, n - i), y + i, n - i);
+  }
+}
+
+template <class Vector>
+void Scale(float w, int64_t n, float* y) {
+  const Vector factor = Vector::Broadcast(w);
+  for (int64_t i = 0; i < n; i += 16) {
+    StorePart(LoadPart<Vector>(y + i, n - i) * factor, y + i, n - i);
+  }
+}
+
+template <class Vector>
+constexpr Ops MakeOps(Isa isa) {
+  return {.isa = isa,
+          .gemm_float = &GemmTiles<Vector, float>,
+          .gemm_bf16 = &GemmTiles<Vector, uint16_t>,
+          .dot = &DotTiles<Vector>,
+          .rms_norm = &RmsNorm<Vector>,
+          .rms_norm_gradient = &RmsNormGradient<Vector>,
+          .rope = &Rope<Vector>,
+          .silu_mul = &SiluMul<Vector>,
+          .swiglu = &SwiGlu<Vector>,
+          .swiglu_gradient = &SwiGluGradient<Vector>,
+          .sigmoid = &SigmoidRow<Vector>,
+          .softmax_exp = &SoftmaxExp<Vector>,
+          .softmax_gradient = &SoftmaxGradient<Vector>,
+          .max_scaled = &MaxScaled<Vector>,
+          .exp_scaled = &ExpScaled<Vector>,
+          .softmax_sums = &SoftmaxSums<Vector>,
+          .softmax_times = &SoftmaxTimes<Vector>,
+          .multiply_add = &MultiplyAdd<Vector>,
+          .add = &Add<Vector>,
+          .scale = &Scale<Vector>};
+}
+
+}  // namespace cohort::kernels

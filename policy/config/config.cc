@@ -1,0 +1,135 @@
+#include "policy/config/config.h"
+
+#include <algorithm>
+
+#include "base/bounded_json.h"
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "policy/config/family.h"
+#include "policy/config/fields.h"
+#include "policy/config/quantization.h"
+#include "policy/config/rope.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+
+// Fields that no supported family has and that derived models add.
+void RefuseUnsupported(const ConfigFields& fields, const FamilyDefaults& defaults) {
+  fields.Only("hidden_act", "silu", "silu");
+  for (const char* key : {"mlp_bias", "qk_layernorm", "use_bidirectional_attention",
+                          "scale_embedding", "attn_output_gate"}) {
+    fields.Only(key, false, false);
+  }
+  for (const char* key :
+       {"attention_chunk_size", "attn_logit_softcapping", "final_logit_softcapping",
+        "no_rope_layers", "pruned_heads", "clip_qkv", "index_topk"}) {
+    fields.OnlyAbsent(key);
+  }
+  fields.Only("attention_dropout", 0.0, 0.0);
+  for (const char* key :
+       {"logit_scale", "logits_scaling", "embedding_multiplier", "residual_multiplier"}) {
+    fields.Only(key, 1.0, 1.0);
+  }
+  if (fields.BoolOr("use_sliding_window", defaults.use_sliding_window)) {
+    fields.OnlyAbsent("sliding_window");
+  }
+  if (!fields.Has("layer_types")) return;
+  for (const json& type : fields.At("layer_types")) {
+    if (type == "full_attention") continue;
+    fields.Refuse("layer_types", "partly " + base::DumpJson(type), "only \"full_attention\"");
+  }
+}
+
+std::vector<int64_t> ReadEosIds(const ConfigFields& fields, int64_t vocab_size) {
+  if (!fields.Has("eos_token_id")) return {};
+  const json& value = fields.At("eos_token_id");
+  const json ids = value.is_array() ? value : json::array({value});
+  std::vector<int64_t> eos_ids;
+  for (const json& id : ids) {
+    const json one = {{"eos_token_id", id}};
+    eos_ids.push_back(ConfigFields(one, fields.file()).Int("eos_token_id", 0, vocab_size - 1));
+  }
+  return eos_ids;
+}
+
+const ModelFamily& ReadFamily(const ConfigFields& fields) {
+  if (!fields.Has("model_type") || !fields.At("model_type").is_string()) {
+    fields.Refuse("model_type", "missing", "the name of a model family");
+  }
+  return FindFamily(fields.At("model_type").get<std::string>(), fields.file());
+}
+
+}  // namespace
+
+bool ModelConfig::IsMoeLayer(int64_t layer) const {
+  return moe.num_experts > 0 && layer >= moe.first_dense_layers &&
+         (layer + 1) % moe.sparse_step == 0 &&
+         std::find(moe.dense_layers.begin(), moe.dense_layers.end(), layer) ==
+             moe.dense_layers.end();
+}
+
+ModelConfig ParseConfig(const json& object, const std::string& file_name) {
+  if (!object.is_object()) {
+    throw Error(ErrorCode::kUsage, file_name + ": expected a JSON object");
+  }
+  const ConfigFields fields(object, file_name);
+  const ModelFamily& family = ReadFamily(fields);
+  RefuseUnsupported(fields, family.defaults);
+  CheckQuantizationConfig(fields);
+  ModelConfig config;
+  config.family = family.model_type;
+  config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);
+  config.width = fields.Int("hidden_size", 1, kMaxWidth);
+  config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
+  config.ffn_width = fields.Int("intermediate_size", 1, kMaxSize);
+  config.max_positions = fields.Int("max_position_embeddings", 1, kMaxSize);
+  config.norm_eps = fields.PositiveOr("rms_norm_eps", family.defaults.norm_eps);
+  config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
+  config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
+  config.eos_ids = ReadEosIds(fields, config.vocab_size);
+  ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, &config);
+  config.attention.num_heads = fields.Int("num_attention_heads", 1, kMaxHeads);
+  family.read_attention(fields, &config);
+  if (family.read_moe != nullptr) family.read_moe(fields, &config);
+  return config;
+}
+
+ModelConfig ReadConfig(const std::filesystem::path& config_json) {
+  return ParseConfig(base::ReadBoundedJsonObject(config_json), config_json.string());
+}
+
+json ConfigToJson(const ModelConfig& config, Dtype dtype) {
+  const bool fp8 = dtype == Dtype::kFloat8E4m3;
+  const std::string dtype_name(NameOf(fp8 ? Dtype::kBFloat16 : dtype));
+  const ModelFamily& family = FindFamily(config.family, "the model's config");
+  json out = {{"architectures", {family.architecture}},
+              {"model_type", family.model_type},
+              {"vocab_size", config.vocab_size},
+              {"hidden_size", config.width},
+              {"num_hidden_layers", config.num_layers},
+              {"num_attention_heads", config.attention.num_heads},
+              {"intermediate_size", config.ffn_width},
+              {"max_position_embeddings", config.max_positions},
+              {"rms_norm_eps", config.norm_eps},
+              {"tie_word_embeddings", config.tie_embeddings},
+              {"hidden_act", "silu"},
+              {"attention_dropout", 0.0},
+              {"initializer_range", 0.02},
+              {"use_cache", true},
+              {"torch_dtype", dtype_name},
+              {"dtype", dtype_name}};
+  out["bos_token_id"] = config.bos_id >= 0 ? json(config.bos_id) : json();
+  out["eos_token_id"] = config.eos_ids.empty()       ? json()
+                        : config.eos_ids.size() == 1 ? json(config.eos_ids[0])
+                                                     : json(config.eos_ids);
+  const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
+  add(RopeToJson(config.rope));
+  add(family.attention_to_json(config));
+  if (family.moe_to_json != nullptr) add(family.moe_to_json(config));
+  if (fp8) out["quantization_config"] = Fp8QuantizationConfig(config);
+  return out;
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,188 @@
+#include "policy/config/moe.h"
+
+#include <algorithm>
+
+#include "base/json_lines.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+
+void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  // transformers 5 takes num_local_experts as another name of the same field.
+  moe.num_experts = fields.Int(fields.NameOf(key, "num_local_experts"), 2,
+                               std::min(kMaxExperts, kMaxExpertsInAll / config->num_layers));
+  moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
+}
+
+void ReadGroups(const ConfigFields& fields, MoeConfig* moe) {
+  const int64_t groups = moe->num_groups;
+  const int64_t size = moe->num_experts / groups;
+  const int64_t least = moe->group_score == GroupScore::kTopTwoSum && groups > 1 ? 2 : 1;
+  if (moe->num_experts % groups != 0 || size < least) {
+    fields.Refuse("n_group", std::to_string(groups),
+                  "a divisor of the number of experts, " + std::to_string(moe->num_experts) +
+                      ", that leaves at least " + std::to_string(least) + " in a group");
+  }
+  if (moe->experts_per_token > moe->groups_per_token * size) {
+    fields.Refuse("num_experts_per_tok", std::to_string(moe->experts_per_token),
+                  "at most the " + std::to_string(moe->groups_per_token * size) +
+                      " experts in topk_group groups");
+  }
+}
+
+// The fields that deepseek_v2, deepseek_v3 and glm4_moe have in common.
+void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  ReadExperts(fields, "n_routed_experts", config);
+  moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
+  fields.Only("moe_layer_freq", 1, 1);
+}
+
+// The gate of deepseek_v3 and glm4_moe, and their multi-token-prediction layers.
+void ReadSigmoidGate(const ConfigFields& fields, ModelConfig* config) {
+  config->num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
+  MoeConfig& moe = config->moe;
+  fields.Only("scoring_func", "sigmoid", "sigmoid");
+  fields.Only("topk_method", "noaux_tc", "noaux_tc");
+  moe.normalize_weights = fields.BoolOr("norm_topk_prob", true);
+  ReadGroups(fields, &moe);
+}
+
+void SetSoftmaxGate(MoeConfig* moe) {
+  moe->score = GateScore::kSoftmax;
+  moe->selection_bias = false;
+  moe->group_score = GroupScore::kMax;
+}
+
+std::vector<int64_t> ReadDenseLayers(const ConfigFields& fields) {
+  std::vector<int64_t> layers;
+  if (!fields.Has("mlp_only_layers")) return layers;
+  const json& list = fields.At("mlp_only_layers");
+  if (!list.is_array() || list.size() > static_cast<size_t>(kMaxLayers)) {
+    fields.Refuse("mlp_only_layers", base::DumpJson(list), "a list of layer indices");
+  }
+  for (const json& layer : list) {
+    const json one = {{"mlp_only_layers", layer}};
+    layers.push_back(ConfigFields(one, fields.file()).Int("mlp_only_layers", 0, kMaxLayers));
+  }
+  return layers;
+}
+
+json DeepSeekExpertsToJson(const MoeConfig& moe) {
+  json out;
+  out["n_routed_experts"] = moe.num_experts;
+  out["num_experts_per_tok"] = moe.experts_per_token;
+  out["n_shared_experts"] = moe.num_shared_experts;
+  out["moe_intermediate_size"] = moe.expert_width;
+  out["first_k_dense_replace"] = moe.first_dense_layers;
+  out["moe_layer_freq"] = 1;
+  out["routed_scaling_factor"] = moe.routed_scaling;
+  out["norm_topk_prob"] = moe.normalize_weights;
+  out["n_group"] = moe.num_groups;
+  out["topk_group"] = moe.groups_per_token;
+  return out;
+}
+
+}  // namespace
+
+void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config) {
+  ReadDeepSeekExperts(fields, config);
+  MoeConfig& moe = config->moe;
+  moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
+  moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 1);
+  moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
+  moe.num_groups = fields.IntOr("n_group", 1, moe.num_experts, 1);
+  moe.groups_per_token = fields.IntOr("topk_group", 1, moe.num_groups, 1);
+  ReadSigmoidGate(fields, config);
+}
+
+void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig* config) {
+  ReadDeepSeekExperts(fields, config);
+  MoeConfig& moe = config->moe;
+  moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
+  moe.first_dense_layers = fields.Int("first_k_dense_replace", 0, kMaxLayers);
+  moe.routed_scaling = fields.Positive("routed_scaling_factor");
+  moe.num_groups = fields.Int("n_group", 1, moe.num_experts);
+  moe.groups_per_token = fields.Int("topk_group", 1, moe.num_groups);
+  ReadSigmoidGate(fields, config);
+}
+
+void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config) {
+  ReadDeepSeekExperts(fields, config);
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  moe.num_shared_experts = fields.Int("n_shared_experts", 0, 64);
+  moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 0);
+  moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
+  fields.Only("scoring_func", "softmax", "softmax");
+  // DeepSeek's code then leaves the scaling out, transformers' ignores the field.
+  fields.Only("norm_topk_prob", false, false);
+  moe.normalize_weights = false;
+  const json method = fields.Has("topk_method") ? fields.At("topk_method") : json("greedy");
+  if (method == "greedy") return;
+  fields.Only("topk_method", "group_limited_greedy", "greedy");
+  moe.num_groups = fields.Int("n_group", 1, moe.num_experts);
+  moe.groups_per_token = fields.Int("topk_group", 1, moe.num_groups);
+  ReadGroups(fields, &moe);
+}
+
+void ReadQwen3Moe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  ReadExperts(fields, "num_experts", config);
+  moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
+  moe.normalize_weights = fields.BoolOr("norm_topk_prob", false);
+  moe.sparse_step = fields.IntOr("decoder_sparse_step", 1, kMaxLayers, 1);
+  moe.dense_layers = ReadDenseLayers(fields);
+}
+
+void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  ReadExperts(fields, "num_local_experts", config);
+  moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
+  fields.Only("router_jitter_noise", 0.0, 0.0);
+}
+
+json DeepSeekV3MoeToJson(const ModelConfig& config) {
+  json out = DeepSeekExpertsToJson(config.moe);
+  out["scoring_func"] = "sigmoid";
+  out["topk_method"] = "noaux_tc";
+  out["num_nextn_predict_layers"] = config.num_mtp_layers;
+  return out;
+}
+
+json DeepSeekV2MoeToJson(const ModelConfig& config) {
+  json out = DeepSeekExpertsToJson(config.moe);
+  out["scoring_func"] = "softmax";
+  out["topk_method"] = config.moe.num_groups > 1 ? "group_limited_greedy" : "greedy";
+  return out;
+}
+
+json Qwen3MoeToJson(const ModelConfig& config) {
+  json out;
+  const MoeConfig& moe = config.moe;
+  out["num_experts"] = moe.num_experts;
+  out["num_experts_per_tok"] = moe.experts_per_token;
+  out["moe_intermediate_size"] = moe.expert_width;
+  out["norm_topk_prob"] = moe.normalize_weights;
+  out["decoder_sparse_step"] = moe.sparse_step;
+  out["mlp_only_layers"] = moe.dense_layers;
+  return out;
+}
+
+json MixtralMoeToJson(const ModelConfig& config) {
+  json out;
+  const MoeConfig& moe = config.moe;
+  out["num_local_experts"] = moe.num_experts;
+  out["num_experts_per_tok"] = moe.experts_per_token;
+  out["intermediate_size"] = moe.expert_width;
+  out["sliding_window"] = nullptr;
+  out["router_jitter_noise"] = 0.0;
+  return out;
+}
+
+}  // namespace cohort::policy

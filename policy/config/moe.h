@@ -1,0 +1,23 @@
+#pragma once
+
+// config.json <-> MoeConfig, one pair of functions for each way that families spell it.
+
+#include <nlohmann/json.hpp>
+
+#include "policy/config/config.h"
+#include "policy/config/fields.h"
+
+namespace cohort::policy {
+
+void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen3Moe(const ConfigFields& fields, ModelConfig* config);
+void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config);
+
+nlohmann::json DeepSeekV2MoeToJson(const ModelConfig& config);
+nlohmann::json DeepSeekV3MoeToJson(const ModelConfig& config);  // glm4_moe too
+nlohmann::json Qwen3MoeToJson(const ModelConfig& config);
+nlohmann::json MixtralMoeToJson(const ModelConfig& config);
+
+}  // namespace cohort::policy

@@ -1,0 +1,292 @@
+#include "policy/lora/peft.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/bounded_json.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "policy/config/family.h"
+#include "policy/config/fields.h"
+#include "policy/lora/merge.h"
+#include "policy/tokenizer/regex_pattern.h"
+#include "policy/weights/safetensors.h"
+#include "policy/weights/stored_tensors.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+constexpr char kConfigFile[] = "adapter_config.json";
+constexpr char kWeightsFile[] = "adapter_model.safetensors";
+constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kWeight = ".weight";
+constexpr int64_t kMaxRank = 1 << 16;
+
+constexpr std::string_view kExperts = ".experts", kWrappedFirst = ".experts.base_layer";
+constexpr std::string_view kGateUpProj = ".gate_up_proj", kDownProj = ".down_proj";
+
+bool IsOfAllExperts(const std::string& module) {
+  return module.ends_with(std::string(kExperts) + std::string(kGateUpProj)) ||
+         module.ends_with(std::string(kExperts) + std::string(kDownProj));
+}
+
+void AddPair(const std::string& weight_name, const at::Tensor& a, const at::Tensor& b,
+             WeightMap* out) {
+  const std::string module = weight_name.substr(0, weight_name.size() - kWeight.size());
+  (*out)[module + std::string(kLoraDown)] = a;
+  (*out)[module + std::string(kLoraUp)] = b;
+}
+
+// The parameter that an adapter of the routed experts belongs to, "...mlp.experts.down_proj"; any
+// other `module` unchanged. kUsage where A and B fit neither of a layer's parameters.
+std::string AdaptedParameter(const std::string& module, const at::Tensor& a, const at::Tensor& b,
+                             const ModelConfig& config) {
+  const bool first = module.ends_with(kWrappedFirst);
+  if (!first && !module.ends_with(kExperts)) return module;
+  const std::string experts =
+      first ? module.substr(0, module.size() - kWrappedFirst.size() + kExperts.size()) : module;
+  const int64_t d = config.width, m = config.moe.expert_width;
+  const int64_t in = a.size(1), out = b.size(0);
+  if (in == d && out == 2 * m) return experts + std::string(kGateUpProj);
+  if (in == m && out == d) return experts + std::string(kDownProj);
+  throw Error(ErrorCode::kUsage,
+              "the adapter of " + module + " maps " + std::to_string(in) + " to " +
+                  std::to_string(out) + " values; the experts of this model map " +
+                  std::to_string(d) + " to " + std::to_string(2 * m) + " (gate_up_proj) and " +
+                  std::to_string(m) + " to " + std::to_string(d) + " (down_proj)");
+}
+
+// The adapters `module`.lora_A.weight and .lora_B.weight under the names of policy/lora/merge.h:
+// those of a layer's experts as one pair for each projection of each expert, views. `module` is
+// what AdaptedParameter gave.
+WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const at::Tensor& b,
+                         const ModelConfig& config) {
+  WeightMap out;
+  if (!IsOfAllExperts(module)) {
+    const bool of_one_expert = module.find(std::string(kExperts) + ".") != std::string::npos;
+    const std::string name = module + std::string(kWeight);
+    AddPair(of_one_expert ? name : StoredTensors(config, name, b).front().name, a, b, &out);
+    return out;
+  }
+  const int64_t experts = config.moe.num_experts;
+  const at::Tensor a_ERI = a.view({experts, -1, a.size(1)});
+  const at::Tensor b_EOR = b.view({b.size(0), -1, experts}).permute({2, 0, 1});
+  for (int64_t e = 0; e < experts; ++e) {
+    for (const StoredTensor& part : StoredExpert(config, module, e, b_EOR[e])) {
+      AddPair(part.name, a_ERI[e], part.part, &out);
+    }
+  }
+  return out;
+}
+
+// True when PEFT would take `module` in `target_modules` for the routed experts' projection of that
+// name: then it goes to `target_parameters` (_convert_peft_config_moe in
+// peft/utils/transformers_weight_conversion.py).
+bool IsTakenForExperts(const std::string& module, const ModelConfig& config) {
+  if (config.moe.num_experts == 0 ||
+      module.find(std::string(kExperts) + ".") != std::string::npos) {
+    return false;
+  }
+  const ExpertNames& names = FindFamily(config.family, "the model's config").experts;
+  const std::string leaf = module.substr(module.rfind('.') + 1);
+  return leaf == names.gate || leaf == names.up || leaf == names.down;
+}
+
+// A number for the modules that a pattern names: "q_proj", or a regular expression of whole names.
+using Pattern = std::pair<RegexPattern, double>;
+
+// adapter_config.json.
+struct AdapterConfig {
+  LoraConfig lora;
+  std::vector<Pattern> ranks, alphas;  // of some modules, in place of lora's
+};
+
+// PEFT's get_pattern_key: the first pattern that matches the end of the module's or the
+// parameter's name, from a dot on.
+double OfModule(const std::string& module, const std::vector<Pattern>& patterns, double fallback) {
+  for (const auto& [pattern, value] : patterns) {
+    bool matches = false;
+    for (const std::string& name : {module, module + std::string(kWeight)}) {
+      pattern.ForEachMatch(name, [&](size_t, size_t) { matches = true; });
+    }
+    if (matches) return value;
+  }
+  return fallback;
+}
+
+std::vector<Pattern> Patterns(const ConfigFields& fields, const char* key, bool whole) {
+  std::vector<Pattern> patterns;
+  if (!fields.Has(key)) return patterns;
+  if (!fields.At(key).is_object()) fields.Refuse(key, "no object", "numbers by module name");
+  const ConfigFields numbers(fields.At(key), fields.file(), std::string(key) + ".");
+  for (const auto& [module, value] : fields.At(key).items()) {
+    const RegexPattern pattern("^(?:.*\\.)?(?:" + module + ")$");
+    const double number = whole ? static_cast<double>(numbers.Int(module.c_str(), 1, kMaxRank))
+                                : numbers.Positive(module.c_str());
+    patterns.emplace_back(pattern, number);
+  }
+  return patterns;
+}
+
+void AddTargets(const ConfigFields& fields, const char* key, std::vector<std::string>* targets) {
+  if (!fields.Has(key)) return;
+  const json& found = fields.At(key);
+  for (const json& target : found.is_array() ? found : json::array({found})) {
+    if (!target.is_string()) fields.Refuse(key, "not all text", "names");
+    std::string name = target.get<std::string>();
+    if (name.ends_with(kWeight)) name.resize(name.size() - kWeight.size());  // a parameter's
+    targets->push_back(std::move(name));
+  }
+}
+
+AdapterConfig ParseAdapterConfig(const json& object, const std::string& file) {
+  const ConfigFields fields(object, file);
+  fields.Only("peft_type", "LORA", nullptr);
+  fields.Only("bias", "none", "none");
+  for (const char* key : {"fan_in_fan_out", "use_dora", "use_rslora", "lora_bias"}) {
+    fields.Only(key, false, false);
+  }
+  for (const char* key : {"modules_to_save", "layers_to_transform", "layer_replication"}) {
+    fields.OnlyAbsent(key);
+  }
+  AdapterConfig config;
+  config.lora.rank = fields.IntOr("r", 1, kMaxRank, 8);
+  config.lora.alpha = fields.PositiveOr("lora_alpha", 8);  // PEFT's own defaults
+  config.ranks = Patterns(fields, "rank_pattern", /*whole=*/true);
+  config.alphas = Patterns(fields, "alpha_pattern", /*whole=*/false);
+  AddTargets(fields, "target_modules", &config.lora.targets);
+  AddTargets(fields, "target_parameters", &config.lora.targets);
+  if (config.lora.targets.empty()) fields.Refuse("target_modules", "missing", "module names");
+  return config;
+}
+
+// PEFT's lora_alpha is a whole number most of the time.
+json Shortest(double alpha) {
+  return alpha == std::floor(alpha) ? json(static_cast<int64_t>(alpha)) : json(alpha);
+}
+
+// The adapted modules and parameters as PEFT's config names them, "all-linear" and the like spelled
+// out: other programs may count other layers as linear.
+struct PeftTargets {
+  std::set<std::string> modules, parameters;
+};
+
+PeftTargets TargetsOf(const LoraAdapter& adapter, const ModelConfig& config) {
+  const std::vector<std::string>& named = adapter.config.targets;
+  PeftTargets targets;
+  for (const auto& [name, tensor] : adapter.weights) {
+    const std::string module = AdaptedModule(name);
+    if (IsTakenForExperts(module, config)) {
+      targets.parameters.insert(module + std::string(kWeight));
+      continue;
+    }
+    const auto target = std::find_if(named.begin(), named.end(), [&](const std::string& end) {
+      return module == end || module.ends_with("." + end);
+    });
+    targets.modules.insert(target == named.end() ? module.substr(module.rfind('.') + 1) : *target);
+  }
+  return targets;
+}
+
+// One tensor of the adapter in fp32. kUsage when it is missing or no matrix.
+at::Tensor ReadMatrix(const SafetensorsFile& file, const std::string& module,
+                      std::string_view half) {
+  const std::string name = std::string(kPrefix) + module + std::string(half);
+  const auto found = file.entries().find(name);
+  if (found == file.entries().end()) {
+    throw Error(ErrorCode::kUsage,
+                file.path().string() + ": the adapter of " + module + " has no tensor " + name);
+  }
+  if (found->second.shape.size() != 2) {
+    throw Error(ErrorCode::kUsage, file.path().string() + ": tensor " + name + " is no matrix");
+  }
+  at::Tensor values = at::empty(found->second.shape, at::kFloat);
+  file.ReadInto(name, values);
+  return values;
+}
+
+// The module that a tensor of the file adapts.
+std::string ModuleOf(const SafetensorsFile& file, const std::string& name) {
+  for (const std::string_view half : {kLoraDown, kLoraUp}) {
+    if (name.starts_with(kPrefix) && name.ends_with(half)) {
+      return name.substr(kPrefix.size(), name.size() - kPrefix.size() - half.size());
+    }
+  }
+  throw Error(ErrorCode::kUsage, file.path().string() + ": tensor " + name +
+                                     " is no lora_A or lora_B of a linear layer");
+}
+
+}  // namespace
+
+void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
+                      const std::string& base_model, const fs::path& folder) {
+  std::error_code failed;
+  fs::create_directories(folder, failed);
+  if (failed) {
+    throw Error(ErrorCode::kEnvironment,
+                "cannot create folder " + folder.string() + ": " + failed.message());
+  }
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, tensor] : adapter.weights) {
+    tensors.push_back({std::string(kPrefix) + name, tensor, Dtype::kFloat32});
+  }
+  WriteSafetensors(folder / kWeightsFile, tensors);
+  const PeftTargets targets = TargetsOf(adapter, model);
+  const json config = {{"peft_type", "LORA"},
+                       {"task_type", "CAUSAL_LM"},
+                       {"base_model_name_or_path", base_model},
+                       {"inference_mode", true},
+                       {"r", adapter.config.rank},
+                       {"lora_alpha", Shortest(adapter.config.alpha)},
+                       {"lora_dropout", 0.0},
+                       {"target_modules", targets.modules},
+                       {"target_parameters", targets.parameters},
+                       {"modules_to_save", nullptr},
+                       {"bias", "none"},
+                       {"fan_in_fan_out", false},
+                       {"init_lora_weights", true},
+                       {"use_rslora", false},
+                       {"use_dora", false},
+                       {"rank_pattern", json::object()},
+                       {"alpha_pattern", json::object()}};
+  base::WriteFileDurably(folder / kConfigFile, config.dump(2) + "\n");
+}
+
+LoraAdapter ReadLoraAdapter(const fs::path& folder, const ModelConfig& model) {
+  const std::string config_file = (folder / kConfigFile).string();
+  const json object = base::ReadBoundedJsonObject(config_file);
+  const AdapterConfig config = ParseAdapterConfig(object, config_file);
+  LoraAdapter adapter{config.lora, {}};
+  const SafetensorsFile file(folder / kWeightsFile);
+  std::set<std::string> modules;
+  for (const auto& [name, entry] : file.entries()) modules.insert(ModuleOf(file, name));
+  for (const std::string& module : modules) {
+    const at::Tensor a = ReadMatrix(file, module, kLoraDown), b = ReadMatrix(file, module, kLoraUp);
+    const std::string parameter = AdaptedParameter(module, a, b, model);
+    const double rank = OfModule(parameter, config.ranks, static_cast<double>(config.lora.rank));
+    const double alpha = OfModule(parameter, config.alphas, config.lora.alpha);
+    const int64_t pairs = parameter == module ? 1 : model.moe.num_experts;
+    const int64_t rows = static_cast<int64_t>(rank) * pairs;
+    if (a.size(0) != rows || b.size(1) != rows) {
+      throw Error(ErrorCode::kUsage, file.path().string() + ": the adapter of " + module +
+                                         " has another rank than " + std::to_string(rows) + ", " +
+                                         config_file + "'s");
+    }
+    b.mul_(alpha / rank / config.lora.scale());  // one scale for all adapters
+    adapter.weights.merge(AdaptersByName(parameter, a, b, model));
+  }
+  return adapter;
+}
+
+void MergeLora(const LoraAdapter& adapter, const ModelConfig& config, WeightMap* weights) {
+  AddAdapters(adapter.weights, adapter.config.scale(), config, weights);
+}
+
+}  // namespace cohort::policy

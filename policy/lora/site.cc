@@ -1,0 +1,69 @@
+#include "policy/lora/site.h"
+
+#include "policy/weights/stored_tensors.h"
+
+namespace cohort::policy {
+namespace {
+
+constexpr std::string_view kWeight = ".weight";
+
+// Every `step`-th name that a folder gives the experts' weights in `fused`, from `first` on.
+std::vector<std::string> ExpertNames(const ModelConfig& config, const std::string& fused,
+                                     const at::Tensor& weight, size_t first, size_t step) {
+  const std::vector<StoredTensor> stored = StoredTensors(config, fused, weight);
+  std::vector<std::string> names;
+  for (size_t i = first; i < stored.size(); i += step) {
+    names.push_back(stored[i].name.substr(0, stored[i].name.size() - kWeight.size()));
+  }
+  return names;
+}
+
+void AddExperts(const ModelConfig& config, const std::string& module, ExpertsImpl* experts,
+                std::vector<LoraSite>* sites) {
+  using enum ExpertsImpl::Projection;
+  const std::string gate_up = module + ".gate_up_proj", down = module + ".down_proj";
+  // A folder has an expert's gate, then its up projection.
+  sites->emplace_back(ExpertNames(config, gate_up, experts->gate_up_proj, 0, 2), experts, kGate);
+  sites->emplace_back(ExpertNames(config, gate_up, experts->gate_up_proj, 1, 2), experts, kUp);
+  sites->emplace_back(ExpertNames(config, down, experts->down_proj, 0, 1), experts, kDown);
+}
+
+}  // namespace
+
+void LoraSite::Attach(int64_t rank, double scale) {
+  linear_ != nullptr ? linear_->AddLora(rank, scale) : experts_->AddLora(projection_, rank, scale);
+}
+
+bool LoraSite::attached() const {
+  return linear_ != nullptr ? linear_->lora_A != nullptr : !experts_adapter().is_empty();
+}
+
+at::Tensor LoraSite::A(size_t i) const {
+  return linear_ != nullptr ? linear_->lora_A->weight
+                            : experts_adapter()->lora_A[static_cast<int64_t>(i)];
+}
+
+at::Tensor LoraSite::B(size_t i) const {
+  return linear_ != nullptr ? linear_->lora_B->weight
+                            : experts_adapter()->lora_B[static_cast<int64_t>(i)];
+}
+
+double LoraSite::scale() const {
+  return linear_ != nullptr ? linear_->lora_scale() : experts_adapter()->scale;
+}
+
+std::vector<LoraSite> LoraSites(const Transformer& policy) {
+  std::vector<LoraSite> sites;
+  for (const auto& item : policy->named_modules()) {
+    const std::string& name = item.key();
+    if (name.find(".lora_") != std::string::npos) continue;
+    if (IsOfMtpLayer(policy->config(), name + std::string(kWeight))) continue;
+    if (auto* linear = item.value()->as<LinearImpl>()) sites.emplace_back(name, linear);
+    if (auto* experts = item.value()->as<ExpertsImpl>()) {
+      AddExperts(policy->config(), name, experts, &sites);
+    }
+  }
+  return sites;
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <cstddef>
+
+namespace cohort::policy {
+
+// Makes LibTorch's CPU tensors of 1 MiB and more come from memory that is kept when they are
+// freed, on huge pages where the kernel grants them: a training step frees and asks for the same
+// sizes again and again, and a fresh page costs a fault and its zeroing. At most `max_kept_bytes`
+// of free memory are kept. Once per process, before threads use tensors; later calls only change
+// the bound. Thread-safe.
+void KeepTensorMemory(size_t max_kept_bytes);
+
+}  // namespace cohort::policy

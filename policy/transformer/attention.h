@@ -1,0 +1,36 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "policy/config/config.h"
+#include "policy/transformer/linear.h"
+#include "policy/transformer/ops/rope.h"
+#include "policy/transformer/packed_tokens.h"
+#include "policy/transformer/rms_norm.h"
+
+namespace cohort::policy {
+
+// Grouped-query attention (arXiv 2305.13245) with rotary positions.
+class AttentionImpl : public torch::nn::Module {
+ public:
+  AttentionImpl(const ModelConfig& config, const at::TensorOptions& options);
+
+  at::Tensor forward(const at::Tensor& x_TD, const RopeAngles& rope,
+                     const std::vector<Segment>& segments);
+
+ private:
+  // One head's queries or keys: [T, H, head_dim], normalised where the model has `norm`.
+  at::Tensor Heads(Linear& projection, RmsNorm& norm, const at::Tensor& x_TD);
+
+  AttentionConfig config_;
+  double scale_;
+  Linear q_proj_{nullptr};
+  Linear k_proj_{nullptr};
+  Linear v_proj_{nullptr};
+  Linear o_proj_{nullptr};
+  RmsNorm q_norm_{nullptr};  // both empty without qk_norm
+  RmsNorm k_norm_{nullptr};
+};
+TORCH_MODULE(Attention);
+
+}  // namespace cohort::policy

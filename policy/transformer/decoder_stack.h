@@ -1,0 +1,46 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "policy/transformer/decoder_layer.h"
+#include "policy/transformer/mtp_layer.h"
+
+namespace cohort::policy {
+
+class EmbeddingTableImpl : public torch::nn::Module {
+ public:
+  EmbeddingTableImpl(int64_t vocab_size, int64_t width, const at::TensorOptions& options)
+      : weight(register_parameter("weight", torch::empty({vocab_size, width}, options))) {}
+
+  at::Tensor weight;  // [V, D]
+};
+TORCH_MODULE(EmbeddingTable);
+
+// Embedding, layers, final norm: "model" in Hugging Face's names, multi-token-prediction layers
+// among its layers.
+class DecoderStackImpl : public torch::nn::Module {
+ public:
+  DecoderStackImpl(const ModelConfig& config, const at::TensorOptions& options);
+
+  // Hidden states after the final norm, [T, D].
+  at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
+                     const std::vector<Segment>& segments);
+  // The k-th multi-token-prediction layer, k from 1 (policy/transformer/mtp_layer.h). `next` holds
+  // token i + k in the row of i, at position i.
+  at::Tensor ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
+  MtpLayer mtp_layer(int64_t k) const { return mtp_layers_.at(static_cast<size_t>(k - 1)); }
+  const at::Tensor& embedding() const { return embed_tokens_->weight; }
+  std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
+
+ private:
+  RopeFrequencies rope_;
+  EmbeddingTable embed_tokens_{nullptr};
+  std::vector<DecoderLayer> layers_;
+  std::vector<MtpLayer> mtp_layers_;
+  RmsNorm norm_{nullptr};
+};
+TORCH_MODULE(DecoderStack);
+
+}  // namespace cohort::policy

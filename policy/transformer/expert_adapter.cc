@@ -1,0 +1,44 @@
+#include "policy/transformer/expert_adapter.h"
+
+#include "policy/transformer/ops/grouped_linear.h"
+#include "policy/transformer/ops/swiglu.h"
+
+namespace cohort::policy {
+namespace {
+
+at::Tensor Added(ExpertAdapter& adapter, const at::Tensor& y, const at::Tensor& x,
+                 const Dispatch& dispatch) {
+  return adapter.is_empty() ? y : adapter->AddTo(y, x, dispatch);
+}
+
+}  // namespace
+
+ExpertAdapterImpl::ExpertAdapterImpl(int64_t experts, int64_t in_width, int64_t out_width,
+                                     int64_t rank, double scale, const at::TensorOptions& options)
+    : lora_A(register_parameter("lora_A", torch::empty({experts, rank, in_width}, options))),
+      lora_B(register_parameter("lora_B", torch::empty({experts, out_width, rank}, options))),
+      scale(scale) {}
+
+at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI,
+                                    const Dispatch& dispatch) {
+  const at::Tensor low = GroupedProject(x_SI, lora_A, dispatch.offsets);
+  return y_SO + scale * GroupedProject(low, lora_B, dispatch.offsets);
+}
+
+at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,
+                            const at::Tensor& gate_up_E2mD, const at::Tensor& down_EDm,
+                            ExpertAdapters adapters, const Dispatch& dispatch) {
+  const int64_t m = down_EDm.size(2);
+  const at::Tensor x = ToExperts(x_TD, dispatch);
+  const at::Tensor hidden = GroupedProject(x, gate_up_E2mD, dispatch.offsets);
+  const at::Tensor gate = Added(adapters.gate, hidden.narrow(1, 0, m), x, dispatch);
+  const at::Tensor up = Added(adapters.up, hidden.narrow(1, m, m), x, dispatch);
+  const at::Tensor activated = SwiGlu(gate, up);
+  const at::Tensor out = Added(adapters.down, GroupedProject(activated, down_EDm, dispatch.offsets),
+                               activated, dispatch);
+  const at::Tensor row_weights =
+      weights_TK.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());
+  return FromExperts(out * row_weights, dispatch, weights_TK.size(1));
+}
+
+}  // namespace cohort::policy

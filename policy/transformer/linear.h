@@ -1,0 +1,50 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "policy/transformer/ops/matmul.h"
+
+namespace cohort::policy {
+
+// y = x W^T + b, plus its low-rank adapter where it has one (policy/lora/lora.h). Not initialised:
+// weights are always loaded, and never drawn here.
+class LinearImpl : public torch::nn::Module {
+ public:
+  LinearImpl(int64_t in_width, int64_t out_width, const at::TensorOptions& options,
+             bool has_bias = false)
+      : weight(register_parameter("weight", torch::empty({out_width, in_width}, options))) {
+    if (has_bias) bias = register_parameter("bias", torch::empty({out_width}, options));
+  }
+
+  at::Tensor forward(const at::Tensor& x_TD) {
+    at::Tensor y = Project(x_TD, weight);
+    if (lora_A != nullptr) y = y + lora_scale_ * lora_B->forward(lora_A->forward(x_TD));
+    return bias.defined() ? y + bias : y;
+  }
+
+  // y += scale x A^T B^T in every forward that follows. A [rank, in] and B [out, rank] have the
+  // weight's dtype and device and are not initialised.
+  void AddLora(int64_t rank, double scale) {
+    const at::TensorOptions options = weight.options().requires_grad(false);
+    lora_A = register_module("lora_A", std::make_shared<LinearImpl>(weight.size(1), rank, options));
+    lora_B = register_module("lora_B", std::make_shared<LinearImpl>(rank, weight.size(0), options));
+    lora_scale_ = scale;
+  }
+  double lora_scale() const { return lora_scale_; }
+  // [out, in] with the adapter added. Differentiable.
+  at::Tensor MergedWeight() const {
+    if (lora_A == nullptr) return weight;
+    return weight + lora_scale_ * Project(lora_B->weight, lora_A->weight.t());
+  }
+
+  at::Tensor weight;                   // [out, in]
+  at::Tensor bias;                     // [out], undefined without one
+  std::shared_ptr<LinearImpl> lora_A;  // both null without an adapter
+  std::shared_ptr<LinearImpl> lora_B;
+
+ private:
+  double lora_scale_ = 0;
+};
+TORCH_MODULE(Linear);
+
+}  // namespace cohort::policy

@@ -1,0 +1,101 @@
+#include "policy/transformer/moe.h"
+
+#include "policy/transformer/ops/expert_mlp.h"
+
+namespace cohort::policy {
+
+GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
+    : config_(config.moe) {
+  weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}, options));
+  if (!config_.selection_bias) return;
+  e_score_correction_bias = register_buffer(
+      "e_score_correction_bias", torch::zeros({config_.num_experts}, options.dtype(at::kFloat)));
+}
+
+Routing GateImpl::forward(const at::Tensor& x_TD) {
+  const at::Tensor logits = at::linear(x_TD.to(at::kFloat), weight.to(at::kFloat));
+  const at::Tensor& bias = e_score_correction_bias;
+  return Route(logits, bias.defined() ? bias.to(at::kFloat) : bias, config_);
+}
+
+void GateImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+  to(device, non_blocking);
+  to(dtype, non_blocking);
+}
+
+void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
+  const at::Tensor bias =
+      e_score_correction_bias.defined() ? e_score_correction_bias.detach() : at::Tensor();
+  Module::to(dtype, non_blocking);
+  if (bias.defined()) e_score_correction_bias.set_data(bias);
+}
+
+ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options) {
+  const MoeConfig& moe = config.moe;
+  gate_up_proj = register_parameter(
+      "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}, options));
+  down_proj = register_parameter(
+      "down_proj", torch::empty({moe.num_experts, config.width, moe.expert_width}, options));
+}
+
+at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
+                                const Dispatch& dispatch) {
+  if (adapters_.empty()) return ExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, dispatch);
+  return AdaptedExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, adapters_, dispatch);
+}
+
+ExpertAdapter& ExpertsImpl::adapter(Projection projection) {
+  return projection == Projection::kGate ? adapters_.gate
+         : projection == Projection::kUp ? adapters_.up
+                                         : adapters_.down;
+}
+
+void ExpertsImpl::AddLora(Projection projection, int64_t rank, double scale) {
+  const int64_t experts = down_proj.size(0), width = down_proj.size(1), m = down_proj.size(2);
+  const bool down = projection == Projection::kDown;
+  const char* name = down ? "down_proj" : projection == Projection::kUp ? "up_proj" : "gate_proj";
+  adapter(projection) =
+      register_module(name, ExpertAdapter(experts, down ? m : width, down ? width : m, rank, scale,
+                                          down_proj.options().requires_grad(false)));
+}
+
+MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
+                                           const at::TensorOptions& options) {
+  const MoeConfig& moe = config.moe;
+  gate_ = register_module("gate", Gate(config, options));
+  experts_ = register_module("experts", Experts(config, options));
+  if (moe.num_shared_experts > 0) {
+    shared_experts_ = register_module(
+        "shared_experts",
+        FeedForward(config.width, moe.num_shared_experts * moe.expert_width, options));
+  }
+  load_E_ = at::zeros({moe.num_experts}, at::kDouble);
+}
+
+at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
+  const Routing routing = gate_(x_TD);
+  const Dispatch dispatch = SortByExpert(routing.experts_TK, load_E_.size(0));
+  if (is_training()) {
+    double* load = load_E_.mutable_data_ptr<double>();
+    for (size_t e = 0; e + 1 < dispatch.offsets.size(); ++e) {
+      load[e] += static_cast<double>(dispatch.offsets[e + 1] - dispatch.offsets[e]);
+    }
+  }
+  const at::Tensor routed = experts_(x_TD, routing.weights_TK, dispatch);
+  return shared_experts_.is_empty() ? routed : routed + shared_experts_(x_TD);
+}
+
+at::Tensor MixtureOfExpertsImpl::TakeLoad() {
+  const at::Tensor load = load_E_;
+  load_E_ = at::zeros_like(load);
+  return load;
+}
+
+void MixtureOfExpertsImpl::UpdateSelectionBias(const at::Tensor& load_E, double rate) {
+  const at::NoGradGuard no_grad;
+  at::Tensor& bias = gate_->e_score_correction_bias;
+  if (!bias.defined()) return;
+  bias.add_((load_E.mean() - load_E).sign().to(bias.options()), rate);
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include "policy/config/config.h"
+#include "policy/transformer/expert_adapter.h"
+#include "policy/transformer/feed_forward.h"
+#include "policy/transformer/ops/route.h"
+
+namespace cohort::policy {
+
+class GateImpl : public torch::nn::Module {
+ public:
+  GateImpl(const ModelConfig& config, const at::TensorOptions& options);
+  Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
+
+  // The selection bias stays fp32 whatever the dtype of the weights.
+  using torch::nn::Module::to;
+  void to(torch::Dtype dtype, bool non_blocking = false) override;
+  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+
+  at::Tensor weight;                   // [E, D]
+  at::Tensor e_score_correction_bias;  // [E] fp32 buffer; undefined without selection bias
+
+ private:
+  MoeConfig config_;
+};
+TORCH_MODULE(Gate);
+
+class ExpertsImpl : public torch::nn::Module {
+ public:
+  ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options);
+
+  at::Tensor forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
+                     const Dispatch& dispatch);
+
+  // Gives one projection low-rank adapters, of its weights' dtype and device, not initialised.
+  enum class Projection { kGate, kUp, kDown };
+  void AddLora(Projection projection, int64_t rank, double scale);
+  ExpertAdapter& adapter(Projection projection);  // empty without
+
+  at::Tensor gate_up_proj;  // [E, 2m, D]
+  at::Tensor down_proj;     // [E, D, m]
+
+ private:
+  ExpertAdapters adapters_;
+};
+TORCH_MODULE(Experts);
+
+// Routed experts plus the shared expert, which is added last.
+class MixtureOfExpertsImpl : public torch::nn::Module {
+ public:
+  MixtureOfExpertsImpl(const ModelConfig& config, const at::TensorOptions& options);
+
+  at::Tensor forward(const at::Tensor& x_TD);
+
+  // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
+  // CPU.
+  at::Tensor TakeLoad();
+  // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; nothing without one.
+  void UpdateSelectionBias(const at::Tensor& load_E, double rate);
+
+ private:
+  Gate gate_{nullptr};
+  Experts experts_{nullptr};
+  FeedForward shared_experts_{nullptr};
+  at::Tensor load_E_;
+};
+TORCH_MODULE(MixtureOfExperts);
+
+}  // namespace cohort::policy

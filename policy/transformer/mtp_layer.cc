@@ -1,0 +1,20 @@
+#include "policy/transformer/mtp_layer.h"
+
+namespace cohort::policy {
+
+MtpLayerImpl::MtpLayerImpl(const ModelConfig& config, int64_t layer,
+                           const at::TensorOptions& options)
+    : DecoderLayerImpl(config, layer, options) {
+  enorm_ = register_module("enorm", RmsNorm(config.width, config.norm_eps, options));
+  hnorm_ = register_module("hnorm", RmsNorm(config.width, config.norm_eps, options));
+  eh_proj_ = register_module("eh_proj", Linear(2 * config.width, config.width, options));
+  shared_head_ = register_module("shared_head", SharedHead(config.width, config.norm_eps, options));
+}
+
+at::Tensor MtpLayerImpl::forward(const at::Tensor& next_embedding_MD, const at::Tensor& hidden_MD,
+                                 const RopeAngles& rope, const std::vector<Segment>& segments) {
+  const at::Tensor both = at::cat({enorm_(next_embedding_MD), hnorm_(hidden_MD)}, 1);
+  return DecoderLayerImpl::forward(eh_proj_(both), rope, segments);
+}
+
+}  // namespace cohort::policy

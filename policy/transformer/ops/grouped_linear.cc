@@ -1,0 +1,71 @@
+#include "policy/transformer/ops/grouped_linear.h"
+
+#include <torch/torch.h>
+
+#include "policy/transformer/ops/matmul.h"
+
+namespace cohort::policy {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const std::vector<int64_t>& offsets) {
+    context->save_for_backward({x, weight});
+    context->saved_data["offsets"] = offsets;
+    return GroupedLinear(x, weight, offsets);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    const std::vector<int64_t> offsets = context->saved_data["offsets"].toIntVector();
+    const at::Tensor gradient = gradients[0].contiguous();
+    at::Tensor d_x, d_weight;
+    if (context->needs_input_grad(0)) {
+      d_x = GroupedLinear(gradient, weight.transpose(1, 2), offsets);
+    }
+    if (context->needs_input_grad(1)) d_weight = GroupedOuter(gradient, x, offsets);
+    return {d_x, d_weight, at::Tensor()};
+  }
+};
+
+}  // namespace
+
+at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+                         const std::vector<int64_t>& offsets) {
+  const at::Tensor out = at::empty({x_SI.size(0), weight_EOI.size(1)}, x_SI.options());
+  std::vector<ProductInto> products;
+  for (size_t e = 0; e + 1 < offsets.size(); ++e) {
+    const int64_t rows = offsets[e + 1] - offsets[e];
+    if (rows == 0) continue;
+    products.push_back({out.narrow(0, offsets[e], rows), x_SI.narrow(0, offsets[e], rows),
+                        weight_EOI[static_cast<int64_t>(e)]});
+  }
+  MatmulNtInto(products);
+  return out;
+}
+
+at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
+                        const std::vector<int64_t>& offsets) {
+  const auto experts = static_cast<int64_t>(offsets.size()) - 1;
+  const at::Tensor out = at::empty({experts, gradient_SO.size(1), x_SI.size(1)}, x_SI.options());
+  std::vector<ProductInto> products;
+  for (int64_t e = 0; e < experts; ++e) {
+    const int64_t first = offsets[static_cast<size_t>(e)];
+    const int64_t rows = offsets[static_cast<size_t>(e) + 1] - first;
+    products.push_back(
+        {out[e], gradient_SO.narrow(0, first, rows).t(), x_SI.narrow(0, first, rows).t()});
+  }
+  MatmulNtInto(products);
+  return out;
+}
+
+at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+                          const std::vector<int64_t>& offsets) {
+  return GroupedProjectFunction::apply(x_SI, weight_EOI, offsets);
+}
+
+}  // namespace cohort::policy

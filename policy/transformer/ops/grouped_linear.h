@@ -1,0 +1,25 @@
+#pragma once
+
+// One linear layer per routed expert, over rows sorted by expert: expert e has the rows offsets[e]
+// to offsets[e + 1] - 1. Shapes: S rows, E experts, I input width, O output width.
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace cohort::policy {
+
+// out[rows of e] = x[rows of e] weight[e]^T, with no gradient kept; weights of any strides.
+at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+                         const std::vector<int64_t>& offsets);
+
+// The weight gradient of GroupedLinear: d_weight[e] = gradient[rows of e]^T x[rows of e], filled in
+// place; zero for an expert without rows.
+at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
+                        const std::vector<int64_t>& offsets);
+
+// GroupedLinear, differentiable in both.
+at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+                          const std::vector<int64_t>& offsets);
+
+}  // namespace cohort::policy

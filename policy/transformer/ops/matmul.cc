@@ -1,0 +1,81 @@
+#include "policy/transformer/ops/matmul.h"
+
+#include <torch/torch.h>
+
+#include "base/error.h"
+#include "kernels/cpu/dense_product.h"
+#include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/backend.h"
+
+namespace cohort::policy {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+kernels::DenseProduct Describe(const ProductInto& product) {
+  const at::Tensor &out = product.out_MN, &a = product.a_MK, &b = product.b_NK;
+  const bool fits = a.dim() == 2 && b.dim() == 2 && out.dim() == 2 && a.size(1) == b.size(1) &&
+                    out.size(0) == a.size(0) && out.size(1) == b.size(0) &&
+                    (out.size(1) <= 1 || out.stride(1) == 1);
+  COHORT_CHECK(fits, "out [M, N] with contiguous rows, a [M, K], b [N, K]");
+  return {.a = a.const_data_ptr<float>(),
+          .a_row = a.stride(0),
+          .a_column = a.stride(1),
+          .b = b.const_data_ptr<float>(),
+          .b_row = b.stride(0),
+          .b_column = b.stride(1),
+          .out = out.mutable_data_ptr<float>(),
+          .out_row = out.stride(0),
+          .rows = a.size(0),
+          .depth = a.size(1),
+          .columns = b.size(0),
+          .accumulate = product.accumulate};
+}
+
+class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const at::Tensor& weight) {
+    context->save_for_backward({x, weight});
+    return MatmulNt(x, weight);
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    at::Tensor d_x, d_weight;
+    if (context->needs_input_grad(0)) d_x = MatmulNt(gradients[0], weight.t());
+    if (context->needs_input_grad(1)) d_weight = MatmulNt(gradients[0].t(), x.t());
+    return {d_x, d_weight};
+  }
+};
+
+}  // namespace
+
+void MatmulNtInto(const std::vector<ProductInto>& products) {
+  const at::NoGradGuard no_grad;
+  std::vector<kernels::DenseProduct> dense;
+  for (const ProductInto& product : products) {
+    if (BackendFor(product.out_MN, product.a_MK, product.b_NK) == Backend::kOwnCpu) {
+      dense.push_back(Describe(product));
+      continue;
+    }
+    at::Tensor out = product.out_MN;
+    at::addmm_out(out, out, product.a_MK, product.b_NK.t(), product.accumulate ? 1 : 0);
+  }
+  if (dense.empty()) return;
+  const at::Tensor scratch = at::empty({kernels::DenseScratchFloats(dense)}, at::kFloat);
+  kernels::MultiplyDense(dense, kernels::BestOps(), scratch.mutable_data_ptr<float>(), RunTasks);
+}
+
+at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK) {
+  const at::Tensor out = at::empty({a_MK.size(0), b_NK.size(0)}, a_MK.options());
+  MatmulNtInto({{out, a_MK, b_NK}});
+  return out;
+}
+
+at::Tensor Project(const at::Tensor& x_MK, const at::Tensor& weight_NK) {
+  return ProjectFunction::apply(x_MK, weight_NK);
+}
+
+}  // namespace cohort::policy

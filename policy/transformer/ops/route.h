@@ -1,0 +1,21 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "kernels/cpu/gate.h"
+
+namespace cohort::policy {
+
+// The experts that each token goes to. T tokens, K experts per token, E experts.
+struct Routing {
+  at::Tensor experts_TK;  // int64, best first
+  at::Tensor weights_TK;  // fp32, carries grad
+};
+
+// Scores are sigmoid or softmax of the logits (arXiv 2412.19437 eq. 12-16, 2405.04434 section 2.2).
+// Picks the K largest of score + bias, in the groups_per_token best groups alone where there are
+// groups, the lowest index first among equals. The weights leave the bias out. Without a selection
+// bias, bias_E is undefined.
+Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const kernels::GateRule& rule);
+
+}  // namespace cohort::policy

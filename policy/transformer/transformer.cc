@@ -1,0 +1,75 @@
+#include "policy/transformer/transformer.h"
+
+#include "base/error.h"
+
+namespace cohort::policy {
+
+TransformerImpl::TransformerImpl(const ModelConfig& config, const at::TensorOptions& options)
+    : config_(config) {
+  model_ = register_module("model", DecoderStack(config, options));
+  if (!config.tie_embeddings) {
+    lm_head_ = register_module("lm_head", Linear(config.width, config.vocab_size, options));
+  }
+}
+
+at::Tensor TransformerImpl::forward(const PackedTokens& tokens) {
+  return model_(tokens.ids_T, tokens.positions_T, tokens.segments);
+}
+
+TransformerImpl::MtpStates TransformerImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
+                                                       const PackedTokens& next) {
+  const at::Tensor deeper_MD = model_->ForwardMtp(k, hidden_MD, next);
+  return {deeper_MD, model_->mtp_layer(k)->PredictFrom(deeper_MD)};
+}
+
+at::Tensor TransformerImpl::head_weight() const {
+  return lm_head_.is_empty() ? model_->embedding() : lm_head_->MergedWeight();
+}
+
+void TransformerImpl::LoadWeights(const WeightMap& weights) {
+  CheckWeights(config_, weights, "the weights given to the policy");
+  const at::NoGradGuard no_grad;
+  for (auto& [name, own] : Weights()) own.copy_(weights.at(name));
+}
+
+void TransformerImpl::AdoptWeights(WeightMap weights) {
+  CheckWeights(config_, weights, "the weights given to the policy");
+  const auto adopt = [](at::Tensor own, const at::Tensor& tensor) {
+    COHORT_CHECK(tensor.is_floating_point() && tensor.is_contiguous(),
+                 "adopted weights are floating-point and contiguous");
+    own.set_data(tensor);
+  };
+  for (const auto& item : named_parameters()) adopt(item.value(), weights.at(item.key()));
+  for (const auto& item : named_buffers()) {
+    adopt(item.value(), weights.at(item.key()).to(at::kFloat));
+  }
+}
+
+WeightMap TransformerImpl::Weights() const {
+  WeightMap out;
+  for (const auto& item : named_parameters()) {
+    if (item.key().find(".lora_") == std::string::npos) {
+      out.emplace(item.key(), item.value().detach());
+    }
+  }
+  for (const auto& item : named_buffers()) out.emplace(item.key(), item.value().detach());
+  return out;
+}
+
+at::Tensor TransformerImpl::TakeExpertLoad() {
+  std::vector<at::Tensor> loads;
+  for (MixtureOfExperts& layer : model_->MoeLayers()) loads.push_back(layer->TakeLoad());
+  return loads.empty() ? at::Tensor() : at::stack(loads);
+}
+
+void TransformerImpl::UpdateSelectionBias(const at::Tensor& load_LE, double rate) {
+  std::vector<MixtureOfExperts> layers = model_->MoeLayers();
+  COHORT_CHECK(load_LE.dim() == 2 && load_LE.size(0) == static_cast<int64_t>(layers.size()) &&
+                   load_LE.size(1) == config_.moe.num_experts,
+               "the expert load has one row per MoE layer and one column per expert");
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    layers[layer]->UpdateSelectionBias(load_LE[static_cast<int64_t>(layer)], rate);
+  }
+}
+
+}  // namespace cohort::policy

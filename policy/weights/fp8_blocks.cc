@@ -1,0 +1,79 @@
+#include "policy/weights/fp8_blocks.h"
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace cohort::policy {
+namespace {
+
+constexpr float kLargestE4m3 = 448.0F;
+
+int64_t Blocks(int64_t size) { return (size + kFp8Block - 1) / kFp8Block; }
+
+// One multiplier for every column: [ceil(C / 128)] -> [C].
+at::Tensor PerColumn(const at::Tensor& block_scales, int64_t columns) {
+  return block_scales.repeat_interleave(kFp8Block).narrow(0, 0, columns);
+}
+
+// Calls body(block row, its rows of `matrix`).
+template <class Body>
+void ForEachBlockRow(const at::Tensor& matrix, const Body& body) {
+  for (int64_t row = 0; row < matrix.size(0); row += kFp8Block) {
+    body(row / kFp8Block,
+         matrix.narrow(0, row, std::min<int64_t>(kFp8Block, matrix.size(0) - row)));
+  }
+}
+
+}  // namespace
+
+std::string Fp8ScaleName(const std::string& name) { return name + "_scale_inv"; }
+
+std::vector<int64_t> Fp8ScaleShape(c10::IntArrayRef matrix) {
+  COHORT_CHECK(matrix.size() >= 2, "block scales belong to a matrix");
+  std::vector<int64_t> shape = matrix.vec();
+  for (size_t i = shape.size() - 2; i < shape.size(); ++i) shape[i] = Blocks(shape[i]);
+  return shape;
+}
+
+Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor weight = weight_RC.detach().to(at::kCPU);
+  Fp8Matrix out{at::empty(weight.sizes(), at::kFloat8_e4m3fn),
+                at::empty(Fp8ScaleShape(weight.sizes()), at::kFloat)};
+  const int64_t columns = weight.size(1);
+  ForEachBlockRow(weight, [&](int64_t block, const at::Tensor& part) {
+    const at::Tensor rows = part.to(at::kFloat);
+    const at::Tensor peak =
+        at::constant_pad_nd(rows.abs().amax(0), {0, Blocks(columns) * kFp8Block - columns})
+            .view({-1, kFp8Block})
+            .amax(1);
+    const at::Tensor scale = at::where(peak > 0, peak / kLargestE4m3, at::ones_like(peak));
+    out.scale_inv[block].copy_(scale);
+    out.values.narrow(0, block * kFp8Block, rows.size(0)).copy_(rows / PerColumn(scale, columns));
+  });
+  return out;
+}
+
+void DequantizeFp8(const Fp8Matrix& matrix, at::Tensor out) {
+  const at::NoGradGuard no_grad;
+  COHORT_CHECK(matrix.values.sizes() == out.sizes() &&
+                   matrix.scale_inv.sizes() == Fp8ScaleShape(out.sizes()),
+               "values, scales and output belong to one matrix");
+  if (out.dim() > 2) {
+    for (int64_t i = 0; i < out.size(0); ++i) {
+      DequantizeFp8({matrix.values[i], matrix.scale_inv[i]}, out[i]);
+    }
+    return;
+  }
+  const at::Tensor scales = matrix.scale_inv.to(at::kFloat);
+  ForEachBlockRow(matrix.values, [&](int64_t block, const at::Tensor& part) {
+    out.narrow(0, block * kFp8Block, part.size(0))
+        .copy_(part.to(at::kFloat) * PerColumn(scales[block], out.size(1)));
+  });
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,295 @@
+#include "policy/weights/huggingface_weights.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/bounded_json.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "policy/tensor/parallel_tasks.h"
+#include "policy/weights/fp8_blocks.h"
+#include "policy/weights/safetensors.h"
+#include "policy/weights/stored_tensors.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+
+constexpr char kSingleFile[] = "model.safetensors";
+constexpr char kIndexFile[] = "model.safetensors.index.json";
+
+// The shards that an index names, each a plain file name in the folder.
+std::set<std::string> ReadIndex(const std::filesystem::path& path) {
+  const json index = base::ReadBoundedJsonObject(path);
+  if (!index.contains("weight_map") || !index["weight_map"].is_object()) {
+    throw Error(ErrorCode::kUsage, path.string() + ": expected a JSON object with a weight_map");
+  }
+  std::set<std::string> shards;
+  for (const auto& [name, shard] : index["weight_map"].items()) {
+    if (!shard.is_string() || shard.get<std::string>().find('/') != std::string::npos) {
+      throw Error(ErrorCode::kUsage, path.string() + ": weight_map of " + name + " is " +
+                                         base::DumpJson(shard) + ", expected a file name");
+    }
+    shards.insert(shard.get<std::string>());
+  }
+  return shards;
+}
+
+using Shards = std::vector<std::unique_ptr<SafetensorsFile>>;
+
+Shards OpenShards(const std::filesystem::path& folder) {
+  Shards shards;
+  if (std::filesystem::exists(folder / kIndexFile)) {
+    for (const std::string& name : ReadIndex(folder / kIndexFile)) {
+      shards.push_back(std::make_unique<SafetensorsFile>(folder / name));
+    }
+    return shards;
+  }
+  if (!std::filesystem::exists(folder / kSingleFile)) {
+    throw Error(ErrorCode::kEnvironment,
+                folder.string() + ": no " + kSingleFile + " and no " + kIndexFile,
+                "expected a Hugging Face model folder with safetensors weights");
+  }
+  shards.push_back(std::make_unique<SafetensorsFile>(folder / kSingleFile));
+  return shards;
+}
+
+using Locations = std::map<std::string, const SafetensorsFile*>;
+
+Locations Locate(const Shards& shards) {
+  Locations where;
+  for (const auto& shard : shards) {
+    for (const auto& [name, entry] : shard->entries()) {
+      const auto [found, inserted] = where.emplace(name, shard.get());
+      if (inserted) continue;
+      throw Error(ErrorCode::kUsage, shard->path().string() + ": tensor " + name + " is also in " +
+                                         found->second->path().filename().string());
+    }
+  }
+  return where;
+}
+
+// The parts of one tensor under the folder's names: fused as in memory, or one by one.
+std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::string& name,
+                                        const at::Tensor& tensor, const Locations& where) {
+  if (where.count(name) > 0) return {{name, tensor}};
+  return StoredTensors(config, name, tensor);
+}
+
+bool IsFp8(const SafetensorsFile& file, const std::string& name) {
+  return file.entries().at(name).dtype == Dtype::kFloat8E4m3;
+}
+
+void ReadPart(const StoredTensor& stored, const Locations& where) {
+  const SafetensorsFile& file = *where.at(stored.name);
+  if (!IsFp8(file, stored.name)) return file.ReadInto(stored.name, stored.part);
+  const at::Tensor values = file.View(stored.name);
+  const std::string scale_name = Fp8ScaleName(stored.name);
+  const at::Tensor scale_inv = at::empty(Fp8ScaleShape(values.sizes()), at::kFloat);
+  where.at(scale_name)->ReadInto(scale_name, scale_inv);
+  DequantizeFp8({values, scale_inv}, stored.part);
+}
+
+void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& announced,
+                      const Locations& where) {
+  const auto left_out = std::count_if(where.begin(), where.end(), [&](const auto& item) {
+    return IsOfMtpLayer(announced, item.first);
+  });
+  if (left_out == 0) return;
+  std::fprintf(stderr, "%s: leaving out %zd tensors of multi-token-prediction layers\n",
+               folder.string().c_str(), left_out);
+}
+
+// Names and shapes first, so that a wrong model is refused before anything is allocated.
+void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
+                 const ModelConfig& announced, const Locations& where) {
+  std::vector<TensorSpec> expected;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
+    for (const StoredTensor& stored : PartsInFolder(config, spec.name, shape, where)) {
+      expected.push_back({stored.name, stored.part.sizes().vec()});
+      const auto file = where.find(stored.name);
+      if (file == where.end() || !IsFp8(*file->second, stored.name)) continue;
+      if (stored.part.dim() < 2) {
+        throw Error(ErrorCode::kUsage, file->second->path().string() + ": tensor " + stored.name +
+                                           " is in FP8, which is for matrices alone");
+      }
+      expected.push_back({Fp8ScaleName(stored.name), Fp8ScaleShape(stored.part.sizes())});
+    }
+  }
+  std::map<std::string, std::vector<int64_t>> found;
+  for (const auto& [name, shard] : where) {
+    const bool left_out = IsOfMtpLayer(announced, name) && !IsOfMtpLayer(config, name);
+    if (!left_out && !IsIgnored(config, name)) found.emplace(name, shard->entries().at(name).shape);
+  }
+  CheckShapes(expected, found, folder.string());
+}
+
+std::string ShardName(size_t index, size_t count) {
+  if (count == 1) return kSingleFile;
+  char name[64];
+  std::snprintf(name, sizeof(name), "model-%05zu-of-%05zu.safetensors", index + 1, count);
+  return name;
+}
+
+std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
+                                                 const WeightMap& weights, Dtype dtype,
+                                                 int64_t max_shard_bytes) {
+  std::vector<std::vector<NamedTensor>> shards(1);
+  int64_t bytes = 0;
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    const Dtype stored = StoredDtype(spec.name, spec.shape.size(), dtype);
+    for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
+      const NamedTensor tensor{part.name, part.part, stored};
+      const int64_t size = StoredBytes(tensor);  // FP8's scales are 1 / 4096 of it
+      if (bytes + size > max_shard_bytes && !shards.back().empty()) {
+        shards.emplace_back();
+        bytes = 0;
+      }
+      shards.back().push_back(tensor);
+      bytes += size;
+    }
+  }
+  return shards;
+}
+
+// FP8 matrices as the values and scales that they are stored as, the others as they are.
+std::vector<NamedTensor> Quantized(const std::vector<NamedTensor>& shard) {
+  std::vector<NamedTensor> out;
+  for (const NamedTensor& item : shard) {
+    if (item.dtype != Dtype::kFloat8E4m3) {
+      out.push_back(item);
+      continue;
+    }
+    const Fp8Matrix matrix = QuantizeFp8(item.tensor);
+    out.push_back({item.name, matrix.values, Dtype::kFloat8E4m3});
+    out.push_back({Fp8ScaleName(item.name), matrix.scale_inv, Dtype::kFloat32});
+  }
+  return out;
+}
+
+// Files of an earlier save with another number of shards would be read in place of the new ones.
+void RemoveStale(const std::filesystem::path& folder, const std::set<std::string>& current) {
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    const bool is_weights =
+        name == kIndexFile || (name.starts_with("model") && name.ends_with(".safetensors"));
+    if (is_weights && current.count(name) == 0) std::filesystem::remove(entry.path());
+  }
+}
+
+}  // namespace
+
+bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& config) {
+  if (config.num_mtp_layers == 0) return false;
+  const Shards shards = OpenShards(folder);
+  const Locations where = Locate(shards);
+  return std::any_of(where.begin(), where.end(),
+                     [&](const auto& item) { return IsOfMtpLayer(config, item.first); });
+}
+
+struct HuggingFaceWeights::Folder {
+  ModelConfig config;  // without the layers that are left out
+  Dtype dtype;
+  Shards shards;
+  Locations where;
+  std::map<std::string, std::vector<int64_t>> shapes;  // of the tensors in memory
+
+  at::Tensor Allocate(const std::string& name) const {
+    const std::vector<int64_t>& shape = shapes.at(name);
+    return at::empty(shape, TorchDtype(StoredDtype(name, shape.size(), dtype)));
+  }
+
+  void Read(const std::vector<StoredTensor>& parts) const {
+    RunTasks(static_cast<int64_t>(parts.size()),
+             [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], where); });
+  }
+};
+
+HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
+                                       const ModelConfig& announced, Dtype dtype, MtpLayers mtp) {
+  auto folder = std::make_unique<Folder>();
+  folder->config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
+  folder->dtype = dtype;
+  folder->shards = OpenShards(path);
+  folder->where = Locate(folder->shards);
+  CheckFolder(path, folder->config, announced, folder->where);
+  if (mtp == MtpLayers::kLeaveOut) SayWhatIsLeftOut(path, announced, folder->where);
+  for (TensorSpec& spec : ExpectedTensors(folder->config)) {
+    folder->shapes.emplace(std::move(spec.name), std::move(spec.shape));
+  }
+  folder_ = std::move(folder);
+}
+
+HuggingFaceWeights::~HuggingFaceWeights() = default;
+
+at::Tensor HuggingFaceWeights::Take(const std::string& name) {
+  if (!folder_->shapes.contains(name)) return {};
+  at::Tensor tensor = folder_->Allocate(name);
+  folder_->Read(PartsInFolder(folder_->config, name, tensor, folder_->where));
+  return tensor;
+}
+
+at::Tensor HuggingFaceWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
+  const auto shape = folder_->shapes.find(name);
+  if (shape == folder_->shapes.end() || shape->second.front() != expert.count) return {};
+  const at::IntArrayRef sizes = at::IntArrayRef(shape->second).slice(1);
+  at::Tensor slice =
+      at::empty(sizes, TorchDtype(StoredDtype(name, shape->second.size(), folder_->dtype)));
+  const auto fused = folder_->where.find(name);
+  if (fused != folder_->where.end()) {
+    fused->second->ReadSliceInto(name, expert.index, slice);
+  } else {
+    folder_->Read(StoredExpert(folder_->config, name, expert.index, slice));
+  }
+  return slice;
+}
+
+WeightMap HuggingFaceWeights::TakeAll() {
+  WeightMap weights;
+  std::vector<StoredTensor> parts;
+  for (const auto& [name, shape] : folder_->shapes) {
+    const at::Tensor tensor = folder_->Allocate(name);
+    for (StoredTensor& part : PartsInFolder(folder_->config, name, tensor, folder_->where)) {
+      parts.push_back(std::move(part));
+    }
+    weights.emplace(name, tensor);
+  }
+  folder_->Read(parts);
+  return weights;
+}
+
+void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
+                             const WeightMap& weights, Dtype dtype, int64_t max_shard_bytes) {
+  CheckWeights(config, weights, folder.string());
+  const std::vector<std::vector<NamedTensor>> shards =
+      PlanShards(config, weights, dtype, max_shard_bytes);
+  std::set<std::string> written;
+  json weight_map = json::object();
+  int64_t total = 0;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    const std::string name = ShardName(i, shards.size());
+    const std::vector<NamedTensor> shard = Quantized(shards[i]);
+    WriteSafetensors(folder / name, shard);
+    written.insert(name);
+    for (const NamedTensor& tensor : shard) {
+      weight_map[tensor.name] = name;
+      total += StoredBytes(tensor);
+    }
+  }
+  if (shards.size() > 1) {
+    const json index = {{"metadata", {{"total_size", total}}}, {"weight_map", weight_map}};
+    base::WriteFileDurably(folder / kIndexFile, index.dump(2) + "\n");
+    written.insert(kIndexFile);
+  }
+  RemoveStale(folder, written);
+}
+
+}  // namespace cohort::policy

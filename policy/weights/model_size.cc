@@ -1,0 +1,71 @@
+#include "policy/weights/model_size.h"
+
+#include <ATen/ops/empty.h>
+
+#include "policy/weights/fp8_blocks.h"
+#include "policy/weights/stored_tensors.h"
+#include "policy/weights/weights.h"
+
+namespace cohort::policy {
+namespace {
+
+int64_t Product(c10::IntArrayRef shape) {
+  int64_t count = 1;
+  for (const int64_t size : shape) count *= size;
+  return count;
+}
+
+bool IsRoutedExpert(const TensorSpec& spec) {
+  return spec.name.find(".experts.") != std::string::npos;
+}
+
+int64_t StoredBytesOf(const ModelConfig& config, const TensorSpec& spec, Dtype dtype) {
+  const Dtype stored = StoredDtype(spec.name, spec.shape.size(), dtype);
+  int64_t bytes = Product(spec.shape) * BytesPerElement(stored);
+  if (stored != Dtype::kFloat8E4m3) return bytes;
+  const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
+  for (const StoredTensor& part : StoredTensors(config, spec.name, shape)) {
+    bytes += Product(Fp8ScaleShape(part.part.sizes())) * static_cast<int64_t>(sizeof(float));
+  }
+  return bytes;
+}
+
+}  // namespace
+
+ModelSize MeasureModel(const ModelConfig& config) {
+  ModelSize size;
+  for (const TensorSpec& spec : ExpectedTensors(WithoutMtpLayers(config))) {
+    const int64_t count = Product(spec.shape);
+    size.total += count;
+    if (IsRoutedExpert(spec)) size.routed_experts += count;
+  }
+  size.embedding = config.vocab_size * config.width;
+  size.active = size.total;
+  if (config.moe.num_experts > 0) {
+    size.active -= size.routed_experts / config.moe.num_experts *
+                   (config.moe.num_experts - config.moe.experts_per_token);
+  }
+  size.mtp = CountParameters(config) - size.total;
+  return size;
+}
+
+StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype) {
+  StoredSize size;
+  const ModelConfig decoded = WithoutMtpLayers(config);
+  for (const TensorSpec& spec : ExpectedTensors(decoded)) {
+    const int64_t bytes = StoredBytesOf(decoded, spec, dtype);
+    size.total += bytes;
+    if (IsRoutedExpert(spec)) size.routed_experts += bytes;
+    if (spec.name == "model.embed_tokens.weight") size.embedding = bytes;
+  }
+  return size;
+}
+
+int64_t CachedValuesPerToken(const ModelConfig& config) {
+  const AttentionConfig& attention = config.attention;
+  const int64_t layer = attention.latent() ? attention.kv_lora_rank + attention.qk_rope_head_dim
+                                           : 2 * attention.num_kv_heads * attention.head_dim;
+  return config.num_layers * layer;
+}
+
+}  // namespace cohort::policy

@@ -1,0 +1,80 @@
+#pragma once
+
+// Names and shapes of a model's tensors in memory: Hugging Face names, except that the routed
+// experts of a layer are fused into one 3-D tensor, which is what a grouped matrix product wants.
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "policy/config/config.h"
+
+namespace cohort::policy {
+
+// clang-format off
+//   model.embed_tokens.weight                             [V, D]
+//   model.layers.L.input_layernorm.weight                 [D]        post_attention_layernorm too
+// Grouped-query attention:
+//   model.layers.L.self_attn.{q,k,v}_proj.weight          [heads * head_dim, D]
+//   model.layers.L.self_attn.{q,k,v}_proj.bias            [heads * head_dim]   with qkv_bias
+//   model.layers.L.self_attn.{q,k}_norm.weight            [head_dim]           with qk_norm
+//   model.layers.L.self_attn.o_proj.weight                [D, H * head_dim]
+// Latent attention with qk_nope n, qk_rope p, v_head_dim v:
+//   model.layers.L.self_attn.q_proj.weight                [H * (n + p), D]     without q_lora_rank
+//   model.layers.L.self_attn.q_a_proj.weight              [q rank, D]          with it
+//   model.layers.L.self_attn.q_a_layernorm.weight         [q rank]
+//   model.layers.L.self_attn.q_b_proj.weight              [H * (n + p), q rank]
+//   model.layers.L.self_attn.kv_a_proj_with_mqa.weight    [kv rank + p, D]
+//   model.layers.L.self_attn.kv_a_layernorm.weight        [kv rank]
+//   model.layers.L.self_attn.kv_b_proj.weight             [H * (n + v), kv rank]
+//   model.layers.L.self_attn.o_proj.weight                [D, H * v]
+// Dense layers, then MoE layers:
+//   model.layers.L.mlp.{gate,up}_proj.weight              [F, D]
+//   model.layers.L.mlp.down_proj.weight                   [D, F]
+//   model.layers.L.mlp.gate.weight                        [E, D]
+//   model.layers.L.mlp.gate.e_score_correction_bias       [E]        with selection_bias; fp32, no gradient
+//   model.layers.L.mlp.experts.gate_up_proj               [E, 2m, D] rows 0..m-1 gate, m..2m-1 up
+//   model.layers.L.mlp.experts.down_proj                  [E, D, m]
+//   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight
+//   model.norm.weight                                     [D]
+//   lm_head.weight                                        [V, D]     absent when tied
+// Multi-token-prediction layers, L = num_layers on, have a layer's tensors and:
+//   model.layers.L.{enorm,hnorm}.weight                   [D]
+//   model.layers.L.eh_proj.weight                         [D, 2D]    the embedding's half first
+//   model.layers.L.shared_head.norm.weight                [D]
+// clang-format on
+using WeightMap = std::map<std::string, at::Tensor>;
+
+struct TensorSpec {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+// Every tensor that a model of this shape has, in layer order.
+std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config);
+
+// True for the tensors of multi-token-prediction layers: those from index num_layers on.
+bool IsOfMtpLayer(const ModelConfig& config, const std::string& name);
+// The model without them: what a decoder runs.
+ModelConfig WithoutMtpLayers(ModelConfig config);
+WeightMap WithoutMtpLayers(const ModelConfig& config, WeightMap weights);
+
+int64_t CountParameters(const ModelConfig& config);
+
+// kUsage with the count of missing, unexpected and mis-shaped tensors and the first five names of
+// each, beside a missing or unexpected one the nearest name of the other kind.
+void CheckShapes(const std::vector<TensorSpec>& expected,
+                 const std::map<std::string, std::vector<int64_t>>& found,
+                 const std::string& source);
+// The same for a model's tensors in memory.
+void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source);
+
+// Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 *
+// layers), norms 1, biases 0. Deterministic in `seed`.
+WeightMap InitialWeights(const ModelConfig& config, uint64_t seed);
+// One of them.
+at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed);
+
+}  // namespace cohort::policy

@@ -1,0 +1,165 @@
+// Expressions with symbols: at random points, exactly where values are rational, else in balls.
+// One point where they differ is a proof; equality is left with a chance of error that shrinks
+// with every point (Schwartz, "Fast probabilistic algorithms for verification of polynomial
+// identities", J. ACM 27, 1980).
+
+#include <algorithm>
+#include <set>
+
+#include "base/counter_random.h"
+#include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/comparer.h"
+#include "reward/math/value/ball_evaluator.h"
+
+namespace cohort::reward::math {
+namespace {
+
+enum class SampleRange { kLarge, kFraction, kSmallWhole };
+
+void Draw(SampleRange range, base::CounterRandom* random, Rational* value) {
+  switch (range) {
+    case SampleRange::kLarge:
+      fmpq_set_si(value->get(), random->Uniform(-1'000'000, 1'000'000), 1);
+      break;
+    case SampleRange::kFraction:
+      fmpq_set_si(value->get(), random->Uniform(-2000, 2000), 997);
+      break;
+    case SampleRange::kSmallWhole:
+      fmpq_set_si(value->get(), random->Uniform(1, 40), 1);
+  }
+}
+
+// The same points for the same question.
+constexpr uint64_t kSeed = 0x636F686F7274;
+constexpr uint32_t kStream = 1;
+
+}  // namespace
+
+Equality Comparer::Expressions(NodeId gold, NodeId pred) {
+  std::set<std::string> names;
+  CollectSymbols(arena_, gold, &names);
+  std::set<std::string> pred_names;
+  CollectSymbols(arena_, pred, &pred_names);
+  // e^{I pi}: a capital I that only one side knows is the imaginary unit.
+  if (names.contains("I") != pred_names.contains("I")) {
+    const NodeId unit = arena_.Make(NodeKind::kImaginary, {});
+    gold = Substitute(&arena_, gold, "I", unit);
+    pred = Substitute(&arena_, pred, "I", unit);
+    if (gold == kNoNode || pred == kNoNode) return Equality::kUndecided;
+    names.erase("I");
+    pred_names.erase("I");
+  }
+  names.merge(pred_names);
+  if (names.empty()) return Numbers(gold, pred);
+  if (names.size() > 40) return Decided(Equality::kUnequal, "too many symbols");
+  const std::vector<std::string> list(names.begin(), names.end());
+  if (const auto verdict = RationalPoints(gold, pred, list)) return *verdict;
+  return BallPoints(gold, pred, list);
+}
+
+std::optional<Equality> Comparer::RationalPoints(NodeId gold, NodeId pred,
+                                                 const std::vector<std::string>& names) {
+  if (Contains(arena_, gold, NodeKind::kCall) || Contains(arena_, pred, NodeKind::kCall)) {
+    return std::nullopt;
+  }
+  base::CounterRandom random(kSeed, kStream, 0);
+  int agreed = 0;
+  int inexact = 0;
+  for (int i = 0; i < 16; ++i) {
+    const SampleRange range = i < 3   ? SampleRange::kLarge
+                              : i < 6 ? SampleRange::kFraction
+                                      : SampleRange::kSmallWhole;
+    ExactEvaluator evaluator(arena_, &work_);
+    Rational value, a, b;
+    for (const std::string& name : names) {
+      Draw(range, &random, &value);
+      evaluator.Bind(name, value);
+    }
+    const ExactOutcome left = evaluator.Evaluate(gold, &a);
+    const ExactOutcome right =
+        left == ExactOutcome::kValue ? evaluator.Evaluate(pred, &b) : ExactOutcome::kNotExact;
+    if (left == ExactOutcome::kUndefined || right == ExactOutcome::kUndefined) continue;
+    if (left != ExactOutcome::kValue || right != ExactOutcome::kValue) {
+      // Irrational almost everywhere: balls will decide.
+      if (++inexact >= 2 && !Contains(arena_, gold, NodeKind::kSeries) &&
+          !Contains(arena_, gold, NodeKind::kFactorial) &&
+          !Contains(arena_, gold, NodeKind::kFunction) &&
+          !Contains(arena_, pred, NodeKind::kSeries) &&
+          !Contains(arena_, pred, NodeKind::kFactorial) &&
+          !Contains(arena_, pred, NodeKind::kFunction)) {
+        return std::nullopt;
+      }
+      if (work_.Exhausted()) return Decided(Equality::kUndecided, "work");
+      continue;
+    }
+    if (!fmpq_equal(a.get(), b.get())) {
+      if (Rounded(gold) || Rounded(pred)) return std::nullopt;
+      return Decided(Equality::kUnequal, "points");
+    }
+    ++agreed;
+    if (agreed >= 5 && inexact == 0) return Decided(Equality::kEqual, "points");
+  }
+  if (agreed >= 6) return Decided(Equality::kEqual, "points");
+  return std::nullopt;
+}
+
+Equality Comparer::BallPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names) {
+  const bool complex =
+      Contains(arena_, gold, NodeKind::kImaginary) || Contains(arena_, pred, NodeKind::kImaginary);
+  const bool decimal = Rounded(gold) || Rounded(pred);
+  constexpr int kPoints = 6;
+  constexpr int kTries = 120;
+  constexpr int kWholeFrom = 100;
+  constexpr int64_t kPrecision = 320;
+  base::CounterRandom random(kSeed, kStream, 1);
+  int agreed = 0;
+  for (int i = 0; i < kTries && agreed < kPoints; ++i) {
+    BallEvaluator evaluator(arena_, &work_);
+    for (const std::string& name : names) {
+      // Near 1, of both signs, small and large by turns; whole numbers last.
+      int64_t numerator = random.Uniform(1, 3 << 20);
+      if (i % 3 == 1 && random.Next() % 2 == 0) numerator = -numerator;
+      if (i % 4 == 3) numerator /= 4;
+      if (i > 6 && i % 5 == 0) numerator <<= i % 2 == 0 ? 4 : 12;
+      if (i >= kWholeFrom) numerator = random.Uniform(1, 30) << 20;
+      Ball value;
+      acb_set_si(value.get(), numerator);
+      acb_mul_2exp_si(value.get(), value.get(), -20);
+      evaluator.Bind(name, value);
+    }
+    Ball a, b;
+    bool known = evaluator.Evaluate(gold, 64, &a) && evaluator.Evaluate(pred, 64, &b);
+    const bool apart = known && a.IsFinite() && b.IsFinite() && !acb_overlaps(a.get(), b.get());
+    if (known && !apart) {
+      evaluator.TakeSpread();
+      known = evaluator.Evaluate(gold, kPrecision, &a) && evaluator.Evaluate(pred, kPrecision, &b);
+    }
+    if (work_.Exhausted()) return Decided(Equality::kUndecided, "work");
+    if (!known) {
+      if (i > 3) i = std::max(i, kWholeFrom - 1);
+      continue;
+    }
+    if (!a.IsFinite() || !b.IsFinite()) continue;
+    // Without an imaginary unit every part must be real: sqrt(x) sqrt(y) has no value below zero.
+    if (!complex && (evaluator.TakeLeftReals() || !a.IsReal() || !b.IsReal())) continue;
+    if (decimal && !acb_contains_zero(a.get())) {
+      acb_div(b.get(), b.get(), a.get(), 128);
+      acb_sub_ui(b.get(), b.get(), 1, 128);
+      acb_abs(a.real(), b.get(), 128);
+      arb_set_d(b.real(), conventions_.rel_tol);
+      if (arb_gt(a.real(), b.real())) return Decided(Equality::kUnequal, "points");
+      ++agreed;
+      continue;
+    }
+    if (!acb_overlaps(a.get(), b.get())) return Decided(Equality::kUnequal, "points");
+    acb_sub(b.get(), b.get(), a.get(), kPrecision);
+    mag_t error;
+    mag_init(error);
+    acb_get_mag(error, b.get());
+    if (mag_cmp_2exp_si(error, -kPrecision / 2) < 0) ++agreed;
+    mag_clear(error);
+  }
+  return Decided(agreed >= kPoints ? Equality::kEqual : Equality::kUnequal, "points");
+}
+
+}  // namespace cohort::reward::math

@@ -1,0 +1,314 @@
+// Numbers, names, fractions and roots.
+
+#include <algorithm>
+
+#include "reward/math/algebra/limits.h"
+#include "reward/math/parse/characters.h"
+#include "reward/math/parse/parser.h"
+
+namespace cohort::reward::math {
+
+NodeId MathParser::Primary() {
+  switch (Next().kind) {
+    case Tok::kNumber:
+      return Number();
+    case Tok::kLetters:
+      return Letters();
+    case Tok::kName: {
+      const std::string name = Next().text;
+      ++at_;
+      return Symbol(name);
+    }
+    case Tok::kPi:
+      ++at_;
+      return Make(NodeKind::kPi, {});
+    case Tok::kInfinity:
+      ++at_;
+      return Make(NodeKind::kInfinity, {});
+    case Tok::kEllipsis:
+      ++at_;
+      return AtItemEnd() ? Make(NodeKind::kEllipsis, {}) : kNoNode;
+    case Tok::kEmptySet:
+      ++at_;
+      return Make(NodeKind::kEmptySet, {});
+    case Tok::kNumberSet: {
+      const std::string name = Next().text;
+      ++at_;
+      return arena_.MakeText(NodeKind::kNumberSet, name);
+    }
+    case Tok::kCurrency:
+      if (!currency_.empty()) return kNoNode;
+      currency_ = CurrencyUnit(Next().text);
+      ++at_;
+      return At(Tok::kMinus) ? Factor() : Primary();
+    case Tok::kFraction:
+      return Fraction();
+    case Tok::kRoot:
+      return Root();
+    case Tok::kBinomial: {
+      ++at_;
+      const NodeId n = Argument();
+      return MakeFunction(Function::kBinomial, {n, Argument()});
+    }
+    case Tok::kOverline:
+      return Overline();
+    case Tok::kAngle:
+      return Angle();
+    case Tok::kFunction:
+      return FunctionCall();
+    case Tok::kSeries:
+      return Series();
+    case Tok::kLimit:
+      return Limit();
+    case Tok::kIntegral:
+      return Integral();
+    default:
+      return Bracket();
+  }
+}
+
+// \\angle ABC is one name.
+NodeId MathParser::Angle() {
+  ++at_;
+  if (!At(Tok::kLetters) && !At(Tok::kName)) return kNoNode;
+  const std::string name = "angle " + Next().text;
+  ++at_;
+  return Symbol(name);
+}
+
+NodeId MathParser::Number() {
+  const MathToken token = Next();
+  ++at_;
+  std::string plain = token.text;
+  if (plain.find('.') != std::string::npos && plain.find('e') == std::string::npos) {
+    const bool round = At(Tok::kOpen) && !Next().space_before && Next(1).kind == Tok::kNumber &&
+                       Next(2).kind == Tok::kClose;  // 0.1(6)
+    if (At(Tok::kOverline) || round) return RepeatingDecimal(plain);
+  }
+  const NodeId value = arena_.MakeNumber(plain);
+  if (!At(Tok::kUnderscore)) return value;
+  ++at_;
+  return BaseNumeral(token, value);
+}
+
+// a.b with the digits r repeating: (abr - ab) / (10^b (10^r - 1)).
+NodeId MathParser::RepeatingDecimal(const std::string& plain) {
+  ++at_;
+  const bool group = At(Tok::kOpenGroup);
+  if (group) ++at_;
+  if (!At(Tok::kNumber)) return kNoNode;
+  const std::string repeating = Next().text;
+  ++at_;
+  const bool digits = std::all_of(repeating.begin(), repeating.end(), IsDigit);
+  const bool brackets = tokens_[at_ - 2].kind == Tok::kOpen;
+  if (!digits || ((group || brackets) && !Accept(group ? Tok::kCloseGroup : Tok::kClose))) {
+    return kNoNode;
+  }
+  const size_t point = plain.find('.');
+  const size_t places = plain.size() - point - 1;
+  if (plain.size() + repeating.size() > 200) return kNoNode;
+  const NodeId denominator =
+      arena_.MakeNumber(std::string(repeating.size(), '9') + std::string(places, '0'));
+  const NodeId tail = Make(NodeKind::kQuotient, {arena_.MakeNumber(repeating), denominator});
+  std::string scaled = plain.substr(0, point) + plain.substr(point + 1);
+  const NodeId head =
+      Make(NodeKind::kQuotient,
+           {arena_.MakeNumber(scaled), arena_.MakeNumber("1" + std::string(places, '0'))});
+  return Make(NodeKind::kSum, {head, tail});
+}
+
+// Digits with a base below them: 1101_2, 2A_{16}.
+NodeId MathParser::BaseNumeral(const MathToken& digits, NodeId value) {
+  const bool group = Accept(Tok::kOpenGroup);
+  if (!At(Tok::kNumber)) return kNoNode;
+  const std::string base_text = Next().text;
+  ++at_;
+  if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
+  if (base_text.size() > 2 || value == kNoNode) return kNoNode;
+  const int base = std::stoi(base_text);
+  if (base < 2 || base > 36) return kNoNode;
+  __int128 total = 0;
+  int64_t scale = 1;
+  bool fraction = false;
+  for (const char c : digits.text) {
+    if (c == '.') {
+      fraction = true;
+      continue;
+    }
+    const int digit = IsDigit(c) ? c - '0' : base;
+    if (digit >= base || total > INT64_MAX / 64 || scale > INT64_MAX / 64) return kNoNode;
+    total = total * base + digit;
+    if (fraction) scale *= base;
+  }
+  const NodeId sum = Make(NodeKind::kQuotient, {arena_.MakeInteger(static_cast<int64_t>(total)),
+                                                arena_.MakeInteger(scale)});
+  return Make(NodeKind::kBaseNumeral, {sum}, 0, digits.text + "_" + base_text);
+}
+
+// The first letter as a symbol; the rest of its run is left for the next factor.
+NodeId MathParser::Letters() {
+  MathToken& token = tokens_[at_];
+  if (integrals_ > 0 && differential_.empty()) {
+    if (auto variable = Differential()) {
+      differential_ = *std::move(variable);
+      at_ += token.text.size() == 1 ? 2 : 1;
+      return arena_.MakeInteger(1);
+    }
+  }
+  const std::string name = token.text.substr(0, 1);
+  if (token.text.size() > 1) {
+    token.text.erase(0, 1);
+    token.space_before = false;
+  } else {
+    ++at_;
+  }
+  if (name == "e" && !At(Tok::kUnderscore)) return Make(NodeKind::kEuler, {});
+  if (name == "i" && !i_is_index_ && !At(Tok::kUnderscore)) return Make(NodeKind::kImaginary, {});
+  static const std::string kFunctionNames = "fghFGH";
+  if (kFunctionNames.find(name) == std::string::npos) return Symbol(name);
+  return CallOf(name);
+}
+
+// A symbol with its subscript and primes.
+NodeId MathParser::Symbol(std::string name) {
+  if (Accept(Tok::kUnderscore) && !Subscript(&name)) return kNoNode;
+  while (AcceptPrime()) {
+    name += '\'';
+    if (At(Tok::kOpen)) return CallOf(name);
+  }
+  return arena_.MakeText(NodeKind::kSymbol, name);
+}
+
+// ' or ^{\\prime}
+bool MathParser::AcceptPrime() {
+  if (Accept(Tok::kPrime)) return true;
+  if (!At(Tok::kCaret)) return false;
+  if (Next(1).kind == Tok::kPrime) {
+    at_ += 2;
+    return true;
+  }
+  const bool group = Next(1).kind == Tok::kOpenGroup && Next(2).kind == Tok::kPrime &&
+                     Next(3).kind == Tok::kCloseGroup;
+  if (group) at_ += 4;
+  return group;
+}
+
+// f, f(x), f'(x), f^{-1}(x), f_1(x).
+NodeId MathParser::CallOf(const std::string& letter) {
+  std::string name = letter;
+  if (Accept(Tok::kUnderscore) && !Subscript(&name)) return kNoNode;
+  while (AcceptPrime()) name += '\'';
+  const bool inverse = At(Tok::kCaret) && Next(1).kind == Tok::kOpenGroup &&
+                       Next(2).kind == Tok::kMinus && Next(3).text == "1" &&
+                       Next(4).kind == Tok::kCloseGroup && Next(5).kind == Tok::kOpen;
+  if (inverse) {
+    at_ += 5;
+    name += "^-1";
+  }
+  if (!At(Tok::kOpen)) return arena_.MakeText(NodeKind::kSymbol, name);
+  ++at_;
+  std::vector<NodeId> arguments;
+  if (!Items({Tok::kClose}, &arguments)) return kNoNode;
+  ++at_;
+  return arena_.Make(NodeKind::kCall, arguments, 0, name);
+}
+
+// Appends "_" and the text of the subscript; false where there is none.
+bool MathParser::Subscript(std::string* name) {
+  *name += '_';
+  if (!At(Tok::kOpenGroup)) {
+    if (AtItemEnd()) return false;
+    MathToken& token = tokens_[at_];
+    const bool split = token.kind == Tok::kLetters && token.text.size() > 1;
+    *name += split ? token.text.substr(0, 1) : token.text;
+    if (split) {
+      token.text.erase(0, 1);
+      token.space_before = false;
+    } else {
+      ++at_;
+    }
+    return true;
+  }
+  int open = 0;
+  for (; !At(Tok::kEnd); ++at_) {
+    if (At(Tok::kOpenGroup)) {
+      ++open;
+    } else if (At(Tok::kCloseGroup) && --open == 0) {
+      ++at_;
+      return true;
+    } else {
+      *name += Next().text.empty() ? std::string(1, 'a' + static_cast<char>(Next().kind) % 26)
+                                   : Next().text;
+    }
+  }
+  return false;
+}
+
+NodeId MathParser::Fraction() {
+  if (const NodeId derivative = Derivative(); derivative != kNoNode) return derivative;
+  ++at_;
+  const NodeId numerator = Argument();
+  if (numerator == kNoNode) return kNoNode;
+  return Make(NodeKind::kQuotient, {numerator, Argument()});
+}
+
+// \frac{d}{dx} y; kNoNode for any other fraction.
+NodeId MathParser::Derivative() {
+  const auto is_d = [&](size_t i) {
+    return Next(i).kind == Tok::kPartial || (Next(i).kind == Tok::kLetters && Next(i).text == "d");
+  };
+  if (Next(1).kind != Tok::kOpenGroup || !is_d(2) || Next(3).kind != Tok::kCloseGroup ||
+      Next(4).kind != Tok::kOpenGroup) {
+    return kNoNode;
+  }
+  const bool joined = Next(5).kind == Tok::kLetters && Next(5).text.size() == 2 &&
+                      Next(5).text[0] == 'd' && Next(6).kind == Tok::kCloseGroup;
+  const bool apart = is_d(5) && (Next(6).kind == Tok::kLetters || Next(6).kind == Tok::kName) &&
+                     Next(7).kind == Tok::kCloseGroup;
+  if (!joined && !apart) return kNoNode;
+  const std::string variable = joined ? Next(5).text.substr(1) : Next(6).text;
+  at_ += joined ? 7 : 8;
+  const NodeId symbol = arena_.MakeText(NodeKind::kSymbol, variable);
+  return Make(NodeKind::kDerivative, {Product(), symbol});
+}
+
+NodeId MathParser::Root() {
+  NodeId index = arena_.MakeInteger(Next().id == 3 ? 3 : 2);
+  ++at_;
+  if (Accept(Tok::kOpenSquare)) {
+    index = Sum();
+    if (!Accept(Tok::kCloseSquare)) return kNoNode;
+  }
+  // "\sqrt13" is read as the root of 13, unlike TeX does.
+  const NodeId radicand = At(Tok::kNumber) ? Number() : Argument();
+  return Make(NodeKind::kRoot, {radicand, index});
+}
+
+// A bar over letters is a name, over a value its conjugate.
+NodeId MathParser::Overline() {
+  ++at_;
+  const bool name = At(Tok::kOpenGroup) && Next(1).kind == Tok::kLetters &&
+                    Next(1).text.size() > 1 && Next(2).kind == Tok::kCloseGroup;
+  if (name) {
+    const std::string text = "overline " + Next(1).text;
+    at_ += 3;
+    return arena_.MakeText(NodeKind::kSymbol, text);
+  }
+  return MakeFunction(Function::kConjugate, {Argument()});
+}
+
+// A braced group, or the one character that TeX would take.
+NodeId MathParser::Argument() {
+  const Nesting nesting(&depth_);
+  if (depth_ > kMaxDepth) return kNoNode;
+  if (At(Tok::kOpenGroup)) return Group();
+  if (!At(Tok::kNumber)) return At(Tok::kLetters) ? Letters() : Primary();
+  MathToken& token = tokens_[at_];
+  if (token.text.size() == 1) return Number();
+  const NodeId digit = arena_.MakeNumber(token.text.substr(0, 1));
+  token.text.erase(0, 1);
+  token.space_before = false;
+  return IsDigit(token.text[0]) ? digit : kNoNode;
+}
+
+}  // namespace cohort::reward::math

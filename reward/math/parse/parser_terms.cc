@@ -1,0 +1,214 @@
+// Sums, products, signs, exponents and what stands behind a value.
+
+#include <algorithm>
+
+#include "reward/math/algebra/limits.h"
+#include "reward/math/parse/parser.h"
+
+namespace cohort::reward::math {
+
+NodeId MathParser::Sum() {
+  const Nesting nesting(&depth_);
+  if (depth_ > kMaxDepth) return kNoNode;
+  std::vector<NodeId> terms;
+  bool first = true;
+  while (true) {
+    Tok sign = Tok::kEnd;
+    uint8_t id = 0;
+    if (At(Tok::kPlus) || At(Tok::kMinus) || At(Tok::kPlusMinus)) {
+      sign = Next().kind;
+      id = Next().id;
+      ++at_;
+    } else if (!first) {
+      break;
+    }
+    NodeId term = Product();
+    if (sign == Tok::kMinus && first && term != kNoNode && IsModulo(term)) {
+      const NodeId divisor = arena_.Child(term, 1);  // -7 mod 3 is (-7) mod 3
+      term = MakeFunction(Function::kModulo,
+                          {Make(NodeKind::kNegation, {arena_.Child(term, 0)}), divisor});
+    } else if (sign == Tok::kMinus) {
+      term = Make(NodeKind::kNegation, {term});
+    }
+    if (sign == Tok::kPlusMinus) term = Make(NodeKind::kPlusMinus, {term}, id);
+    if (term == kNoNode) return kNoNode;
+    terms.push_back(term);
+    first = false;
+    if (integrals_ > 0 && !differential_.empty()) break;
+  }
+  return terms.size() == 1 ? terms[0] : arena_.Make(NodeKind::kSum, terms);
+}
+
+NodeId MathParser::Product() {
+  size_t start = at_;
+  NodeId product = Factor();
+  while (product != kNoNode) {
+    if (integrals_ > 0 && !differential_.empty()) return product;
+    if (Accept(Tok::kTimes)) {
+      start = at_;
+      product = Make(NodeKind::kProduct, {product, Factor()});
+    } else if (Accept(Tok::kSlash)) {
+      start = at_;
+      product = Make(NodeKind::kQuotient, {product, Factor()});
+    } else if (Accept(Tok::kModulo)) {
+      product = MakeFunction(Function::kModulo, {product, Factor()});
+    } else if (Accept(Tok::kChoose)) {
+      product = MakeFunction(Function::kBinomial, {product, Factor()});
+    } else if (Accept(Tok::kOver)) {
+      product = Make(NodeKind::kQuotient, {product, Sum()});
+    } else if (At(Tok::kMillion)) {
+      NodeId scale = arena_.MakeInteger(1);
+      for (; At(Tok::kMillion); ++at_) {
+        const NodeId ten = arena_.MakeInteger(10);
+        scale = Make(NodeKind::kProduct,
+                     {scale, Make(NodeKind::kPower, {ten, arena_.MakeInteger(Next().id)})});
+      }
+      product = Make(NodeKind::kProduct, {product, scale});
+    } else if (FactorAhead() && !UnitAhead()) {
+      const size_t before = start;
+      start = at_;
+      product = NextFactor(product, before);
+    } else {
+      return product;
+    }
+  }
+  return product;
+}
+
+// The factor that follows without an operator. A whole number before a fraction is a mixed number;
+// two numbers side by side are no product.
+NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
+  const bool bare_number = at_ == before_at + 1 && tokens_[before_at].kind == Tok::kNumber;
+  if (At(Tok::kNumber)) {
+    const Tok behind = tokens_[at_ - 1].kind;
+    const bool mixed = bare_number && Next(1).kind == Tok::kSlash && Next(2).kind == Tok::kNumber;
+    if (mixed) return MixedNumber(before);
+    const bool closed = behind == Tok::kCloseGroup || behind == Tok::kClose || behind == Tok::kBang;
+    if (!closed) return kNoNode;
+  }
+  if (bare_number && At(Tok::kFraction)) return MixedNumber(before);
+  return Make(NodeKind::kProduct, {before, Power()});
+}
+
+NodeId MathParser::MixedNumber(NodeId product) {
+  NodeId fraction;
+  if (At(Tok::kNumber)) {
+    const NodeId numerator = Number();
+    ++at_;
+    fraction = Make(NodeKind::kQuotient, {numerator, Number()});
+  } else {
+    fraction = Fraction();
+  }
+  if (fraction == kNoNode) return kNoNode;
+  const auto whole = [&](NodeId id) {
+    const Node& n = arena_[id];
+    return n.kind == NodeKind::kNumber && n.den == 1 && n.decimals == 0;
+  };
+  // Only the last factor is the whole part: "2 \cdot 3\frac12".
+  const NodeId last =
+      arena_.Is(product, NodeKind::kProduct) ? arena_.Children(product).back() : product;
+  const bool proper = arena_.Is(fraction, NodeKind::kQuotient) && whole(last) &&
+                      whole(arena_.Child(fraction, 0)) && whole(arena_.Child(fraction, 1)) &&
+                      arena_[arena_.Child(fraction, 0)].num < arena_[arena_.Child(fraction, 1)].num;
+  if (!proper) return Make(NodeKind::kProduct, {product, Postfix(fraction)});
+  const NodeId mixed = Postfix(Make(NodeKind::kSum, {last, fraction}));
+  if (last == product) return mixed;
+  const auto children = arena_.Children(product);
+  std::vector<NodeId> factors(children.begin(), children.end());
+  factors.back() = mixed;
+  return arena_.Make(NodeKind::kProduct, factors);
+}
+
+bool MathParser::FactorAhead() const {
+  switch (Next().kind) {
+    case Tok::kNumber:
+    case Tok::kLetters:
+    case Tok::kName:
+    case Tok::kPi:
+    case Tok::kInfinity:
+    case Tok::kOpen:
+    case Tok::kOpenGroup:
+    case Tok::kOpenFloor:
+    case Tok::kOpenCeiling:
+    case Tok::kFunction:
+    case Tok::kFraction:
+    case Tok::kRoot:
+    case Tok::kBinomial:
+    case Tok::kOverline:
+    case Tok::kBegin:
+    case Tok::kSeries:
+    case Tok::kIntegral:
+    case Tok::kLimit:
+    case Tok::kAngle:
+      return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo);
+    case Tok::kOpenSquare:  // unless it closes an interval: ]0,1[
+      return open_sets_ == 0 && !AtItemEnd(1) && Next(1).kind != Tok::kUnion &&
+             Next(1).kind != Tok::kIntersection && Next(1).kind != Tok::kSetMinus;
+    case Tok::kBar:
+      return open_bars_ == 0 && open_sets_ == 0;
+    default:
+      return false;
+  }
+}
+
+NodeId MathParser::Factor() {
+  const Nesting nesting(&depth_);
+  if (depth_ > kMaxDepth) return kNoNode;
+  if (Accept(Tok::kPlus)) return Factor();
+  if (Accept(Tok::kMinus)) return Make(NodeKind::kNegation, {Factor()});
+  if (At(Tok::kPlusMinus)) {
+    const uint8_t id = Next().id;
+    ++at_;
+    return Make(NodeKind::kPlusMinus, {Factor()}, id);
+  }
+  return Power();
+}
+
+NodeId MathParser::Power() {
+  const Nesting nesting(&depth_);
+  if (depth_ > kMaxDepth) return kNoNode;
+  return Postfix(Primary());
+}
+
+NodeId MathParser::Postfix(NodeId base) {
+  for (int marks = 0; base != kNoNode && marks < kMaxDepth; ++marks) {
+    if (Accept(Tok::kBang)) {
+      const bool twice = At(Tok::kBang) && !Next().space_before;
+      if (twice) ++at_;
+      base = Make(twice ? NodeKind::kDoubleFactorial : NodeKind::kFactorial, {base});
+    } else if (Accept(Tok::kPercent)) {
+      base = Make(NodeKind::kPercent, {base});
+    } else if (Accept(Tok::kDegree)) {
+      base = Make(NodeKind::kDegrees, {base});
+    } else if (Accept(Tok::kCaret)) {
+      base = Exponent(base);
+    } else {
+      return base;
+    }
+  }
+  return base == kNoNode || AtItemEnd() ? base : kNoNode;
+}
+
+NodeId MathParser::Exponent(NodeId base) {
+  const bool group = At(Tok::kOpenGroup);
+  if (Next(group ? 1 : 0).kind == Tok::kDegree) {
+    at_ += group ? 2 : 1;
+    if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
+    return Make(NodeKind::kDegrees, {base});
+  }
+  const MathToken& inner = Next(1);
+  const bool transposes =
+      group ? inner.text == "T" && Next(2).kind == Tok::kCloseGroup : Next().text == "T";
+  if (transposes && arena_.Is(base, NodeKind::kMatrix)) {
+    at_ += group ? 3 : 1;
+    return MakeFunction(Function::kTranspose, {base});
+  }
+  if (group) return Make(NodeKind::kPower, {base, Argument()});
+  // x^ab is TeX's x^a b; x^-1 and the right-associative 2^3^2 are plain notation.
+  if (At(Tok::kMinus) || At(Tok::kPlus)) return Make(NodeKind::kPower, {base, Factor()});
+  NodeId exponent = At(Tok::kLetters) ? Letters() : Primary();
+  if (Accept(Tok::kCaret)) exponent = Exponent(exponent);
+  return Make(NodeKind::kPower, {base, exponent});
+}
+
+}  // namespace cohort::reward::math

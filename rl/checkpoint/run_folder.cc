@@ -1,0 +1,112 @@
+#include "rl/checkpoint/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "rl/checkpoint/provenance.h"
+#include "rl/checkpoint/resume_rule.h"
+#include "rl/recipe/recipe.h"
+
+namespace cohort::rl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kRecipeFile[] = "recipe.resolved.yaml";
+constexpr char kLockFile[] = "run.lock";
+
+int Lock(const fs::path& folder) {
+  const fs::path path = folder / kLockFile;
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) {
+    throw Error(ErrorCode::kEnvironment,
+                "cannot write into " + folder.string() + ": " + std::strerror(errno),
+                "--out DIR chooses another run folder");
+  }
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+  const int error = errno;
+  close(fd);
+  if (error == EWOULDBLOCK) {
+    throw Error(ErrorCode::kEnvironment, "another cohort process is using " + folder.string(),
+                "wait for it, stop it, or choose another folder with --out DIR");
+  }
+  throw Error(ErrorCode::kEnvironment,
+              "cannot lock " + path.string() + ": " + std::strerror(error));
+}
+
+bool HoldsSomethingElse(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename() != kLockFile && entry.path().extension() != ".tmp") return true;
+  }
+  return false;
+}
+
+void CreateFolder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error || !fs::is_directory(path)) {
+    throw Error(ErrorCode::kEnvironment,
+                "cannot create the run folder " + path.string() + ": " +
+                    (error ? error.message() : "a file of that name exists"),
+                "--out DIR chooses another run folder");
+  }
+}
+
+fs::path FreeName(const fs::path& path) {
+  for (int i = 1;; ++i) {
+    fs::path candidate = path.string() + ".old-" + std::to_string(i);
+    if (!fs::exists(candidate)) return candidate;
+  }
+}
+
+// The path without a trailing slash, so that PATH.old-N is a sibling.
+fs::path Normal(const fs::path& path) {
+  const fs::path normal = path.lexically_normal();
+  return normal.has_filename() ? normal : normal.parent_path();
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : path_(Normal(path)) {
+  CreateFolder(path_);
+  lock_fd_ = Lock(path_);
+  try {
+    const bool holds_run = fs::exists(path_ / kRecipeFile);
+    if (!holds_run && HoldsSomethingElse(path_)) {
+      throw Error(ErrorCode::kUsage, path_.string() + " holds files but no run",
+                  "choose an empty or new folder with --out DIR");
+    }
+    if (holds_run && fresh) {
+      moved_to_ = FreeName(path_).string();
+      base::RenameDurably(path_, moved_to_);
+      CreateFolder(path_);
+      const int moved = lock_fd_;
+      lock_fd_ = -1;
+      close(moved);
+      lock_fd_ = Lock(path_);
+    } else if (holds_run && fs::exists(path_ / "checkpoints")) {  // else nothing was trained yet
+      const proto::Recipe old_recipe = LoadRecipe((path_ / kRecipeFile).string());
+      CheckResume(old_recipe, recipe, path_.string());
+      resuming_ = true;
+    }
+  } catch (...) {
+    if (lock_fd_ >= 0) close(lock_fd_);
+    throw;
+  }
+}
+
+RunFolder::~RunFolder() { close(lock_fd_); }
+
+void RunFolder::Describe(const proto::Recipe& recipe,
+                         const std::vector<std::string>& command_line) {
+  WriteProvenance(path_ / "provenance.json", recipe, command_line, resuming_);
+  base::WriteFileDurably(path_ / kRecipeFile, ResolvedYaml(recipe));
+}
+
+}  // namespace cohort::rl

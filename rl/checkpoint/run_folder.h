@@ -1,0 +1,41 @@
+#pragma once
+
+// The folder of one run: who may write to it, and whether the run starts or goes on.
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "rl/recipe/recipe.pb.h"
+
+namespace cohort::rl {
+
+// Holds an exclusive lock on the folder for its lifetime.
+class RunFolder {
+ public:
+  // Creates or opens `path` for `recipe`. Where no run is there, one starts. A run that is there is
+  // resumed, unless rl/checkpoint/resume_rule.h refuses how the recipe changed; with `fresh` it
+  // moves to PATH.old-N instead, and nothing is deleted.
+  // Errors: kUsage naming the differing keys; kUsage for a folder that holds something else;
+  // kEnvironment when another process has the run, or the folder cannot be written.
+  RunFolder(std::filesystem::path path, const proto::Recipe& recipe, bool fresh);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  // Writes recipe.resolved.yaml and provenance.json (version, command line, seed, threads, build
+  // type, start time; a resumed run adds itself to "resumed"). Call before the first step.
+  void Describe(const proto::Recipe& recipe, const std::vector<std::string>& command_line);
+
+  const std::filesystem::path& path() const { return path_; }
+  bool resuming() const { return resuming_; }
+  const std::string& moved_to() const { return moved_to_; }  // where `fresh` put the old run, or ""
+
+ private:
+  std::filesystem::path path_;
+  int lock_fd_ = -1;
+  bool resuming_ = false;
+  std::string moved_to_;
+};
+
+}  // namespace cohort::rl

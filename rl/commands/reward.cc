@@ -1,0 +1,212 @@
+// cohort reward try: a reward on one typed answer, or on the samples that a run kept.
+
+#include <cstdio>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "reward/code/box/sandbox.h"
+#include "reward/registry.h"
+#include "reward/service/scorer.h"
+#include "rl/commands/command_line.h"
+#include "rl/commands/commands.h"
+#include "rl/commands/grade_sample.h"
+#include "rl/recipe/recipe.h"
+
+namespace cohort::rl {
+namespace {
+
+using base::Json;
+using base::OrderedJson;
+
+struct TrySettings {
+  std::string recipe, reward, prompt, completion, answer, input;
+  std::vector<std::string> options, columns;
+  int workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  int limit_ms = 10'000;
+  bool json = false;
+};
+
+// A sample to score, the id that the output gives it, and the score that it had in its run.
+struct TriedSample {
+  Json id;
+  reward::Sample sample;
+  Json recorded;  // the reward that the run recorded; null: none
+};
+
+std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
+  auto terms = std::make_shared<reward::Terms>();
+  if (settings.recipe.empty()) {
+    terms->push_back(
+        {settings.reward, 1,
+         reward::MakeGrader(settings.reward, SplitAssignments("--option", settings.options))});
+    return terms;
+  }
+  const proto::Recipe recipe = LoadRecipe(settings.recipe);
+  reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
+  for (const reward::RewardTerm& term : recipe.rewards()) {
+    terms->push_back(
+        {term.name(), term.weight(),
+         reward::MakeGrader(term.name(), {term.options().begin(), term.options().end()})});
+  }
+  if (terms->empty()) throw Error(ErrorCode::kUsage, settings.recipe + " has no rewards");
+  reward::NumberRepeatedNames(terms.get());
+  return terms;
+}
+
+// A number or an object where it reads as one, else the text itself.
+Json ValueOf(const std::string& text) {
+  Json value = Json::parse(text, nullptr, false);
+  return value.is_discarded() ? Json(text) : value;
+}
+
+// A line of a run's samples.jsonl, or any object with a completion ("pred" will do).
+TriedSample ToRow(const Json& json, size_t number) {
+  static const std::set<std::string> kNoColumns = {
+      "prompt",         "completion", "pred",    "answer",    "columns",       "group_id",
+      "sample_id",      "reward",     "rewards", "advantage", "tokens",        "finish_reason",
+      "policy_version", "step",       "round",   "phase",     "reward_detail", "id"};
+  const std::string completion = json.contains("completion") ? "completion" : "pred";
+  if (!json.contains(completion)) {
+    throw Error(ErrorCode::kUsage, "the field 'completion' is missing: nothing to score");
+  }
+  TriedSample row;
+  row.id = json.contains("id") ? json["id"] : json.value("sample_id", Json(number));
+  row.recorded = json.value("reward", Json());
+  Json columns = json.value("columns", Json::object());
+  for (const auto& [name, value] : json.items()) {
+    if (!kNoColumns.contains(name)) columns[name] = value;
+  }
+  row.sample.set_prompt(TextOf(json.value("prompt", Json())));
+  row.sample.set_completion(TextOf(json.value(completion, Json())));
+  row.sample.set_answer(TextOf(json.value("answer", Json())));
+  row.sample.set_columns_json(base::DumpJson(columns));
+  return row;
+}
+
+std::vector<TriedSample> ReadRows(const TrySettings& settings) {
+  std::vector<TriedSample> rows;
+  if (settings.input.empty()) {
+    Json columns = Json::object();
+    for (const auto& [name, value] : SplitAssignments("--column", settings.columns)) {
+      columns[name] = ValueOf(value);
+    }
+    rows.push_back(ToRow({{"prompt", settings.prompt},
+                          {"completion", settings.completion},
+                          {"answer", settings.answer},
+                          {"columns", columns}},
+                         1));
+  } else {
+    base::ForEachJsonLine(settings.input, [&](const Json& json, int) {
+      rows.push_back(ToRow(json, rows.size() + 1));
+    });
+  }
+  for (size_t i = 0; i < rows.size(); ++i) rows[i].sample.set_sample_id(i + 1);
+  return rows;
+}
+
+std::vector<reward::Verdict> ScoreRows(const TrySettings& settings,
+                                       const std::vector<TriedSample>& rows) {
+  reward::Scorer scorer({.workers = settings.workers});
+  std::vector<const reward::Sample*> samples;
+  for (const TriedSample& row : rows) samples.push_back(&row.sample);
+  return scorer.ScoreAll(MakeTerms(settings), std::move(samples),
+                         std::chrono::milliseconds(settings.limit_ms));
+}
+
+// The fields of a verdict or of a component; no score where there is none.
+template <class Scored>
+OrderedJson ToJson(const Scored& scored) {
+  OrderedJson json;
+  const bool ok = scored.status() == reward::STATUS_OK;
+  json["score"] = ok ? OrderedJson(scored.score()) : OrderedJson();
+  json["status"] = reward::StatusName(scored.status());
+  json["detail"] = scored.detail();
+  return json;
+}
+
+template <class Scored>
+void PrintLine(const std::string& name, const Scored& scored, const std::string& more = "") {
+  char score[32] = "-";
+  if (scored.status() == reward::STATUS_OK) {
+    std::snprintf(score, sizeof(score), "%.6g", scored.score());
+  }
+  std::string line = name + std::string(name.size() < 26 ? 26 - name.size() : 1, ' ') + score;
+  line.resize(std::max<size_t>(line.size() + 1, 38), ' ');
+  line += reward::StatusName(scored.status());
+  if (!scored.detail().empty()) line += "  " + scored.detail();
+  std::printf("%s%s\n", line.c_str(), more.c_str());
+}
+
+void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json) {
+  if (as_json) {
+    OrderedJson out;
+    out["id"] = row.id;
+    out.update(ToJson(verdict));
+    for (const reward::Component& component : verdict.components()) {
+      OrderedJson json;
+      json["name"] = component.name();
+      json.update(ToJson(component));
+      if (component.has_answer()) json["answer"] = component.answer();
+      out["components"].push_back(std::move(json));
+    }
+    std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    return;
+  }
+  const std::string recorded =
+      row.recorded.is_number() ? "  (the run recorded " + base::DumpJson(row.recorded) + ")" : "";
+  PrintLine("sample " + base::DumpJson(row.id), verdict, recorded);
+  for (const reward::Component& component : verdict.components()) {
+    PrintLine("  " + component.name(), component);
+  }
+}
+
+void AddFlags(CLI::App* app, TrySettings* settings) {
+  auto* recipe = app->add_option("--recipe", settings->recipe, "score with this recipe's rewards");
+  app->add_option("--reward", settings->reward,
+                  "or with one reward; cohort grade --help lists them")
+      ->excludes(recipe);
+  app->add_option("--option", settings->options, "key=value of --reward, once for each option")
+      ->allow_extra_args(false);
+  auto* completion = app->add_option("--completion", settings->completion, "what to score");
+  app->add_option("--prompt", settings->prompt, "its prompt");
+  app->add_option("--answer", settings->answer, "the right answer");
+  app->add_option("--column", settings->columns, "key=value of another column of the dataset's row")
+      ->allow_extra_args(false);
+  app->add_option("--input", settings->input,
+                  "or JSON lines, such as a run's samples.jsonl; - reads stdin")
+      ->excludes(completion);
+  app->add_option("--workers", settings->workers, "threads")->check(CLI::Range(1, 1024));
+  app->add_option("--deadline-ms", settings->limit_ms, "longest time for one sample and reward")
+      ->check(CLI::Range(1, 3'600'000));
+  app->add_flag("--json", settings->json, "one JSON object a sample");
+}
+
+}  // namespace
+
+int RunReward(int argc, char** argv) {
+  TrySettings settings;
+  CLI::App app("Rewards outside a run.", "cohort reward");
+  CLI::App* attempt = app.add_subcommand(
+      "try",
+      "Scores and shows every component. Examples:\n"
+      "  cohort reward try --reward last_number --completion 'So it is 18.' --answer 18\n"
+      "  cohort reward try --reward python --option path=my_reward.py --input "
+      "runs/x/samples.jsonl");
+  app.require_subcommand(1);
+  AddFlags(attempt, &settings);
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  if (settings.recipe.empty() && settings.reward.empty()) {
+    throw Error(ErrorCode::kUsage, "nothing to score with: name a --reward or a --recipe");
+  }
+  if (settings.input.empty() && attempt->count("--completion") == 0) {
+    throw Error(ErrorCode::kUsage, "nothing to score: give a --completion or an --input");
+  }
+  const std::vector<TriedSample> rows = ReadRows(settings);
+  const std::vector<reward::Verdict> verdicts = ScoreRows(settings, rows);
+  for (size_t i = 0; i < rows.size(); ++i) Print(rows[i], verdicts[i], settings.json);
+  return 0;
+}
+
+}  // namespace cohort::rl

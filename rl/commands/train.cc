@@ -1,0 +1,61 @@
+// cohort train: run a recipe, or go on with the run that the folder holds.
+
+#include <cstdio>
+
+#include "base/error.h"
+#include "reward/code/box/sandbox.h"
+#include "reward/registry.h"
+#include "rl/checkpoint/run_folder.h"
+#include "rl/commands/command_line.h"
+#include "rl/commands/commands.h"
+#include "rl/fleet/interrupt.h"
+#include "rl/objectives/explain.h"
+#include "rl/objectives/objective.h"
+#include "rl/recipe/recipe.h"
+#include "rl/run/train_recipe.h"
+
+namespace cohort::rl {
+namespace {
+
+// A plug-in that does not load is told now and not after the first completions. Services that run
+// elsewhere have files of their own.
+void CheckPluginsLoad(const proto::Recipe& recipe) {
+  if (!recipe.rollout().reward_addresses().empty()) return;
+  reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
+  for (const reward::RewardTerm& term : recipe.rewards()) {
+    reward::CheckRewardLoads(term.name(), {term.options().begin(), term.options().end()});
+  }
+}
+
+}  // namespace
+
+int RunTrain(int argc, char** argv) {
+  std::string recipe_path, out;
+  std::vector<std::string> overrides;
+  bool fresh = false, dry_run = false;
+  CLI::App app(
+      "Runs a recipe; goes on where it stopped when the run folder holds a run. Example:\n"
+      "  cohort train recipes/quickstart.yaml seed=2 rounds[1].steps=50",
+      "cohort train");
+  app.add_option("recipe", recipe_path, "YAML file")->required();
+  app.add_option("overrides", overrides, "key=value, dots for nesting, [i] for lists");
+  app.add_option("--out", out, "run folder (default: runs/NAME)");
+  app.add_flag("--fresh", fresh, "start anew; a run that is there moves to FOLDER.old-N");
+  app.add_flag("--dry-run", dry_run, "print the resolved recipe and the objective, train nothing");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+
+  const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
+  CheckPluginsLoad(recipe);
+  if (dry_run) {
+    std::printf("%s", ResolvedYaml(recipe).c_str());
+    std::fprintf(stderr, "%s\n", Explain(ResolveObjective(recipe)).c_str());
+    return 0;
+  }
+  CatchInterrupts();
+  RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, fresh);
+  folder.Describe(recipe, {argv, argv + argc});
+  TrainRecipe(recipe, folder, FindPrograms());
+  return 0;
+}
+
+}  // namespace cohort::rl

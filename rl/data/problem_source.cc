@@ -1,0 +1,87 @@
+#include "rl/data/problem_source.h"
+
+#include <utility>
+
+#include "base/counter_random.h"
+#include "base/error.h"
+#include "rl/data/problem_generator.h"
+#include "rl/recipe/enum_words.h"
+
+namespace cohort::rl {
+namespace {
+
+constexpr uint32_t kRedrawStream = 3;
+constexpr uint64_t kTestSeed = 0x68656C646F7574;  // every run is measured on the same problems
+constexpr int kMaxDraws = 10000;
+
+uint64_t DrawIndex(uint64_t cursor, int draw) {
+  return draw == 0 ? cursor
+                   : base::CounterRandom(cursor, kRedrawStream, static_cast<uint64_t>(draw)).Next();
+}
+
+}  // namespace
+
+ProblemSource::ProblemSource(const proto::Data& data, const Options& options)
+    : generator_(data.has_generator() ? WordOf(data.generator()) : ""), options_(options) {
+  if (data.has_generator()) {
+    generated_ = std::make_unique<GeneratedRows>(data, options.seed);
+    GeneratedRows held_out(data, kTestSeed);
+    DrawHeldOut(held_out);
+    return;
+  }
+  JsonLinesRows rows(data, data.train(), options.training_rows);
+  train_ = Kept(rows, SIZE_MAX);
+  if (train_.empty()) {
+    throw Error(ErrorCode::kUsage,
+                data.train() + ": all " + std::to_string(left_out_) +
+                    " prompts are empty or longer than the model or data.max_prompt_tokens allows");
+  }
+  if (!data.test().empty() && options.test_problems > 0) {
+    JsonLinesRows test(data, data.test(), RowKind::kHeldOut);
+    test_ = Kept(test, static_cast<size_t>(options.test_problems));
+  }
+  order_.emplace(train_.size(), options.seed);
+}
+
+std::vector<SharedProblem> ProblemSource::Kept(RowSource& rows, size_t limit) {
+  std::vector<SharedProblem> kept;
+  for (uint64_t i = 0; i < rows.size() && kept.size() < limit; ++i) {
+    SharedProblem encoded = options_.encode(rows.Row(i));
+    if (options_.keep && !options_.keep(*encoded)) {
+      ++left_out_;
+    } else {
+      kept.push_back(std::move(encoded));
+    }
+  }
+  return kept;
+}
+
+void ProblemSource::DrawHeldOut(RowSource& rows) {
+  const auto count = static_cast<uint64_t>(options_.test_problems);
+  const uint64_t limit = static_cast<uint64_t>(kMaxDraws) + 20 * count;
+  for (uint64_t i = 0; test_.size() < count; ++i) {
+    if (i == limit) {
+      throw Error(ErrorCode::kUsage,
+                  "the generator '" + generator_ + "' has fewer than " + std::to_string(count) +
+                      " different problems",
+                  "lower eval.problems");
+    }
+    Problem problem = rows.Row(i);
+    if (!held_out_prompts_.insert(problem.prompt).second) continue;
+    test_.push_back(options_.encode(std::move(problem)));
+  }
+}
+
+SharedProblem ProblemSource::Train(uint64_t cursor) {
+  if (order_.has_value()) return train_[order_->At(cursor)];
+  for (int draw = 0; draw < kMaxDraws; ++draw) {
+    Problem problem = generated_->Row(DrawIndex(cursor, draw));
+    if (!held_out_prompts_.contains(problem.prompt)) return options_.encode(std::move(problem));
+  }
+  throw Error(
+      ErrorCode::kUsage,
+      "the held-out problems leave nothing of the generator '" + generator_ + "' to train on",
+      "lower eval.problems");
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,51 @@
+#pragma once
+
+// The learner's end of UpdateWeights: one image per version, sent to every worker.
+
+#include <grpcpp/support/status.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+
+#include "policy/weights/weights.h"
+#include "rl/fleet/cancellable_calls.h"
+#include "rollout/rollout.grpc.pb.h"
+#include "rollout/weight_dtype.h"
+#include "rollout/weight_sync/shared_image.h"
+
+namespace cohort::rl {
+
+// One version, written once: into shared memory where there is room, else into plain memory.
+// Immutable until its image is taken; safe to share between threads.
+class PublishedWeights {
+ public:
+  // `version` >= 1; `dtype`: how the workers store weights, to which tensors are rounded. Errors:
+  // kEnvironment when memory does not suffice.
+  // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
+  // are slow to get.
+  PublishedWeights(const policy::WeightMap& weights, int64_t version, policy::Dtype dtype,
+                   std::unique_ptr<rollout::SharedImage> recycled = nullptr);
+
+  const rollout::v1::WeightManifest& manifest() const { return manifest_; }
+  int64_t version() const { return manifest_.policy_version(); }
+  std::span<const std::byte> bytes() const { return image_->bytes(); }
+  std::unique_ptr<rollout::SharedImage> TakeImage() && { return std::move(image_); }
+  const std::string& shared_path() const { return image_->path(); }  // empty: not shared
+
+ private:
+  rollout::v1::WeightManifest manifest_;
+  std::unique_ptr<rollout::SharedImage> image_;
+};
+
+struct SendOptions {
+  bool same_host = false;                       // try shared memory first
+  std::chrono::milliseconds deadline{600'000};  // all attempts together
+  int max_attempts = 4;                         // UNAVAILABLE only, 0.1 s, 0.2 s, ... between
+};
+
+// Blocks until the worker samples from `weights`, or says why not. Thread-safe.
+grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableCalls& calls,
+                         const PublishedWeights& weights, const SendOptions& options);
+
+}  // namespace cohort::rl

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "rl/fleet/published_weights.h"
+#include "rl/fleet/publisher.h"
+#include "rl/fleet/service_kind.h"
+#include "rl/fleet/supervised_pool.h"
+
+namespace cohort::rl {
+
+struct RolloutWorkersOptions {
+  std::filesystem::path program;  // cohort-rollout
+  std::filesystem::path config;   // config.json of the model, whose weights come by Publish alone
+  int num_local = 1;
+  int threads = 0;  // of one local worker's decoder; 0 = cores / local workers
+  policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
+  int64_t kv_cache_bytes = int64_t{1} << 30;
+  std::vector<std::string> addresses;
+  std::filesystem::path log_folder;
+  std::chrono::milliseconds publish_deadline{600'000};  // of one version, all workers
+  SupervisorLimits limits;
+};
+
+// The rollout workers of a run, kept on the published weights: one that restarts gets them before
+// it serves again. Publish is called by one thread, the pool by any.
+class RolloutWorkers final : public Publisher, private ServiceKind {
+ public:
+  explicit RolloutWorkers(const RolloutWorkersOptions& options);
+
+  SupervisedPool& pool() { return pool_; }
+
+  void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override;
+  int64_t published_version() const override { return wanted_version(); }
+
+ private:
+  grpc::Status AskHealth(const Channel& channel, CancellableCalls& calls,
+                         std::chrono::milliseconds deadline, Heartbeat* heartbeat) override;
+  int64_t wanted_version() const override;
+  std::optional<int64_t> Update(const std::string& name, const Channel& channel,
+                                const std::string& address, CancellableCalls& calls) override;
+  void Replace(const policy::WeightMap& weights, int64_t version);
+  void ThrowIfRefused() const;
+  bool Settled() const;
+  std::string Refusals() const;
+
+  const std::chrono::milliseconds publish_deadline_;
+  const policy::Dtype dtype_;
+  mutable std::mutex mutex_;  // guards the next three
+  std::shared_ptr<PublishedWeights> current_;
+  // The version before, for its image: a worker that answers has taken `current_` since.
+  std::shared_ptr<PublishedWeights> previous_;
+  std::map<std::string, grpc::Status> refusals_;  // by worker: why it did not take `current_`
+  SupervisedPool pool_;                           // last: its threads use all of the above
+};
+
+}  // namespace cohort::rl

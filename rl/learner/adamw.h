@@ -1,0 +1,82 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rl/learner/ranks.h"
+
+namespace cohort::rl {
+
+struct AdamWOptions {
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0;   // decoupled; tensors of two or more dimensions only
+  double max_grad_norm = 1;  // global 2-norm; 0 = off
+};
+
+struct NamedParameter {
+  std::string name;
+  at::Tensor tensor;  // fp32 or bf16, requires grad
+  // The fp32 values that a bf16 tensor was rounded from; undefined: the tensor's own.
+  at::Tensor master = {};
+};
+
+struct OptimizerStep {
+  double grad_norm = 0;  // before clipping
+  std::string skipped;   // empty, or why nothing was changed: names the first bad gradient
+};
+
+// AdamW (arXiv 1711.05101, algorithm 2) with bias correction. Owned by one thread; shares the
+// parameters' storage with the model and changes it in place. A bf16 parameter has an fp32 master
+// copy: gradients are summed, the step is computed and small changes add up in fp32, and the
+// parameter is the master rounded (arXiv 1710.03740 section 3.1).
+class AdamW {
+ public:
+  // Errors: kUsage for a parameter of another dtype.
+  AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options);
+
+  // Moves the gradients of bf16 parameters into their fp32 sums: called after each backward pass.
+  void AccumulateGradients();
+  // Gradients of all ranks together. A rank where no token reached a parameter adds nothing to it.
+  void SumGradients(Ranks& ranks);
+
+  // Clips, applies one step, and drops the gradients. A parameter without a gradient is left alone.
+  // Where a gradient is not finite the step is skipped whole: no parameter, moment or count
+  // changes.
+  OptimizerStep Step(double learning_rate);
+
+  int64_t steps() const;  // steps applied, skipped ones not counted
+  // Moments and steps become zero; master copies stay.
+  void Reset();
+
+  // "step" (int64, [1]), per parameter "exp_avg.NAME" and "exp_avg_sq.NAME", and "master.NAME" for
+  // a bf16 one (all fp32): live tensors, not copies. LoadState copies in; what follows is then bit
+  // for bit what would have followed.
+  // Errors of LoadState: kUsage naming the tensor that is missing, unexpected or of another shape.
+  std::map<std::string, at::Tensor> State() const;
+  void LoadState(const std::map<std::string, at::Tensor>& state);
+
+ private:
+  struct Slot {
+    std::string name;
+    at::Tensor parameter;
+    at::Tensor master;  // fp32, holds the gradient; the parameter itself where that is fp32
+    at::Tensor exp_avg;
+    at::Tensor exp_avg_sq;
+
+    bool has_own_master() const { return !master.is_same(parameter); }
+  };
+  void Apply(double learning_rate, double weight_decay, bool matrices, double grad_divisor);
+  void RoundMasters();
+  void DropGradients();
+
+  std::vector<Slot> slots_;
+  AdamWOptions options_;
+  at::Tensor step_;  // int64 [1]
+};
+
+}  // namespace cohort::rl

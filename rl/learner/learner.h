@@ -1,0 +1,100 @@
+#pragma once
+
+// The policy under training: forward, loss, backward, AdamW. Knows nothing of workers, rewards,
+// recipes or files.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "policy/lora/peft.h"
+#include "policy/transformer/transformer.h"
+#include "rl/learner/adamw.h"
+#include "rl/learner/batch.h"
+#include "rl/learner/learner_options.h"
+#include "rl/learner/ranks.h"
+#include "rl/learner/update_report.h"
+#include "rl/objectives/policy_objective.h"
+
+namespace cohort::rl {
+
+// Owned by one thread. With several ranks every rank has a learner of the same weights, and all
+// make the same calls, each with its own part of the step's sequences: they stay bit for bit equal.
+class Learner {
+ public:
+  // Takes the weights (fp32, on the CPU) over; nobody else may use them.
+  Learner(const policy::ModelConfig& config, policy::WeightMap weights,
+          const LearnerOptions& options,
+          std::shared_ptr<Ranks> ranks = std::make_shared<OneRank>());
+
+  // From now on fresh adapters are trained and all else stays as it is, selection biases included.
+  void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
+
+  // One optimizer step on the policy loss. `old_logprobs` of the sequences are used when there are
+  // any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
+  UpdateReport PolicyUpdate(const PolicyObjective& objective,
+                            const std::vector<TrainingSequence>& sequences, double learning_rate);
+  // One optimizer step on the cross-entropy of the completions.
+  UpdateReport SftUpdate(const std::vector<TrainingSequence>& sequences, double learning_rate);
+
+  // Fills old_logprobs (the policy as it is now) of the sequences that PolicyUpdate will train on.
+  void RecordOldLogprobs(const PolicyObjective& objective, std::span<TrainingSequence> sequences);
+  // Fills ref_logprobs (the reference).
+  void RecordRefLogprobs(std::span<TrainingSequence> sequences);
+
+  // The reference policy becomes a copy of the policy as it is now.
+  void ResetReference();
+  void DropReference();
+  void ResetOptimizer();
+
+  // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
+  // which are made anew by each call: ask only for what will be used.
+  policy::WeightMap Weights() const { return policy::MergedWeights(policy_); }
+  // The same without multi-token-prediction layers: what workers decode with.
+  policy::WeightMap DecoderWeights() const {
+    return policy::WithoutMtpLayers(policy_->config(), Weights());
+  }
+  // Views of the live adapters; nothing without.
+  std::optional<policy::LoraAdapter> Adapter() const;
+
+  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME"; of the policy only the adapters
+  // where they alone are trained. Load expects what Save gave.
+  std::map<std::string, at::Tensor> SaveState() const;
+  void LoadState(const std::map<std::string, at::Tensor>& state);
+
+ private:
+  struct Forwarded {
+    const MicroBatch& batch;
+    at::Tensor hidden_TD;
+    at::Tensor logprobs_N;
+  };
+  // The loss of a micro-batch; adds its figures to the sums.
+  using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateSums* sums)>;
+
+  UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
+                      double learning_rate, const MicroBatchLoss& loss);
+  UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
+                             const MicroBatchLoss& loss);
+  void ApplyGradients(double learning_rate, UpdateReport* report);
+  StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
+  std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
+                                           std::span<const TrainingSequence> sequences);
+  // In learner_state.cc.
+  void PlaceOnDevice(policy::Transformer& model) const;
+  void MakeOptimizer();
+  void SetReference(const policy::WeightMap& weights);
+
+  LearnerOptions options_;
+  std::shared_ptr<Ranks> ranks_;
+  policy::Transformer policy_;
+  policy::Transformer reference_{nullptr};
+  std::optional<policy::LoraConfig> lora_;
+  std::unique_ptr<AdamW> optimizer_;
+};
+
+}  // namespace cohort::rl

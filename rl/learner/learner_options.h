@@ -1,0 +1,23 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "rl/learner/adamw.h"
+
+namespace cohort::rl {
+
+// How a learner computes and steps. A plain value; the run makes it of its recipe.
+struct LearnerOptions {
+  at::Device device = at::kCPU;
+  // Of weights and activations: fp32, or bf16 with fp32 master weights in the optimizer.
+  at::ScalarType compute_dtype = at::kFloat;
+  AdamWOptions optimizer = {};
+  int64_t max_tokens_per_microbatch = 2048;  // bounds memory; does not change the gradient
+  double selection_bias_rate = 0.001;        // of the experts' selection bias, arXiv 2412.19437
+  double sampling_temperature = 1;           // of the rollouts; 0, greedy, is learnt as 1
+  double mtp_loss_weight = 0;                // lambda of arXiv 2412.19437 eq. 25, in SftUpdate
+};
+
+}  // namespace cohort::rl

@@ -1,0 +1,93 @@
+// What a learner holds from step to step: setup, adapters, reference, optimizer, checkpoints.
+
+#include <utility>
+
+#include "rl/learner/learner.h"
+
+namespace cohort::rl {
+namespace {
+
+policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
+                             const std::string& prefix) {
+  policy::WeightMap found;
+  for (const auto& [name, tensor] : state) {
+    if (name.starts_with(prefix)) found[name.substr(prefix.size())] = tensor;
+  }
+  return found;
+}
+
+}  // namespace
+
+Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
+                 const LearnerOptions& options, std::shared_ptr<Ranks> ranks)
+    : options_(options), ranks_(std::move(ranks)), policy_(config) {
+  if (options_.sampling_temperature <= 0) options_.sampling_temperature = 1;
+  policy_->AdoptWeights(std::move(weights));
+  policy_->train();
+  MakeOptimizer();
+}
+
+void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
+  policy::AttachLora(policy_, lora, seed);
+  lora_ = lora;
+  MakeOptimizer();
+}
+
+void Learner::PlaceOnDevice(policy::Transformer& model) const {
+  if (!options_.device.is_cpu()) model->to(options_.device);
+  if (options_.compute_dtype != at::kFloat) model->to(options_.compute_dtype);
+}
+
+void Learner::MakeOptimizer() {
+  std::vector<NamedParameter> parameters;
+  for (const auto& parameter : policy_->named_parameters()) {
+    if (!parameter.value().requires_grad()) continue;
+    parameters.push_back({parameter.key(), parameter.value()});
+    if (options_.compute_dtype != at::kFloat) {  // kept before PlaceOnDevice rounds the parameter
+      parameters.back().master = parameter.value().detach().to(options_.device);
+    }
+  }
+  PlaceOnDevice(policy_);
+  optimizer_ = std::make_unique<AdamW>(std::move(parameters), options_.optimizer);
+}
+
+void Learner::ResetOptimizer() { optimizer_->Reset(); }
+
+void Learner::ResetReference() { SetReference(Weights()); }
+
+void Learner::SetReference(const policy::WeightMap& weights) {
+  reference_ = policy::Transformer(policy_->config());
+  PlaceOnDevice(reference_);
+  reference_->LoadWeights(weights);
+  reference_->eval();
+}
+
+void Learner::DropReference() { reference_ = policy::Transformer(nullptr); }
+
+std::optional<policy::LoraAdapter> Learner::Adapter() const {
+  if (!lora_.has_value()) return std::nullopt;
+  return policy::LoraAdapter{*lora_, policy::LoraWeights(policy_)};
+}
+
+std::map<std::string, at::Tensor> Learner::SaveState() const {
+  std::map<std::string, at::Tensor> state;
+  for (const auto& [name, tensor] :
+       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
+    state["policy/" + name] = tensor;
+  }
+  if (!reference_.is_empty()) {
+    for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
+  }
+  for (const auto& [name, tensor] : optimizer_->State()) state["adamw/" + name] = tensor;
+  return state;
+}
+
+void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
+  const policy::WeightMap own = WithPrefix(state, "policy/");
+  lora_.has_value() ? policy::LoadLoraWeights(policy_, own) : policy_->LoadWeights(own);
+  const policy::WeightMap reference = WithPrefix(state, "reference/");
+  if (!reference.empty()) SetReference(reference);
+  optimizer_->LoadState(WithPrefix(state, "adamw/"));
+}
+
+}  // namespace cohort::rl

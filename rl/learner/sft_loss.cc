@@ -1,0 +1,13 @@
+#include "rl/learner/sft_loss.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+
+namespace cohort::rl {
+
+at::Tensor SftLoss(const at::Tensor& policy_logprobs_N, const StepTotals& totals) {
+  return -policy_logprobs_N.sum() / static_cast<double>(std::max<int64_t>(totals.num_tokens, 1));
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,65 @@
+#pragma once
+
+// What training a model of some shape takes: memory of each rank, operations, device hours.
+
+#include <cstdint>
+
+#include "policy/config/config.h"
+#include "rl/plan/machine.h"
+
+namespace cohort::rl {
+
+// Bytes of a parameter under `cohort train` on one machine, in fp32: weights, gradients, two
+// moments, two published images, a local worker's copy.
+constexpr int kTrainingBytesPerParameter = 7 * 4;
+
+// Bytes of a parameter in fp32 where adapters are trained: frozen weights, the copy with adapters
+// added, two published images, a local worker's copy.
+constexpr int kAdapterTrainingBytesPerParameter = 5 * 4;
+
+// data * tensor ranks. Each holds 1 / tensor of every matrix; the routed experts are spread over
+// `expert` of the data ranks besides. AdamW's state and the master weights are spread over the data
+// ranks that hold the same parameters (ZeRO stage 1, arXiv 1910.02054).
+struct TrainingLayout {
+  int64_t data = 1;
+  int64_t expert = 1;
+  int64_t tensor = 1;
+  int64_t microbatch_tokens = 4096;
+};
+
+// kUsage unless `expert` divides the data ranks and the experts, `tensor` the attention heads.
+void CheckLayout(const policy::ModelConfig& config, const TrainingLayout& layout);
+
+// Bytes of one rank.
+struct RankMemory {
+  double weights = 0;      // bfloat16, 2 a parameter
+  double gradients = 0;    // fp32, 4
+  double optimizer = 0;    // fp32 master weights and two moments, 12, spread over replicas
+  double activations = 0;  // bfloat16 inputs of every layer; the rest is computed again
+  double total() const { return weights + gradients + optimizer + activations; }
+};
+RankMemory MemoryPerRank(const policy::ModelConfig& config, const TrainingLayout& layout);
+
+// Forward and backward: 6 operations a multiplied parameter, and 3 times the forward's causal
+// attention, whose mean query sees half of `context`: 2 H (query + value width) a layer and pair.
+double TrainingFlopsPerToken(const policy::ModelConfig& config, int64_t context);
+
+struct TrainingCost {
+  double device_hours = 0;
+  double dollars = 0;
+};
+// `utilization`: the share of the machine's bf16 rate that useful operations reach.
+TrainingCost CostOfTraining(double flops_per_token, double tokens, const Machine& machine,
+                            double utilization);
+
+// DeepSeek-V3's own account. arXiv 2412.19437 table 1: H800 hours of all stages and of
+// pre-training, tokens of pre-training; arXiv 2505.09343 table 4: utilization of bf16, causal
+// attention counted.
+struct PublishedRun {
+  double device_hours = 2.788e6;
+  double pretraining_hours = 2.664e6;
+  double tokens = 14.8e12;
+  double utilization = 0.3894;
+};
+
+}  // namespace cohort::rl

@@ -1,0 +1,89 @@
+#include "rl/records/diagnostics.h"
+
+#include <cstdio>
+
+namespace cohort::rl {
+namespace {
+
+constexpr double kManyTruncated = 0.30;
+constexpr double kManyFailed = 0.01;
+constexpr double kWideGap = 0.02;  // nats; bf16 weights stay below, stale weights do not
+
+std::string Percent(int64_t part, int64_t whole) {
+  char buffer[32];
+  const double percent = 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  std::snprintf(buffer, sizeof(buffer), percent < 10 ? "%.1f %%" : "%.0f %%", percent);
+  return buffer;
+}
+
+bool Exceeds(int64_t part, int64_t whole, double share) {
+  return whole > 0 && static_cast<double>(part) > share * static_cast<double>(whole);
+}
+
+std::string AllGroupsFlat(const StepMetrics& m, const DiagnosticSettings& settings) {
+  const int64_t all_wrong = m.all_wrong_groups.value_or(0),
+                all_right = m.all_right_groups.value_or(0);
+  std::string text = std::to_string(*m.zero_variance_groups) + "/" + std::to_string(*m.groups) +
+                     " groups had equal rewards (" + std::to_string(all_wrong) + " all wrong, " +
+                     std::to_string(all_right) +
+                     " all right): advantages are 0, so this step gives no gradient. ";
+  if (all_wrong >= all_right) {
+    text += "Try easier prompts, an sft round before, a larger rounds[].group_size (now " +
+            std::to_string(settings.group_size) + ")";
+  } else {
+    text += "Try harder prompts";
+  }
+  char temperature[32];
+  std::snprintf(temperature, sizeof(temperature), "%g", settings.temperature);
+  return text + " or a higher rollout.temperature (now " + temperature +
+         "); `cohort grade` shows whether the reward sees right answers as right";
+}
+
+std::string Truncated(int64_t truncated, int64_t samples, const DiagnosticSettings& settings) {
+  return Percent(truncated, samples) + " of the completions were cut at rollout.max_new_tokens (" +
+         std::to_string(settings.max_new_tokens) +
+         "): their answers may never be reached. Raise it, or teach shorter answers with an sft "
+         "round or a length reward";
+}
+
+std::string RewardsFailed(int64_t failed, int64_t samples) {
+  return "the reward failed on " + std::to_string(failed) + " of " + std::to_string(samples) +
+         " samples (" + Percent(failed, samples) +
+         "); they are left out, not counted as wrong. samples.jsonl holds each reason; a timeout "
+         "can be raised with rollout.reward_deadline_s";
+}
+
+std::string EnginesDisagree(double logprob_gap_mean) {
+  char gap[32];
+  std::snprintf(gap, sizeof(gap), "%.3f", logprob_gap_mean);
+  return std::string("the learner's logprobs of the samples differ from the decoder's by ") + gap +
+         " nats a token: the update learns from a policy that is not the one that sampled. Use "
+         "rollout.dtype=float32, or objective.is_correction=token";
+}
+
+}  // namespace
+
+std::vector<std::string> Diagnose(const StepMetrics& m, const DiagnosticSettings& settings) {
+  const int64_t groups = m.groups.value_or(0), samples = m.samples.value_or(0),
+                truncated = m.truncated_samples.value_or(0), failed = m.failed_rewards.value_or(0);
+  const double gap = m.logprob_gap_mean.value_or(0);
+  std::vector<std::string> found;
+  const std::string step = "step " + std::to_string(m.step) + ": ";
+  if (groups > 0 && m.zero_variance_groups == groups) {
+    found.push_back(step + AllGroupsFlat(m, settings));
+  }
+  if (Exceeds(truncated, samples, kManyTruncated)) {
+    found.push_back(step + Truncated(truncated, samples, settings));
+  }
+  if (Exceeds(failed, samples, kManyFailed)) found.push_back(step + RewardsFailed(failed, samples));
+  if (gap > kWideGap) found.push_back(step + EnginesDisagree(gap));
+  return found;
+}
+
+DivergenceAlarm::State DivergenceAlarm::Observe(const StepMetrics& metrics) {
+  skipped_in_a_row_ = metrics.skipped_updates.value_or(0) == 0 ? 0 : skipped_in_a_row_ + 1;
+  if (skipped_in_a_row_ >= kLimit) return State::kDiverged;
+  return skipped_in_a_row_ > 0 ? State::kSkipped : State::kQuiet;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,103 @@
+#include "rl/rollouts/fleet_rollouts.h"
+
+#include <utility>
+
+#include "base/durable_file.h"
+#include "policy/prompt_encoding.h"
+
+namespace cohort::rl {
+namespace {
+
+rollout::Sampling TrainingSampling(const proto::Recipe& recipe, const policy::Model& model) {
+  rollout::Sampling sampling;
+  sampling.temperature = recipe.rollout().temperature();
+  sampling.top_k = recipe.rollout().top_k();
+  sampling.top_p = recipe.rollout().top_p();
+  sampling.max_new_tokens = recipe.rollout().max_new_tokens();
+  sampling.stop_ids = StopIds(model);
+  sampling.seed = recipe.seed();
+  return sampling;
+}
+
+RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::Model& model,
+                                     const std::filesystem::path& folder,
+                                     const Programs& programs) {
+  const std::filesystem::path config = folder / "worker_config.json";
+  base::WriteFileDurably(config,
+                         policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
+  const proto::Rollout& rollout = recipe.rollout();
+  RolloutWorkersOptions options;
+  options.program = programs.rollout;
+  options.config = config;
+  options.num_local = rollout.workers();
+  options.threads = recipe.threads();
+  options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
+                                                                    : policy::Dtype::kFloat32;
+  options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
+  options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
+  options.log_folder = folder / "logs";
+  std::filesystem::create_directories(options.log_folder);
+  return options;
+}
+
+RewardServicesOptions RewardOptions(const proto::Recipe& recipe,
+                                    const std::filesystem::path& folder, const Programs& programs) {
+  const proto::Rollout& rollout = recipe.rollout();
+  RewardServicesOptions options;
+  options.program = programs.reward;
+  options.num_local = rollout.reward_services();
+  options.allow_weak_sandbox = rollout.allow_weak_sandbox();
+  options.addresses = {rollout.reward_addresses().begin(), rollout.reward_addresses().end()};
+  options.log_folder = folder / "logs";
+  return options;
+}
+
+CollectorOptions CollectOptions(const proto::Recipe& recipe) {
+  const auto milliseconds = [](double seconds) { return static_cast<int64_t>(seconds * 1000); };
+  CollectorOptions options;
+  options.scoring.sample_deadline_ms =
+      static_cast<uint32_t>(milliseconds(recipe.rollout().reward_deadline_s()));
+  options.sampling.deadline =
+      std::chrono::milliseconds(milliseconds(recipe.rollout().step_deadline_s()));
+  return options;
+}
+
+}  // namespace
+
+Programs FindPrograms() {
+  const std::filesystem::path folder =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  return {folder / "cohort-rollout", folder / "cohort-reward"};
+}
+
+FleetRollouts::FleetRollouts(const proto::Recipe& recipe, const policy::Model& model,
+                             const std::filesystem::path& folder, const Programs& programs)
+    : sampling_(TrainingSampling(recipe, model)),
+      workers_(WorkersOptions(recipe, model, folder, programs)),
+      rewards_(RewardOptions(recipe, folder, programs)),
+      collector_(
+          workers_.pool(), rewards_.pool(), environment_,
+          {recipe.rewards().begin(), recipe.rewards().end()},
+          [&model](std::span<const int32_t> ids) {
+            return DecodeCompletion(model, std::vector<int32_t>(ids.begin(), ids.end()));
+          },
+          CollectOptions(recipe)) {
+  workers_.pool().AwaitLocal();
+  rewards_.pool().AwaitLocal();
+}
+
+FleetRollouts::~FleetRollouts() {
+  workers_.pool().RequestStop();
+  rewards_.pool().RequestStop();
+}
+
+CollectedGroups FleetRollouts::Collect(std::vector<EpisodeGroup> groups,
+                                       const rollout::Sampling& sampling) {
+  CollectedGroups collected =
+      collector_.Collect(std::move(groups), sampling, workers_.published_version());
+  const uint32_t restarts = workers_.pool().restarts() + rewards_.pool().restarts();
+  collected.stats.restarts = restarts - std::exchange(counted_restarts_, restarts);
+  return collected;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "policy/model.h"
+#include "rl/fleet/reward_services.h"
+#include "rl/fleet/rollout_workers.h"
+#include "rl/recipe/recipe.pb.h"
+#include "rl/rollouts/collector.h"
+#include "rl/rollouts/rollouts.h"
+
+namespace cohort::rl {
+
+// Where the programs lie that a run starts: beside this one.
+struct Programs {
+  std::filesystem::path rollout;
+  std::filesystem::path reward;
+};
+Programs FindPrograms();
+
+// Rollouts by the processes that a recipe asks for: local ones, which it starts, and remote ones.
+class FleetRollouts final : public Rollouts {
+ public:
+  // The workers get their weights with the first Publish. `folder` takes the processes' logs and
+  // the config.json that they read. `model` outlives it.
+  FleetRollouts(const proto::Recipe& recipe, const policy::Model& model,
+                const std::filesystem::path& folder, const Programs& programs);
+  ~FleetRollouts() override;
+
+  Publisher& publisher() override { return workers_; }
+  CollectedGroups Collect(std::vector<EpisodeGroup> groups,
+                          const rollout::Sampling& sampling) override;
+  const rollout::Sampling& sampling() const override { return sampling_; }
+
+ private:
+  const rollout::Sampling sampling_;
+  RolloutWorkers workers_;
+  RewardServices rewards_;
+  SingleTurn environment_;
+  Collector collector_;
+  uint32_t counted_restarts_ = 0;
+};
+
+}  // namespace cohort::rl

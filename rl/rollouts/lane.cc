@@ -1,0 +1,40 @@
+#include "rl/rollouts/lane.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace cohort::rl {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kPoll{10};
+constexpr milliseconds kFirstBackoff{100};
+constexpr milliseconds kLongestBackoff{1'000};
+
+}  // namespace
+
+Awaitable<void> Drive(CollectState& state, Lane& lane, ServicePool& pool, int index) {
+  milliseconds backoff = kFirstBackoff;
+  while (!state.Finished()) {
+    if (!lane.HasWork()) {
+      co_await state.changed().Wait(kLongestBackoff);
+      continue;
+    }
+    const Endpoint endpoint = pool.endpoint(index);
+    if (!endpoint.ready) {
+      co_await state.changed().Wait(kPoll);
+      continue;
+    }
+    const Lane::Served served = co_await lane.Serve(endpoint, index);
+    if (served.status.ok() || served.progressed) backoff = kFirstBackoff;
+    if (served.status.ok() || state.Finished()) continue;
+    spdlog::warn("{} {}: {}", lane.service_name(), index, served.status.error_message());
+    pool.ReportBroken(index);
+    co_await state.changed().Wait(backoff);
+    backoff = std::min(2 * backoff, kLongestBackoff);
+  }
+}
+
+}  // namespace cohort::rl

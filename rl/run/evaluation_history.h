@@ -1,0 +1,35 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "rl/evaluation/evaluation.h"
+#include "rl/records/sample_table.h"
+
+namespace cohort::rl {
+
+// The held-out accuracies of a run so far, and what the policy answered first and last. Part of the
+// checkpoint, so that a resumed run ends with the same summary.
+class EvaluationHistory {
+ public:
+  // `after`: "start", "round 1 (sft)", ...
+  void Add(const std::string& after, const Evaluation& evaluation);
+
+  // "evaluations", "first_examples" and "last_examples" of a checkpoint's scalars.
+  void AddTo(nlohmann::json* scalars) const;
+  void LoadFrom(const nlohmann::json& scalars);
+
+  // One line an evaluation: "  start                     12.5%".
+  std::vector<std::string> AccuracyLines() const;
+  std::vector<BeforeAfterRow> BeforeAfterRows() const;
+  // A held-out question; "" when there is none.
+  std::string ExamplePrompt() const;
+
+ private:
+  nlohmann::json evaluations_ = nlohmann::json::array();  // {"after", "accuracy"}
+  nlohmann::json first_examples_ = nlohmann::json::array();
+  nlohmann::json last_examples_ = nlohmann::json::array();
+};
+
+}  // namespace cohort::rl

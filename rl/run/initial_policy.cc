@@ -1,0 +1,132 @@
+#include "rl/run/initial_policy.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "base/available_memory.h"
+#include "base/error.h"
+#include "policy/upcycle.h"
+
+namespace cohort::rl {
+namespace {
+
+constexpr char kEndOfText[] = "<|end|>";
+
+policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
+  policy::ModelConfig config;
+  const bool latent = scratch.kv_lora_rank() > 0;
+  config.family = latent ? "deepseek_v3" : scratch.experts() > 0 ? "glm4_moe" : "llama";
+  config.width = scratch.width();
+  config.num_layers = scratch.layers();
+  config.attention.num_heads = scratch.heads();
+  if (latent) {
+    config.attention.kind = policy::AttentionKind::kLatent;
+    config.attention.kv_lora_rank = scratch.kv_lora_rank();
+    config.attention.q_lora_rank = scratch.q_lora_rank();
+    config.attention.qk_nope_head_dim = scratch.qk_nope_head_dim();
+    config.attention.qk_rope_head_dim = scratch.qk_rope_head_dim();
+    config.attention.v_head_dim = scratch.v_head_dim();
+    config.rope.interleaved = true;
+  } else {
+    config.attention.num_kv_heads = scratch.kv_heads();
+    config.attention.head_dim = scratch.width() / scratch.heads();
+  }
+  config.ffn_width = scratch.ffn_width();
+  config.max_positions = scratch.context();
+  config.tie_embeddings = false;
+  if (scratch.experts() > 0) {
+    config.moe.num_experts = scratch.experts();
+    config.moe.experts_per_token = scratch.experts_per_token();
+    config.moe.num_shared_experts = scratch.shared_experts();
+    config.moe.expert_width = scratch.expert_width();
+    config.moe.first_dense_layers = scratch.first_dense_layers();
+    config.moe.num_groups = scratch.groups();
+    config.moe.groups_per_token = scratch.groups_per_token();
+    config.moe.routed_scaling = scratch.routed_scaling();
+    config.num_mtp_layers = scratch.mtp_layers();
+  }
+  return config;
+}
+
+policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
+  return {.experts = upcycle.experts(),
+          .top_k = upcycle.top_k(),
+          .shared = upcycle.shared(),
+          .noise = upcycle.noise(),
+          .seed = seed};
+}
+
+// Refuses what would end in the kernel's killing some process half an hour later.
+void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
+  const auto parameters = static_cast<double>(policy::CountParameters(config));
+  const double needed = parameters * bytes_per_parameter;
+  const int64_t available = base::AvailableMemory();
+  if (available < 0 || needed <= static_cast<double>(available)) return;
+  const auto gib = [](double bytes) {
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
+    return std::string(text);
+  };
+  throw Error(
+      ErrorCode::kEnvironment,
+      "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
+          " million parameters needs " + gib(needed) + " before the first activation (weights" +
+          (bytes_per_parameter < kTrainingBytesPerParameter ? ", the copy with adapters added"
+                                                            : ", gradients, two moments") +
+          ", two published images and a worker's copy in fp32); " +
+          gib(static_cast<double>(available)) + " are available",
+      "use a smaller model or a larger machine");
+}
+
+policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
+  const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
+  policy::Model model =
+      policy::LoadModel(path, policy::Dtype::kFloat32,
+                        wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
+  if (!wanted || model.config.num_mtp_layers > 0) return model;
+  throw Error(ErrorCode::kUsage,
+              "mtp.layers is load, but " + path + " has no multi-token-prediction layers",
+              "leave mtp.layers out");
+}
+
+}  // namespace
+
+policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+  const proto::Model& model = recipe.model();
+  const uint64_t seed = recipe.seed();
+  if (!model.has_scratch()) {
+    const policy::ModelConfig config = policy::LoadModelWithoutWeights(model.path()).config;
+    if (!model.has_upcycle()) {
+      CheckFits(config, bytes_per_parameter);
+      return LoadWithMtp(model.path(), recipe.mtp());
+    }
+    const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
+    CheckFits(policy::UpcycledConfig(config, options), bytes_per_parameter);
+    policy::Model experts = policy::Upcycle(policy::LoadModel(model.path()), options);
+    for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
+    return experts;
+  }
+  policy::Model fresh;
+  fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
+  fresh.config = ScratchConfig(model.scratch());
+  fresh.config.vocab_size = fresh.tokenizer->vocab_size();
+  fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
+  CheckFits(fresh.config, bytes_per_parameter);
+  fresh.weights = policy::InitialWeights(fresh.config, seed);
+  fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
+  return fresh;
+}
+
+LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
+  const proto::Optimizer& optimizer = recipe.optimizer();
+  LearnerOptions options;
+  options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
+                       optimizer.weight_decay(), optimizer.max_grad_norm()};
+  options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
+  options.selection_bias_rate = optimizer.selection_bias_rate();
+  options.sampling_temperature = recipe.rollout().temperature();
+  options.mtp_loss_weight = recipe.mtp().loss_weight();
+  return options;
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,24 @@
+#pragma once
+
+// What a recipe starts its learner with.
+
+#include <cstdint>
+
+#include "policy/model.h"
+#include "rl/learner/learner_options.h"
+#include "rl/plan/training.h"
+#include "rl/recipe/recipe.pb.h"
+
+namespace cohort::rl {
+
+// The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
+// experts. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that
+// the model does not come with; kEnvironment for one that this machine has no memory to train with
+// `bytes_per_parameter`.
+policy::Model InitialPolicy(const proto::Recipe& recipe,
+                            int bytes_per_parameter = kTrainingBytesPerParameter);
+
+// On the CPU in fp32, the rest as the recipe says.
+LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe);
+
+}  // namespace cohort::rl

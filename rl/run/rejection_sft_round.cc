@@ -1,0 +1,99 @@
+#include "rl/run/rejection_sft_round.h"
+
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/json_lines.h"
+#include "rl/data/epoch_order.h"
+#include "rl/run/sft_update.h"
+
+namespace cohort::rl {
+namespace {
+
+struct RejectionSamples {
+  std::vector<Demonstration> kept;
+  int64_t sampled = 0;
+};
+
+RejectionSamples SampleAndReject(RunContext& context, const proto::Round& spec) {
+  PublishPolicy(context);
+  const CollectedGroups collected =
+      context.rollouts.Collect(NextEpisodeGroups(context, spec), context.rollouts.sampling());
+  RejectionSamples samples;
+  for (const EpisodeGroup& group : collected.groups) {
+    std::set<std::vector<int32_t>> seen;
+    for (const Episode& episode : group.episodes) {
+      ++samples.sampled;
+      const bool good =
+          episode.graded() && *episode.reward() >= spec.min_reward() && !episode.truncated();
+      if (good && seen.insert(episode.completion_ids).second) {
+        samples.kept.push_back({group.problem->prompt_ids, episode.completion_ids});
+      }
+    }
+  }
+  return samples;
+}
+
+void WriteDemonstrations(const std::filesystem::path& path,
+                         const std::vector<Demonstration>& demonstrations) {
+  base::DurableFile file(path);
+  for (const Demonstration& demonstration : demonstrations) {
+    file.Write(base::Json{{"prompt_ids", demonstration.prompt_ids},
+                          {"completion_ids", demonstration.completion_ids}}
+                   .dump() +
+               "\n");
+  }
+  file.Commit();
+}
+
+std::vector<Demonstration> ReadDemonstrations(const std::filesystem::path& path) {
+  std::vector<Demonstration> demonstrations;
+  base::ForEachJsonLine(path, [&](const base::Json& row, int) {
+    demonstrations.push_back({row.at("prompt_ids").get<std::vector<int32_t>>(),
+                              row.at("completion_ids").get<std::vector<int32_t>>()});
+  });
+  return demonstrations;
+}
+
+}  // namespace
+
+RejectionSftRound::RejectionSftRound(RunContext& context, const proto::Round& spec, int round)
+    : context_(context), spec_(spec), round_(round) {}
+
+std::filesystem::path RejectionSftRound::StoragePath() const {
+  return context_.folder.path() / ("verified-round-" + std::to_string(round_ + 1) + ".jsonl");
+}
+
+void RejectionSftRound::Begin() {
+  RejectionSamples samples = SampleAndReject(context_, spec_);
+  WriteDemonstrations(StoragePath(), samples.kept);
+  context_.console.Note(std::to_string(samples.kept.size()) + " of " +
+                        std::to_string(samples.sampled) +
+                        " sampled answers are verified and become demonstrations");
+  if (samples.kept.empty()) {
+    throw Error(ErrorCode::kUsage, "no sampled answer reached min_reward",
+                "lower rounds[" + std::to_string(round_) +
+                    "].min_reward or train longer before this round");
+  }
+  demonstrations_ = std::move(samples.kept);
+}
+
+void RejectionSftRound::Resume() { demonstrations_ = ReadDemonstrations(StoragePath()); }
+
+StepWork RejectionSftRound::Take() {
+  EpochOrder order(demonstrations_.size(), context_.recipe.seed() + static_cast<uint64_t>(round_));
+  const auto count = static_cast<uint64_t>(spec_.sequences_per_step());
+  const uint64_t first = static_cast<uint64_t>(context_.progress.step_in_round) * count;
+  std::vector<Demonstration> batch;
+  for (uint64_t i = 0; i < count; ++i) batch.push_back(demonstrations_[order.At(first + i)]);
+  return {DemonstrationSequences(batch), {}};
+}
+
+StepRecord RejectionSftRound::Update(StepWork work) {
+  return UpdateOnDemonstrations(context_, spec_, std::move(work));
+}
+
+}  // namespace cohort::rl

@@ -1,0 +1,54 @@
+#include "rl/run/run_context.h"
+
+#include <chrono>
+
+#include "rl/learner/learning_rate.h"
+
+namespace cohort::rl {
+namespace {
+
+LearningRateSchedule::Kind ScheduleKind(proto::Round::Schedule schedule) {
+  switch (schedule) {
+    case proto::Round::SCHEDULE_CONSTANT:
+      break;
+    case proto::Round::SCHEDULE_LINEAR:
+      return LearningRateSchedule::Kind::kLinear;
+    case proto::Round::SCHEDULE_COSINE:
+      return LearningRateSchedule::Kind::kCosine;
+  }
+  return LearningRateSchedule::Kind::kConstant;
+}
+
+}  // namespace
+
+std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec) {
+  std::vector<EpisodeGroup> groups;
+  RunProgress& progress = context.progress;
+  for (int i = 0; i < spec.prompts_per_step(); ++i) {
+    groups.push_back(NewEpisodeGroup(context.problems.Train(progress.data_cursor++),
+                                     progress.next_group_id++, progress.next_sample_id,
+                                     spec.group_size()));
+    progress.next_sample_id += static_cast<uint64_t>(spec.group_size());
+  }
+  return groups;
+}
+
+double PublishPolicy(RunContext& context) {
+  const auto start = std::chrono::steady_clock::now();
+  context.rollouts.publisher().Publish(context.progress.policy_version,
+                                       [&] { return context.learner.DecoderWeights(); });
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+double NextLearningRate(const RunContext& context, const proto::Round& spec,
+                        int64_t total_updates) {
+  LearningRateSchedule schedule;
+  schedule.kind = ScheduleKind(spec.schedule());
+  schedule.peak = spec.learning_rate();
+  schedule.floor = spec.final_learning_rate();
+  schedule.warmup_steps = spec.warmup_steps();
+  schedule.total_steps = total_updates;
+  return LearningRate(schedule, context.progress.updates_in_round);
+}
+
+}  // namespace cohort::rl

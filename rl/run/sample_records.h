@@ -1,0 +1,28 @@
+#pragma once
+
+// The samples of a step that are kept for people: some in the console's table, some in
+// samples.jsonl.
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "rl/records/sample_table.h"
+#include "rl/rollouts/episode.h"
+
+namespace cohort::rl {
+
+struct KeptSamples {
+  std::vector<SampleRow> table;
+  std::vector<nlohmann::json> records;  // rows of samples.jsonl, but for the step
+};
+
+// One a sample; nothing: its reward failed or does not apply, so that nothing is learnt from it.
+using GroupAdvantages = std::vector<std::optional<double>>;
+
+// The best and the worst sample of each of the first groups, and some whose reward failed.
+// `advantages`: one entry a group.
+KeptSamples KeepSamples(const std::vector<EpisodeGroup>& groups,
+                        const std::vector<GroupAdvantages>& advantages);
+
+}  // namespace cohort::rl

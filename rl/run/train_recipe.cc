@@ -1,0 +1,123 @@
+#include "rl/run/train_recipe.h"
+
+#include <ATen/Parallel.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "policy/lora/peft.h"
+#include "policy/tensor/tensor_memory.h"
+#include "rl/evaluation/evaluation.h"
+#include "rl/fleet/interrupt.h"
+#include "rl/objectives/objective.h"
+#include "rl/run/grpo_round.h"
+#include "rl/run/initial_policy.h"
+#include "rl/run/rejection_sft_round.h"
+#include "rl/run/sft_round.h"
+#include "rl/run/training_run.h"
+
+namespace cohort::rl {
+namespace {
+
+void PrepareLibTorch(const proto::Recipe& recipe) {
+  // A quarter of the machine's memory: about what the activations of one micro-batch take.
+  const auto pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
+  policy::KeepTensorMemory(pages / 4 * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+  if (recipe.threads() > 0) at::set_num_threads(recipe.threads());
+}
+
+int BytesPerParameter(const proto::Recipe& recipe) {
+  return recipe.lora().rank() > 0 ? kAdapterTrainingBytesPerParameter : kTrainingBytesPerParameter;
+}
+
+// Rows without a demonstration are refused before training starts, not when an sft round meets one.
+RowKind TrainingRows(const proto::Recipe& recipe) {
+  const bool sft =
+      std::any_of(recipe.rounds().begin(), recipe.rounds().end(),
+                  [](const auto& spec) { return spec.kind() == proto::ROUND_KIND_SFT; });
+  return sft ? RowKind::kDemonstration : RowKind::kTraining;
+}
+
+ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy::Model& model) {
+  const int64_t room = std::max<int64_t>(1, model.config.max_positions - 1);
+  const int64_t limit = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
+  ProblemSource::Options options;
+  options.seed = recipe.seed();
+  options.test_problems = recipe.eval().problems();
+  options.training_rows = TrainingRows(recipe);
+  options.encode = [&model](Problem problem) { return EncodeProblem(model, std::move(problem)); };
+  options.keep = [limit](const EncodedProblem& problem) {
+    return !problem.prompt_ids.empty() && static_cast<int64_t>(problem.prompt_ids.size()) <= limit;
+  };
+  return options;
+}
+
+std::unique_ptr<Round> MakeRound(RunContext& context, const proto::Objective& objective,
+                                 int index) {
+  const proto::Round& spec = context.recipe.rounds(index);
+  switch (spec.kind()) {
+    case proto::ROUND_KIND_SFT:
+      return std::make_unique<SftRound>(context, spec);
+    case proto::ROUND_KIND_GRPO:
+      return std::make_unique<GrpoRound>(context, spec, objective);
+    case proto::ROUND_KIND_REJECTION_SFT:
+      return std::make_unique<RejectionSftRound>(context, spec, index);
+  }
+  return nullptr;
+}
+
+Evaluation EvaluateHeldOut(RunContext& context) {
+  rollout::Sampling greedy = context.rollouts.sampling();
+  greedy.temperature = 0;
+  const proto::Eval& eval = context.recipe.eval();
+  if (eval.max_new_tokens() > 0) greedy.max_new_tokens = eval.max_new_tokens();
+  return Evaluate(context.rollouts, {context.problems.test(), greedy, eval.examples()});
+}
+
+// The Hugging Face folder of a checkpoint, with PEFT's adapter in it where adapters are trained.
+void ExportPolicy(const RunContext& context, const std::filesystem::path& folder) {
+  policy::Model exported = context.model;
+  const bool keep_mtp = context.recipe.mtp().export_() == proto::Mtp::EXPORT_KEEP;
+  exported.weights = keep_mtp ? context.learner.Weights() : context.learner.DecoderWeights();
+  if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
+  policy::SaveModel(exported, folder);
+  if (const auto adapter = context.learner.Adapter()) {
+    policy::WriteLoraAdapter(*adapter, exported.config, context.recipe.model().path(),
+                             folder / "adapter");
+  }
+}
+
+}  // namespace
+
+void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
+  Console console;
+  PrepareLibTorch(recipe);
+  policy::Model model = InitialPolicy(recipe, BytesPerParameter(recipe));
+  const proto::Objective objective = ResolveObjective(recipe);
+  Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
+  ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  FleetRollouts rollouts(recipe, model, folder.path(), programs);
+  if (recipe.lora().rank() > 0) {
+    const proto::Lora& lora = recipe.lora();
+    learner.TrainAdapters(
+        {lora.rank(), lora.alpha(), {lora.targets().begin(), lora.targets().end()}}, recipe.seed());
+  }
+  if (problems.left_out() > 0) {
+    console.Note(std::to_string(problems.left_out()) +
+                 " problems left out: their prompts are longer than data.max_prompt_tokens");
+  }
+
+  RunProgress progress;
+  RunContext context{recipe, folder, model, problems, rollouts, learner, console, progress};
+  RunParts parts;
+  parts.make_round = [&](int index) { return MakeRound(context, objective, index); };
+  if (!problems.test().empty()) parts.evaluate = [&] { return EvaluateHeldOut(context); };
+  parts.export_model = [&](const std::filesystem::path& to) { ExportPolicy(context, to); };
+  parts.interrupted = InterruptRequested;
+  TrainingRun(context, std::move(parts)).Run();
+}
+
+}  // namespace cohort::rl

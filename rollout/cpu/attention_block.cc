@@ -1,0 +1,173 @@
+#include "rollout/cpu/attention_block.h"
+
+#include <algorithm>
+
+namespace cohort::rollout {
+
+using kernels::kBlockTokens;
+using kernels::PadToPanel;
+
+AttentionBlock::AttentionBlock(const ForwardContext& context, kernels::ThreadPool& pool)
+    : context_(context),
+      shape_(context.config.attention),
+      pool_(pool),
+      columns_(shape_),
+      ld_(PadToPanel(context.config.width)),
+      ld_attended_(shape_.num_heads * ValueStride(shape_)),
+      scale_(static_cast<float>(policy::AttentionScale(shape_, context.config.rope))) {}
+
+void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const AttentionRows& rows,
+                         const float* normed, float* hidden) {
+  const int64_t count = rows.count();
+  Grow(input_, count * columns_.total());
+  Grow(attended_, count * ld_attended_);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &weights.input,
+                     .a = normed,
+                     .lda = ld_,
+                     .rows = count,
+                     .c = input_.data(),
+                     .ldc = columns_.total()});
+  const bool latent = shape_.latent();
+  const Queries queries =
+      latent ? LatentQueries(weights, index, rows) : GroupedQueries(weights, index, rows);
+  const int64_t ld_out = shape_.num_heads * context_.cache.layout().value_dim;
+  if (latent) Grow(gathered_, count * ld_out);
+  kernels::Attention(pool_, context_.ops,
+                     {.layout = context_.cache.layout(),
+                      .cache = context_.cache.Block(index, 0),
+                      .block_stride = context_.cache.block_stride(),
+                      .num_heads = shape_.num_heads,
+                      .scale = scale_,
+                      .q = queries.data,
+                      .ldq = queries.ld,
+                      .q_stride = queries.stride,
+                      .out = latent ? gathered_.data() : attended_.data(),
+                      .ldo = ld_out,
+                      .rows = &rows.at,
+                      .bundles = &rows.bundles},
+                     scratch_);
+  if (latent) ExpandValues(weights, count);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &weights.output,
+                     .a = attended_.data(),
+                     .lda = ld_attended_,
+                     .rows = count,
+                     .c = hidden,
+                     .ldc = ld_,
+                     .mode = kernels::TileMode::kAdd});
+}
+
+void AttentionBlock::Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k,
+                           const float* v) {
+  const auto at = static_cast<size_t>(row);
+  const int64_t position = rows.positions[at];
+  const int32_t block = rows.at[at].blocks[position / kBlockTokens];
+  kernels::WriteKv(context_.cache.layout(), context_.cache.Block(index, block),
+                   position % kBlockTokens, k, v);
+}
+
+AttentionBlock::Queries AttentionBlock::GroupedQueries(const AttentionWeights& weights,
+                                                       int64_t index, const AttentionRows& rows) {
+  ForRows(pool_, rows.count(), [&](int64_t row) {
+    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    float* input = input_.data() + row * columns_.total();
+    float* keys = input + columns_.key_offset();
+    if (!weights.input_bias.empty()) {
+      context_.ops.add(weights.input_bias.data(), columns_.total(), input);
+    }
+    PrepareHeads(input, columns_.query_width, weights.query_norm, position);
+    PrepareHeads(keys, columns_.key_width, weights.key_norm, position);
+    Store(index, rows, row, keys, input + columns_.value_offset());
+  });
+  return {input_.data(), columns_.total(), shape_.head_dim};
+}
+
+void AttentionBlock::PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm,
+                                  int64_t position) {
+  const int64_t head_dim = shape_.head_dim;
+  const RotaryPositions& rope = context_.rope;
+  for (float* head = heads; head < heads + width; head += head_dim) {
+    if (!norm.empty()) {
+      context_.ops.rms_norm(head, norm.data(), static_cast<float>(context_.config.norm_eps),
+                            head_dim, head);
+    }
+    context_.ops.rope(head, rope.cos(position), rope.sin(position), rope.half());
+  }
+}
+
+AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& weights,
+                                                      int64_t index, const AttentionRows& rows) {
+  const int64_t heads = shape_.num_heads, rank = shape_.kv_lora_rank;
+  const int64_t rotated = shape_.qk_rope_head_dim;
+  const int64_t stride = PadToPanel(rank) + rotated, ld_absorbed = heads * stride;
+  CompressRows(weights, index, rows);
+  const ExpandedQueries expanded = ExpandQueries(weights, rows.count());
+  Grow(absorbed_, rows.count() * ld_absorbed);
+  kernels::MultiplyCopies(pool_, context_.ops,
+                          {.weights = &weights.key_part,
+                           .a = expanded.data,
+                           .lda = expanded.ld,
+                           .rows = rows.count(),
+                           .c = absorbed_.data(),
+                           .ldc = ld_absorbed},
+                          {.count = heads, .a_stride = shape_.query_dim(), .c_stride = stride});
+  const RotaryPositions& rope = context_.rope;
+  ForRows(pool_, rows.count(), [&](int64_t row) {
+    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    float* from = expanded.data + row * expanded.ld + shape_.qk_nope_head_dim;
+    float* to = absorbed_.data() + row * ld_absorbed + rank;
+    for (int64_t head = 0; head < heads; ++head, from += shape_.query_dim(), to += stride) {
+      context_.ops.rope(from, rope.cos(position), rope.sin(position), rope.half());
+      std::copy(from, from + rotated, to);
+    }
+  });
+  return {absorbed_.data(), ld_absorbed, stride};
+}
+
+void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index,
+                                  const AttentionRows& rows) {
+  const auto eps = static_cast<float>(policy::kLatentNormEps);
+  const RotaryPositions& rope = context_.rope;
+  ForRows(pool_, rows.count(), [&](int64_t row) {
+    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    float* query = input_.data() + row * columns_.total();
+    float* key = query + columns_.key_offset();
+    if (!weights.query_norm.empty()) {
+      context_.ops.rms_norm(query, weights.query_norm.data(), eps, columns_.query_width, query);
+    }
+    context_.ops.rms_norm(key, weights.key_norm.data(), eps, shape_.kv_lora_rank, key);
+    context_.ops.rope(key + shape_.kv_lora_rank, rope.cos(position), rope.sin(position),
+                      rope.half());
+    Store(index, rows, row, key, nullptr);
+  });
+}
+
+AttentionBlock::ExpandedQueries AttentionBlock::ExpandQueries(const AttentionWeights& weights,
+                                                              int64_t rows) {
+  if (shape_.q_lora_rank == 0) return {input_.data(), columns_.total()};
+  const int64_t ld = PadToPanel(shape_.num_heads * shape_.query_dim());
+  Grow(queries_, rows * ld);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &weights.query,
+                     .a = input_.data(),
+                     .lda = columns_.total(),
+                     .rows = rows,
+                     .c = queries_.data(),
+                     .ldc = ld});
+  return {queries_.data(), ld};
+}
+
+void AttentionBlock::ExpandValues(const AttentionWeights& weights, int64_t rows) {
+  const int64_t heads = shape_.num_heads, rank = shape_.kv_lora_rank;
+  kernels::MultiplyCopies(pool_, context_.ops,
+                          {.weights = &weights.value_part,
+                           .a = gathered_.data(),
+                           .lda = heads * rank,
+                           .rows = rows,
+                           .c = attended_.data(),
+                           .ldc = ld_attended_},
+                          {.count = heads, .a_stride = rank, .c_stride = ValueStride(shape_)});
+}
+
+}  // namespace cohort::rollout

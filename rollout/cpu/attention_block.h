@@ -1,0 +1,70 @@
+#pragma once
+
+// The attention of a layer over rows of tokens: projections, rotary positions, the KV cache.
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/thread_pool.h"
+#include "rollout/cpu/attention_weights.h"
+#include "rollout/cpu/forward_context.h"
+
+namespace cohort::rollout {
+
+// The places of a step's rows in their sequences. M rows.
+struct AttentionRows {
+  std::vector<int64_t> positions;         // [M]
+  std::vector<kernels::AttentionRow> at;  // [M], the row itself included
+  std::vector<kernels::AttentionBundle> bundles;
+
+  int64_t count() const { return static_cast<int64_t>(positions.size()); }
+};
+
+// Keeps its activations' memory between calls; shapes: M rows, D width, and those of
+// attention_weights.h.
+class AttentionBlock {
+ public:
+  AttentionBlock(const ForwardContext& context, kernels::ThreadPool& pool);
+
+  // hidden += o_proj(attention(normed)), both [M, ld]; the rows' keys and values go into the cache
+  // of layer `index`.
+  void Run(const AttentionWeights& weights, int64_t index, const AttentionRows& rows,
+           const float* normed, float* hidden);
+
+ private:
+  // Query heads as the kernel takes them: row i, head h at data + i * ld + h * stride.
+  struct Queries {
+    const float* data;
+    int64_t ld, stride;
+  };
+
+  Queries GroupedQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  void PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm, int64_t position);
+
+  Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  struct ExpandedQueries {
+    float* data;  // [M, ld], a row begins with [H, n + p]
+    int64_t ld;
+  };
+  // Applies q_b_proj, if there is one.
+  ExpandedQueries ExpandQueries(const AttentionWeights& weights, int64_t rows);
+  void ExpandValues(const AttentionWeights& weights, int64_t rows);
+
+  void Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k, const float* v);
+
+  ForwardContext context_;
+  const policy::AttentionConfig& shape_;
+  kernels::ThreadPool& pool_;
+  AttentionColumns columns_;
+  int64_t ld_;           // of rows of width D
+  int64_t ld_attended_;  // H * ValueStride
+  float scale_;
+
+  std::vector<float> input_, attended_;
+  std::vector<float> queries_, absorbed_, gathered_;  // latent
+  kernels::AttentionScratch scratch_;
+};
+
+}  // namespace cohort::rollout

@@ -1,0 +1,171 @@
+#include "rollout/cpu/attention_weights.h"
+
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
+
+#include <algorithm>
+
+#include "rollout/cpu/weight_packing.h"
+
+namespace cohort::rollout {
+
+namespace {
+
+using kernels::kPanelColumns;
+using kernels::PackedMatrix;
+using kernels::PadToPanel;
+
+struct Loader {
+  kernels::ThreadPool& pool;
+  AttentionWeights& attention;
+  const policy::ModelConfig& config;
+  policy::WeightSource& weights;
+  const std::string& prefix;
+  AttentionColumns columns;
+
+  const policy::AttentionConfig& shape() const { return config.attention; }
+
+  at::Tensor Matrix(const char* name, int64_t rows, int64_t depth) const {
+    return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
+  }
+
+  void LoadHeads(const char* name, int64_t width, int64_t offset) const {
+    PackTensor(pool, Matrix(name, width, config.width), {offset / kPanelColumns, 1},
+               &attention.input);
+    if (!shape().qkv_bias) return;
+    const std::vector<float> bias = TakeVector(weights, prefix + name + ".bias", width);
+    std::copy(bias.begin(), bias.end(), attention.input_bias.begin() + offset);
+  }
+
+  void LoadGroupedQuery() const {
+    LoadHeads("q_proj", columns.query_width, 0);
+    LoadHeads("k_proj", columns.key_width, columns.key_offset());
+    LoadHeads("v_proj", columns.value_width, columns.value_offset());
+    if (!shape().qk_norm) return;
+    attention.query_norm = TakeVector(weights, prefix + "q_norm.weight", shape().head_dim);
+    attention.key_norm = TakeVector(weights, prefix + "k_norm.weight", shape().head_dim);
+  }
+
+  // Where rotation takes neighbours, rows (2i, 2i + 1) of a head's last p go to (i, i + p / 2):
+  // then the rotation of halves turns them. Queries and keys alike, so that their products stay.
+  at::Tensor PairsApart(const at::Tensor& rows, int64_t heads) const {
+    if (!config.rope.interleaved) return rows;
+    const int64_t p = shape().qk_rope_head_dim, depth = rows.size(1);
+    const at::Tensor by_head = rows.view({heads, -1, depth});
+    const int64_t rest = by_head.size(1) - p;
+    const at::Tensor turned = by_head.narrow(1, rest, p)
+                                  .reshape({heads, p / 2, 2, depth})
+                                  .transpose(1, 2)
+                                  .reshape({heads, p, depth});
+    return at::cat({by_head.narrow(1, 0, rest), turned}, 1).view(rows.sizes());
+  }
+
+  void LoadQueries() const {
+    const int64_t heads = shape().num_heads, width = heads * shape().query_dim();
+    const int64_t rank = shape().q_lora_rank;
+    if (rank == 0) {
+      return PackTensor(pool, PairsApart(Matrix("q_proj", width, config.width), heads), {},
+                        &attention.input);
+    }
+    PackTensor(pool, Matrix("q_a_proj", rank, config.width), {}, &attention.input);
+    attention.query_norm = TakeVector(weights, prefix + "q_a_layernorm.weight", rank);
+    PackTensor(pool, PairsApart(Matrix("q_b_proj", width, rank), heads), {}, &attention.query);
+  }
+
+  // Rows of kv_b_proj: for each head n of the key, then v of the value.
+  void LoadParts() const {
+    const int64_t heads = shape().num_heads, n = shape().qk_nope_head_dim, v = shape().v_head_dim,
+                  rank = shape().kv_lora_rank;
+    const at::Tensor both = Matrix("kv_b_proj", heads * (n + v), rank).view({heads, n + v, rank});
+    const at::Tensor keys = both.narrow(1, 0, n).transpose(1, 2).contiguous();
+    const at::Tensor values = both.narrow(1, n, v).contiguous();
+    for (int64_t head = 0; head < heads; ++head) {
+      PackRows(pool, {keys.data_ptr<float>() + head * rank * n, rank, n},
+               {head * PadToPanel(rank) / kPanelColumns, 1}, &attention.key_part);
+      PackRows(pool, {values.data_ptr<float>() + head * v * rank, v, rank},
+               {head * PadToPanel(v) / kPanelColumns, 1}, &attention.value_part);
+    }
+  }
+
+  void LoadLatent() const {
+    LoadQueries();
+    PackTensor(pool, PairsApart(Matrix("kv_a_proj_with_mqa", columns.key_width, config.width), 1),
+               {columns.key_offset() / kPanelColumns, 1}, &attention.input);
+    attention.key_norm =
+        TakeVector(weights, prefix + "kv_a_layernorm.weight", shape().kv_lora_rank);
+    LoadParts();
+  }
+
+  void LoadOutput() const {
+    const int64_t heads = shape().num_heads, v = shape().value_dim();
+    const int64_t gap = ValueStride(shape()) - v;
+    at::Tensor output = Matrix("o_proj", config.width, heads * v);
+    if (gap > 0) {
+      output = at::constant_pad_nd(output.view({config.width, heads, v}), {0, gap}, 0)
+                   .view({config.width, -1});
+    }
+    PackTensor(pool, output, {}, &attention.output);
+  }
+};
+
+}  // namespace
+
+kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention) {
+  if (!attention.latent()) {
+    return {attention.num_kv_heads, attention.head_dim, attention.head_dim};
+  }
+  return {.kv_heads = 1,
+          .key_dim = attention.kv_lora_rank + attention.qk_rope_head_dim,
+          .value_dim = attention.kv_lora_rank,
+          .values_in_keys = true};
+}
+
+AttentionColumns::AttentionColumns(const policy::AttentionConfig& attention)
+    : query_width(attention.latent() && attention.q_lora_rank > 0
+                      ? attention.q_lora_rank
+                      : attention.num_heads * attention.query_dim()),
+      key_width(KvLayoutOf(attention).kv_heads * KvLayoutOf(attention).key_dim),
+      value_width(attention.latent() ? 0 : key_width) {}
+
+int64_t ValueStride(const policy::AttentionConfig& attention) {
+  return attention.latent() ? PadToPanel(attention.v_head_dim) : attention.head_dim;
+}
+
+AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage) {
+  const policy::AttentionConfig& shape = config.attention;
+  const int64_t heads = shape.num_heads, rank = shape.kv_lora_rank;
+  const AttentionColumns columns(shape);
+  AttentionWeights attention;
+  attention.input = PackedMatrix(columns.total(), config.width, storage);
+  attention.output = PackedMatrix(config.width, heads * ValueStride(shape), storage);
+  if (shape.qkv_bias) attention.input_bias.assign(static_cast<size_t>(columns.total()), 0.0f);
+  if (!shape.latent()) return attention;
+  if (shape.q_lora_rank > 0) {
+    attention.query = PackedMatrix(heads * shape.query_dim(), shape.q_lora_rank, storage);
+  }
+  attention.key_part = PackedMatrix(heads * PadToPanel(rank), shape.qk_nope_head_dim, storage);
+  attention.value_part = PackedMatrix(heads * ValueStride(shape), rank, storage);
+  return attention;
+}
+
+int64_t AttentionWeightCount(const policy::ModelConfig& config) {
+  const policy::AttentionConfig& shape = config.attention;
+  const int64_t heads = shape.num_heads, rank = shape.kv_lora_rank;
+  const int64_t values = heads * ValueStride(shape);
+  const int64_t count = (AttentionColumns(shape).total() + values) * config.width;
+  if (!shape.latent()) return count;
+  return count + PadToPanel(heads * shape.query_dim()) * shape.q_lora_rank +
+         heads * PadToPanel(rank) * shape.qk_nope_head_dim + values * rank;
+}
+
+void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,
+                   policy::WeightSource& weights, const std::string& prefix,
+                   AttentionWeights* attention) {
+  const Loader loader{pool,    *attention, config,
+                      weights, prefix,     AttentionColumns(config.attention)};
+  config.attention.latent() ? loader.LoadLatent() : loader.LoadGroupedQuery();
+  loader.LoadOutput();
+}
+
+}  // namespace cohort::rollout

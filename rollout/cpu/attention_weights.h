@@ -1,0 +1,63 @@
+#pragma once
+
+// The weights of one attention layer in the layout that the kernels read. Grouped-query attention
+// keeps its tensors as they are; latent attention takes its absorbed form (arXiv 2405.04434 section
+// 2.1): kv_b_proj is cut into a part that carries a head's query to the latent's space, and a part
+// that carries what the head gathered there to its value.
+//
+// H heads; n, p, v = qk_nope, qk_rope and v_head_dim; r = kv_lora_rank.
+
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/attention.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/thread_pool.h"
+#include "policy/config/config.h"
+#include "policy/weights/weight_source.h"
+
+namespace cohort::rollout {
+
+// The layout of a token of one layer in the KV cache. Latent attention keeps [r | p], once.
+kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention);
+
+// The columns of the layer's first product, each part padded to whole panels. Grouped-query:
+// queries, keys, values. Latent: queries [H, n + p], or their compression where there is a
+// q_lora_rank; then the token's [r | p] as key; no values.
+struct AttentionColumns {
+  explicit AttentionColumns(const policy::AttentionConfig& attention);
+
+  int64_t query_width, key_width, value_width;
+
+  int64_t key_offset() const { return kernels::PadToPanel(query_width); }
+  int64_t value_offset() const { return key_offset() + kernels::PadToPanel(key_width); }
+  int64_t total() const { return value_offset() + kernels::PadToPanel(value_width); }
+};
+
+// Floats from one head's value to the next in the rows that `output` multiplies: under latent
+// attention each head's product writes whole panels.
+int64_t ValueStride(const policy::AttentionConfig& attention);
+
+struct AttentionWeights {
+  kernels::PackedMatrix input;       // columns as AttentionColumns says
+  std::vector<float> input_bias;     // one a column; empty without qkv_bias
+  std::vector<float> query_norm;     // [head_dim] with qk_norm, [q_lora_rank] with one, else empty
+  std::vector<float> key_norm;       // [head_dim] with qk_norm, [r] if latent, else empty
+  kernels::PackedMatrix query;       // q_b_proj [H * (n + p), q_lora_rank]; empty without the rank
+  kernels::PackedMatrix key_part;    // latent: H matrices [r, n] side by side
+  kernels::PackedMatrix value_part;  // latent: H matrices [v, r] side by side
+  kernels::PackedMatrix output;      // o_proj, its depth H * ValueStride
+};
+
+// std::bad_alloc when memory does not suffice.
+AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage);
+
+// Numbers that the matrices of a layer hold.
+int64_t AttentionWeightCount(const policy::ModelConfig& config);
+
+// Fills all of a layer's; `prefix` ends in "self_attn.". Errors as TakeTensor's.
+void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,
+                   policy::WeightSource& weights, const std::string& prefix,
+                   AttentionWeights* attention);
+
+}  // namespace cohort::rollout

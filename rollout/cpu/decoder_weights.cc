@@ -1,0 +1,140 @@
+#include "rollout/cpu/decoder_weights.h"
+
+#include <ATen/core/Tensor.h>
+#include <malloc.h>
+
+#include <new>
+#include <string>
+
+#include "base/error.h"
+#include "rollout/cpu/weight_packing.h"
+
+namespace cohort::rollout {
+
+namespace {
+
+using kernels::kPanelColumns;
+using kernels::PackedMatrix;
+using kernels::PadToPanel;
+using kernels::Storage;
+
+FfnWeights AllocateFfn(int64_t width, int64_t ffn_width, int64_t copies, Storage storage) {
+  const int64_t padded = PadToPanel(ffn_width);
+  return {PackedMatrix(copies * 2 * padded, width, storage),
+          PackedMatrix(copies * PadToPanel(width), padded, storage)};
+}
+
+void LoadDenseFfn(kernels::ThreadPool& pool, policy::WeightSource& weights,
+                  const std::string& prefix, int64_t width, int64_t ffn_width, FfnWeights* ffn) {
+  const auto take = [&](const char* name, int64_t rows, int64_t depth) {
+    return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
+  };
+  PackTensor(pool, take("gate_proj", ffn_width, width), {0, 2}, &ffn->gate_up);
+  PackTensor(pool, take("up_proj", ffn_width, width), {1, 2}, &ffn->gate_up);
+  PackTensor(pool, take("down_proj", width, ffn_width), {}, &ffn->down);
+}
+
+void LoadExperts(kernels::ThreadPool& pool, policy::WeightSource& weights,
+                 const std::string& prefix, int64_t width, const policy::MoeConfig& moe,
+                 FfnWeights* experts) {
+  const int64_t m = moe.expert_width;
+  const int64_t panels = PadToPanel(m) / kPanelColumns;
+  for (int64_t e = 0; e < moe.num_experts; ++e) {
+    const auto take = [&](const char* name, int64_t rows, int64_t depth) {
+      return TakeExpert(weights, prefix + name, {e, moe.num_experts}, {rows, depth});
+    };
+    const at::Tensor gate_up = take("gate_up_proj", 2 * m, width);
+    const float* gate = gate_up.data_ptr<float>();
+    PackRows(pool, {gate, m, width}, {e * 2 * panels, 2}, &experts->gate_up);
+    PackRows(pool, {gate + m * width, m, width}, {e * 2 * panels + 1, 2}, &experts->gate_up);
+    PackTensor(pool, take("down_proj", width, m), {e * PadToPanel(width) / kPanelColumns, 1},
+               &experts->down);
+  }
+}
+
+}  // namespace
+
+int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
+  const policy::MoeConfig& moe = config.moe;
+  const auto ffn = [&](int64_t width) { return 3 * config.width * PadToPanel(width); };
+  int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    values += AttentionWeightCount(config);
+    values += config.IsMoeLayer(layer) ? moe.num_experts * (ffn(moe.expert_width) + config.width) +
+                                             ffn(moe.num_shared_experts * moe.expert_width)
+                                       : ffn(config.ffn_width);
+  }
+  return values * (storage == Storage::kFloat32 ? 4 : 2);
+}
+
+DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storage)
+    : config_(config), storage_(storage), layers_(static_cast<size_t>(config.num_layers)) {
+  const policy::MoeConfig& moe = config.moe;
+  try {
+    head_ = PackedMatrix(config.vocab_size, config.width, storage);
+    if (!config.tie_embeddings) embedding_ = PackedMatrix(config.vocab_size, config.width, storage);
+    for (size_t i = 0; i < layers_.size(); ++i) {
+      LayerWeights& layer = layers_[i];
+      layer.attention = AllocateAttention(config, storage);
+      if (!config.IsMoeLayer(static_cast<int64_t>(i))) {
+        layer.ffn = AllocateFfn(config.width, config.ffn_width, 1, storage);
+        continue;
+      }
+      layer.router = PackedMatrix(moe.num_experts, config.width, Storage::kFloat32);
+      layer.experts = AllocateFfn(config.width, moe.expert_width, moe.num_experts, storage);
+      if (moe.num_shared_experts > 0) {
+        layer.ffn =
+            AllocateFfn(config.width, moe.num_shared_experts * moe.expert_width, 1, storage);
+      }
+    }
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kEnvironment,
+                "no memory for the decoder's weights (" +
+                    std::to_string(DecoderWeightBytes(config, storage) >> 20) + " MiB)",
+                "use bfloat16 storage or a smaller model");
+  }
+}
+
+void DecoderWeights::Load(policy::WeightSource& weights, kernels::ThreadPool& pool) {
+  const bool swapped = !final_norm_.empty();  // then what is let go are views of others' memory
+  const auto take = [&](const char* name) {
+    return TakeTensor(weights, name, {config_.vocab_size, config_.width});
+  };
+  PackTensor(pool, take("model.embed_tokens.weight"), {},
+             config_.tie_embeddings ? &head_ : &embedding_);
+  if (!config_.tie_embeddings) PackTensor(pool, take("lm_head.weight"), {}, &head_);
+  final_norm_ = TakeVector(weights, "model.norm.weight", config_.width);
+  for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
+    LoadLayer(weights, layer, pool);
+    if (!swapped) malloc_trim(0);  // what was let go in the middle of the heap would stay resident
+  }
+}
+
+void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
+                               kernels::ThreadPool& pool) {
+  LayerWeights& layer = layers_[static_cast<size_t>(index)];
+  const std::string prefix = "model.layers." + std::to_string(index) + ".";
+  const int64_t width = config_.width;
+  layer.attention_norm = TakeVector(weights, prefix + "input_layernorm.weight", width);
+  layer.ffn_norm = TakeVector(weights, prefix + "post_attention_layernorm.weight", width);
+  LoadAttention(pool, config_, weights, prefix + "self_attn.", &layer.attention);
+  if (!config_.IsMoeLayer(index)) {
+    return LoadDenseFfn(pool, weights, prefix + "mlp.", width, config_.ffn_width, &layer.ffn);
+  }
+  const policy::MoeConfig& moe = config_.moe;
+  PackTensor(pool, TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}), {},
+             &layer.router);
+  if (moe.selection_bias) {
+    layer.selection_bias =
+        TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
+  }
+  LoadExperts(pool, weights, prefix + "mlp.experts.", width, moe, &layer.experts);
+  if (moe.num_shared_experts > 0) {
+    LoadDenseFfn(pool, weights, prefix + "mlp.shared_experts.", width,
+                 moe.num_shared_experts * moe.expert_width, &layer.ffn);
+  }
+}
+
+int64_t DecoderWeights::bytes() const { return DecoderWeightBytes(config_, storage_); }
+
+}  // namespace cohort::rollout

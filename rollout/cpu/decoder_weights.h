@@ -1,0 +1,64 @@
+#pragma once
+
+// A model's weights in the layout that the kernels read: packed panels, in fp32 or bf16. Norms,
+// biases and the router stay fp32 whatever the storage, as KeptDtype (rollout/weight_dtype.h) says.
+
+#include <vector>
+
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/thread_pool.h"
+#include "policy/config/config.h"
+#include "policy/weights/weight_source.h"
+#include "rollout/cpu/attention_weights.h"
+
+namespace cohort::rollout {
+
+// silu(gate) * up -> down. gate_up alternates a panel of gates and a panel of ups; down's depth is
+// padded to whole panels.
+struct FfnWeights {
+  kernels::PackedMatrix gate_up;
+  kernels::PackedMatrix down;
+};
+
+struct LayerWeights {
+  std::vector<float> attention_norm, ffn_norm;  // [D]
+  AttentionWeights attention;
+  FfnWeights ffn;  // the dense FFN, or a MoE layer's shared expert (empty when it has none)
+  kernels::PackedMatrix router;       // MoE layers: [E, D], fp32
+  std::vector<float> selection_bias;  // [E]; empty where the gate has none
+  FfnWeights experts;                 // E of them side by side
+};
+
+class DecoderWeights {
+ public:
+  // Allocates for this shape. kEnvironment when memory does not suffice.
+  DecoderWeights(const policy::ModelConfig& config, kernels::Storage storage);
+
+  // Fills every tensor, the largest first and one taken at a time, so that the model is in memory
+  // once; may be called again for new weights. kUsage naming a tensor that is missing or has
+  // another shape. The weights may be of any floating dtype, on any device.
+  void Load(policy::WeightSource& weights, kernels::ThreadPool& pool);
+
+  int64_t bytes() const;
+  const kernels::PackedMatrix& head() const { return head_; }
+  // The tied head serves as the embedding too: a row is read out of its panels.
+  const kernels::PackedMatrix& embedding() const {
+    return config_.tie_embeddings ? head_ : embedding_;
+  }
+  const std::vector<LayerWeights>& layers() const { return layers_; }
+  const std::vector<float>& final_norm() const { return final_norm_; }
+
+ private:
+  void LoadLayer(policy::WeightSource& weights, int64_t index, kernels::ThreadPool& pool);
+
+  policy::ModelConfig config_;
+  kernels::Storage storage_;
+  std::vector<LayerWeights> layers_;
+  std::vector<float> final_norm_;
+  kernels::PackedMatrix embedding_, head_;
+};
+
+// Bytes that DecoderWeights will hold for this shape.
+int64_t DecoderWeightBytes(const policy::ModelConfig& config, kernels::Storage storage);
+
+}  // namespace cohort::rollout

@@ -1,0 +1,191 @@
+#include "rollout/cpu/forward.h"
+
+#include <algorithm>
+
+namespace cohort::rollout {
+
+using kernels::kBlockTokens;
+using kernels::PadToPanel;
+using kernels::TileMode;
+
+Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
+    : context_(context),
+      pool_(pool),
+      width_(context.config.width),
+      ld_(PadToPanel(width_)),
+      gate_rule_(context.config.moe),
+      attention_(context, pool) {}
+
+void Forward::Run(std::span<const SequenceRows> sequences) {
+  PlaceRows(sequences);
+  BundleRows(sequences);
+  Grow(hidden_, rows_ * ld_);
+  Grow(normed_, rows_ * ld_);
+  Embed(sequences);
+  const std::vector<LayerWeights>& layers = context_.weights.layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const auto index = static_cast<int64_t>(i);
+    Norm(layers[i].attention_norm);
+    attention_.Run(layers[i].attention, index, attention_rows_, normed_.data(), hidden_.data());
+    context_.config.IsMoeLayer(index) ? MoeLayer(layers[i]) : DenseLayer(layers[i]);
+  }
+}
+
+void Forward::PlaceRows(std::span<const SequenceRows> sequences) {
+  attention_rows_.positions.clear();
+  attention_rows_.at.clear();
+  for (const SequenceRows& sequence : sequences) {
+    for (size_t i = 0; i < sequence.tokens.size(); ++i) {
+      const int64_t position = sequence.start + static_cast<int64_t>(i);
+      attention_rows_.positions.push_back(position);
+      attention_rows_.at.push_back({sequence.blocks.data(), position + 1});
+    }
+  }
+  rows_ = attention_rows_.count();
+}
+
+// Rows of one sequence share all blocks; decoding samples of one group share their prompt's.
+void Forward::BundleRows(std::span<const SequenceRows> sequences) {
+  const int64_t group = context_.config.attention.num_heads / context_.cache.layout().kv_heads;
+  std::vector<kernels::AttentionBundle>& bundles = attention_rows_.bundles;
+  bundles.clear();
+  int64_t row = 0;
+  const SequenceRows* first =
+      nullptr;  // of the last bundle, while decoding sequences may still join it
+  for (const SequenceRows& sequence : sequences) {
+    const auto count = static_cast<int64_t>(sequence.tokens.size());
+    const int64_t most = kernels::BundleRows(group, sequence.start + count);
+    if (count == 1 && first != nullptr && bundles.back().num_rows < most) {
+      const auto [mine, theirs] = std::mismatch(sequence.blocks.begin(), sequence.blocks.end(),
+                                                first->blocks.begin(), first->blocks.end());
+      const int64_t whole = std::min(sequence.start + 1, first->start + 1) / kBlockTokens;
+      const int64_t shared = std::min<int64_t>(mine - sequence.blocks.begin(), whole);
+      if (shared > 0) {
+        bundles.back().shared_blocks = std::min(bundles.back().shared_blocks, shared);
+        ++bundles.back().num_rows;
+        ++row;
+        continue;
+      }
+    }
+    for (int64_t begin = 0; begin < count; begin += most) {
+      const int64_t rows = std::min(most, count - begin);
+      bundles.push_back({row, rows, KvBlocksFor(sequence.start + begin + rows)});
+      row += rows;
+    }
+    first = count == 1 ? &sequence : nullptr;
+  }
+}
+
+void Forward::Embed(std::span<const SequenceRows> sequences) {
+  float* out = hidden_.data();
+  for (const SequenceRows& sequence : sequences) {
+    for (const int32_t token : sequence.tokens) {
+      context_.weights.embedding().ReadColumn(token, out);
+      out += ld_;
+    }
+  }
+}
+
+void Forward::Norm(const std::vector<float>& weight) {
+  ForRows(pool_, rows_, [&](int64_t row) {
+    context_.ops.rms_norm(hidden_.data() + row * ld_, weight.data(),
+                          static_cast<float>(context_.config.norm_eps), width_,
+                          normed_.data() + row * ld_);
+  });
+}
+
+void Forward::RunFfn(const FfnWeights& ffn, float* out, TileMode mode) {
+  const int64_t ld_both = ld_ffn(ffn), ld_activated = ld_both / 2;
+  Grow(gate_up_, rows_ * ld_both);
+  Grow(activated_, rows_ * ld_activated);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &ffn.gate_up,
+                     .a = normed_.data(),
+                     .lda = ld_,
+                     .rows = rows_,
+                     .c = gate_up_.data(),
+                     .ldc = ld_both,
+                     .silu_out = activated_.data(),
+                     .ld_silu = ld_activated});
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &ffn.down,
+                     .a = activated_.data(),
+                     .lda = ld_activated,
+                     .rows = rows_,
+                     .c = out,
+                     .ldc = ld_,
+                     .mode = mode});
+}
+
+void Forward::DenseLayer(const LayerWeights& layer) {
+  Norm(layer.ffn_norm);
+  RunFfn(layer.ffn, hidden_.data(), TileMode::kAdd);
+}
+
+void Forward::Route(const LayerWeights& layer) {
+  const int64_t picks = gate_rule_.experts_per_token;
+  const int64_t ld_router = PadToPanel(gate_rule_.num_experts);
+  Grow(router_logits_, rows_ * ld_router);
+  Grow(expert_weights_, rows_ * picks);
+  if (static_cast<int64_t>(experts_.size()) < rows_ * picks)
+    experts_.resize(static_cast<size_t>(rows_ * picks));
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &layer.router,
+                     .a = normed_.data(),
+                     .lda = ld_,
+                     .rows = rows_,
+                     .c = router_logits_.data(),
+                     .ldc = ld_router});
+  const float* bias = layer.selection_bias.empty() ? nullptr : layer.selection_bias.data();
+  ForRows(pool_, rows_, [&](int64_t row) {
+    kernels::PickExperts(context_.ops, gate_rule_, router_logits_.data() + row * ld_router, bias,
+                         experts_.data() + row * picks, expert_weights_.data() + row * picks);
+  });
+}
+
+void Forward::MoeLayer(const LayerWeights& layer) {
+  const policy::MoeConfig& moe = context_.config.moe;
+  Norm(layer.ffn_norm);
+  Route(layer);
+  const bool has_shared = moe.num_shared_experts > 0;
+  if (has_shared) {
+    Grow(shared_, rows_ * ld_);
+    RunFfn(layer.ffn, shared_.data(), TileMode::kStore);
+  }
+  kernels::RoutedExperts(pool_, context_.ops,
+                         {.gate_up = &layer.experts.gate_up,
+                          .down = &layer.experts.down,
+                          .num_experts = moe.num_experts,
+                          .experts_per_token = moe.experts_per_token,
+                          .x = normed_.data(),
+                          .ldx = ld_,
+                          .rows = rows_,
+                          .width = width_,
+                          .experts = experts_.data(),
+                          .weights = expert_weights_.data(),
+                          .shared = has_shared ? shared_.data() : nullptr,
+                          .residual = hidden_.data(),
+                          .ld_out = ld_},
+                         moe_scratch_);
+}
+
+const float* Forward::Logits(std::span<const int64_t> rows) {
+  const auto count = static_cast<int64_t>(rows.size());
+  Grow(picked_, count * ld_);
+  Grow(logits_, count * ld_logits());
+  for (int64_t i = 0; i < count; ++i) {
+    context_.ops.rms_norm(
+        hidden_.data() + rows[static_cast<size_t>(i)] * ld_, context_.weights.final_norm().data(),
+        static_cast<float>(context_.config.norm_eps), width_, picked_.data() + i * ld_);
+  }
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &context_.weights.head(),
+                     .a = picked_.data(),
+                     .lda = ld_,
+                     .rows = count,
+                     .c = logits_.data(),
+                     .ldc = ld_logits()});
+  return logits_.data();
+}
+
+}  // namespace cohort::rollout

@@ -1,0 +1,65 @@
+#pragma once
+
+// The transformer over rows of tokens: embedding, layers of RMSNorm, attention and SiLU-gated FFN,
+// the FFN of MoE layers being routed experts plus a shared one, head. A row is one token of one
+// sequence; rows of prompts, decoding samples and scored texts go through the same code, so their
+// bits agree.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/cpu/gate.h"
+#include "kernels/cpu/moe.h"
+#include "kernels/cpu/thread_pool.h"
+#include "rollout/cpu/attention_block.h"
+#include "rollout/cpu/forward_context.h"
+#include "rollout/decoder/model_runner.h"
+
+namespace cohort::rollout {
+
+// Keeps its activations' memory between steps; shapes: M rows, D width.
+class Forward {
+ public:
+  Forward(const ForwardContext& context, kernels::ThreadPool& pool);
+
+  // Writes the sequences' keys and values into the cache and keeps the last layer's output of every
+  // row; rows are numbered through the sequences in order.
+  void Run(std::span<const SequenceRows> sequences);
+
+  // fp32 logits[i * ld_logits() + token] of the picked rows of the last Run.
+  const float* Logits(std::span<const int64_t> rows);
+  int64_t ld_logits() const { return kernels::PadToPanel(context_.config.vocab_size); }
+
+  kernels::ThreadPool& pool() { return pool_; }
+
+ private:
+  void PlaceRows(std::span<const SequenceRows> sequences);
+  void BundleRows(std::span<const SequenceRows> sequences);
+  void Embed(std::span<const SequenceRows> sequences);
+  void DenseLayer(const LayerWeights& layer);
+  void MoeLayer(const LayerWeights& layer);
+  void Route(const LayerWeights& layer);
+  void Norm(const std::vector<float>& weight);
+  int64_t ld_ffn(const FfnWeights& ffn) const {
+    return ffn.gate_up.panels() * kernels::kPanelColumns;
+  }
+  void RunFfn(const FfnWeights& ffn, float* out, kernels::TileMode mode);
+
+  ForwardContext context_;
+  kernels::ThreadPool& pool_;
+  int64_t width_, ld_;
+  kernels::GateRule gate_rule_;
+  AttentionBlock attention_;
+
+  int64_t rows_ = 0;
+  AttentionRows attention_rows_;
+  std::vector<float> hidden_, normed_;  // [M, ld]
+  std::vector<float> gate_up_, activated_, shared_;
+  std::vector<float> router_logits_, expert_weights_;
+  std::vector<int32_t> experts_;
+  std::vector<float> picked_, logits_;
+  kernels::MoeScratch moe_scratch_;
+};
+
+}  // namespace cohort::rollout

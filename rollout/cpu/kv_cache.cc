@@ -1,0 +1,38 @@
+#include "rollout/cpu/kv_cache.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "base/error.h"
+
+namespace cohort::rollout {
+
+KvCache::KvCache(const kernels::KvLayout& layout, int64_t num_layers, int64_t bytes,
+                 int64_t useful_blocks)
+    : layout_(layout), stride_(layout.block_floats() * num_layers) {
+  const int64_t block_bytes = stride_ * int64_t{sizeof(float)};
+  num_blocks_ = std::min(bytes / block_bytes, useful_blocks);
+  if (num_blocks_ < 1) {
+    throw Error(ErrorCode::kUsage,
+                "the KV cache bound of " + std::to_string(bytes) +
+                    " bytes holds no block: one of " + std::to_string(kernels::kBlockTokens) +
+                    " tokens takes " + std::to_string(block_bytes),
+                "raise kv_cache_bytes");
+  }
+  try {
+    buffer_ = kernels::HugeBuffer(static_cast<size_t>(num_blocks_ * block_bytes));
+  } catch (const std::bad_alloc&) {
+    throw Error(
+        ErrorCode::kEnvironment,
+        "no memory for a KV cache of " + std::to_string(num_blocks_ * block_bytes >> 20) + " MiB",
+        "lower kv_cache_bytes");
+  }
+}
+
+void KvCache::Copy(int32_t from, int32_t to) {
+  std::memcpy(Block(0, to), Block(0, from), static_cast<size_t>(stride_) * sizeof(float));
+}
+
+}  // namespace cohort::rollout

@@ -1,0 +1,72 @@
+#pragma once
+
+// The seam between the decoder and a device. The decoder decides which tokens a step computes,
+// which blocks of the KV cache they use, and draws from logits; a runner owns the weights, the
+// memory of the KV cache and the forward pass. There is one virtual call a step.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "policy/weights/weight_source.h"
+
+namespace cohort::rollout {
+
+// The sizes of a runner's model and memory that the decoder works with.
+struct RunnerShape {
+  int64_t vocab_size = 0;
+  int64_t max_positions = 0;  // of one sequence: prompt and completion together
+  int64_t num_blocks = 0;     // of the KV cache
+  int64_t block_tokens = 0;   // tokens a block holds, over all layers
+  int num_workers = 1;        // threads that may be inside the LogitsSink at the same time
+};
+
+// Block `to` gets what block `from` holds.
+struct BlockCopy {
+  int32_t from = 0;
+  int32_t to = 0;
+  bool operator==(const BlockCopy&) const = default;
+};
+
+// Consecutive tokens of one sequence.
+struct SequenceRows {
+  std::span<const int32_t> tokens;
+  int64_t start = 0;                // position of tokens[0]
+  std::span<const int32_t> blocks;  // the sequence's block table, covers start + tokens.size()
+  int64_t num_logits = 0;           // logits are wanted of this many of the last tokens
+};
+
+struct ModelStep {
+  std::span<const BlockCopy> copies;  // done in this order before the step writes anything
+  std::span<const SequenceRows> sequences;
+};
+
+// Logits of one token of the step.
+struct LogitsRow {
+  size_t sequence = 0;            // index into ModelStep::sequences
+  size_t token = 0;               // index into its tokens
+  const float* logits = nullptr;  // fp32 [vocab_size], valid during the call
+  int worker = 0;                 // below num_workers; a worker makes one call at a time
+};
+using LogitsSink = std::function<void(const LogitsRow& row)>;
+
+// Single-threaded: the decoder calls it from the thread that owns it.
+class ModelRunner {
+ public:
+  virtual ~ModelRunner() = default;
+
+  virtual RunnerShape shape() const = 0;
+
+  // Copies every tensor into memory of its own, taken one by one; called before the first step, and
+  // again, between steps, for new weights. kUsage naming a tensor that is missing or has another
+  // shape.
+  virtual void LoadWeights(policy::WeightSource& weights) = 0;
+
+  // Writes the keys and values of all rows into their blocks and hands the wanted logits to `sink`,
+  // in any order, from any worker. A row's bits depend on the tokens before it in its sequence
+  // alone. Rethrows what `sink` throws.
+  virtual void Step(const ModelStep& step, const LogitsSink& sink) = 0;
+};
+
+}  // namespace cohort::rollout

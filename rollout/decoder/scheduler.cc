@@ -1,0 +1,263 @@
+#include "rollout/decoder/scheduler.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace cohort::rollout {
+
+Scheduler::Scheduler(const SchedulerLimits& limits, BlockPool& pool)
+    : limits_(limits), pool_(pool) {}
+
+void Scheduler::Submit(std::unique_ptr<SequenceGroup> group) {
+  queued_.push_back(std::move(group));
+}
+
+bool Scheduler::FitsAlone(int64_t tokens) const {
+  // One more: the group may keep the partly filled end of its prompt beside the sample's copy.
+  return pool_.BlocksFor(tokens) + 1 <= pool_.num_blocks();
+}
+
+std::vector<PlannedTokens> Scheduler::Plan() {
+  std::vector<PlannedTokens> plan;
+  ForkWaiting();
+  PlanDecode(&plan);
+  const auto decode_rows = static_cast<int64_t>(plan.size());
+  const int64_t budget =
+      std::max<int64_t>(decode_rows == 0 ? 1 : 0, limits_.tokens_per_step - decode_rows);
+  PlanPrefill(budget, &plan);
+  if (plan.empty() && !idle()) ForceOldest(&plan);
+  return plan;
+}
+
+void Scheduler::ForkWaiting() {
+  for (const auto& group : active_) {
+    if (!group->first_tokens_drawn || !group->prompt_ready()) continue;
+    for (Sequence& sample : group->samples) {
+      if (sample.state != SequenceState::kWaiting) continue;
+      // In order: nobody younger slips past a sample that found no room.
+      if (running_ >= limits_.max_running || !Fork(*group, sample, false)) return;
+    }
+  }
+}
+
+bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
+  const int64_t whole = group.prompt_length() / pool_.block_tokens();
+  const bool has_part = group.prompt_length() % pool_.block_tokens() != 0;
+  const int64_t tokens = group.prompt_length() + static_cast<int64_t>(sample.ids.size());
+  // Room for what the sample has so far, and some for the running ones to grow into.
+  if (!must && pool_.free_blocks() < pool_.BlocksFor(tokens) - whole + running_ / 8) return false;
+  const bool last = group.Count(SequenceState::kWaiting) == 1;
+  while (has_part && !last && pool_.free_blocks() == 0) {
+    if (!must || !Reclaim({group, &sample, must})) return false;
+  }
+  sample.blocks = pool_.Fork(&group.prompt_blocks, group.prompt_length(),
+                             last ? PartlyFilled::kMove : PartlyFilled::kCopy);
+  if (has_part && last) group.prompt_computed = whole * pool_.block_tokens();
+  sample.state = SequenceState::kRunning;
+  sample.computed = 0;
+  ++running_;
+  return true;
+}
+
+void Scheduler::PlanDecode(std::vector<PlannedTokens>* plan) {
+  for (const auto& group : active_) {
+    for (Sequence& sample : group->samples) {
+      if (sample.state != SequenceState::kRunning || sample.remaining() != 1) continue;
+      const int64_t tokens = group->prompt_length() + static_cast<int64_t>(sample.ids.size());
+      if (Grow({*group, &sample, true}, tokens, &sample.blocks)) {
+        plan->push_back({group.get(), &sample, sample.computed, 1});
+      } else {
+        Preempt(sample);  // it is the youngest itself
+      }
+    }
+  }
+}
+
+void Scheduler::PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan) {
+  Admit();
+  for (const auto& group : active_) {
+    const int64_t waiting = group->Count(SequenceState::kWaiting);
+    if (waiting > 0 && !group->prompt_ready() && budget > 0)
+      budget -= PlanPrompt(*group, budget, false, plan);
+    for (Sequence& sample : group->samples) {
+      if (sample.state != SequenceState::kRunning || sample.remaining() <= 1 || budget <= 0)
+        continue;
+      const int64_t prompt = group->prompt_length();
+      const int64_t wanted = std::min(budget, sample.remaining());
+      Grow({*group, &sample, false}, prompt + sample.computed + wanted, &sample.blocks);
+      const int64_t room = static_cast<int64_t>(sample.blocks.size()) * pool_.block_tokens() -
+                           prompt - sample.computed;
+      const int64_t count = std::min(wanted, room);
+      if (count <= 0) continue;
+      plan->push_back({group.get(), &sample, sample.computed, static_cast<int32_t>(count)});
+      budget -= count;
+    }
+  }
+}
+
+// Starts queued groups while there are places for their samples and blocks for their prompts.
+void Scheduler::Admit() {
+  while (!queued_.empty()) {
+    SequenceGroup& next = *queued_.front();
+    if (!active_.empty()) {
+      const bool stalled = std::any_of(active_.begin(), active_.end(), [](const auto& group) {
+        return group->first_tokens_drawn && group->Count(SequenceState::kWaiting) > 0;
+      });
+      const int64_t places = limits_.max_running - running_ - PendingSamples();
+      if (stalled || places <= 0) return;
+      int64_t blocks = pool_.BlocksFor(next.prompt_length());
+      blocks += std::min(places, static_cast<int64_t>(next.samples.size())) + running_ / 8;
+      for (const auto& group : active_) {  // prompts that are still to grow
+        const int64_t have = static_cast<int64_t>(group->prompt_blocks.size());
+        if (!group->first_tokens_drawn) {
+          blocks += pool_.BlocksFor(group->prompt_length()) - have +
+                    static_cast<int64_t>(group->samples.size());
+        }
+      }
+      if (pool_.free_blocks() < blocks) return;
+    }
+    active_.push_back(std::move(queued_.front()));
+    queued_.pop_front();
+  }
+}
+
+int64_t Scheduler::PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
+                              std::vector<PlannedTokens>* plan) {
+  const int64_t missing =
+      pool_.BlocksFor(group.prompt_length()) - static_cast<int64_t>(group.prompt_blocks.size());
+  if (!must && group.first_tokens_drawn) {
+    // Computed again for preempted samples: only once they can start, lest it be dropped and
+    // redone.
+    const bool room = pool_.free_blocks() >= missing + 2 + running_ / 8;
+    if (running_ >= limits_.max_running || !room) return 0;
+  }
+  const int64_t wanted = std::min(budget, group.prompt_length() - group.prompt_computed);
+  Grow({group, nullptr, must}, group.prompt_computed + wanted, &group.prompt_blocks);
+  const int64_t room = static_cast<int64_t>(group.prompt_blocks.size()) * pool_.block_tokens() -
+                       group.prompt_computed;
+  const int64_t count = std::min(wanted, room);
+  if (count <= 0) return 0;
+  plan->push_back({&group, nullptr, group.prompt_computed, static_cast<int32_t>(count)});
+  return count;
+}
+
+bool Scheduler::Grow(const Claim& claim, int64_t tokens, BlockTable* table) {
+  while (static_cast<int64_t>(table->size()) < pool_.BlocksFor(tokens)) {
+    if (!pool_.Extend(table) && (!claim.must || !Reclaim(claim))) return false;
+  }
+  return true;
+}
+
+// Frees something for the claim: the prompt of another group that has nothing running, youngest
+// first, else the youngest running sample behind this one.
+bool Scheduler::Reclaim(const Claim& claim) {
+  for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
+    SequenceGroup& other = **it;
+    if (&other == &claim.group || other.prompt_blocks.empty()) continue;
+    if (other.Count(SequenceState::kRunning) > 0) continue;
+    DropPrompt(other);
+    return true;
+  }
+  for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
+    for (auto victim = (*it)->samples.rbegin(); victim != (*it)->samples.rend(); ++victim) {
+      if (&*victim == claim.sample) return false;
+      if (victim->state != SequenceState::kRunning) continue;
+      Preempt(*victim);
+      return true;
+    }
+    if (it->get() == &claim.group) return false;
+  }
+  return false;
+}
+
+void Scheduler::Preempt(Sequence& sample) {
+  pool_.Release(&sample.blocks);
+  sample.state = SequenceState::kWaiting;
+  sample.computed = 0;
+  --running_;
+  ++preemptions_;
+}
+
+void Scheduler::DropPrompt(SequenceGroup& group) {
+  pool_.Release(&group.prompt_blocks);
+  group.prompt_computed = 0;
+}
+
+// Nothing fits beside what is there: the oldest group goes on, at the cost of all younger ones. It
+// fits alone, so this cannot fail.
+void Scheduler::ForceOldest(std::vector<PlannedTokens>* plan) {
+  COHORT_CHECK(!active_.empty(), "groups are queued, none was admitted");
+  SequenceGroup& group = *active_.front();
+  const int64_t budget = std::max(1, limits_.tokens_per_step);
+  Sequence* sample = nullptr;
+  for (Sequence& candidate : group.samples) {
+    if (candidate.state == SequenceState::kRunning) sample = &candidate;
+    if (sample != nullptr) break;
+  }
+  if (sample == nullptr && !group.prompt_ready()) {
+    PlanPrompt(group, budget, true, plan);
+  } else {
+    for (Sequence& candidate : group.samples) {
+      if (sample == nullptr && candidate.state == SequenceState::kWaiting) sample = &candidate;
+    }
+    COHORT_CHECK(sample != nullptr, "a finished group was not dropped");
+    const bool ready = sample->state == SequenceState::kRunning || Fork(group, *sample, true);
+    const int64_t count = std::min(budget, sample->remaining());
+    const int64_t tokens = group.prompt_length() + sample->computed + count;
+    if (ready && Grow({group, sample, true}, tokens, &sample->blocks)) {
+      plan->push_back({&group, sample, sample->computed, static_cast<int32_t>(count)});
+    }
+  }
+  COHORT_CHECK(!plan->empty(), "the oldest group does not fit in the KV cache");
+}
+
+void Scheduler::Finish(Sequence& sample) {
+  if (sample.state == SequenceState::kRunning) --running_;
+  pool_.Release(&sample.blocks);
+  sample.state = SequenceState::kFinished;
+}
+
+void Scheduler::DropFinishedGroups() {
+  for (auto it = active_.begin(); it != active_.end();) {
+    SequenceGroup& group = **it;
+    if (group.Count(SequenceState::kFinished) == static_cast<int64_t>(group.samples.size())) {
+      DropPrompt(group);
+      it = active_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+}
+
+void Scheduler::Cancel(uint64_t group_id) {
+  std::erase_if(queued_, [&](const auto& group) { return group->request.group_id == group_id; });
+  for (const auto& group : active_) {
+    if (group->request.group_id != group_id) continue;
+    for (Sequence& sample : group->samples) Finish(sample);
+  }
+  DropFinishedGroups();
+}
+
+void Scheduler::CancelAll() {
+  queued_.clear();
+  pool_.TakeCopies();  // of a plan that was not carried out
+  for (const auto& group : active_) {
+    for (Sequence& sample : group->samples) Finish(sample);
+  }
+  DropFinishedGroups();
+}
+
+int64_t Scheduler::PendingSamples() const {
+  int64_t pending = 0;
+  for (const auto& group : active_) pending += group->Count(SequenceState::kWaiting);
+  return pending;
+}
+
+int64_t Scheduler::num_waiting() const {
+  int64_t waiting = PendingSamples();
+  for (const auto& group : queued_) waiting += static_cast<int64_t>(group->samples.size());
+  return waiting;
+}
+
+}  // namespace cohort::rollout

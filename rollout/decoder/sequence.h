@@ -1,0 +1,51 @@
+#pragma once
+
+// The state of a group of sequences that share a prompt: the scheduler and the decoder's step both
+// work on it.
+
+#include <cstdint>
+#include <vector>
+
+#include "rollout/decoder/block_pool.h"
+#include "rollout/request.h"
+
+namespace cohort::rollout {
+
+enum class SequenceState {
+  kWaiting,  // no KV of its own: not started, or preempted
+  kRunning,  // its table covers the prompt and `computed` tokens of its completion
+  kFinished,
+};
+
+// One sample of a group.
+struct Sequence {
+  uint64_t sample_id = 0;
+  SequenceState state = SequenceState::kWaiting;
+  std::vector<int32_t> ids;  // drawn so far
+  std::vector<float> logprobs;
+  size_t told = 0;  // ids that the decoder's listener knows
+  BlockTable blocks;
+  int64_t computed = 0;  // ids whose keys and values are in the cache
+
+  int64_t remaining() const { return static_cast<int64_t>(ids.size()) - computed; }
+};
+
+struct SequenceGroup {
+  GroupRequest request;
+  std::vector<Sequence> samples;
+  // The prompt is computed once into the group's own table, from which samples fork: whole blocks
+  // are shared, a partly filled last block is copied, or moved to the last sample that needs it.
+  BlockTable prompt_blocks;
+  int64_t prompt_computed = 0;
+  bool first_tokens_drawn = false;
+
+  int64_t prompt_length() const { return static_cast<int64_t>(request.prompt_ids.size()); }
+  bool prompt_ready() const { return prompt_computed == prompt_length(); }
+  int64_t Count(SequenceState state) const {
+    int64_t count = 0;
+    for (const Sequence& sample : samples) count += sample.state == state;
+    return count;
+  }
+};
+
+}  // namespace cohort::rollout

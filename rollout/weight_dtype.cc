@@ -1,0 +1,10 @@
+#include "rollout/weight_dtype.h"
+
+namespace cohort::rollout {
+
+policy::Dtype KeptDtype(std::string_view name, int64_t dimensions, policy::Dtype dtype) {
+  const bool router = name.ends_with(".mlp.gate.weight");
+  return dimensions < 2 || router ? policy::Dtype::kFloat32 : dtype;
+}
+
+}  // namespace cohort::rollout

@@ -1,0 +1,192 @@
+#include "rollout/weight_sync/weight_image.h"
+
+#include <ATen/ATen.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "policy/tensor/dtype.h"
+#include "policy/tensor/parallel_tasks.h"
+
+namespace cohort::rollout {
+namespace {
+
+constexpr uint64_t kAlignment = 64;  // a cache line; wide enough for any vector load
+
+uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+policy::Dtype ImageDtype(const std::string& name, const at::Tensor& tensor,
+                         policy::Dtype worker_dtype) {
+  if (tensor.scalar_type() == at::kBFloat16) return policy::Dtype::kBFloat16;
+  if (tensor.scalar_type() == at::kFloat) return KeptDtype(name, tensor.dim(), worker_dtype);
+  throw Error(ErrorCode::kInternal, "weight " + name + " has dtype " +
+                                        at::toString(tensor.scalar_type()) +
+                                        "; only float32 and bfloat16 can be published");
+}
+
+std::optional<at::ScalarType> DtypeOf(const std::string& name) {
+  const std::optional<policy::Dtype> dtype = policy::DtypeOfSafetensors(name);
+  if (dtype != policy::Dtype::kFloat32 && dtype != policy::Dtype::kBFloat16) return std::nullopt;
+  return policy::TorchDtype(*dtype);
+}
+
+[[noreturn]] void Refuse(const v1::TensorEntry& entry, const std::string& complaint) {
+  throw Error(ErrorCode::kUsage, "weight manifest: tensor '" + entry.name() + "' " + complaint);
+}
+
+// Bytes of a tensor of this shape, or nullopt when they do not fit 63 bits.
+std::optional<uint64_t> BytesOf(const v1::TensorEntry& entry, uint64_t element_bytes) {
+  uint64_t bytes = element_bytes;
+  for (const int64_t size : entry.shape()) {
+    if (size < 0) return std::nullopt;
+    const uint64_t factor = static_cast<uint64_t>(size);
+    if (factor != 0 && bytes > uint64_t{std::numeric_limits<int64_t>::max()} / factor) {
+      return std::nullopt;
+    }
+    bytes *= factor;
+  }
+  return bytes;
+}
+
+void CheckEntry(const v1::TensorEntry& entry, uint64_t total_bytes) {
+  const auto dtype = DtypeOf(entry.dtype());
+  if (!dtype.has_value()) {
+    Refuse(entry, "has dtype '" + entry.dtype() + "'; expected F32 or BF16");
+  }
+  const auto bytes = BytesOf(entry, c10::elementSize(*dtype));
+  if (!bytes.has_value() || *bytes != entry.num_bytes()) {
+    Refuse(entry, "has num_bytes " + std::to_string(entry.num_bytes()) +
+                      ", which is not what its shape and dtype need");
+  }
+  if (entry.offset() % kAlignment != 0) {
+    Refuse(entry, "starts at byte " + std::to_string(entry.offset()) + "; expected a multiple of " +
+                      std::to_string(kAlignment));
+  }
+  if (entry.num_bytes() > total_bytes || entry.offset() > total_bytes - entry.num_bytes()) {
+    Refuse(entry, "covers bytes " + std::to_string(entry.offset()) + " to +" +
+                      std::to_string(entry.num_bytes()) + " of an image of " +
+                      std::to_string(total_bytes) + " bytes");
+  }
+}
+
+void CheckTensorsOfConfig(const v1::WeightManifest& manifest, const policy::ModelConfig& config) {
+  std::map<std::string, const v1::TensorEntry*> by_name;
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    if (!by_name.emplace(entry.name(), &entry).second) Refuse(entry, "appears twice");
+  }
+  const std::vector<policy::TensorSpec> expected = policy::ExpectedTensors(config);
+  for (const policy::TensorSpec& spec : expected) {
+    const auto found = by_name.find(spec.name);
+    if (found == by_name.end()) {
+      throw Error(ErrorCode::kUsage, "weight manifest: tensor '" + spec.name + "' is missing",
+                  "the sender's model must have the worker's config.json");
+    }
+    const auto& shape = found->second->shape();
+    if (!std::equal(shape.begin(), shape.end(), spec.shape.begin(), spec.shape.end())) {
+      Refuse(*found->second, "has another shape than the worker's config.json gives it");
+    }
+  }
+  if (by_name.size() != expected.size()) {
+    throw Error(ErrorCode::kUsage, "weight manifest: " + std::to_string(by_name.size()) +
+                                       " tensors; the worker's config.json has " +
+                                       std::to_string(expected.size()));
+  }
+}
+
+std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std::byte> image) {
+  return {reinterpret_cast<const char*>(image.data()) + entry.offset(), entry.num_bytes()};
+}
+
+}  // namespace
+
+v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
+                             policy::Dtype worker_dtype) {
+  v1::WeightManifest manifest;
+  manifest.set_policy_version(policy_version);
+  uint64_t end = 0;
+  for (const auto& [name, tensor] : weights) {
+    v1::TensorEntry& entry = *manifest.add_tensors();
+    entry.set_name(name);
+    const policy::Dtype dtype = ImageDtype(name, tensor, worker_dtype);
+    entry.set_dtype(std::string(policy::SafetensorsName(dtype)));
+    for (const int64_t size : tensor.sizes()) entry.add_shape(size);
+    entry.set_offset(AlignUp(end));
+    entry.set_num_bytes(static_cast<uint64_t>(tensor.numel() * policy::BytesPerElement(dtype)));
+    end = entry.offset() + entry.num_bytes();
+  }
+  manifest.set_total_bytes(end);
+  return manifest;
+}
+
+void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
+                v1::WeightManifest* manifest) {
+  COHORT_CHECK(image.size() == manifest->total_bytes(), "the image has its planned size");
+  policy::RunTasks(manifest->tensors_size(), [&](int64_t index) {
+    v1::TensorEntry& entry = *manifest->mutable_tensors(static_cast<int>(index));
+    const at::Tensor tensor = weights.at(entry.name()).detach();
+    const at::ScalarType dtype = *DtypeOf(entry.dtype());
+    COHORT_CHECK(tensor.numel() * c10::elementSize(dtype) == entry.num_bytes(),
+                 "weights are those the plan was made from");
+    at::from_blob(image.data() + entry.offset(), tensor.sizes(), dtype).copy_(tensor);
+    const uint64_t end = entry.offset() + entry.num_bytes();
+    std::memset(image.data() + end, 0, std::min(AlignUp(end), manifest->total_bytes()) - end);
+    entry.set_checksum(base::Checksum(BytesOfEntry(entry, image)));
+  });
+}
+
+void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig& config) {
+  if (manifest.policy_version() < 0) {
+    throw Error(ErrorCode::kUsage, "weight manifest: policy_version is negative");
+  }
+  std::vector<std::pair<uint64_t, uint64_t>> ranges;
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    CheckEntry(entry, manifest.total_bytes());
+    ranges.emplace_back(entry.offset(), entry.offset() + entry.num_bytes());
+  }
+  CheckTensorsOfConfig(manifest, config);
+  std::sort(ranges.begin(), ranges.end());
+  uint64_t end = 0;
+  for (const auto& [first, last] : ranges) {
+    if (first < end) throw Error(ErrorCode::kUsage, "weight manifest: two tensors overlap");
+    if (first - end >= kAlignment) {
+      throw Error(ErrorCode::kUsage, "weight manifest: bytes " + std::to_string(end) + " to " +
+                                         std::to_string(first) + " belong to no tensor");
+    }
+    end = last;
+  }
+  if (manifest.total_bytes() != end) {
+    throw Error(ErrorCode::kUsage, "weight manifest: total_bytes is " +
+                                       std::to_string(manifest.total_bytes()) +
+                                       "; its last tensor ends at byte " + std::to_string(end));
+  }
+}
+
+std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::byte> image) {
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    if (base::Checksum(BytesOfEntry(entry, image)) != entry.checksum()) {
+      return "tensor '" + entry.name() + "' of weights version " +
+             std::to_string(manifest.policy_version()) + " does not match its checksum";
+    }
+  }
+  return "";
+}
+
+policy::WeightMap ViewImage(const v1::WeightManifest& manifest, std::span<const std::byte> image,
+                            std::shared_ptr<const void> owner) {
+  policy::WeightMap weights;
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    // LibTorch has no const tensors; nobody writes through these.
+    void* data = const_cast<std::byte*>(image.data()) + entry.offset();
+    const std::vector<int64_t> shape(entry.shape().begin(), entry.shape().end());
+    weights[entry.name()] = at::from_blob(
+        data, shape, [owner](void*) {}, at::TensorOptions(*DtypeOf(entry.dtype())));
+  }
+  return weights;
+}
+
+}  // namespace cohort::rollout

@@ -1,0 +1,103 @@
+#include "rollout/weight_sync/weight_receiver.h"
+
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "rollout/weight_sync/shared_image.h"
+#include "rollout/weight_sync/weight_image.h"
+
+namespace cohort::rollout {
+namespace {
+
+grpc::Status DataLoss(const std::string& message) {
+  return {grpc::StatusCode::DATA_LOSS, message + "; the worker keeps its old weights"};
+}
+
+}  // namespace
+
+WeightReceiver::WeightReceiver(const policy::ModelConfig& config) : config_(config) {}
+
+grpc::Status WeightReceiver::AcceptFirst(const v1::WeightChunk& chunk) {
+  if (!chunk.has_manifest()) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "the first WeightChunk must carry the manifest"};
+  }
+  try {
+    CheckManifest(chunk.manifest(), config_);
+    manifest_ = chunk.manifest();
+    started_ = true;
+    if (!chunk.shared_memory_path().empty()) {
+      auto mapped =
+          std::make_shared<MappedImage>(chunk.shared_memory_path(), manifest_.total_bytes());
+      image_ = mapped->bytes();
+      owner_ = std::move(mapped);
+      received_ = manifest_.total_bytes();
+      return grpc::Status::OK;
+    }
+    std::shared_ptr<std::byte[]> buffer(
+        new (std::align_val_t{64}) std::byte[manifest_.total_bytes()],
+        [](std::byte* data) { ::operator delete[](data, std::align_val_t{64}); });
+    buffer_ = buffer.get();
+    image_ = {buffer_, manifest_.total_bytes()};
+    owner_ = std::move(buffer);
+    return grpc::Status::OK;
+  } catch (const Error& error) {
+    const bool absent = error.code() == ErrorCode::kUnavailable;
+    return {absent ? grpc::StatusCode::NOT_FOUND : grpc::StatusCode::INVALID_ARGUMENT,
+            error.what()};
+  } catch (const std::bad_alloc&) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            "no memory for " + std::to_string(chunk.manifest().total_bytes()) +
+                " bytes of new weights; the worker keeps its old ones"};
+  }
+}
+
+grpc::Status WeightReceiver::Accept(const v1::WeightChunk& chunk) {
+  if (!started_) {
+    if (const grpc::Status status = AcceptFirst(chunk); !status.ok()) return status;
+  } else if (chunk.has_manifest() || !chunk.shared_memory_path().empty()) {
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            "only the first WeightChunk may carry a manifest or a path"};
+  }
+  if (chunk.data().empty()) return grpc::Status::OK;
+  const std::string where = "weight chunk at byte " + std::to_string(chunk.offset());
+  if (buffer_ == nullptr) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, where + " after a shared-memory path"};
+  }
+  if (chunk.data().size() > kMaxChunkBytes) {
+    return {grpc::StatusCode::INVALID_ARGUMENT,
+            where + " has more than " + std::to_string(kMaxChunkBytes) + " bytes"};
+  }
+  if (chunk.offset() != received_) {
+    return DataLoss(where + ": expected the one at byte " + std::to_string(received_));
+  }
+  if (chunk.data().size() > image_.size() - received_) {
+    return DataLoss(where + " ends beyond the image of " + std::to_string(image_.size()) +
+                    " bytes");
+  }
+  if (base::Checksum(chunk.data()) != chunk.checksum()) {
+    return DataLoss(where + " does not match its checksum");
+  }
+  std::memcpy(buffer_ + received_, chunk.data().data(), chunk.data().size());
+  received_ += chunk.data().size();
+  return grpc::Status::OK;
+}
+
+grpc::Status WeightReceiver::Finish() const {
+  if (!started_) return {grpc::StatusCode::INVALID_ARGUMENT, "no WeightChunk was sent"};
+  if (received_ != image_.size()) {
+    return DataLoss("the weights ended at byte " + std::to_string(received_) + " of " +
+                    std::to_string(image_.size()));
+  }
+  const std::string damage = FindDamage(manifest_, image_);
+  return damage.empty() ? grpc::Status::OK : DataLoss(damage);
+}
+
+policy::WeightMap WeightReceiver::Weights() const {
+  COHORT_CHECK(started_ && received_ == image_.size(), "the image is complete");
+  return ViewImage(manifest_, image_, owner_);
+}
+
+}  // namespace cohort::rollout

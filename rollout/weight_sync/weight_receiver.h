@@ -1,0 +1,49 @@
+#pragma once
+
+// The worker's end of one UpdateWeights call: messages in, a verified set of weights out.
+
+#include <grpcpp/support/status.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "policy/config/config.h"
+#include "policy/weights/weights.h"
+#include "rollout/rollout.pb.h"
+
+namespace cohort::rollout {
+
+constexpr size_t kMaxChunkBytes = size_t{1} << 20;
+
+// Not thread-safe; one call's messages arrive one after another. Memory is bounded by what `config`
+// says the weights weigh, and is taken only after the manifest has been checked against it.
+class WeightReceiver {
+ public:
+  explicit WeightReceiver(const policy::ModelConfig& config);
+
+  // INVALID_ARGUMENT: a manifest or message that breaks the protocol. DATA_LOSS: a chunk that is
+  // damaged, missing, out of order or outside the image. NOT_FOUND: no such shared memory here.
+  grpc::Status Accept(const v1::WeightChunk& chunk);
+  // After the last message: DATA_LOSS when bytes are missing or a tensor's checksum fails.
+  grpc::Status Finish() const;
+
+  int64_t policy_version() const { return manifest_.policy_version(); }
+  // After Finish said OK; the tensors keep the image alive.
+  policy::WeightMap Weights() const;
+
+ private:
+  grpc::Status AcceptFirst(const v1::WeightChunk& chunk);
+
+  policy::ModelConfig config_;
+  bool started_ = false;
+  v1::WeightManifest manifest_;
+  std::shared_ptr<const void> owner_;
+  std::span<const std::byte> image_;
+  std::byte* buffer_ = nullptr;  // null on the shared-memory path
+  uint64_t received_ = 0;        // chunks come in order: bytes [0, received_) are here
+};
+
+}  // namespace cohort::rollout

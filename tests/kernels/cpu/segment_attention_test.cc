@@ -1,0 +1,230 @@
+#include "kernels/cpu/segment_attention.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <thread>
+
+#include "kernels/reference.h"
+
+namespace cohort::kernels {
+namespace {
+
+void OneByOne(int64_t n, const std::function<void(int64_t)>& task) {
+  for (int64_t i = 0; i < n; ++i) task(i);
+}
+
+void OnTwoThreadsBackwards(int64_t n, const std::function<void(int64_t)>& task) {
+  std::thread other([&] {
+    for (int64_t i = n / 2 - 1; i >= 0; --i) task(i);
+  });
+  for (int64_t i = n - 1; i >= n / 2; --i) task(i);
+  other.join();
+}
+
+std::vector<float> Random(int64_t count, uint32_t seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(static_cast<size_t>(count));
+  for (float& value : values) value = normal(generator);
+  return values;
+}
+
+// out, dq, dk, dv one after the other.
+using Results = std::vector<std::vector<double>>;
+
+struct Shape {
+  int64_t heads, kv_heads, qk_dim, v_dim;
+};
+
+struct Case {
+  Case(const Shape& s, std::vector<AttentionSegment> the_segments)
+      : shape(s), segments(std::move(the_segments)) {
+    for (const AttentionSegment& segment : segments) rows += segment.length;
+    q = Random(rows * s.heads * s.qk_dim, 1);
+    k = Random(rows * s.kv_heads * s.qk_dim, 2);
+    v = Random(rows * s.kv_heads * s.v_dim, 3);
+    d_out = Random(rows * s.heads * s.v_dim, 4);
+    args = {.segments = segments,
+            .heads = s.heads,
+            .kv_heads = s.kv_heads,
+            .qk_dim = s.qk_dim,
+            .v_dim = s.v_dim,
+            .scale = 0.3f,
+            .q = q.data(),
+            .k = k.data(),
+            .v = v.data()};
+  }
+
+  Results Run(const Ops& ops, const ParallelTasks& parallel) const {
+    std::vector<float> out(d_out.size()), dq(q.size()), dk(k.size()), dv(v.size());
+    AttendSegments(args, out.data(), ops, parallel);
+    AttendSegmentsBackward(args, d_out.data(), {dq.data(), dk.data(), dv.data()}, ops, parallel);
+    Results results;
+    for (const auto* values : {&out, &dq, &dk, &dv}) {
+      results.emplace_back(values->begin(), values->end());
+    }
+    return results;
+  }
+
+  // The formulas over all pairs of rows, in fp64.
+  Results Expected() const {
+    Results r = {std::vector<double>(d_out.size()), std::vector<double>(q.size()),
+                 std::vector<double>(k.size()), std::vector<double>(v.size())};
+    for (const AttentionSegment& segment : segments) {
+      for (int64_t i = 0; i < segment.length; ++i) {
+        std::vector<int64_t> seen;
+        for (int64_t j = 0; j < segment.prefix_length; ++j) {
+          seen.push_back(segment.prefix_first + j);
+        }
+        for (int64_t j = 0; j <= i; ++j) seen.push_back(segment.first + j);
+        for (int64_t head = 0; head < shape.heads; ++head) {
+          AddRow(segment.first + i, head, seen, &r);
+        }
+      }
+    }
+    return r;
+  }
+
+  void AddRow(int64_t row, int64_t head, const std::vector<int64_t>& seen, Results* r) const {
+    const int64_t kv = head / (shape.heads / shape.kv_heads);
+    const auto at_q = [&](int64_t d) { return (row * shape.heads + head) * shape.qk_dim + d; };
+    const auto at_o = [&](int64_t d) { return (row * shape.heads + head) * shape.v_dim + d; };
+    const auto at_k = [&](int64_t j, int64_t d) {
+      return (j * shape.kv_heads + kv) * shape.qk_dim + d;
+    };
+    const auto at_v = [&](int64_t j, int64_t d) {
+      return (j * shape.kv_heads + kv) * shape.v_dim + d;
+    };
+    const auto value = [](const std::vector<float>& x, int64_t i) {
+      return static_cast<double>(x[static_cast<size_t>(i)]);
+    };
+    const auto add = [](std::vector<double>& x, int64_t i, double amount) {
+      x[static_cast<size_t>(i)] += amount;
+    };
+    std::vector<double> p, dp;
+    double sum = 0, mean = 0;
+    for (const int64_t j : seen) {
+      double score = 0, gradient = 0;
+      for (int64_t d = 0; d < shape.qk_dim; ++d) score += value(q, at_q(d)) * value(k, at_k(j, d));
+      for (int64_t d = 0; d < shape.v_dim; ++d) {
+        gradient += value(d_out, at_o(d)) * value(v, at_v(j, d));
+      }
+      p.push_back(std::exp(score * static_cast<double>(args.scale)));
+      sum += p.back();
+      dp.push_back(gradient);
+    }
+    for (size_t j = 0; j < seen.size(); ++j) mean += (p[j] /= sum) * dp[j];
+    for (size_t j = 0; j < seen.size(); ++j) {
+      const double ds = p[j] * (dp[j] - mean) * static_cast<double>(args.scale);
+      for (int64_t d = 0; d < shape.v_dim; ++d) {
+        add((*r)[0], at_o(d), p[j] * value(v, at_v(seen[j], d)));
+        add((*r)[3], at_v(seen[j], d), p[j] * value(d_out, at_o(d)));
+      }
+      for (int64_t d = 0; d < shape.qk_dim; ++d) {
+        add((*r)[1], at_q(d), ds * value(k, at_k(seen[j], d)));
+        add((*r)[2], at_k(seen[j], d), ds * value(q, at_q(d)));
+      }
+    }
+  }
+
+  Shape shape;
+  std::vector<AttentionSegment> segments;
+  int64_t rows = 0;
+  std::vector<float> q, k, v, d_out;
+  SegmentAttentionArgs args;
+};
+
+const std::vector<Shape>& Shapes() {
+  static const std::vector<Shape> shapes = {{4, 2, 16, 16}, {3, 3, 24, 8}, {2, 1, 7, 33}};
+  return shapes;
+}
+
+// A prompt of 21 with completions of 60, 0 and 1; a sequence alone; a prompt of 1.
+std::vector<AttentionSegment> Segments() {
+  return {{0, 21},   {21, 60, 0, 21}, {81, 0, 0, 21},  {81, 1, 0, 21},
+          {82, 100}, {182, 1},        {183, 5, 182, 1}};
+}
+
+TEST(SegmentAttention, EqualsTheFormulasAndTheirGradients) {
+  for (const Shape& shape : Shapes()) {
+    const Case c(shape, Segments());
+    const Results got = c.Run(BestOps(), OneByOne), expected = c.Expected();
+    for (size_t r = 0; r < got.size(); ++r) {
+      ASSERT_EQ(got[r].size(), expected[r].size());
+      for (size_t i = 0; i < got[r].size(); ++i) {
+        ASSERT_NEAR(got[r][i], expected[r][i], 2e-5) << "result " << r << " element " << i;
+      }
+    }
+  }
+}
+
+TEST(SegmentAttention, GivesTheSameBitsOnAnyThreadsAndInstructionSet) {
+  for (const Shape& shape : Shapes()) {
+    const Case c(shape, Segments());
+    const Results expected = c.Run(OpsFor(Isa::kScalar), OneByOne);
+    for (const Isa isa : AvailableIsas()) {
+      EXPECT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), expected) << IsaName(isa);
+    }
+  }
+}
+
+TEST(SegmentAttention, ASharedPromptGivesTheBitsOfACopyForEachCompletion) {
+  const Shape shape = Shapes()[0];
+  for (const int64_t prompt : {30, 255, 256, 300}) {
+    const int64_t rows = prompt + 290;
+    Case shared(shape, {{0, prompt}, {prompt, 290, 0, prompt}}), whole(shape, {{0, rows}});
+    const Results a = shared.Run(BestOps(), OneByOne), b = whole.Run(BestOps(), OneByOne);
+    EXPECT_EQ(a[0], b[0]) << "out";
+    EXPECT_EQ(a[1], b[1]) << "the queries' gradient";
+  }
+}
+
+// A prompt of 300 with completions of 290 and 3: sums of more than one chain.
+std::vector<AttentionSegment> LongSegments() {
+  return {{0, 300}, {300, 290, 0, 300}, {590, 3, 0, 300}};
+}
+
+TEST(SegmentAttention, OfLongSegmentsEqualsTheFormulasAndTheScalarBits) {
+  const Case c({2, 1, 7, 20}, LongSegments());
+  const Results scalar = c.Run(OpsFor(Isa::kScalar), OneByOne), expected = c.Expected();
+  for (size_t r = 0; r < scalar.size(); ++r) {
+    for (size_t i = 0; i < scalar[r].size(); ++i) {
+      ASSERT_NEAR(scalar[r][i], expected[r][i], 2e-5) << "result " << r << " element " << i;
+    }
+  }
+  for (const Isa isa : AvailableIsas()) {
+    EXPECT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), scalar) << IsaName(isa);
+  }
+}
+
+// The decoder's attention equals the same reference (attention_test.cc).
+TEST(SegmentAttention, OfLongSegmentsHasTheBitsOfTheReference) {
+  const Shape shape{2, 1, 7, 20};
+  const Case c(shape, LongSegments());
+  const std::vector<double> out = c.Run(BestOps(), OneByOne)[0];
+  for (const AttentionSegment& segment : c.segments) {
+    for (int64_t i = 0; i < segment.length; ++i) {
+      std::vector<float> keys, values;
+      const auto see = [&](int64_t row) {
+        keys.insert(keys.end(), c.k.data() + row * 7, c.k.data() + row * 7 + 7);
+        values.insert(values.end(), c.v.data() + row * 20, c.v.data() + row * 20 + 20);
+      };
+      for (int64_t j = 0; j < segment.prefix_length; ++j) see(segment.prefix_first + j);
+      for (int64_t j = 0; j <= i; ++j) see(segment.first + j);
+      for (int64_t head = 0; head < 2; ++head) {
+        const int64_t at = (segment.first + i) * 2 + head;
+        const std::vector<float> q(c.q.data() + at * 7, c.q.data() + at * 7 + 7);
+        const std::vector<float> scores =
+            ReferenceProduct(q, keys, 1, segment.prefix_length + i + 1, 7);
+        const std::vector<float> expected = ReferenceAttention(scores, c.args.scale, values);
+        ASSERT_EQ(std::vector<float>(out.data() + at * 20, out.data() + at * 20 + 20), expected)
+            << "row " << segment.first + i << " head " << head;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace cohort::kernels

@@ -1,0 +1,219 @@
+// Adapters of every linear layer, the routed experts' among them, against fp64 arithmetic on the
+// merged weights (tests/golden/policy/families/README.md).
+
+#include <gtest/gtest.h>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/temporary_folder.h"
+#include "policy/lora/peft.h"
+#include "policy/weights/safetensors.h"
+#include "tests/policy/golden_model.h"
+#include "tests/policy/transformer/golden_gradients.h"
+
+namespace cohort::policy {
+namespace {
+
+class ExpertLora : public ::testing::TestWithParam<std::string> {
+ protected:
+  ExpertLora()
+      : expected_(nlohmann::json::parse(base::ReadFile(
+            std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".lora.json"))),
+        config_{expected_.at("rank"), expected_.at("alpha"), {kAllLinear}} {
+    for (const nlohmann::json& sequence : expected_.at("sequences")) {
+      sequences_.push_back(sequence.at("ids").get<std::vector<int32_t>>());
+    }
+    AttachLora(policy_, config_, 1);
+    WeightMap drawn;
+    for (const auto& [name, weight] : LoraWeights(policy_)) {
+      drawn[name] = DrawFromName(name, weight.sizes().vec());
+    }
+    LoadLoraWeights(policy_, drawn);
+  }
+
+  at::Tensor Logprobs(Transformer& policy) const {
+    const PackedTokens tokens = Pack(sequences_);
+    const NextTokens next = FindNextTokens(tokens);
+    return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head_weight(),
+                                next.targets_N, 1.0)
+        .logprobs_N;
+  }
+
+  at::Tensor ExpectedLogprobs() const {
+    std::vector<at::Tensor> parts;
+    for (const nlohmann::json& sequence : expected_.at("sequences")) {
+      parts.push_back(
+          torch::tensor(sequence.at("logprobs").get<std::vector<double>>(), at::kDouble));
+    }
+    return at::cat(parts);
+  }
+
+  FamilyGolden golden_ = ReadFamilyGolden(GetParam());
+  nlohmann::json expected_;
+  LoraConfig config_;
+  Transformer policy_ = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
+  std::vector<std::vector<int32_t>> sequences_;
+};
+INSTANTIATE_TEST_SUITE_P(Families, ExpertLora, ::testing::Values("mixtral", "deepseek_v3"),
+                         [](const auto& info) { return info.param; });
+
+TEST_P(ExpertLora, GivesTheLogprobsOfTheMergedModel) {
+  const at::NoGradGuard no_grad;
+  EXPECT_LT(LargestDifference(Logprobs(policy_), ExpectedLogprobs()), 2e-4);
+  Transformer merged = MakeTransformer(golden_.config, MergedWeights(policy_));
+  EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
+}
+
+TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
+  const at::Tensor loss = (-Logprobs(policy_)).mean();
+  EXPECT_NEAR(loss.item<double>(), expected_.at("loss").get<double>(), 2e-5);
+  loss.backward();
+  // Gradients in the place of the values, to see them under the adapters' names.
+  for (at::Tensor& parameter : policy_->parameters()) {
+    EXPECT_EQ(parameter.grad().defined(), parameter.requires_grad());
+    if (parameter.requires_grad()) parameter.set_data(parameter.grad().clone());
+  }
+  const WeightMap gradients = LoraWeights(policy_);
+  EXPECT_EQ(gradients.size(), expected_.at("gradients").size());
+  for (const auto& [name, gradient] : gradients) {
+    ASSERT_TRUE(expected_.at("gradients").contains(name)) << name;
+    ExpectGradient(name, gradient, expected_.at("gradients").at(name));
+  }
+}
+
+TEST_P(ExpertLora, IsMergedFromItsFolder) {
+  const at::NoGradGuard no_grad;
+  const base::TemporaryFolder folder;
+  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
+  WeightMap weights = FamilyGoldenWeights(golden_.config);
+  const WeightMap before = weights;
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
+  for (const auto& [name, weight] : MergedWeights(policy_)) {
+    EXPECT_TRUE(at::equal(weights.at(name), weight)) << name;
+  }
+  // The model's own tensors are not written into.
+  for (const auto& [name, weight] : FamilyGoldenWeights(golden_.config)) {
+    EXPECT_TRUE(at::equal(before.at(name), weight)) << name;
+  }
+}
+
+// What PEFT itself writes: the experts' adapters fused, and the router's.
+TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
+  const at::NoGradGuard no_grad;
+  const auto peft = nlohmann::json::parse(base::ReadFile(
+      std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".peft.json"));
+  const base::TemporaryFolder folder;
+  folder.Write("adapter_config.json", peft.at("adapter_config").dump());
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, shape] : peft.at("tensors").items()) {
+    tensors.push_back(
+        {name, DrawFromName(name, shape.get<std::vector<int64_t>>()), Dtype::kFloat32});
+  }
+  WriteSafetensors(folder.path() / "adapter_model.safetensors", tensors);
+  WeightMap weights = FamilyGoldenWeights(golden_.config);
+  MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
+  expected_["sequences"] = peft.at("sequences");
+  Transformer merged = MakeTransformer(golden_.config, weights);
+  EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
+}
+
+TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
+  const base::TemporaryFolder folder;
+  folder.Write(
+      "adapter_config.json",
+      R"({"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_parameters": ["down_proj"]})");
+  const std::string module = "base_model.model.model.layers.1.mlp.experts.";
+  WriteSafetensors(folder.path() / "adapter_model.safetensors",
+                   {{module + "lora_A.weight", at::ones({8, 7}), Dtype::kFloat32},
+                    {module + "lora_B.weight", at::ones({9, 8}), Dtype::kFloat32}});
+  try {
+    ReadLoraAdapter(folder.path(), golden_.config);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("experts maps 7 to 9 values; the experts of this"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
+  const base::TemporaryFolder folder;
+  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
+  const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
+  const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));
+  const bool mixtral = GetParam() == "mixtral";
+  const std::string up = std::string("base_model.model.model.layers.2.") +
+                         (mixtral ? "block_sparse_moe.experts.5.w3" : "mlp.experts.5.up_proj");
+  const int64_t m = golden_.config.moe.expert_width;
+  EXPECT_EQ(file.entries().at(up + ".lora_A.weight").shape,
+            (std::vector<int64_t>{config_.rank, golden_.config.width}));
+  EXPECT_EQ(file.entries().at(up + ".lora_B.weight").shape,
+            (std::vector<int64_t>{m, config_.rank}));
+  const nlohmann::json targets =
+      mixtral ? nlohmann::json({"k_proj", "o_proj", "q_proj", "v_proj", "w1", "w2", "w3"})
+              : nlohmann::json({"down_proj", "gate_proj", "kv_a_proj_with_mqa", "kv_b_proj",
+                                "o_proj", "q_a_proj", "q_b_proj", "up_proj"});
+  EXPECT_EQ(config.at("target_modules"), targets);
+  // PEFT with transformers 5 takes a target module's up_proj for the routed experts' alone.
+  nlohmann::json dense = nlohmann::json::array();
+  for (const char* mlp :
+       {"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"}) {
+    for (const char* kind : {"down_proj", "gate_proj", "up_proj"}) {
+      if (!mixtral) dense.push_back(std::string("model.") + mlp + "." + kind + ".weight");
+    }
+  }
+  EXPECT_EQ(config.at("target_parameters"), dense);
+}
+
+TEST(ExpertLoraTargets, AdaptOneProjectionOfEveryExpert) {
+  const FamilyGolden golden = ReadFamilyGolden("mixtral");
+  Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
+  AttachLora(policy, {.rank = 2, .alpha = 4, .targets = {"w2"}}, 1);
+  EXPECT_EQ(LoraWeights(policy).size(), 2u * 3 * 6);
+}
+
+TEST(ExpertLoraTargets, AreRefusedWhereTheyNameSomeExpertsAlone) {
+  const FamilyGolden golden = ReadFamilyGolden("deepseek_v3");
+  Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
+  try {
+    AttachLora(policy, {.targets = {"experts.3.up_proj"}}, 1);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("'experts.3.up_proj' names some experts of a layer"),
+              std::string::npos)
+        << error.what();
+    EXPECT_NE(error.hint().find("up_proj"), std::string::npos);
+  }
+}
+
+TEST(ExpertLoraTargets, AreRefusedWithTheNearestNameWhereTheyNameNothing) {
+  const FamilyGolden golden = ReadFamilyGolden("deepseek_v3");
+  Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
+  try {
+    AttachLora(policy, {.targets = {"upproj"}}, 1);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean 'up_proj'"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(MergeLora, RefusesAnAdapterOfAnotherModelNamingTheNearestLayer) {
+  const FamilyGolden golden = ReadFamilyGolden("mixtral");
+  WeightMap weights = FamilyGoldenWeights(golden.config);
+  LoraAdapter adapter{{.rank = 1, .targets = {"w9"}}, {}};
+  adapter.weights["model.layers.0.block_sparse_moe.experts.0.w9.lora_A.weight"] = at::ones({1, 32});
+  adapter.weights["model.layers.0.block_sparse_moe.experts.0.w9.lora_B.weight"] = at::ones({40, 1});
+  try {
+    MergeLora(adapter, golden.config, &weights);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("experts.0.w9 has no weight in this model; did you"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
+}  // namespace
+}  // namespace cohort::policy

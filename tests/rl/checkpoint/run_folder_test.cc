@@ -1,0 +1,159 @@
+#include "rl/checkpoint/run_folder.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/temporary_folder.h"
+#include "rl/checkpoint/resume_rule.h"
+#include "rl/recipe/recipe.h"
+
+namespace cohort::rl {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class RunFolderTest : public testing::Test {
+ protected:
+  proto::Recipe Recipe(const std::vector<std::string>& overrides = {}) {
+    return LoadRecipe(folder_.Write("r.yaml",
+                                    "name: r\nmodel: {path: m}\ndata: {generator: addition}\n"
+                                    "rewards: [{name: exact_answer}]\n"
+                                    "rounds: [{kind: sft, steps: 3}, {kind: grpo, steps: 5}]\n"),
+                      overrides);
+  }
+  std::string Fault(const proto::Recipe& recipe, bool fresh = false) {
+    try {
+      RunFolder run(run_, recipe, fresh);
+    } catch (const Error& error) {
+      code_ = error.code();
+      return error.what();
+    }
+    return "(no error)";
+  }
+  void StartRun(const std::vector<std::string>& overrides = {}) {
+    RunFolder run(run_, Recipe(overrides), false);
+    run.Describe(Recipe(overrides), {"cohort", "train", "r.yaml"});
+    fs::create_directory(run_ / "checkpoints");  // as the first save does
+  }
+  json Provenance() { return json::parse(base::ReadFile(run_ / "provenance.json")); }
+
+  base::TemporaryFolder folder_;
+  fs::path run_ = folder_.path() / "runs" / "r";
+  ErrorCode code_ = ErrorCode::kInternal;
+};
+
+TEST_F(RunFolderTest, ANewRunDescribesItself) {
+  {
+    RunFolder run(run_, Recipe(), false);
+    EXPECT_FALSE(run.resuming());
+    run.Describe(Recipe({"seed=5", "threads=2"}), {"cohort", "train"});
+  }
+  const proto::Recipe written = LoadRecipe((run_ / "recipe.resolved.yaml").string());
+  EXPECT_TRUE(
+      google::protobuf::util::MessageDifferencer::Equals(written, Recipe({"seed=5", "threads=2"})));
+  const json provenance = Provenance();
+  EXPECT_EQ(provenance.at("seed"), 5);
+  EXPECT_EQ(provenance.at("threads"), 2);
+  EXPECT_EQ(provenance.at("command_line").dump(), R"(["cohort","train"])");
+  for (const char* key : {"version", "build_type", "libtorch", "started_at"}) {
+    EXPECT_FALSE(provenance.at(key).get<std::string>().empty()) << key;
+  }
+}
+
+TEST_F(RunFolderTest, ASecondStartGoesOn) {
+  StartRun();
+  RunFolder run(run_.string() + "/", Recipe(), false);
+  EXPECT_TRUE(run.resuming());
+  run.Describe(Recipe(), {"cohort", "again"});
+  EXPECT_EQ(Provenance().at("command_line").at(1), "train") << "the first start stays";
+  ASSERT_EQ(Provenance().at("resumed").size(), 1u);
+  EXPECT_EQ(Provenance().at("resumed").at(0).at("command_line").at(1), "again");
+}
+
+TEST_F(RunFolderTest, TwoRunsInOneFolderAreRefused) {
+  std::optional<RunFolder> first(std::in_place, run_, Recipe(), false);
+  EXPECT_THAT(Fault(Recipe()), HasSubstr("another cohort process is using " + run_.string()));
+  EXPECT_EQ(code_, ErrorCode::kEnvironment);
+  EXPECT_THAT(Fault(Recipe(), true), HasSubstr("another cohort process")) << "nor moved away";
+  first.reset();
+  EXPECT_EQ(Fault(Recipe()), "(no error)") << "the lock ends with its owner";
+}
+
+TEST_F(RunFolderTest, AChangedRecipeIsRefusedAndTheKeysAreNamed) {
+  StartRun();
+  EXPECT_THAT(Fault(Recipe({"rounds[0].learning_rate=0.5", "seed=2"})),
+              HasSubstr("holds a run of another recipe:\n"
+                        "  seed: 1 -> 2\n"
+                        "  rounds[0].learning_rate: 1e-06 -> 0.5"));
+  EXPECT_EQ(code_, ErrorCode::kUsage);
+  EXPECT_EQ(Fault(Recipe({"output.keep=9", "rounds[1].steps=50"})), "(no error)");
+}
+
+TEST_F(RunFolderTest, AStartThatNeverSavedAnythingBindsNobody) {
+  StartRun();
+  fs::remove(run_ / "checkpoints");
+  RunFolder run(run_, Recipe({"seed=2"}), false);
+  EXPECT_FALSE(run.resuming());
+}
+
+TEST_F(RunFolderTest, FreshMovesTheOldRunAside) {
+  for (int i = 1; i <= 2; ++i) {
+    StartRun();
+    RunFolder run(run_, Recipe({"seed=2"}), true);
+    EXPECT_FALSE(run.resuming());
+    EXPECT_EQ(run.moved_to(), run_.string() + ".old-" + std::to_string(i));
+    EXPECT_TRUE(fs::exists(run.moved_to() + "/provenance.json"));
+    EXPECT_FALSE(fs::exists(run_ / "provenance.json"));
+  }
+}
+
+TEST_F(RunFolderTest, AFolderOfSomethingElseIsLeftAlone) {
+  fs::create_directories(run_);
+  std::ofstream(run_ / "thesis.tex") << "precious";
+  EXPECT_THAT(Fault(Recipe()), HasSubstr("holds files but no run"));
+  EXPECT_THAT(Fault(Recipe(), true), HasSubstr("holds files but no run"));
+  EXPECT_TRUE(fs::exists(run_ / "thesis.tex"));
+}
+
+TEST_F(RunFolderTest, AFileInItsPlaceIsAClearError) {
+  fs::create_directories(run_.parent_path());
+  std::ofstream(run_.string()) << "x";
+  EXPECT_THAT(Fault(Recipe()), HasSubstr("cannot create the run folder"));
+  EXPECT_EQ(code_, ErrorCode::kEnvironment);
+}
+
+TEST_F(RunFolderTest, AStartThatDiedBeforeItDescribedItselfIsNoObstacle) {
+  fs::create_directories(run_);
+  std::ofstream(run_ / "recipe.resolved.yaml.tmp") << "half";
+  RunFolder run(run_, Recipe(), false);
+  EXPECT_FALSE(run.resuming());
+}
+
+TEST_F(RunFolderTest, OnlyExtensionsOfTheEndMayChangeWhatIsTrained) {
+  const proto::Recipe old_recipe = Recipe();
+  const auto refused = [&](const std::vector<std::string>& overrides) {
+    return RefusedChanges(old_recipe, Recipe(overrides));
+  };
+  EXPECT_THAT(refused({"rounds[2].kind=sft", "rounds[1].steps=6"}), ElementsAre());
+  EXPECT_THAT(refused({"rounds[1].steps=4"}), ElementsAre("rounds[1].steps: 5 -> 4"));
+  EXPECT_THAT(refused({"rounds[0].steps=4"}), ElementsAre("rounds[0].steps: 3 -> 4"));
+  EXPECT_THAT(refused({"rollout.workers=2", "eval.examples=1", "output.samples_every=1"}),
+              ElementsAre());
+  EXPECT_THAT(refused({"objective.clip_low=0.1"}),
+              ElementsAre("objective.clip_low: (unset) -> 0.1"));
+  EXPECT_FALSE(RefusedChanges(Recipe({"rounds[2].kind=sft"}), old_recipe).empty())
+      << "rounds do not disappear";
+}
+
+}  // namespace
+}  // namespace cohort::rl

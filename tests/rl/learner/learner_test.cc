@@ -1,0 +1,281 @@
+#include "rl/learner/learner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "policy/lora/peft.h"
+#include "tests/policy/family_golden.h"
+#include "tests/rl/learner/update_golden.h"
+
+namespace cohort::rl {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+// Keeps what the learner gives it; the loss is the mean of the tokens' negative logprobs.
+struct Spy {
+  std::vector<PolicyLossInputs> seen;
+
+  PolicyObjective Objective(bool needs_ref_logprobs = false) {
+    return {[this](const PolicyLossInputs& inputs) {
+              seen.push_back(inputs);
+              PolicyLoss part;
+              part.loss = -inputs.policy_logprobs_T.sum() /
+                          static_cast<double>(std::max<int64_t>(1, inputs.totals.num_tokens));
+              part.metrics.num_tokens = inputs.policy_logprobs_T.numel();
+              return part;
+            },
+            needs_ref_logprobs};
+  }
+};
+
+class LearnerTest : public ::testing::Test {
+ protected:
+  Learner Make(int64_t max_tokens = 2048, at::ScalarType compute_dtype = at::kFloat) {
+    LearnerOptions options = golden_.Options(max_tokens);
+    options.compute_dtype = compute_dtype;
+    return Learner(golden_.model.config, golden_.Start(), options);
+  }
+
+  const UpdateGolden golden_{"tiny_moe"};
+  Spy spy_;
+};
+
+TEST_F(LearnerTest, SamplesWithoutAdvantageNeedNoForwardButCountInTheTotals) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  ASSERT_THAT(sequences, SizeIs(5));
+  for (const size_t i : {0, 1, 2}) sequences[i].advantage = 0;
+  Learner learner = Make();
+  const UpdateReport report = learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  // The second prompt's two tokens, and the completions of 6 and 4 but for their last.
+  EXPECT_EQ(report.trained_tokens, 2 + 5 + 3);
+  ASSERT_THAT(spy_.seen, SizeIs(1));
+  EXPECT_EQ(spy_.seen[0].advantages_B.numel(), 2);
+  EXPECT_EQ(spy_.seen[0].totals.num_samples, 5);
+  EXPECT_EQ(spy_.seen[0].totals.num_tokens, 3 + 5 + 1 + 6 + 4);
+}
+
+TEST_F(LearnerTest, AKlTermTrainsOnSamplesWithoutAdvantageToo) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  for (TrainingSequence& sequence : sequences) sequence.advantage = 0;
+  Learner learner = Make();
+  learner.PolicyUpdate(spy_.Objective(/*needs_ref_logprobs=*/true), sequences, 1e-3);
+  ASSERT_THAT(spy_.seen, SizeIs(1));
+  EXPECT_EQ(spy_.seen[0].advantages_B.numel(), 5);
+}
+
+TEST_F(LearnerTest, AStepWithoutAnyAdvantageChangesNothing) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  for (TrainingSequence& sequence : sequences) sequence.advantage = 0;
+  Learner learner = Make();
+  const policy::WeightMap before = Copied(learner.Weights());
+  const UpdateReport report = learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  EXPECT_EQ(report.trained_tokens, 0);
+  EXPECT_EQ(report.skipped, "");
+  ExpectSameBits(learner.Weights(), before);
+}
+
+TEST_F(LearnerTest, OldLogprobsAreUsedWhenThere) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  Learner learner = Make();
+  learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  EXPECT_FALSE(spy_.seen[0].old_logprobs_T.defined());
+  for (TrainingSequence& sequence : sequences) {
+    sequence.old_logprobs.assign(static_cast<size_t>(sequence.completion_length()), -1.5F);
+  }
+  learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  ASSERT_TRUE(spy_.seen[1].old_logprobs_T.defined());
+  EXPECT_TRUE(spy_.seen[1].old_logprobs_T.equal(at::full({19}, -1.5F)));
+}
+
+TEST_F(LearnerTest, OldLogprobsAreThePolicysOwnBeforeTheUpdate) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  sequences[1].advantage = 0;
+  Learner learner = Make(/*max_tokens=*/8);
+  learner.RecordOldLogprobs(spy_.Objective(), sequences);
+  EXPECT_THAT(sequences[1].old_logprobs, IsEmpty()) << "is not trained on";
+  EXPECT_THAT(sequences[0].old_logprobs, SizeIs(3));
+  sequences.erase(sequences.begin() + 1);
+  learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  for (const PolicyLossInputs& inputs : spy_.seen) {
+    EXPECT_LT((inputs.old_logprobs_T - inputs.policy_logprobs_T).abs().max().item<double>(), 1e-5);
+  }
+}
+
+TEST_F(LearnerTest, TheReferenceStaysWhereItWas) {
+  std::vector<TrainingSequence> before = golden_.Batch(0), after = before;
+  Learner learner = Make();
+  EXPECT_THROW(learner.RecordRefLogprobs(before), Error);
+  learner.ResetReference();
+  learner.RecordRefLogprobs(before);
+  learner.PolicyUpdate(spy_.Objective(), before, 1e-2);
+  learner.RecordRefLogprobs(after);
+  for (size_t i = 0; i < before.size(); ++i) {
+    EXPECT_EQ(before[i].ref_logprobs, after[i].ref_logprobs);
+  }
+  learner.ResetReference();
+  learner.RecordRefLogprobs(after);
+  EXPECT_NE(before[0].ref_logprobs, after[0].ref_logprobs);
+}
+
+TEST_F(LearnerTest, AGradientThatIsNotFiniteChangesNothing) {
+  const std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  Learner learner = Make();
+  learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  const policy::WeightMap before = Copied(learner.SaveState());
+  for (const double bad :
+       {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity()}) {
+    const PolicyObjective broken = {[&](const PolicyLossInputs& inputs) {
+                                      return PolicyLoss{(inputs.policy_logprobs_T * bad).sum(), {}};
+                                    },
+                                    false};
+    const UpdateReport report = learner.PolicyUpdate(broken, sequences, 1e-3);
+    EXPECT_THAT(report.skipped, testing::HasSubstr("is not finite"));
+    ExpectSameBits(learner.SaveState(), before);  // selection biases and moments too
+  }
+  // Nothing of it is left for the next step.
+  EXPECT_EQ(learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3).skipped, "");
+}
+
+policy::LoraConfig Adapters() { return {4, 8, {policy::kAllLinear}}; }
+
+TEST_F(LearnerTest, AdaptersAloneAreTrained) {
+  Learner learner = Make();
+  const policy::WeightMap base = Copied(learner.Weights());
+  learner.TrainAdapters(Adapters(), /*seed=*/1);
+  ExpectSameBits(learner.Weights(), base);  // a fresh adapter changes nothing
+  const policy::WeightMap fresh = Copied(learner.Adapter()->weights);
+  learner.PolicyUpdate(spy_.Objective(), golden_.Batch(0), 1e-2);
+  learner.PolicyUpdate(spy_.Objective(), golden_.Batch(1), 1e-2);
+
+  int changed = 0;
+  const std::optional<policy::LoraAdapter> trained = learner.Adapter();
+  for (const auto& [name, tensor] : trained->weights) {
+    changed += tensor.equal(fresh.at(name)) ? 0 : 1;
+  }
+  EXPECT_EQ(changed, static_cast<int>(fresh.size()));
+  for (const auto& [name, tensor] : learner.SaveState()) {
+    EXPECT_TRUE(name.find(".lora_") != std::string::npos || name == "adamw/step") << name;
+  }
+  // Taken off again, the weights are those of the start.
+  policy::WeightMap merged = base;
+  policy::MergeLora(*learner.Adapter(), golden_.model.config, &merged);
+  ExpectWeights(learner.Weights(), merged, 1e-6);
+  for (const auto& [name, tensor] : base) {
+    const bool adapted = name.find("proj") != std::string::npos;
+    EXPECT_EQ(learner.Weights().at(name).equal(tensor), !adapted) << name;
+  }
+}
+
+// A run that is saved and loaded goes on as if it had not stopped.
+void ExpectToContinue(const UpdateGolden& golden, Learner straight, Learner resumed) {
+  const PolicyObjective objective = Grpo();
+  const auto update = [&](Learner& learner, size_t batch) {
+    std::vector<TrainingSequence> sequences = golden.Batch(batch);
+    learner.RecordRefLogprobs(sequences);
+    return learner.PolicyUpdate(objective, sequences, 3e-3);
+  };
+  straight.PolicyUpdate(Spy().Objective(), golden.Batch(1), 1e-2);
+  straight.ResetReference();
+  update(straight, 0);
+  resumed.LoadState(Copied(straight.SaveState()));
+  ExpectSameBits(resumed.SaveState(), straight.SaveState());
+  EXPECT_EQ(update(resumed, 1).loss, update(straight, 1).loss);
+  ExpectSameBits(resumed.SaveState(), straight.SaveState());
+}
+
+TEST_F(LearnerTest, ASavedStateGoesOnBitForBit) { ExpectToContinue(golden_, Make(), Make()); }
+
+TEST_F(LearnerTest, ASavedStateOfAdaptersGoesOnBitForBit) {
+  Learner straight = Make(), resumed = Make();
+  straight.TrainAdapters(Adapters(), /*seed=*/1);
+  resumed.TrainAdapters(Adapters(), /*seed=*/2);
+  ExpectToContinue(golden_, std::move(straight), std::move(resumed));
+}
+
+TEST_F(LearnerTest, ASavedStateWithMasterWeightsGoesOnBitForBit) {
+  ExpectToContinue(golden_, Make(2048, at::kBFloat16), Make(2048, at::kBFloat16));
+}
+
+TEST_F(LearnerTest, AResetOptimizerStartsAnew) {
+  Learner learner = Make();
+  learner.PolicyUpdate(spy_.Objective(), golden_.Batch(0), 1e-3);
+  EXPECT_EQ(learner.SaveState().at("adamw/step").item<int64_t>(), 1);
+  learner.ResetOptimizer();
+  for (const auto& [name, tensor] : learner.SaveState()) {
+    if (name.starts_with("adamw/")) {
+      EXPECT_EQ(tensor.abs().max().item<double>(), 0) << name;
+    }
+  }
+}
+
+// bf16 has 8 bits: a product is off by up to 2^-9, a hidden state after some layers by a few times
+// that. The model is dense: a token that the rounding sends to another expert has another gradient.
+TEST(LearnerOfADenseModel, Bf16GivesTheLossAndTheGradientOfFp32WithinItsRounding) {
+  const UpdateGolden golden("tiny_llama");
+  LearnerOptions options = golden.Options(2048);
+  Learner exact(golden.model.config, golden.Start(), options);
+  options.compute_dtype = at::kBFloat16;
+  Learner rounded(golden.model.config, golden.Start(), options);
+  const UpdateReport expected = exact.SftUpdate(golden.Batch(0), 1e-3);
+  const UpdateReport report = rounded.SftUpdate(golden.Batch(0), 1e-3);
+  EXPECT_EQ(report.skipped, "");
+  EXPECT_NEAR(report.loss, expected.loss, 0.02 * expected.loss);
+  EXPECT_NEAR(report.grad_norm, expected.grad_norm, 0.03 * expected.grad_norm);
+  // The first moments are a tenth of the gradients.
+  const auto gradients = exact.SaveState(), found = rounded.SaveState();
+  for (const auto& [name, tensor] : gradients) {
+    if (!name.starts_with("adamw/exp_avg.")) continue;
+    const double distance = (found.at(name) - tensor).norm().item<double>();
+    EXPECT_LT(distance, 0.1 * tensor.norm().item<double>() + 1e-4) << name;
+  }
+  for (const auto& [name, tensor] : rounded.Weights()) {
+    EXPECT_EQ(tensor.scalar_type(), at::kBFloat16) << name;
+  }
+}
+
+TEST_F(LearnerTest, SelectionBiasesStayFp32WhereTheRestIsBf16) {
+  const Learner learner = Make(2048, at::kBFloat16);
+  for (const auto& [name, tensor] : learner.Weights()) {
+    const bool bias = name.ends_with("e_score_correction_bias");
+    EXPECT_EQ(tensor.scalar_type(), bias ? at::kFloat : at::kBFloat16) << name;
+  }
+}
+
+TEST_F(LearnerTest, Bf16LearnsWhatFp32Learns) {
+  Learner exact = Make(), rounded = Make(2048, at::kBFloat16);
+  double first = 0, last = 0, exact_last = 0;
+  for (int step = 0; step < 30; ++step) {
+    last = rounded.SftUpdate(golden_.Batch(0), 1e-3).loss;
+    exact_last = exact.SftUpdate(golden_.Batch(0), 1e-3).loss;
+    if (step == 0) first = last;
+  }
+  EXPECT_LT(last, 0.8 * first);
+  EXPECT_NEAR(last, exact_last, 0.05 * first);
+}
+
+TEST_F(LearnerTest, ReportsTheMultiTokenPredictionLossOfTheReference) {
+  const auto golden = nlohmann::json::parse(
+      base::ReadFile(std::string(COHORT_GOLDEN_DIR) + "/policy/deepseek_v3_mtp.json"));
+  policy::ModelConfig config = policy::ReadFamilyGolden("deepseek_v3").config;
+  config.num_mtp_layers = golden.at("depths");
+  LearnerOptions options;
+  options.mtp_loss_weight = golden.at("lambda");
+  options.max_tokens_per_microbatch = 40;
+  Learner learner(config, policy::FamilyGoldenWeights(config), options);
+  const UpdateReport report = learner.SftUpdate(ReadSequences(golden.at("sequences")), 1e-3);
+  ASSERT_TRUE(report.mtp_loss.has_value());
+  EXPECT_NEAR(*report.mtp_loss, golden.at("mtp_loss").get<double>(), 1e-5);
+  EXPECT_NEAR(report.loss, golden.at("loss").get<double>(), 1e-5);
+  EXPECT_GT(learner.Weights().size(), learner.DecoderWeights().size());
+}
+
+}  // namespace
+}  // namespace cohort::rl

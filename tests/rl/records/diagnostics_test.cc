@@ -1,0 +1,86 @@
+#include "rl/records/diagnostics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cohort::rl {
+namespace {
+
+using testing::HasSubstr;
+
+const DiagnosticSettings kSettings{8, 64, 1};
+
+StepMetrics Healthy() {
+  StepMetrics s;
+  s.step = 12;
+  s.groups = 32;
+  s.zero_variance_groups = 31;
+  s.all_wrong_groups = 24;
+  s.all_right_groups = 7;
+  s.samples = 100;
+  s.truncated_samples = 30;
+  s.failed_rewards = 1;
+  return s;
+}
+
+TEST(Diagnostics, AStepThatLearnsNeedsNone) {
+  EXPECT_TRUE(Diagnose(Healthy(), kSettings).empty());
+  EXPECT_TRUE(Diagnose({}, kSettings).empty()) << "an sft step has no groups";
+}
+
+TEST(Diagnostics, AFlatStepSaysWhyAndWhatToTry) {
+  StepMetrics s = Healthy();
+  s.zero_variance_groups = 32;
+  s.all_right_groups = 8;
+  const auto wrong = Diagnose(s, kSettings);
+  ASSERT_EQ(wrong.size(), 1u);
+  EXPECT_THAT(wrong[0],
+              HasSubstr("step 12: 32/32 groups had equal rewards (24 all wrong, 8 all right)"));
+  EXPECT_THAT(wrong[0], HasSubstr("easier prompts"));
+  std::swap(s.all_right_groups, s.all_wrong_groups);
+  EXPECT_THAT(Diagnose(s, kSettings)[0], HasSubstr("harder prompts"));
+}
+
+TEST(Diagnostics, ManyCutCompletionsAreTold) {
+  StepMetrics s = Healthy();
+  s.truncated_samples = 31;
+  const auto found = Diagnose(s, kSettings);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_THAT(found[0],
+              HasSubstr("31 % of the completions were cut at rollout.max_new_tokens (64)"));
+}
+
+TEST(Diagnostics, FailedRewardsAreToldAndNotCalledWrong) {
+  StepMetrics s = Healthy();
+  s.failed_rewards = 2;
+  const auto found = Diagnose(s, kSettings);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_THAT(found[0], HasSubstr("failed on 2 of 100 samples (2.0 %); they are left out"));
+}
+
+TEST(Diagnostics, EnginesThatDisagreeAreNamedWithTheWaysOut) {
+  StepMetrics metrics;
+  metrics.groups = 4;
+  metrics.logprob_gap_mean = 0.019;
+  EXPECT_TRUE(Diagnose(metrics, kSettings).empty());
+  metrics.logprob_gap_mean = 0.25;
+  const auto found = Diagnose(metrics, kSettings);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_NE(found[0].find("0.250 nats"), std::string::npos) << found[0];
+  EXPECT_NE(found[0].find("rollout.dtype=float32"), std::string::npos) << found[0];
+}
+
+TEST(DivergenceAlarm, FiveStepsInARowWithoutAFiniteGradientAreADivergence) {
+  using State = DivergenceAlarm::State;
+  StepMetrics skipped, fine;
+  skipped.skipped_updates = 1;
+  fine.skipped_updates = 0;
+  DivergenceAlarm alarm;
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  EXPECT_EQ(alarm.Observe(fine), State::kQuiet) << "four are none";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  EXPECT_EQ(alarm.Observe(skipped), State::kDiverged);
+}
+
+}  // namespace
+}  // namespace cohort::rl

@@ -1,0 +1,63 @@
+#include "rl/run/sft_round.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "policy/prompt_encoding.h"
+#include "tests/rl/run/run_fixture.h"
+
+namespace cohort::rl {
+namespace {
+
+using testing::DoubleNear;
+using testing::SizeIs;
+
+class SftRoundTest : public testing::Test {
+ protected:
+  base::TemporaryFolder folder_;
+  RunFixture run_{folder_.path() / "run",
+                  TinyRecipe("[{kind: sft, steps: 4, sequences_per_step: 3, learning_rate: 0.01, "
+                             "schedule: linear}]")};
+  SftRound round_{run_.context, run_.recipe.rounds(0)};
+};
+
+TEST_F(SftRoundTest, AStepTakesTheNextRowsPromptThenCompletion) {
+  round_.Take();
+  const StepWork work = round_.Take();
+  ASSERT_THAT(work.sequences, SizeIs(3));
+  EXPECT_EQ(run_.progress.data_cursor, 6u);
+  const SharedProblem row = run_.problems.Train(3);
+  std::vector<int32_t> ids = row->prompt_ids;
+  for (const int32_t id : EncodeCompletion(run_.model, row->problem.completion)) ids.push_back(id);
+  EXPECT_EQ(work.sequences[0].ids, ids);
+  EXPECT_EQ(work.sequences[0].prompt_length, static_cast<int64_t>(row->prompt_ids.size()));
+}
+
+TEST_F(SftRoundTest, AnUpdateLowersTheLossOfWhatItLearnt) {
+  const StepWork work = round_.Take();
+  const double before = *round_.Update(work).metrics.loss;
+  EXPECT_LT(*round_.Update(work).metrics.loss, before);
+  EXPECT_EQ(run_.progress.policy_version, 3);
+  EXPECT_EQ(run_.progress.updates_in_round, 2);
+}
+
+TEST_F(SftRoundTest, TheLearningRateFallsOverTheRoundsSteps) {
+  run_.progress.updates_in_round = 1;
+  EXPECT_THAT(*round_.Update(round_.Take()).metrics.learning_rate, DoubleNear(0.0075, 1e-12));
+}
+
+TEST_F(SftRoundTest, AStepHasTheFiguresThatTheTableNamesForItsRow) {
+  const StepRecord record = round_.Update(round_.Take());
+  // The rest is the run's to add, or belongs to policies with experts or further layers.
+  const std::set<std::string> elsewhere = {"elapsed_s", "phase", "busiest_expert", "mtp_loss"};
+  const nlohmann::json row = MetricsRow(record.metrics);
+  for (const Figure& figure : Figures()) {
+    const bool expected = (figure.uses & kSftRow) != 0 && !elsewhere.contains(figure.key);
+    EXPECT_EQ(row.contains(figure.key), expected) << figure.key;
+  }
+}
+
+}  // namespace
+}  // namespace cohort::rl

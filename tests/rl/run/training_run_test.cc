@@ -1,0 +1,265 @@
+#include "rl/run/training_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/durable_file.h"
+#include "tests/rl/run/run_fixture.h"
+
+namespace cohort::rl {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Events = std::vector<std::string>;
+
+// Learns nothing, and notes what it is asked for.
+class FakeRound final : public Round {
+ public:
+  struct Script {
+    bool samples = true;
+    std::function<void(int64_t step, StepMetrics* metrics)> update = [](int64_t, StepMetrics*) {};
+  };
+
+  FakeRound(RunContext& context, const Script& script, Events* events)
+      : context_(context), script_(script), events_(*events) {}
+
+  bool samples() const override { return script_.samples; }
+  void Begin() override { events_.push_back("begin"); }
+  void Resume() override { events_.push_back("resume"); }
+  StepWork Take() override {
+    events_.push_back("take " + std::to_string(context_.progress.data_cursor++));
+    return {};
+  }
+  StepRecord Update(StepWork work) override {
+    events_.push_back("update");
+    ++context_.progress.policy_version;
+    StepRecord record = std::move(work.record);
+    record.metrics.loss = static_cast<double>(context_.progress.data_cursor);
+    record.samples.records.push_back({{"sample_id", context_.progress.data_cursor}});
+    script_.update(context_.progress.step + 1, &record.metrics);
+    return record;
+  }
+  void Release() override { events_.push_back("release"); }
+
+ private:
+  RunContext& context_;
+  Script script_;
+  Events& events_;
+};
+
+class TrainingRunTest : public testing::Test {
+ protected:
+  // Runs, or goes on with, the run of `name`; `prepare` may change what is about to happen.
+  void Run(const std::string& name, const proto::Recipe& recipe,
+           const std::function<void(RunFixture&, RunParts&)>& prepare = {}) {
+    events_.clear();
+    RunFixture fixture(Folder(name), recipe);
+    fixture.rollouts.publisher().on_publish = [&](int64_t version) {
+      events_.push_back("publish " + std::to_string(version));
+    };
+    RunParts parts;
+    parts.make_round = [&](int) {
+      return std::make_unique<FakeRound>(fixture.context, script_, &events_);
+    };
+    parts.evaluate = [&] {
+      events_.push_back("evaluate");
+      Evaluation evaluation;
+      evaluation.problems = 2;
+      evaluation.accuracy = 0.5;
+      evaluation.examples = {{"1+1=", "2", "3", false}};
+      return evaluation;
+    };
+    parts.export_model = [&](const std::filesystem::path&) {
+      events_.push_back("save with " + std::to_string(Rows(name).size()) + " rows");
+    };
+    parts.interrupted = [] { return false; };
+    if (prepare) prepare(fixture, parts);
+    testing::internal::CaptureStderr();
+    try {
+      TrainingRun(fixture.context, parts).Run();
+    } catch (...) {
+      stderr_ = testing::internal::GetCapturedStderr();
+      throw;
+    }
+    stderr_ = testing::internal::GetCapturedStderr();
+  }
+  // The code and message of the Error that it ends with.
+  std::string RunToError(const std::string& name, const proto::Recipe& recipe, ErrorCode code,
+                         const std::function<void(RunFixture&, RunParts&)>& prepare = {}) {
+    try {
+      Run(name, recipe, prepare);
+      ADD_FAILURE() << "no error";
+      return "";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << error.what();
+      return error.what();
+    }
+  }
+
+  std::filesystem::path Folder(const std::string& name) { return folder_.path() / name; }
+  // Rows of metrics.jsonl without what the clock decides.
+  std::vector<nlohmann::json> Rows(const std::string& name) {
+    std::vector<nlohmann::json> rows = MetricsLog::Read(Folder(name));
+    for (nlohmann::json& row : rows) {
+      for (const Figure& figure : Figures()) {
+        if (std::string_view(figure.key).ends_with("_s")) row.erase(figure.key);
+      }
+    }
+    return rows;
+  }
+  Events EventsStartingWith(const std::string& word) {
+    Events found;
+    for (const std::string& event : events_) {
+      if (event.starts_with(word)) found.push_back(event);
+    }
+    return found;
+  }
+
+  base::TemporaryFolder folder_;
+  FakeRound::Script script_;
+  Events events_;
+  std::string stderr_;
+};
+
+TEST_F(TrainingRunTest, AStepIsTakenLearntRecordedSavedPublishedAndReleasedInThatOrder) {
+  Run("run", TinyRecipe("[{kind: grpo, steps: 2}]", {"output.checkpoint_every=1"}));
+  EXPECT_THAT(events_, ElementsAre("publish 1", "evaluate", "save with 1 rows",          //
+                                   "begin",                                              //
+                                   "take 0", "update", "save with 2 rows", "publish 2",  //
+                                   "release",                                            //
+                                   "take 1", "update",                                   //
+                                   "publish 3", "evaluate", "save with 4 rows"));
+}
+
+TEST_F(TrainingRunTest, WhatDoesNotSampleIsNotPublished) {
+  script_.samples = false;
+  Run("run", TinyRecipe("[{kind: sft, steps: 3}]"),
+      [](RunFixture&, RunParts& parts) { parts.evaluate = nullptr; });
+  EXPECT_THAT(EventsStartingWith("publish"), IsEmpty());
+  EXPECT_THAT(EventsStartingWith("take"), testing::SizeIs(3));
+}
+
+TEST_F(TrainingRunTest, ARowSaysWhereTheRunStandsAndWhatTheStepDid) {
+  Run("run", TinyRecipe("[{kind: sft, steps: 1}, {kind: grpo, steps: 1}]"));
+  const auto rows = Rows("run");
+  ASSERT_EQ(rows.size(), 5u);
+  EXPECT_EQ(rows[0], nlohmann::json::parse(
+                         R"({"step": 0, "round": 0, "phase": "eval", "eval_after": "start",
+        "eval_accuracy": 0.5, "eval_problems": 2, "eval_failed": 0, "eval_completion_tokens": 0.0,
+        "eval_truncated": 0.0})"));
+  EXPECT_EQ(rows[1],
+            nlohmann::json::parse(R"({"step": 1, "round": 1, "phase": "sft", "loss": 1.0})"));
+  EXPECT_EQ(rows[2].at("eval_after"), "round 1 (sft)");
+  EXPECT_EQ(rows[3],
+            nlohmann::json::parse(R"({"step": 2, "round": 2, "phase": "grpo", "loss": 2.0})"));
+  EXPECT_THAT(stderr_, HasSubstr("round 2/2: grpo, 1 steps\n"));
+  EXPECT_THAT(stderr_, HasSubstr("after round 2 (grpo): held-out accuracy 50.0% (2 problems, "));
+}
+
+TEST_F(TrainingRunTest, OnlyStepsThatSampleTellHowLongPublishingTook) {
+  for (const bool samples : {true, false}) {
+    const std::string name = samples ? "samples" : "reads";
+    script_.samples = samples;
+    Run(name, TinyRecipe("[{kind: grpo, steps: 1}]"));
+    const auto row = MetricsLog::Read(Folder(name)).at(1);
+    EXPECT_EQ(row.contains("publish_s"), samples) << row;
+    EXPECT_EQ(row.contains("step_s"), samples) << row;
+  }
+}
+
+TEST_F(TrainingRunTest, ACheckpointComesEveryFewStepsAndAtARoundsEnd) {
+  Run("run", TinyRecipe("[{kind: grpo, steps: 7}]", {"output.checkpoint_every=3"}));
+  EXPECT_THAT(EventsStartingWith("save"), ElementsAre("save with 1 rows", "save with 4 rows",
+                                                      "save with 7 rows", "save with 9 rows"));
+}
+
+TEST_F(TrainingRunTest, AnAccuracyThatNobodyKnowsIsNullAndAWarning) {
+  Run("run", TinyRecipe("[{kind: grpo, steps: 1}]"),
+      [](RunFixture&, RunParts& parts) { parts.evaluate = [] { return Evaluation{}; }; });
+  EXPECT_TRUE(Rows("run").at(0).at("eval_accuracy").is_null());
+  EXPECT_THAT(stderr_, HasSubstr("before training: no held-out answer could be graded"));
+}
+
+TEST_F(TrainingRunTest, AStopThatWasAskedForSavesTheStepAndTheSameCommandGoesOn) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 5}, {kind: sft, steps: 1}]");
+  Run("straight", recipe);
+  const std::string message =
+      RunToError("stopped", recipe, ErrorCode::kInterrupted, [](RunFixture& run, RunParts& parts) {
+        parts.interrupted = [&run] { return run.progress.step == 2; };
+      });
+  EXPECT_EQ(message, "stopped after step 2");
+  EXPECT_EQ(events_.back(), "save with 3 rows") << "and nothing is published any more";
+  Run("stopped", recipe);
+  EXPECT_THAT(stderr_, HasSubstr("resuming after step 2 of 6\n"));
+  EXPECT_THAT(std::vector(events_.begin(), events_.begin() + 4),
+              ElementsAre("resume", "publish 3", "take 2", "update"));
+  EXPECT_EQ(Rows("stopped"), Rows("straight"));
+}
+
+TEST_F(TrainingRunTest, AKilledRunForgetsTheStepsAfterItsLastCheckpointAndRepeatsThem) {
+  const proto::Recipe recipe =
+      TinyRecipe("[{kind: grpo, steps: 6}]", {"output.checkpoint_every=2"});
+  Run("straight", recipe);
+  script_.update = [](int64_t step, StepMetrics*) {
+    if (step == 6) throw std::runtime_error("killed");
+  };
+  EXPECT_THROW(Run("killed", recipe), std::runtime_error);
+  EXPECT_EQ(Rows("killed").size(), 6u) << "one step more than the checkpoint knows";
+  script_ = {};
+  Run("killed", recipe);
+  EXPECT_EQ(EventsStartingWith("take"), (Events{"take 4", "take 5"}));
+  EXPECT_EQ(Rows("killed"), Rows("straight"));
+  const auto samples = [&](const std::string& name) {
+    return base::ReadFile(Folder(name) / "samples.jsonl");
+  };
+  EXPECT_EQ(samples("killed"), samples("straight"));
+}
+
+TEST_F(TrainingRunTest, ARunThatIsDoneIsDoneAtOnce) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 1}]");
+  Run("run", recipe);
+  Run("run", recipe);
+  EXPECT_THAT(events_, IsEmpty());
+  EXPECT_THAT(stderr_, HasSubstr("  start                     50.0%\n")) << "the summary stays";
+  EXPECT_THAT(stderr_, HasSubstr("checkpoints/step-1/model --greedy --prompt '1+1='"));
+}
+
+TEST_F(TrainingRunTest, AFolderWhoseCheckpointsAreAllDamagedIsRefused) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 1}]");
+  Run("run", recipe);
+  for (const auto& entry : std::filesystem::directory_iterator(Folder("run") / "checkpoints")) {
+    std::filesystem::resize_file(entry.path() / "state.json", 3);
+  }
+  EXPECT_THAT(RunToError("run", recipe, ErrorCode::kEnvironment),
+              HasSubstr("no checkpoint of " + Folder("run").string() + " can be read"));
+  EXPECT_THAT(stderr_, HasSubstr("warning: checkpoint "));
+}
+
+TEST_F(TrainingRunTest, FiveStepsInARowWithoutAFiniteGradientEndTheRun) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 9}]");
+  script_.update = [](int64_t step, StepMetrics* metrics) {
+    metrics->skipped_updates = step == 4 ? 0 : 1;  // three, none, then five
+  };
+  EXPECT_EQ(RunToError("run", recipe, ErrorCode::kDiverged),
+            "5 steps in a row had no finite gradient");
+  EXPECT_EQ(Rows("run").size(), 10u);
+  EXPECT_THAT(stderr_, HasSubstr("warning: step 9: the gradient is not finite; the weights stay"));
+  EXPECT_THAT(stderr_, testing::Not(HasSubstr("step 4: the gradient")));
+}
+
+TEST_F(TrainingRunTest, AFreshOptimizerAndLearningRateBeginEachRound) {
+  std::vector<int64_t> updates;
+  Run("run", TinyRecipe("[{kind: sft, steps: 2}, {kind: sft, steps: 1}]"),
+      [&](RunFixture& run, RunParts&) {
+        script_.update = [&](int64_t, StepMetrics*) {
+          updates.push_back(run.progress.updates_in_round++);
+        };
+      });
+  EXPECT_THAT(updates, ElementsAre(0, 1, 0));
+}
+
+}  // namespace
+}  // namespace cohort::rl

@@ -1,0 +1,338 @@
+#include "rollout/worker/service.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cmath>
+#include <filesystem>
+#include <thread>
+
+#include "base/child_process.h"
+#include "base/durable_file.h"
+#include "base/error.h"
+#include "base/listen.h"
+#include "base/temporary_folder.h"
+#include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_sync/weight_image.h"
+#include "tests/rollout/tiny_policy.h"
+
+namespace cohort::rollout {
+namespace {
+
+using namespace std::chrono_literals;
+using grpc::StatusCode;
+using ::testing::HasSubstr;
+
+struct Reply {
+  grpc::Status status;
+  std::vector<v1::Completion> completions;
+};
+
+v1::GenerateRequest Request(size_t samples, uint32_t max_new_tokens) {
+  v1::GenerateRequest request;
+  request.mutable_sampling()->set_temperature(1);
+  request.mutable_sampling()->set_max_new_tokens(max_new_tokens);
+  v1::PromptGroup& group = *request.add_groups();
+  for (const int32_t id : {1, 2, 3}) group.add_prompt_ids(id);
+  for (size_t i = 0; i < samples; ++i) group.add_sample_ids(i);
+  return request;
+}
+
+class ServiceTest : public ::testing::Test {
+ protected:
+  ServiceTest() {
+    const DecoderOptions options{.num_threads = 1, .kv_cache_bytes = int64_t{64} << 20};
+    engine_ = std::make_unique<Engine>(
+        EngineOptions{.max_outstanding_samples = 16},
+        std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
+    service_ = std::make_unique<RolloutService>(*engine_, config_, policy::Dtype::kFloat32);
+    grpc::ServerBuilder builder;
+    builder.RegisterService(service_.get());
+    base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
+    server_ = std::move(listening.server);
+    stub_ = v1::Rollout::NewStub(
+        grpc::CreateChannel(listening.address, grpc::InsecureChannelCredentials()));
+  }
+  ~ServiceTest() override { server_->Shutdown(std::chrono::system_clock::now() + 5s); }
+
+  static void SetDeadline(grpc::ClientContext* context, std::chrono::milliseconds limit = 30s) {
+    context->set_deadline(std::chrono::system_clock::now() + limit);
+  }
+  Reply Generate(const v1::GenerateRequest& request, std::chrono::milliseconds limit = 30s) {
+    grpc::ClientContext context;
+    SetDeadline(&context, limit);
+    const auto reader = stub_->Generate(&context, request);
+    Reply reply;
+    v1::Completion completion;
+    while (reader->Read(&completion)) reply.completions.push_back(completion);
+    reply.status = reader->Finish();
+    return reply;
+  }
+  grpc::Status Update(const std::vector<v1::WeightChunk>& chunks) {
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    v1::UpdateWeightsReply reply;
+    const auto writer = stub_->UpdateWeights(&context, &reply);
+    for (const v1::WeightChunk& chunk : chunks) {
+      if (!writer->Write(chunk)) break;
+    }
+    writer->WritesDone();
+    return writer->Finish();
+  }
+  // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
+  std::vector<v1::WeightChunk> Chunks() {
+    const policy::WeightMap weights = policy::InitialWeights(config_, 2);
+    v1::WeightManifest manifest = PlanImage(weights, 2, policy::Dtype::kFloat32);
+    std::vector<std::byte> image(manifest.total_bytes());
+    WriteImage(weights, image, &manifest);
+    std::vector<v1::WeightChunk> chunks(1);
+    *chunks[0].mutable_manifest() = manifest;
+    for (size_t offset = 0; offset < image.size(); offset += 10'000) {
+      v1::WeightChunk& chunk = chunks.emplace_back();
+      chunk.set_offset(offset);
+      chunk.set_data(image.data() + offset, std::min<size_t>(10'000, image.size() - offset));
+      chunk.set_checksum(base::Checksum(chunk.data()));
+    }
+    return chunks;
+  }
+  v1::HealthReply Health() {
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    v1::HealthReply reply;
+    EXPECT_TRUE(stub_->Health(&context, {}, &reply).ok());
+    return reply;
+  }
+  void ExpectInvalid(const v1::GenerateRequest& request, const std::string& complaint) {
+    const Reply reply = Generate(request);
+    EXPECT_EQ(reply.status.error_code(), StatusCode::INVALID_ARGUMENT);
+    EXPECT_THAT(reply.status.error_message(), HasSubstr(complaint));
+  }
+
+  const policy::ModelConfig config_ = testing::TinyConfig();
+  const policy::WeightMap weights_ = policy::InitialWeights(config_, 1);
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<RolloutService> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<v1::Rollout::Stub> stub_;
+};
+
+TEST_F(ServiceTest, StreamsEveryCompletionAsTheDecoderMadeIt) {
+  const Reply reply = Generate(Request(8, 12));
+  ASSERT_TRUE(reply.status.ok()) << reply.status.error_message();
+  ASSERT_EQ(reply.completions.size(), 8u);
+
+  GroupRequest group;
+  group.prompt_ids = {1, 2, 3};
+  for (uint64_t i = 0; i < 8; ++i) group.sample_ids.push_back(i);
+  group.sampling.max_new_tokens = 12;
+  Decoder decoder = MakeCpuDecoder(config_, weights_, {.num_threads = 1}, 1);
+  const std::vector<SampledCompletion> expected = GenerateAll(decoder, {group});
+  for (const v1::Completion& completion : reply.completions) {
+    const SampledCompletion& same = expected.at(completion.sample_id());
+    EXPECT_TRUE(std::equal(same.ids.begin(), same.ids.end(), completion.ids().begin(),
+                           completion.ids().end()));
+    EXPECT_TRUE(std::equal(same.rollout_logprobs.begin(), same.rollout_logprobs.end(),
+                           completion.rollout_logprobs().begin(),
+                           completion.rollout_logprobs().end()));
+    EXPECT_EQ(completion.policy_version(), 1);
+  }
+}
+
+TEST_F(ServiceTest, RefusesBadRequestsBySayingWhatIsWrong) {
+  ExpectInvalid({}, "no groups");
+  auto request = Request(1, 4);
+  request.mutable_groups(0)->clear_prompt_ids();
+  ExpectInvalid(request, "empty prompt");
+  request = Request(1, 4);
+  request.mutable_groups(0)->add_prompt_ids(64);
+  ExpectInvalid(request, "token 64; expected 0 to 63");
+  request = Request(1, 4);
+  request.mutable_groups(0)->add_prompt_ids(-1);
+  ExpectInvalid(request, "token -1");
+  request = Request(1, 4);
+  for (int i = 0; i < 5000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
+  ExpectInvalid(request, "the context holds 4096");
+  request = Request(0, 4);
+  ExpectInvalid(request, "no sample");
+  request = Request(1, 4);
+  request.mutable_groups(0)->add_sample_ids(0);
+  ExpectInvalid(request, "appears twice");
+  request = Request(1, 0);
+  ExpectInvalid(request, "max_new_tokens");
+  request = Request(1, 4);
+  request.mutable_sampling()->set_temperature(std::nan(""));
+  ExpectInvalid(request, "temperature");
+  request = Request(1, 4);
+  request.mutable_sampling()->set_top_p(1.5);
+  ExpectInvalid(request, "top_p");
+}
+
+TEST_F(ServiceTest, RefusesAnotherVersionThanTheCallerExpects) {
+  auto request = Request(1, 4);
+  request.set_policy_version(9);
+  EXPECT_EQ(Generate(request).status.error_code(), StatusCode::FAILED_PRECONDITION);
+}
+
+TEST_F(ServiceTest, RefusesMoreSamplesThanItsQueueHolds) {
+  EXPECT_EQ(Generate(Request(17, 4)).status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(Generate(Request(16, 4)).status.ok());
+}
+
+TEST_F(ServiceTest, CallThatTheClientCancelsFreesItsSequences) {
+  {
+    grpc::ClientContext context;
+    SetDeadline(&context);
+    const auto reader = stub_->Generate(&context, Request(16, 4000));
+    while (Health().running_sequences() == 0) std::this_thread::sleep_for(1ms);
+    context.TryCancel();
+    EXPECT_EQ(reader->Finish().error_code(), StatusCode::CANCELLED);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (Health().running_sequences() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_EQ(Health().running_sequences(), 0u);
+  EXPECT_TRUE(Generate(Request(16, 4)).status.ok());
+}
+
+TEST_F(ServiceTest, CallThatPassesItsDeadlineFreesItsSequences) {
+  EXPECT_EQ(Generate(Request(16, 4000), 50ms).status.error_code(), StatusCode::DEADLINE_EXCEEDED);
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (Health().running_sequences() > 0 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  EXPECT_EQ(Health().running_sequences(), 0u);
+}
+
+TEST_F(ServiceTest, TakesNewWeightsInChunks) {
+  ASSERT_TRUE(Update(Chunks()).ok());
+  EXPECT_EQ(Health().policy_version(), 2);
+  const Reply reply = Generate(Request(1, 8));
+  ASSERT_EQ(reply.completions.size(), 1u);
+  EXPECT_EQ(reply.completions[0].policy_version(), 2);
+}
+
+TEST_F(ServiceTest, KeepsTheOldWeightsWhenAChunkIsDamagedOrMissing) {
+  const Reply before = Generate(Request(4, 12));
+  auto damaged = Chunks();
+  (*damaged[3].mutable_data())[5] ^= 1;
+  EXPECT_EQ(Update(damaged).error_code(), StatusCode::DATA_LOSS);
+  auto missing = Chunks();
+  missing.erase(missing.begin() + 2);
+  EXPECT_EQ(Update(missing).error_code(), StatusCode::DATA_LOSS);
+  auto short_of_its_end = Chunks();
+  short_of_its_end.pop_back();
+  EXPECT_EQ(Update(short_of_its_end).error_code(), StatusCode::DATA_LOSS);
+
+  EXPECT_EQ(Health().policy_version(), 1);
+  const Reply after = Generate(Request(4, 12));
+  ASSERT_EQ(after.completions.size(), before.completions.size());
+  uint64_t checked = 0;
+  for (const v1::Completion& completion : after.completions) {
+    for (const v1::Completion& same : before.completions) {
+      if (same.sample_id() != completion.sample_id()) continue;
+      EXPECT_EQ(same.SerializeAsString(), completion.SerializeAsString());
+      checked++;
+    }
+  }
+  EXPECT_EQ(checked, 4u);
+  EXPECT_TRUE(Update(Chunks()).ok()) << "a good update after bad ones is taken";
+}
+
+TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
+  auto request = Request(1, 1);
+  for (int i = 0; i < 2000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
+  ASSERT_TRUE(Generate(request).status.ok());
+  // The counters are published after the step that ended the call.
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (Health().tokens_computed() < 2003 && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  const v1::HealthReply health = Health();
+  EXPECT_EQ(health.tokens_computed(), 2003u);
+  EXPECT_EQ(health.tokens_generated(), 0u) << "the only token came from the prompt's logits";
+  EXPECT_EQ(health.dtype(), "F32");
+}
+
+TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::DrainReply reply;
+  ASSERT_TRUE(stub_->Drain(&context, {}, &reply).ok());
+  EXPECT_EQ(reply.unfinished_sequences(), 0u);
+  EXPECT_FALSE(Health().serving());
+  EXPECT_EQ(Generate(Request(1, 4)).status.error_code(), StatusCode::UNAVAILABLE);
+}
+
+TEST_F(ServiceTest, SecondServerOnATakenPortIsRefused) {
+  grpc::CallbackGenericService first_service, second_service;  // gRPC starts no server without one
+  grpc::ServerBuilder first;
+  first.RegisterCallbackGenericService(&first_service);
+  const auto [server, address] = base::Listen(first, "127.0.0.1:0", false);
+  grpc::ServerBuilder second;
+  second.RegisterCallbackGenericService(&second_service);
+  try {
+    base::Listen(second, address, false);
+    FAIL() << "two servers on " << address;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
+    EXPECT_THAT(error.what(), HasSubstr(address));
+  }
+}
+
+class ProgramTest : public ::testing::Test {
+ protected:
+  ProgramTest() { config_ = testing::WriteTinyConfig(folder_).string(); }
+
+  std::unique_ptr<base::ChildProcess> Start(const std::string& address) {
+    return std::make_unique<base::ChildProcess>(
+        std::vector<std::string>{COHORT_BIN_DIR "/cohort-rollout", "--config", config_, "--listen",
+                                 address, "--port-file", (folder_ / "at").string()},
+        folder_ / "log");
+  }
+  std::string AwaitAddress() {
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    while (!std::filesystem::exists(folder_ / "at")) {
+      if (std::chrono::steady_clock::now() > deadline) return "none";
+      std::this_thread::sleep_for(5ms);
+    }
+    return base::ReadFile(folder_ / "at");
+  }
+
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
+  std::string config_;
+};
+
+TEST_F(ProgramTest, ServesOnAUnixSocketAndEndsWithZeroAtSigterm) {
+  const auto worker = Start("unix:" + (folder_ / "s").string());
+  const auto stub =
+      v1::Rollout::NewStub(grpc::CreateChannel(AwaitAddress(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(std::chrono::system_clock::now() + 30s);
+  v1::HealthReply reply;
+  ASSERT_TRUE(stub->Health(&context, {}, &reply).ok());
+  EXPECT_FALSE(reply.serving()) << "it has no weights yet";
+  worker->Signal(SIGTERM);
+  EXPECT_EQ(worker->Wait(30s), 0);
+}
+
+TEST_F(ProgramTest, SaysSoWhenItsPortIsTaken) {
+  const auto first = Start("127.0.0.1:0");
+  const std::string address = AwaitAddress();
+  const auto second = Start(address);
+  EXPECT_EQ(second->Wait(30s), 3);
+  EXPECT_THAT(base::ReadFile(folder_ / "log"), HasSubstr("cannot listen on " + address));
+}
+
+TEST_F(ProgramTest, RefusesAnAddressThatOthersCanReach) {
+  const auto worker = Start("0.0.0.0:0");
+  EXPECT_EQ(worker->Wait(30s), 2);
+  EXPECT_THAT(base::ReadFile(folder_ / "log"), HasSubstr("--insecure-listen"));
+}
+
+}  // namespace
+}  // namespace cohort::rollout
