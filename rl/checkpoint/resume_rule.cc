@@ -30,7 +30,7 @@ proto::Recipe WithoutExtension(const proto::Recipe& old_recipe, proto::Recipe re
   while (recipe.rounds_size() > rounds) recipe.mutable_rounds()->RemoveLast();
   if (rounds > 0 && recipe.rounds_size() == rounds) {
     const int32_t old_steps = old_recipe.rounds(rounds - 1).steps();
-    proto::Round* last = recipe.mutable_rounds(rounds - 1);
+    proto::RoundSpec* last = recipe.mutable_rounds(rounds - 1);
     if (last->steps() > old_steps) last->set_steps(old_steps);
   }
   return recipe;

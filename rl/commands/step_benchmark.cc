@@ -52,7 +52,7 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
   recipe.mutable_eval()->set_problems(0);
   recipe.mutable_output()->set_checkpoint_every(1'000'000);
   recipe.mutable_output()->set_samples_every(1'000'000);
-  proto::Round* round = recipe.add_rounds();
+  proto::RoundSpec* round = recipe.add_rounds();
   round->set_kind(proto::ROUND_KIND_GRPO);
   round->set_steps(options.steps + options.warmup);
   round->set_prompts_per_step(options.prompts);

@@ -38,7 +38,7 @@ class RecipeCheck {
 };
 
 bool RecipeCheck::Samples() const {
-  for (const proto::Round& round : recipe_.rounds()) {
+  for (const proto::RoundSpec& round : recipe_.rounds()) {
     if (round.kind() != proto::ROUND_KIND_SFT) return true;
   }
   return false;
@@ -183,7 +183,7 @@ void RecipeCheck::CheckRewardTerm(int index) {
 }
 
 void RecipeCheck::CheckRound(int index) {
-  const proto::Round& round = recipe_.rounds(index);
+  const proto::RoundSpec& round = recipe_.rounds(index);
   const std::string path = "rounds[" + std::to_string(index) + "]";
   if (!round.has_kind()) {
     Add(path, path + " has no kind; must be one of sft, grpo, rejection_sft");

@@ -99,7 +99,7 @@ void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* m
 
 }  // namespace
 
-GrpoRound::GrpoRound(RunContext& context, const proto::Round& spec,
+GrpoRound::GrpoRound(RunContext& context, const proto::RoundSpec& spec,
                      const proto::Objective& objective)
     : context_(context),
       spec_(spec),

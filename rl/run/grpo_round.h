@@ -12,7 +12,7 @@ namespace cohort::rl {
 class GrpoRound final : public Round {
  public:
   // References only: context and spec outlive it. `objective` is resolved.
-  GrpoRound(RunContext& context, const proto::Round& spec, const proto::Objective& objective);
+  GrpoRound(RunContext& context, const proto::RoundSpec& spec, const proto::Objective& objective);
 
   bool samples() const override { return true; }
   void Begin() override;
@@ -22,7 +22,7 @@ class GrpoRound final : public Round {
 
  private:
   RunContext& context_;
-  const proto::Round& spec_;
+  const proto::RoundSpec& spec_;
   const proto::Objective objective_;
   const PolicyObjective policy_objective_;
   GroupBuffer buffer_;

@@ -18,7 +18,7 @@ struct RejectionSamples {
   int64_t sampled = 0;
 };
 
-RejectionSamples SampleAndReject(RunContext& context, const proto::Round& spec) {
+RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& spec) {
   PublishPolicy(context);
   const CollectedGroups collected =
       context.rollouts.Collect(NextEpisodeGroups(context, spec), context.rollouts.sampling());
@@ -60,7 +60,7 @@ std::vector<Demonstration> ReadDemonstrations(const std::filesystem::path& path)
 
 }  // namespace
 
-RejectionSftRound::RejectionSftRound(RunContext& context, const proto::Round& spec, int round)
+RejectionSftRound::RejectionSftRound(RunContext& context, const proto::RoundSpec& spec, int round)
     : context_(context), spec_(spec), round_(round) {}
 
 std::filesystem::path RejectionSftRound::StoragePath() const {

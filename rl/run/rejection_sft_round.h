@@ -16,7 +16,7 @@ namespace cohort::rl {
 class RejectionSftRound final : public Round {
  public:
   // References only: context and spec outlive it. `round`: its index in the recipe.
-  RejectionSftRound(RunContext& context, const proto::Round& spec, int round);
+  RejectionSftRound(RunContext& context, const proto::RoundSpec& spec, int round);
 
   // Samples, and writes the demonstrations to the run folder before the first step, since a resumed
   // run has another policy. Errors: kUsage when no answer is good enough.
@@ -29,7 +29,7 @@ class RejectionSftRound final : public Round {
   std::filesystem::path StoragePath() const;
 
   RunContext& context_;
-  const proto::Round& spec_;
+  const proto::RoundSpec& spec_;
   const int round_;
   std::vector<Demonstration> demonstrations_;
 };

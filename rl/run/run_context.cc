@@ -7,13 +7,13 @@
 namespace cohort::rl {
 namespace {
 
-LearningRateSchedule::Kind ScheduleKind(proto::Round::Schedule schedule) {
+LearningRateSchedule::Kind ScheduleKind(proto::RoundSpec::Schedule schedule) {
   switch (schedule) {
-    case proto::Round::SCHEDULE_CONSTANT:
+    case proto::RoundSpec::SCHEDULE_CONSTANT:
       break;
-    case proto::Round::SCHEDULE_LINEAR:
+    case proto::RoundSpec::SCHEDULE_LINEAR:
       return LearningRateSchedule::Kind::kLinear;
-    case proto::Round::SCHEDULE_COSINE:
+    case proto::RoundSpec::SCHEDULE_COSINE:
       return LearningRateSchedule::Kind::kCosine;
   }
   return LearningRateSchedule::Kind::kConstant;
@@ -21,7 +21,7 @@ LearningRateSchedule::Kind ScheduleKind(proto::Round::Schedule schedule) {
 
 }  // namespace
 
-std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec) {
+std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::RoundSpec& spec) {
   std::vector<EpisodeGroup> groups;
   RunProgress& progress = context.progress;
   for (int i = 0; i < spec.prompts_per_step(); ++i) {
@@ -40,7 +40,7 @@ double PublishPolicy(RunContext& context) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double NextLearningRate(const RunContext& context, const proto::Round& spec,
+double NextLearningRate(const RunContext& context, const proto::RoundSpec& spec,
                         int64_t total_updates) {
   LearningRateSchedule schedule;
   schedule.kind = ScheduleKind(spec.schedule());

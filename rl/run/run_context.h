@@ -30,13 +30,14 @@ struct RunContext {
 
 // The next spec.prompts_per_step() training problems as groups of spec.group_size() episodes that
 // are still to be sampled; advances the data cursor and the ids.
-std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Round& spec);
+std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::RoundSpec& spec);
 
 // The workers sample from the learner's weights as they are now, which is nothing to do where they
 // hold this version already. Returns the seconds it took.
 double PublishPolicy(RunContext& context);
 
 // The learning rate of the round's next optimizer step, of the `total_updates` that it takes.
-double NextLearningRate(const RunContext& context, const proto::Round& spec, int64_t total_updates);
+double NextLearningRate(const RunContext& context, const proto::RoundSpec& spec,
+                        int64_t total_updates);
 
 }  // namespace cohort::rl

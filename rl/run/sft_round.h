@@ -11,14 +11,14 @@ namespace cohort::rl {
 class SftRound final : public Round {
  public:
   // References only: context and spec outlive it.
-  SftRound(RunContext& context, const proto::Round& spec) : context_(context), spec_(spec) {}
+  SftRound(RunContext& context, const proto::RoundSpec& spec) : context_(context), spec_(spec) {}
 
   StepWork Take() override;
   StepRecord Update(StepWork work) override;
 
  private:
   RunContext& context_;
-  const proto::Round& spec_;
+  const proto::RoundSpec& spec_;
 };
 
 }  // namespace cohort::rl

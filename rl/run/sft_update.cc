@@ -20,7 +20,8 @@ std::vector<TrainingSequence> DemonstrationSequences(
   return sequences;
 }
 
-StepRecord UpdateOnDemonstrations(RunContext& context, const proto::Round& spec, StepWork work) {
+StepRecord UpdateOnDemonstrations(RunContext& context, const proto::RoundSpec& spec,
+                                  StepWork work) {
   const auto start = std::chrono::steady_clock::now();
   const double learning_rate = NextLearningRate(context, spec, spec.steps());
   const UpdateReport report = context.learner.SftUpdate(work.sequences, learning_rate);

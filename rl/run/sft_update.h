@@ -14,6 +14,6 @@ std::vector<TrainingSequence> DemonstrationSequences(
     const std::vector<Demonstration>& demonstrations);
 
 // One optimizer step on the cross-entropy of the sequences' completions. Advances the progress.
-StepRecord UpdateOnDemonstrations(RunContext& context, const proto::Round& spec, StepWork work);
+StepRecord UpdateOnDemonstrations(RunContext& context, const proto::RoundSpec& spec, StepWork work);
 
 }  // namespace cohort::rl

@@ -57,7 +57,7 @@ ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy:
 
 std::unique_ptr<Round> MakeRound(RunContext& context, const proto::Objective& objective,
                                  int index) {
-  const proto::Round& spec = context.recipe.rounds(index);
+  const proto::RoundSpec& spec = context.recipe.rounds(index);
   switch (spec.kind()) {
     case proto::ROUND_KIND_SFT:
       return std::make_unique<SftRound>(context, spec);

@@ -12,7 +12,7 @@ namespace {
 
 int64_t TotalSteps(const proto::Recipe& recipe) {
   int64_t total = 0;
-  for (const proto::Round& spec : recipe.rounds()) total += spec.steps();
+  for (const proto::RoundSpec& spec : recipe.rounds()) total += spec.steps();
   return total;
 }
 
@@ -44,7 +44,7 @@ void TrainingRun::Run() {
   PrintSummary();
 }
 
-void TrainingRun::RunRound(const proto::Round& spec) {
+void TrainingRun::RunRound(const proto::RoundSpec& spec) {
   const std::unique_ptr<Round> round = parts_.make_round(progress_.round);
   progress_.step_in_round == 0 ? BeginRound(spec, *round) : round->Resume();
   Publish(*round);
@@ -97,7 +97,7 @@ bool TrainingRun::Resume() {
   return true;
 }
 
-void TrainingRun::BeginRound(const proto::Round& spec, Round& round) {
+void TrainingRun::BeginRound(const proto::RoundSpec& spec, Round& round) {
   console_.Heading("round " + std::to_string(progress_.round + 1) + "/" +
                    std::to_string(context_.recipe.rounds_size()) + ": " + WordOf(spec.kind()) +
                    ", " + std::to_string(spec.steps()) + " steps");
@@ -108,7 +108,7 @@ void TrainingRun::BeginRound(const proto::Round& spec, Round& round) {
 }
 
 // Counts the step, writes it down, shows it, and stops a run that diverges.
-void TrainingRun::Record(const proto::Round& spec, StepRecord record) {
+void TrainingRun::Record(const proto::RoundSpec& spec, StepRecord record) {
   ++progress_.step;
   ++progress_.step_in_round;
   ++session_steps_;
@@ -133,7 +133,7 @@ void TrainingRun::Record(const proto::Round& spec, StepRecord record) {
               "the last checkpoint holds good weights; try a lower learning_rate or max_grad_norm");
 }
 
-void TrainingRun::Show(const proto::Round& spec, const StepRecord& record) {
+void TrainingRun::Show(const proto::RoundSpec& spec, const StepRecord& record) {
   const proto::Recipe& recipe = context_.recipe;
   RunPosition position{total_steps_, recipe.rounds_size(), {}};
   position.eta_s = *record.metrics.elapsed_s / static_cast<double>(session_steps_) *

@@ -42,11 +42,11 @@ class TrainingRun {
 
   void Start();
   bool Resume();  // false: there is nothing to go on from
-  void RunRound(const proto::Round& spec);
-  void BeginRound(const proto::Round& spec, Round& round);
+  void RunRound(const proto::RoundSpec& spec);
+  void BeginRound(const proto::RoundSpec& spec, Round& round);
   void Publish(const Round& round);
-  void Record(const proto::Round& spec, StepRecord record);
-  void Show(const proto::Round& spec, const StepRecord& record);
+  void Record(const proto::RoundSpec& spec, StepRecord record);
+  void Show(const proto::RoundSpec& spec, const StepRecord& record);
   void EvaluatePolicy();
   void SaveIfDue();  // and stops, where a stop was asked for
   void SaveState();

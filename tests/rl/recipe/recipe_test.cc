@@ -291,7 +291,7 @@ TEST_F(RecipeTest, ARecipeThatAProgramFillsInIsCompletedAndCheckedToo) {
   recipe.add_rewards()->set_name("last_number");
   recipe.add_rounds()->set_kind(proto::ROUND_KIND_SFT);
   recipe.mutable_rounds(0)->set_steps(3);
-  proto::Round* grpo = recipe.add_rounds();
+  proto::RoundSpec* grpo = recipe.add_rounds();
   grpo->set_kind(proto::ROUND_KIND_GRPO);
   grpo->set_steps(5);
   grpo->set_learning_rate(1e-5);
