@@ -96,7 +96,7 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
   return ParseCommandLine(app, argc, argv);
 }
 
-// What the command line leaves open, for a benchmark that is known.
+// Fills in, for a known benchmark, the options that the command line leaves open.
 const BenchmarkData* FillFromBenchmark(EvalOptions* options) {
   const BenchmarkData* const benchmark = FindBenchmark(options->data);
   if (benchmark != nullptr) {

@@ -15,7 +15,7 @@ class Environment {
  public:
   virtual ~Environment() = default;
 
-  // What the world answers, as tokens that the policy's next turn follows; nothing: the episode is
+  // The answer of the world, as tokens that the policy's next turn follows; nothing: the episode is
   // over and is judged.
   virtual boost::asio::awaitable<std::optional<std::vector<int32_t>>> Step(
       const EncodedProblem& problem, const Episode& episode) = 0;
