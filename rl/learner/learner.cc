@@ -29,6 +29,7 @@ bool HasGradient(const PolicyObjective& objective, const TrainingSequence& seque
   return sequence.advantage != 0 || objective.needs_ref_logprobs;
 }
 
+// The T of the loss is the N of the batch: the completion tokens that count.
 PolicyLossInputs LossInputs(const MicroBatch& batch, const at::Tensor& logprobs_N,
                             const StepTotals& totals) {
   PolicyLossInputs inputs;

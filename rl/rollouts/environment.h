@@ -16,7 +16,8 @@ class Environment {
   virtual ~Environment() = default;
 
   // The answer of the world, as tokens that the policy's next turn follows; nothing: the episode is
-  // over and is judged.
+  // over and is judged. A second turn is not built yet: the collector takes any answer for a broken
+  // invariant.
   virtual boost::asio::awaitable<std::optional<std::vector<int32_t>>> Step(
       const EncodedProblem& problem, const Episode& episode) = 0;
 };

@@ -111,6 +111,8 @@ void GrpoRound::Begin() {
   if (policy_objective_.needs_ref_logprobs) context_.learner.ResetReference();
 }
 
+// With a staleness of 0 all groups are there when Collect returns, and the buffer only counts; it
+// is the hand-over to asynchronous rounds, which are not built yet.
 StepWork GrpoRound::Take() {
   const int64_t policy_version = context_.progress.policy_version;
   buffer_.Reserve(spec_.prompts_per_step());

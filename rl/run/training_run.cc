@@ -46,7 +46,11 @@ void TrainingRun::Run() {
 
 void TrainingRun::RunRound(const proto::RoundSpec& spec) {
   const std::unique_ptr<Round> round = parts_.make_round(progress_.round);
-  progress_.step_in_round == 0 ? BeginRound(spec, *round) : round->Resume();
+  if (progress_.step_in_round == 0) {
+    BeginRound(spec, *round);
+  } else {
+    round->Resume();
+  }
   Publish(*round);
   while (true) {
     const Clock::time_point start = Clock::now();
