@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "base/seconds_since.h"
 #include "rl/objectives/advantages.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"
@@ -15,10 +16,6 @@ namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 GroupAdvantages AdvantagesOf(const proto::Objective& objective, const EpisodeGroup& group) {
   std::vector<std::optional<double>> rewards;
   for (const Episode& episode : group.episodes) rewards.push_back(episode.reward());
@@ -159,7 +156,7 @@ StepRecord GrpoRound::Update(StepWork work) {
     ++context_.progress.policy_version;
     record.metrics.learning_rate = learning_rate;
   }
-  AddUpdateFigures(totals, SecondsSince(start), &record.metrics);
+  AddUpdateFigures(totals, base::SecondsSince(start), &record.metrics);
   return record;
 }
 
