@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/objectives/advantages.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {

@@ -9,12 +9,13 @@
 #include "policy/model.h"
 #include "rl/checkpoint/run_folder.h"
 #include "rl/data/problem_source.h"
-#include "rl/learner/learner.h"
 #include "rl/recipe/recipe.pb.h"
 #include "rl/records/console.h"
 #include "rl/rollouts/rollouts.h"
 
 namespace cohort::rl {
+
+class Learner;  // rl/learner/learner.h, which is slow to read: most rounds only hand it on
 
 // The counters of a run. A resumed run goes on from them, and all randomness follows from them and
 // the recipe's seed.

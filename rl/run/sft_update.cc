@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 
 namespace cohort::rl {
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
