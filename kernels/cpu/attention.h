@@ -32,7 +32,7 @@ struct KvLayout {
 
   int64_t padded_key_dim() const { return (key_dim + 15) / 16 * 16; }
   int64_t padded_value_dim() const { return (value_dim + 15) / 16 * 16; }
-  // Of one KV head.
+  // The sizes below are those of one KV head.
   int64_t key_floats() const {
     return kBlockTokens * (values_in_keys ? padded_key_dim() : key_dim);
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// What this machine does at best, measured now: the yardstick for a decoder's speed, since machines
-// and their neighbours differ from run to run.
+// Measures the best rates that this machine reaches at this moment: the yardstick for a decoder's
+// speed, since machines and their neighbours differ from run to run.
 
 #include "kernels/cpu/thread_pool.h"
 

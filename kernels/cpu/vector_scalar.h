@@ -14,7 +14,7 @@ struct ScalarVector {
   // rows.
   static constexpr int kMaxRows = 4;
   static constexpr int PanelsAtOnce(int) { return 1; }
-  // Of the product along lanes: rows at most, and tokens at once for that many rows.
+  // Register tile of the product along lanes: rows at most, and tokens at once for that many rows.
   static constexpr int kMaxDotRows = 1;
   static constexpr int TokensAtOnce(int) { return 1; }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/seconds_since.h"
 #include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
@@ -96,7 +97,7 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
   return ParseCommandLine(app, argc, argv);
 }
 
-// What the command line leaves open, for a benchmark that is known.
+// Fills in, for a known benchmark, the options that the command line leaves open.
 const BenchmarkData* FillFromBenchmark(EvalOptions* options) {
   const BenchmarkData* const benchmark = FindBenchmark(options->data);
   if (benchmark != nullptr) {
@@ -223,7 +224,7 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
         ++(sample.judged() ? result.problems : result.failed);
       }
     }
-    result.wall_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.wall_s = base::SecondsSince(start);
     return result;
   }
   const policy::Model model = policy::LoadModel(options.model);

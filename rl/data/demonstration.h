@@ -1,6 +1,6 @@
 #pragma once
 
-// What supervised fine-tuning learns from one row, as tokens.
+// The tokens that supervised fine-tuning learns from one row.
 
 #include <cstdint>
 #include <vector>

@@ -11,7 +11,7 @@
 
 namespace cohort::rl {
 
-// What a row must have besides its prompt: one of answer and completion; a completion; an answer. A
+// A row must have besides its prompt: one of answer and completion; a completion; an answer. A
 // row with tests (`tests`, MBPP's `test_list`, HumanEval's `entry_point`) needs no answer.
 enum class RowKind { kTraining, kDemonstration, kHeldOut };
 

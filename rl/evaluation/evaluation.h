@@ -37,7 +37,7 @@ struct EvaluationInputs {
   int samples_per_problem = 1;  // more than one: accuracy is the mean over all samples
 };
 
-// Of the weights that the workers hold.
+// Samples from the weights that the workers hold.
 Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs);
 
 }  // namespace cohort::rl

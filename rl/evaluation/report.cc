@@ -19,7 +19,7 @@ using nlohmann::ordered_json;
 
 using Samples = std::vector<std::vector<JudgedEpisode>>;  // of each problem
 
-// What was judged of some problems.
+// The judged samples of some problems.
 struct Judged {
   std::vector<Verdicts> verdicts;
   std::vector<AnswerVotes> votes;  // empty where the reward finds no answers, which could vote

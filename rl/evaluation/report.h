@@ -1,6 +1,6 @@
 #pragma once
 
-// What `cohort eval` says of judged samples.
+// The report of `cohort eval` on judged samples.
 
 #include <nlohmann/json.hpp>
 #include <string>

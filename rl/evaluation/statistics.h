@@ -1,7 +1,7 @@
 #pragma once
 
-// What n samples of each problem say about a model. Problems are the sampled population: samples of
-// one problem are not independent of each other (arXiv 2411.00640 section 2.2).
+// Estimates about a model from n samples of each problem. Problems are the sampled population:
+// samples of one problem are not independent of each other (arXiv 2411.00640 section 2.2).
 
 #include <cstdint>
 #include <vector>
@@ -26,10 +26,11 @@ struct Estimate {
 // is a mean over samples. Without a value, all is 0.
 Estimate MeanOverProblems(const std::vector<double>& values);
 
-// Of the problems' shares of right samples. Problems without a judged sample are left out.
+// The mean of the problems' shares of right samples. Problems without a judged sample are left out.
 Estimate PassAtOne(const std::vector<Verdicts>& problems);
 
-// Of PassAtK, over the problems that have at least k judged samples, which must be one or more.
+// The mean of PassAtK over the problems that have at least k judged samples, which must be one or
+// more.
 Estimate MeanPassAtK(const std::vector<Verdicts>& problems, int64_t k);
 
 // Wilson's score interval of `successes` out of `trials` >= 1 (Wilson 1927), 95 %.

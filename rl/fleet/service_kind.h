@@ -20,9 +20,9 @@ struct Heartbeat {
   int64_t version = 0;    // of what it serves
 };
 
-// What supervising differs in between workers, reward services and others. Thread-safe: every
-// supervisor calls it from its own thread. Blocking calls go through `calls`, so that a stop cuts
-// them short.
+// The part of supervising that differs between workers, reward services and others. Thread-safe:
+// every supervisor calls it from its own thread. Blocking calls go through `calls`, so that a stop
+// cuts them short.
 class ServiceKind {
  public:
   using Channel = std::shared_ptr<grpc::Channel>;

@@ -8,7 +8,7 @@
 #include <span>
 #include <vector>
 
-#include "policy/transformer/transformer.h"
+#include "policy/transformer/packed_tokens.h"
 #include "rl/objectives/policy_loss_inputs.h"
 
 namespace cohort::rl {

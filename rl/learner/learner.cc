@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "base/error.h"
+#include "base/seconds_since.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "rl/learner/mtp_loss.h"
 #include "rl/learner/sft_loss.h"
@@ -14,10 +15,6 @@ namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 policy::TokenLogprobs LogprobsOf(policy::Transformer& model, const at::Tensor& hidden_TD,
                                  const MicroBatch& batch, double temperature) {
   return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head_weight(),
@@ -29,6 +26,7 @@ bool HasGradient(const PolicyObjective& objective, const TrainingSequence& seque
   return sequence.advantage != 0 || objective.needs_ref_logprobs;
 }
 
+// The T of the loss is the N of the batch: the completion tokens that count.
 PolicyLossInputs LossInputs(const MicroBatch& batch, const at::Tensor& logprobs_N,
                             const StepTotals& totals) {
   PolicyLossInputs inputs;
@@ -82,12 +80,12 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
                              double learning_rate, const MicroBatchLoss& loss) {
   const auto start = Clock::now();
   UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
-  report.forward_backward_s = SecondsSince(start);
+  report.forward_backward_s = base::SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
 
   const auto update_start = Clock::now();
   ApplyGradients(learning_rate, &report);
-  report.update_s = SecondsSince(update_start);
+  report.update_s = base::SecondsSince(update_start);
   return report;
 }
 

@@ -11,7 +11,7 @@ namespace cohort::rl {
 // How a learner computes and steps. A plain value; the run makes it of its recipe.
 struct LearnerOptions {
   at::Device device = at::kCPU;
-  // Of weights and activations: fp32, or bf16 with fp32 master weights in the optimizer.
+  // The dtype of weights and activations: fp32, or bf16 with fp32 master weights in the optimizer.
   at::ScalarType compute_dtype = at::kFloat;
   AdamWOptions optimizer = {};
   int64_t max_tokens_per_microbatch = 2048;  // bounds memory; does not change the gradient

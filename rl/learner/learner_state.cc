@@ -1,4 +1,5 @@
-// What a learner holds from step to step: setup, adapters, reference, optimizer, checkpoints.
+// The members of Learner that concern its state between steps: setup, adapters, reference,
+// optimizer, checkpoints.
 
 #include <utility>
 

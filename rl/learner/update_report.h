@@ -9,7 +9,7 @@
 
 namespace cohort::rl {
 
-// What one optimizer step did, all ranks together.
+// The figures of one optimizer step, all ranks together.
 struct UpdateReport {
   double loss = 0;
   double entropy = 0;  // nats a token, of the policy before the update, over the trained samples
@@ -23,7 +23,7 @@ struct UpdateReport {
   std::optional<double> mtp_loss;  // SFT of a policy with multi-token-prediction layers, eq. 25
 };
 
-// What one rank's micro-batches of a step add up to.
+// The sums over one rank's micro-batches of a step.
 struct UpdateSums {
   double loss = 0;
   double entropy = 0;          // nats

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the policy is trained to do, as data: proto::Objective, the knobs of
+// The training objective as data: proto::Objective, the knobs of
 // rl/objectives/README.md. In a recipe a knob may be unset, where the preset decides. A resolved
 // objective has every knob set, save dual_clip, whose absence switches it off, and max_length,
 // which only constant_length needs. Every function that computes with an objective expects a

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the policy loss of one micro-batch is computed from, and what comes out. Free of the recipe,
+// The inputs and the result of the policy loss of one micro-batch. Free of the recipe,
 // so that the learner needs no Protobuf. Shapes: T packed completion tokens, B samples of the
 // micro-batch.
 

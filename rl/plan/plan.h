@@ -1,6 +1,6 @@
 #pragma once
 
-// What `cohort plan` prints: every number with the formula and the assumptions that it rests on.
+// The report of `cohort plan`: every number with the formula and the assumptions that it rests on.
 
 #include <nlohmann/json.hpp>
 #include <string>

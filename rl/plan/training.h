@@ -1,6 +1,6 @@
 #pragma once
 
-// What training a model of some shape takes: memory of each rank, operations, device hours.
+// The cost of training a model of some shape: memory of each rank, operations, device hours.
 
 #include <cstdint>
 

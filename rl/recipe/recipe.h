@@ -13,7 +13,7 @@ namespace cohort::rl {
 // "rounds[1].steps=5", "rewards[0].options.pattern=x". An override's value is read as YAML, so
 // "rollout.addresses=[a:1, b:2]" sets a list; an index one past the end adds an entry.
 //
-// What comes back is complete: every field that has a default is set, every sub-message exists
+// The result is complete: every field that has a default is set, every sub-message exists
 // (save model.scratch), and only objective's knobs may be unset, where the preset decides.
 //
 // Errors: one kUsage Error whose message holds every fault found, one a line, each starting with

@@ -65,7 +65,10 @@ std::vector<Figure> LearningFigures() {
       {"reward_std", &M::reward_std, kGrpoRow, "", "of the same samples"},
       {"rewards", &M::rewards, kGrpoRow, "",
        "`mean`, `std` and `count` of each reward, over the samples that it scored"},
-      {"kl", &M::kl, kGrpoRow, "nats a token", "estimate against the reference policy",
+      {"kl", &M::kl, kGrpoRow, "nats a token",
+       "k3 estimate against the reference policy, or against the old policy where the objective "
+       "has "
+       "no KL term",
        [](const M& m) { return FormatIf("kl %.2g", m.kl); }},
       {"clip_fraction", &M::clip_fraction, kGrpoRow, "", "share of the tokens that are clipped",
        [](const M& m) { return FormatIf("clip %.1f%%", m.clip_fraction, 100); }},

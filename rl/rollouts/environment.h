@@ -15,8 +15,9 @@ class Environment {
  public:
   virtual ~Environment() = default;
 
-  // What the world answers, as tokens that the policy's next turn follows; nothing: the episode is
-  // over and is judged.
+  // The answer of the world, as tokens that the policy's next turn follows; nothing: the episode is
+  // over and is judged. A second turn is not built yet: the collector takes any answer for a broken
+  // invariant.
   virtual boost::asio::awaitable<std::optional<std::vector<int32_t>>> Step(
       const EncodedProblem& problem, const Episode& episode) = 0;
 };

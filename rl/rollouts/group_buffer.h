@@ -34,7 +34,8 @@ class GroupBuffer {
   // The `count` oldest finished groups, in the order of their group ids; waits until there are as
   // many. kUnavailable after `deadline`.
   std::vector<EpisodeGroup> Take(int64_t count, std::chrono::milliseconds deadline);
-  // What was taken is learnt and published: its slots are free. kInternal when nothing was taken.
+  // The groups that were taken are learnt and published: their slots are free. kInternal when
+  // nothing was taken.
   void Release();
 
  private:

@@ -39,7 +39,7 @@ class MessageStream : public grpc::ClientReadReactor<Message>,
     this->StartCall();
   }
 
-  // What arrived since the last read, at least one message; nothing: the stream has ended and
+  // The messages since the last read, at least one; nothing: the stream has ended and
   // status() is set.
   boost::asio::awaitable<std::vector<Message>> Read() {
     while (true) {

@@ -122,7 +122,7 @@ void SamplingLane::Accept(const rollout::v1::Completion& completion) {
 Awaitable<void> SamplingLane::EndTurn(CollectState::Sample& sample) {
   const auto answer =
       co_await environment_.Step(state_.ProblemOf(sample), state_.EpisodeOf(sample));
-  COHORT_CHECK(!answer.has_value(), "an episode has one turn");
+  COHORT_CHECK(!answer.has_value(), "a second turn of an episode is not built yet");
   finish_(sample);
   state_.changed().NotifyAll();
 }

@@ -6,6 +6,8 @@
 #include <span>
 #include <utility>
 
+#include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/objectives/advantages.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"
@@ -15,10 +17,6 @@ namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 GroupAdvantages AdvantagesOf(const proto::Objective& objective, const EpisodeGroup& group) {
   std::vector<std::optional<double>> rewards;
   for (const Episode& episode : group.episodes) rewards.push_back(episode.reward());
@@ -111,6 +109,8 @@ void GrpoRound::Begin() {
   if (policy_objective_.needs_ref_logprobs) context_.learner.ResetReference();
 }
 
+// With a staleness of 0 all groups are there when Collect returns, and the buffer only counts; it
+// is the hand-over to asynchronous rounds, which are not built yet.
 StepWork GrpoRound::Take() {
   const int64_t policy_version = context_.progress.policy_version;
   buffer_.Reserve(spec_.prompts_per_step());
@@ -157,7 +157,7 @@ StepRecord GrpoRound::Update(StepWork work) {
     ++context_.progress.policy_version;
     record.metrics.learning_rate = learning_rate;
   }
-  AddUpdateFigures(totals, SecondsSince(start), &record.metrics);
+  AddUpdateFigures(totals, base::SecondsSince(start), &record.metrics);
   return record;
 }
 

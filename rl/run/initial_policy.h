@@ -1,6 +1,6 @@
 #pragma once
 
-// What a recipe starts its learner with.
+// The policy and the options that a recipe starts its learner with.
 
 #include <cstdint>
 

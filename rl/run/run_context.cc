@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/learner/learning_rate.h"
 
 namespace cohort::rl {
@@ -37,7 +39,7 @@ double PublishPolicy(RunContext& context) {
   const auto start = std::chrono::steady_clock::now();
   context.rollouts.publisher().Publish(context.progress.policy_version,
                                        [&] { return context.learner.DecoderWeights(); });
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return base::SecondsSince(start);
 }
 
 double NextLearningRate(const RunContext& context, const proto::RoundSpec& spec,

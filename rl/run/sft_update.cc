@@ -4,6 +4,9 @@
 #include <chrono>
 #include <utility>
 
+#include "base/seconds_since.h"
+#include "rl/learner/learner.h"
+
 namespace cohort::rl {
 
 std::vector<TrainingSequence> DemonstrationSequences(
@@ -27,8 +30,7 @@ StepRecord UpdateOnDemonstrations(RunContext& context, const proto::RoundSpec& s
   const UpdateReport report = context.learner.SftUpdate(work.sequences, learning_rate);
   ++context.progress.updates_in_round;
   ++context.progress.policy_version;
-  const double train_s =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double train_s = base::SecondsSince(start);
 
   StepRecord record = std::move(work.record);
   StepMetrics& metrics = record.metrics;

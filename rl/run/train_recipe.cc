@@ -12,6 +12,7 @@
 #include "policy/tensor/tensor_memory.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"
+#include "rl/learner/learner.h"
 #include "rl/objectives/objective.h"
 #include "rl/run/grpo_round.h"
 #include "rl/run/initial_policy.h"

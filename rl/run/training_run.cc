@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/seconds_since.h"
+#include "rl/learner/learner.h"
 #include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
@@ -14,10 +16,6 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
   int64_t total = 0;
   for (const proto::RoundSpec& spec : recipe.rounds()) total += spec.steps();
   return total;
-}
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 // Arguments for `cohort generate` that ask `prompt`, where the shell needs no quoting tricks.
@@ -46,14 +44,18 @@ void TrainingRun::Run() {
 
 void TrainingRun::RunRound(const proto::RoundSpec& spec) {
   const std::unique_ptr<Round> round = parts_.make_round(progress_.round);
-  progress_.step_in_round == 0 ? BeginRound(spec, *round) : round->Resume();
+  if (progress_.step_in_round == 0) {
+    BeginRound(spec, *round);
+  } else {
+    round->Resume();
+  }
   Publish(*round);
   while (true) {
     const Clock::time_point start = Clock::now();
     StepRecord record = round->Update(round->Take());
     if (round->samples()) {
       record.metrics.publish_s = publish_s_;
-      record.metrics.step_s = publish_s_ + SecondsSince(start);
+      record.metrics.step_s = publish_s_ + base::SecondsSince(start);
     }
     Record(spec, std::move(record));
     if (progress_.step_in_round == spec.steps()) break;
@@ -115,7 +117,7 @@ void TrainingRun::Record(const proto::RoundSpec& spec, StepRecord record) {
   record.metrics.step = progress_.step;
   record.metrics.round = progress_.round + 1;
   record.metrics.phase = WordOf(spec.kind());
-  record.metrics.elapsed_s = SecondsSince(session_start_);
+  record.metrics.elapsed_s = base::SecondsSince(session_start_);
   log_->Append(record.metrics);
   for (nlohmann::json& row : record.samples.records) {
     row["step"] = progress_.step;
@@ -211,7 +213,7 @@ void TrainingRun::PrintSummary() {
   const std::string folder = context_.folder.path().string();
   const std::string exported =
       (CheckpointFolder(context_.folder.path(), progress_.step) / "model").string();
-  console_.Note("done in " + FormatDuration(SecondsSince(session_start_)) +
+  console_.Note("done in " + FormatDuration(base::SecondsSince(session_start_)) +
                 ". The trained model: " + exported + "\nnext:\n  ./cohort generate --model " +
                 exported + " --greedy" +
                 GenerateArguments(context_.recipe.data().chat(), evaluations_.ExamplePrompt()) +

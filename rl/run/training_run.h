@@ -16,7 +16,7 @@
 
 namespace cohort::rl {
 
-// The deeds that a run leaves to others: tests give it fakes.
+// The work that a run leaves to others: tests give it fakes.
 struct RunParts {
   std::function<std::unique_ptr<Round>(int index)> make_round;
   std::function<Evaluation()> evaluate;  // the published policy; empty: nothing is held out

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/seconds_since.h"
 #include "kernels/cpu/ops.h"
 #include "rollout/decoder/sampler.h"
 #include "rollout/decoder/scheduler.h"
@@ -236,8 +237,7 @@ std::vector<SampledCompletion> Decoder::Step() {
   try {
     const std::vector<PlannedTokens> plan = impl_->scheduler.Plan();
     impl_->Compute(plan);
-    const auto seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const auto seconds = base::SecondsSince(begin);
     impl_->CountStep(plan, seconds);
     return impl_->Collect(plan);
   } catch (...) {

@@ -46,7 +46,7 @@ struct ModelStep {
 struct LogitsRow {
   size_t sequence = 0;            // index into ModelStep::sequences
   size_t token = 0;               // index into its tokens
-  const float* logits = nullptr;  // fp32 [vocab_size], valid during the call
+  const float* logits = nullptr;  // fp32 [vocab_size] in host memory, valid during the call
   int worker = 0;                 // below num_workers; a worker makes one call at a time
 };
 using LogitsSink = std::function<void(const LogitsRow& row)>;

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "rl/learner/learner.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/initial_policy.h"
 #include "rl/run/run_context.h"

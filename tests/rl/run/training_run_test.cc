@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/durable_file.h"
+#include "tests/fakes/fake_round.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
@@ -13,42 +14,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-using Events = std::vector<std::string>;
-
-// Learns nothing, and notes what it is asked for.
-class FakeRound final : public Round {
- public:
-  struct Script {
-    bool samples = true;
-    std::function<void(int64_t step, StepMetrics* metrics)> update = [](int64_t, StepMetrics*) {};
-  };
-
-  FakeRound(RunContext& context, const Script& script, Events* events)
-      : context_(context), script_(script), events_(*events) {}
-
-  bool samples() const override { return script_.samples; }
-  void Begin() override { events_.push_back("begin"); }
-  void Resume() override { events_.push_back("resume"); }
-  StepWork Take() override {
-    events_.push_back("take " + std::to_string(context_.progress.data_cursor++));
-    return {};
-  }
-  StepRecord Update(StepWork work) override {
-    events_.push_back("update");
-    ++context_.progress.policy_version;
-    StepRecord record = std::move(work.record);
-    record.metrics.loss = static_cast<double>(context_.progress.data_cursor);
-    record.samples.records.push_back({{"sample_id", context_.progress.data_cursor}});
-    script_.update(context_.progress.step + 1, &record.metrics);
-    return record;
-  }
-  void Release() override { events_.push_back("release"); }
-
- private:
-  RunContext& context_;
-  Script script_;
-  Events& events_;
-};
+using Events = FakeRound::Events;
 
 class TrainingRunTest : public testing::Test {
  protected:

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rl/run/round.h"
+#include "rl/run/run_context.h"
+
+namespace cohort::rl {
+
+// Learns nothing, and notes what it is asked for.
+class FakeRound final : public Round {
+ public:
+  using Events = std::vector<std::string>;
+
+  struct Script {
+    bool samples = true;
+    std::function<void(int64_t step, StepMetrics* metrics)> update = [](int64_t, StepMetrics*) {};
+  };
+
+  FakeRound(RunContext& context, const Script& script, Events* events)
+      : context_(context), script_(script), events_(*events) {}
+
+  bool samples() const override { return script_.samples; }
+  void Begin() override { events_.push_back("begin"); }
+  void Resume() override { events_.push_back("resume"); }
+  StepWork Take() override {
+    events_.push_back("take " + std::to_string(context_.progress.data_cursor++));
+    return {};
+  }
+  StepRecord Update(StepWork work) override {
+    events_.push_back("update");
+    ++context_.progress.policy_version;
+    StepRecord record = std::move(work.record);
+    record.metrics.loss = static_cast<double>(context_.progress.data_cursor);
+    record.samples.records.push_back({{"sample_id", context_.progress.data_cursor}});
+    script_.update(context_.progress.step + 1, &record.metrics);
+    return record;
+  }
+  void Release() override { events_.push_back("release"); }
+
+ private:
+  RunContext& context_;
+  Script script_;
+  Events& events_;
+};
+
+}  // namespace cohort::rl
