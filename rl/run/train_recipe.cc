@@ -100,7 +100,7 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   const proto::Objective objective = ResolveObjective(recipe);
   Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
-  FleetRollouts rollouts(recipe, model, folder.path(), programs);
+  FleetRollouts rollouts(ToFleetOptions(recipe), model, folder.path(), programs);
   if (recipe.lora().rank() > 0) {
     const proto::Lora& lora = recipe.lora();
     learner.TrainAdapters(
