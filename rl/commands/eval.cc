@@ -237,7 +237,8 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
   rollouts.publisher().Publish(1, [&] { return model.weights; });
   rollout::Sampling sampling = rollouts.sampling();
   sampling.temperature = temperature;
-  return Evaluate(rollouts, {encoded, sampling, /*num_examples=*/0, options.samples});
+  return Evaluate(rollouts,
+                  {encoded, sampling, /*reward=*/"", /*num_examples=*/0, options.samples});
 }
 
 }  // namespace

@@ -84,9 +84,11 @@ class RowReader {
     if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
     ReadAnswer(row, &problem);
     for (const auto& [key, value] : row.items()) {
-      const bool taken = key == "messages" || key == data_.prompt_field() ||
-                         key == data_.answer_field() || key == data_.completion_field();
-      if (!taken) problem.columns[key] = value;
+      // These names are prompt, answer and completion to every reward anyway.
+      const bool told = (key == "prompt" && key == data_.prompt_field()) ||
+                        (key == "answer" && key == data_.answer_field()) ||
+                        (key == "completion" && key == data_.completion_field());
+      if (!told && key != "messages") problem.columns[key] = value;
     }
     return problem;
   }

@@ -21,7 +21,7 @@ struct Problem {
   // null, or the assistant turn after `messages` that `completion` is the content of, with whatever
   // else it has (tool calls, reasoning).
   nlohmann::ordered_json last_turn;
-  nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
+  nlohmann::json columns = nlohmann::json::object();  // for the rewards, under their own names
 };
 
 // One completion as a reward is told of it. `columns_json` is problem.columns as text, made once.

@@ -1,5 +1,7 @@
 #include "rl/data/problem_source.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/counter_random.h"
@@ -82,6 +84,14 @@ void ProblemSource::DrawHeldOut(RowSource& rows) {
     if (!held_out_prompts_.insert(problem.prompt).second) continue;
     test_.push_back(options_.encode(std::move(problem)));
   }
+}
+
+uint64_t ProblemSource::held_out_in_train() const {
+  std::set<std::vector<int32_t>> trained;
+  for (const SharedProblem& problem : train_) trained.insert(problem->prompt_ids);
+  return static_cast<uint64_t>(std::count_if(
+      test_.begin(), test_.end(),
+      [&](const SharedProblem& problem) { return trained.contains(problem->prompt_ids); }));
 }
 
 SharedProblem ProblemSource::Train(uint64_t cursor) {

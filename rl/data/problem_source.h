@@ -53,6 +53,8 @@ class ProblemSource {
 
   uint64_t train_size() const { return train_.size(); }  // 0 for a generator: endless
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
+  // Held-out problems whose prompt is trained on, of a finite source.
+  uint64_t held_out_in_train() const;
 
  private:
   std::vector<SharedProblem> Kept(RowSource& rows, size_t limit);

@@ -92,6 +92,9 @@ proto::Objective ParseObjective(const Json& json) {
   for (const auto& [name, value] : json.items()) {
     if (name != "preset") SetKnob(name, value, &objective);
   }
+  // As ResolveObjective: `kl: none` alone suffices.
+  const bool no_kl = objective.kl() == proto::Objective::KL_NONE;
+  if (no_kl && !json.contains("kl_coef")) objective.set_kl_coef(0);
   return objective;
 }
 

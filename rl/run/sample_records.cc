@@ -83,7 +83,11 @@ KeptSamples KeepSamples(const std::vector<EpisodeGroup>& groups,
       }
     }
     for (size_t i = 0; i < episodes.size() && failures < kFailuresKept; ++i) {
-      if (episodes[i].reward_failed() && kept.insert(i).second) ++failures;
+      if (!episodes[i].reward_failed()) continue;
+      if (samples.first_failure.empty()) {
+        samples.first_failure = DescribeVerdict(episodes[i].verdict);
+      }
+      if (kept.insert(i).second) ++failures;
     }
     for (const size_t i : kept) {
       samples.records.push_back(SampleRecord(groups[g], i, advantages[g]));
