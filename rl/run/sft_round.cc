@@ -51,8 +51,10 @@ bool Fits(const RunContext& context, Demonstration* demonstration, StepMetrics* 
 StepWork SftRound::Take() {
   std::vector<Demonstration> demonstrations;
   StepMetrics metrics;
-  // One pass over a file without a row that fits would never end.
-  const uint64_t rows = context_.problems.train_size();
+  // Rows of which none fits would never end; a generator has no end of its own.
+  constexpr uint64_t kRowsOfAGenerator = 10'000;
+  const uint64_t size = context_.problems.train_size();
+  const uint64_t rows = size > 0 ? size : kRowsOfAGenerator;
   uint64_t left_out = 0;
   for (int i = 0; i < spec_.sequences_per_step();) {
     const SharedProblem row = context_.problems.Train(context_.progress.data_cursor++);
@@ -68,7 +70,7 @@ StepWork SftRound::Take() {
     const bool taken = demonstrations.size() > before;
     i += taken ? 1 : 0;
     left_out = taken ? 0 : left_out + 1;
-    if (left_out > rows && rows > 0) {
+    if (left_out > rows) {
       throw Error(ErrorCode::kUsage,
                   "every demonstration is longer than " + std::to_string(SequenceLimit(context_)) +
                       " tokens",

@@ -178,8 +178,9 @@ TEST_F(RunFolderTest, ALearningRateAScheduleOrAWeightMayChangeOnRequestAndIsWrit
 TEST_F(RunFolderTest, ChangedDataIsRefusedByName) {
   const std::string data = folder_.Write("train.jsonl", "{}\n");
   const std::string judge = folder_.Write("judge.py", "def reward(completion): return 0\n");
-  const std::vector<std::string> overrides = {
-      "data={train: " + data + "}", "rewards=[{name: python, options: {path: " + judge + "}}]"};
+  const std::vector<std::string> overrides = {"data.generator=", "data.train=" + data,
+                                              "rewards[0].name=python",
+                                              "rewards[0].options.path=" + judge};
   StartRun(overrides);
   EXPECT_EQ(Fault(Recipe(overrides)), "(no error)");
   folder_.Write("judge.py", "def reward(completion): return 1\n");
