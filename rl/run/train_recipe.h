@@ -8,6 +8,10 @@ namespace cohort::rl {
 
 // Makes what a run of the recipe needs (policy, learner, problems, local processes) and runs it in
 // `folder`, from its start or from where it stopped. Errors: those of TrainingRun and of the parts.
+// Opens the model without its weights and poses the data as the run would; one line on each.
+// Errors: those of a run that could not start.
+std::string DescribeRun(const proto::Recipe& recipe);
+
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs);
 
 }  // namespace cohort::rl
