@@ -153,7 +153,7 @@ TEST(Transformer, HasNoExpertLoadWhenDense) {
 }
 
 TEST(Transformer, GivesThePaddingTokensRowOfTheEmbeddingNoGradient) {
-  GoldenModel golden = ReadGoldenModel("tiny_qwen3_moe");
+  GoldenModel golden = ReadGoldenModel("tiny_moe");
   ASSERT_FALSE(golden.config.tie_embeddings);
   const int32_t pad = golden.sequences[0][0], other = golden.sequences[0][1];
   ASSERT_NE(pad, other);
