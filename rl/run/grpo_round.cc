@@ -42,6 +42,7 @@ std::vector<TrainingSequence> TrainingSequences(const std::vector<EpisodeGroup>&
       sequence.advantage = *advantages[g][i];
     }
   }
+  MarkCommonPrompts(sequences);
   return sequences;
 }
 
