@@ -41,6 +41,8 @@ function(cohort_torch_objects target header)
   cohort_warnings(${target}_torch)
   target_link_libraries(${target}_torch PRIVATE ${ARG_LINK})
   target_precompile_headers(${target}_torch REUSE_FROM ${header})
+  # ccache would read the 700 MB of the precompiled header for each of them.
+  set_target_properties(${target}_torch PROPERTIES CXX_COMPILER_LAUNCHER "")
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_torch>)
 endfunction()
 
