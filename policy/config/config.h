@@ -103,6 +103,7 @@ struct ModelConfig {
   bool tie_embeddings = false;
   int64_t bos_id = -1;  // -1: none
   std::vector<int64_t> eos_ids;
+  int64_t pad_id = -1;  // -1: none; its row of the embedding takes no gradient, as in transformers
   // Multi-token-prediction layers, whose indices follow the others'
   // (policy/transformer/mtp_layer.h). A folder may announce some and hold none.
   int64_t num_mtp_layers = 0;

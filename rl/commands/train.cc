@@ -44,14 +44,18 @@ int RunTrain(int argc, char** argv) {
   app.add_flag("--fresh", resume.fresh, "start anew; a run that is there moves to FOLDER.old-N");
   app.add_flag("--resume-with-changes", resume.with_changes,
                "go on although a learning rate, a schedule or a reward's weight has changed");
-  app.add_flag("--dry-run", dry_run, "print the resolved recipe and the objective, train nothing");
+  app.add_flag(
+      "--dry-run", dry_run,
+      "print the resolved recipe and the objective, open model, data and rewards, train nothing");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
   CheckPluginsLoad(recipe);
   if (dry_run) {
     std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n", Explain(ResolveObjective(recipe)).c_str());
+    std::fprintf(stderr, "%s\n%s\nrewards: %d, all of which load\n",
+                 Explain(ResolveObjective(recipe)).c_str(), DescribeRun(recipe).c_str(),
+                 recipe.rewards_size());
     return 0;
   }
   CatchInterrupts();

@@ -47,6 +47,9 @@ class SupervisedPool final : public ServicePool {
   int size() const override { return static_cast<int>(supervisors_.size()); }
   Endpoint endpoint(int index) const override { return supervisors_.at(index)->endpoint(); }
   void ReportBroken(int index) override { supervisors_.at(index)->LookNow(); }
+  void LeaveOut(int index, const std::string& reason) override {
+    supervisors_.at(index)->LeaveOut(reason);
+  }
   uint32_t restarts() const override;
 
   bool answers(int index) const { return supervisors_.at(index)->answers(); }

@@ -84,6 +84,7 @@ class Learner {
                       double learning_rate, const MicroBatchLoss& loss);
   UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
                              const MicroBatchLoss& loss);
+  void CountLoad(const std::vector<TrainingSequence>& sequences);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,

@@ -30,6 +30,7 @@ class RecipeCheck {
   void CheckData(const proto::Data& data);
   void CheckLora(const proto::Lora& lora);
   void CheckRewardTerm(int index);
+  void CheckTemperature(const std::string& key, double temperature);
   void CheckEval(const proto::Eval& eval);
   void CheckRound(int index);
   void CheckAddresses(const google::protobuf::RepeatedPtrField<std::string>& addresses,
@@ -185,7 +186,16 @@ void RecipeCheck::CheckRewardTerm(int index) {
   }
 }
 
+void RecipeCheck::CheckTemperature(const std::string& key, double temperature) {
+  constexpr double kLeast = 0.001;  // rollout/request.h
+  if (temperature > 0 && temperature < kLeast) {
+    Add(key, key + " is too small; give 0 (greedy) or at least 0.001");
+  }
+}
+
 void RecipeCheck::CheckEval(const proto::Eval& eval) {
+  CheckTemperature("eval.temperature", eval.temperature());
+  CheckTemperature("rollout.temperature", recipe_.rollout().temperature());
   std::vector<std::string> names;
   for (const reward::RewardTerm& term : recipe_.rewards()) names.push_back(term.name());
   if (!eval.reward().empty() &&
@@ -264,6 +274,15 @@ std::vector<RecipeFault> RecipeCheck::Run() {
   for (int i = 0; i < recipe_.rounds_size(); ++i) CheckRound(i);
   CheckEval(recipe_.eval());
   CheckServices();
+  // One fault that several rounds have is told once.
+  const auto same = [](const RecipeFault& a, const RecipeFault& b) {
+    return a.path == b.path && a.what == b.what;
+  };
+  for (size_t i = 0; i < faults_.size(); ++i) {
+    faults_.erase(std::remove_if(faults_.begin() + static_cast<ptrdiff_t>(i) + 1, faults_.end(),
+                                 [&](const RecipeFault& later) { return same(faults_[i], later); }),
+                  faults_.end());
+  }
   return std::move(faults_);
 }
 

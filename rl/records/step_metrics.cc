@@ -57,7 +57,7 @@ std::vector<Figure> LearningFigures() {
        "counted from 1; of an evaluation the finished rounds before it"},
       {"phase", &M::phase, kEveryRow, "", "kind of the round, or `eval`"},
       {"elapsed_s", &M::elapsed_s, kEveryStep, "s", "since this program started"},
-      {"loss", &M::loss, kEveryStep, "",
+      {"loss", &M::loss, kEveryStep | kAlarm, "",
        "mean over the step's updates that trained; absent, like all that an update tells, where "
        "every "
        "advantage was 0",
@@ -69,7 +69,7 @@ std::vector<Figure> LearningFigures() {
       {"reward_std", &M::reward_std, kGrpoRow, "", "of the same samples"},
       {"rewards", &M::rewards, kGrpoRow, "",
        "`mean`, `std` and `count` of each reward, over the samples that it scored"},
-      {"kl", &M::kl, kGrpoRow, "nats a token",
+      {"kl", &M::kl, kGrpoRow | kAlarm, "nats a token",
        "k3 estimate against the reference policy, or against the old policy where the objective "
        "has "
        "no KL term",
@@ -111,6 +111,8 @@ std::vector<Figure> SamplingFigures() {
        "samples that no reward has anything to say about"},
       {"reissued_samples", &M::reissued_samples, kGrpoRow, "",
        "sampled again because their worker died or refused"},
+      {"refused_completions", &M::refused_completions, kGrpoRow, "",
+       "that cannot be true (ids, lengths, logprobs); their worker is left out"},
       {"worker_restarts", &M::worker_restarts, kGrpoRow, "",
        "of workers and reward services, since the step before"},
       {"trained_tokens", &M::trained_tokens, kEveryStep, "tokens",
@@ -142,9 +144,9 @@ std::vector<Figure> SamplingFigures() {
       {"zero_variance_groups", &M::zero_variance_groups, kGrpoRow | kDiagnostics, "",
        "groups whose rewards are all equal, which teach nothing", ProgressZeroVariance},
       {"all_wrong_groups", &M::all_wrong_groups, kDiagnostics, "",
-       "of those, at the lowest reward of the step"},
+       "of those, at the lowest reward of the step, or not right where all rewards are equal"},
       {"all_right_groups", &M::all_right_groups, kDiagnostics, "",
-       "of those, at the highest reward of the step"},
+       "of those, at the highest reward of the step, or right where all rewards are equal"},
   };
 }
 

@@ -53,6 +53,7 @@ struct StepMetrics {
   std::optional<int64_t> failed_rewards;
   std::optional<int64_t> not_applicable_rewards;
   std::optional<int64_t> reissued_samples;
+  std::optional<int64_t> refused_completions;
   std::optional<int64_t> worker_restarts;
   std::optional<int64_t> trained_tokens;
 

@@ -51,12 +51,13 @@ RewardServicesOptions RewardOptions(const proto::Rollout& rollout,
   return options;
 }
 
-CollectorOptions CollectOptions(const proto::Rollout& rollout) {
+CollectorOptions CollectOptions(const proto::Rollout& rollout, const policy::Model& model) {
   const auto milliseconds = [](double seconds) { return static_cast<int64_t>(seconds * 1000); };
   CollectorOptions options;
   options.scoring.sample_deadline_ms =
       static_cast<uint32_t>(milliseconds(rollout.reward_deadline_s()));
   options.sampling.deadline = std::chrono::milliseconds(milliseconds(rollout.step_deadline_s()));
+  options.sampling.vocab_size = model.config.vocab_size;
   return options;
 }
 
@@ -85,7 +86,7 @@ FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& m
           [&model](std::span<const int32_t> ids) {
             return DecodeCompletion(model, std::vector<int32_t>(ids.begin(), ids.end()));
           },
-          CollectOptions(options.rollout)) {
+          CollectOptions(options.rollout, model)) {
   workers_.pool().AwaitLocal();
   rewards_.pool().AwaitLocal();
 }

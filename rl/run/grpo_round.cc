@@ -42,12 +42,14 @@ std::vector<TrainingSequence> TrainingSequences(const std::vector<EpisodeGroup>&
       sequence.advantage = *advantages[g][i];
     }
   }
+  MarkCommonPrompts(sequences);
   return sequences;
 }
 
 void AddCollectFigures(const CollectStats& stats, StepMetrics* metrics) {
   metrics->completion_tokens = static_cast<int64_t>(stats.completion_tokens);
   metrics->reissued_samples = stats.reissued_samples;
+  metrics->refused_completions = stats.refused_completions;
   metrics->worker_restarts = stats.restarts;
   metrics->decode_s = stats.decode_seconds;
   metrics->reward_s = stats.reward_seconds;

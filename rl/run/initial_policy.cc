@@ -106,13 +106,27 @@ policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter
     for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
     return experts;
   }
+  policy::Model fresh = InitialPolicyWithoutWeights(recipe);
+  CheckFits(fresh.config, bytes_per_parameter);
+  fresh.weights = policy::InitialWeights(fresh.config, seed);
+  return fresh;
+}
+
+policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
+  const proto::Model& model = recipe.model();
+  if (!model.has_scratch()) {
+    policy::Model found = policy::LoadModelWithoutWeights(model.path());
+    if (model.has_upcycle()) {
+      found.config =
+          policy::UpcycledConfig(found.config, Upcycling(model.upcycle(), recipe.seed()));
+    }
+    return found;
+  }
   policy::Model fresh;
   fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
   fresh.config = ScratchConfig(model.scratch());
   fresh.config.vocab_size = fresh.tokenizer->vocab_size();
   fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
-  CheckFits(fresh.config, bytes_per_parameter);
-  fresh.weights = policy::InitialWeights(fresh.config, seed);
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
 }

@@ -18,6 +18,9 @@ namespace cohort::rl {
 policy::Model InitialPolicy(const proto::Recipe& recipe,
                             int bytes_per_parameter = kTrainingBytesPerParameter);
 
+// The same without its weights: what a dry run opens.
+policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe);
+
 // On the CPU in fp32, the rest as the recipe says.
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe);
 

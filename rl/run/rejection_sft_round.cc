@@ -40,24 +40,36 @@ RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& sp
   return samples;
 }
 
+// One a line; the last line has the checksum of those before it.
 void WriteDemonstrations(const std::filesystem::path& path,
                          const std::vector<Demonstration>& demonstrations) {
-  base::DurableFile file(path);
+  std::string lines;
   for (const Demonstration& demonstration : demonstrations) {
-    file.Write(base::Json{{"prompt_ids", demonstration.prompt_ids},
-                          {"completion_ids", demonstration.completion_ids}}
-                   .dump() +
-               "\n");
+    lines += base::Json{{"prompt_ids", demonstration.prompt_ids},
+                        {"completion_ids", demonstration.completion_ids}}
+                 .dump() +
+             "\n";
   }
-  file.Commit();
+  base::WriteFileDurably(path, lines + base::Json{{"xxh3", base::Checksum(lines)}}.dump() + "\n");
 }
 
 std::vector<Demonstration> ReadDemonstrations(const std::filesystem::path& path) {
   std::vector<Demonstration> demonstrations;
+  uint64_t expected = 0;
   base::ForEachJsonLine(path, [&](const base::Json& row, int) {
-    demonstrations.push_back({row.at("prompt_ids").get<std::vector<int32_t>>(),
-                              row.at("completion_ids").get<std::vector<int32_t>>()});
+    if (row.contains("xxh3")) {
+      expected = row.at("xxh3").get<uint64_t>();
+    } else {
+      demonstrations.push_back({row.at("prompt_ids").get<std::vector<int32_t>>(),
+                                row.at("completion_ids").get<std::vector<int32_t>>()});
+    }
   });
+  const std::string bytes = base::ReadFile(path);
+  const size_t last = bytes.rfind("{\"xxh3\"");
+  if (last == std::string::npos || base::Checksum(bytes.substr(0, last)) != expected) {
+    throw Error(ErrorCode::kEnvironment, path.string() + " is not what this run wrote",
+                "put it back, or start anew with --fresh (the old run is kept)");
+  }
   return demonstrations;
 }
 

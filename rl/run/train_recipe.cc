@@ -95,6 +95,20 @@ void ExportPolicy(const RunContext& context, const std::filesystem::path& folder
 
 }  // namespace
 
+std::string DescribeRun(const proto::Recipe& recipe) {
+  const policy::Model model = InitialPolicyWithoutWeights(recipe);
+  const ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  const auto millions = std::to_string(policy::CountParameters(model.config) / 1'000'000);
+  const std::string train = problems.train_size() == 0
+                                ? "endless problems of a generator"
+                                : std::to_string(problems.train_size()) + " problems";
+  return "model: " + model.config.family + " of " + millions + " million parameters, context " +
+         std::to_string(model.config.max_positions) + "\ndata: " + train + ", " +
+         std::to_string(problems.test().size()) + " held out, " +
+         std::to_string(problems.left_out()) + " left out as too long, " +
+         std::to_string(problems.held_out_in_train()) + " held out and trained on";
+}
+
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
   Console console;
   PrepareLibTorch(recipe);

@@ -137,6 +137,46 @@ TEST_F(CollectorTest, ACompletionWithTooFewLogprobsOrAnUnknownIdIsNotTaken) {
   ExpectComplete(Collect(Groups(3, 2)), 3, 2);
 }
 
+TEST_F(CollectorTest, AWorkerWhoseAnswersCannotBeTrueIsLeftOutAndTheOthersGoOn) {
+  const std::vector<std::pair<std::string, std::function<void(rollout::v1::Completion*)>>> lies = {
+      {"token 70000", [](rollout::v1::Completion* c) { c->set_ids(0, 70000); }},
+      {"token -1", [](rollout::v1::Completion* c) { c->set_ids(1, -1); }},
+      {"a logprob of 50", [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, 50); }},
+      {"a logprob of nan",
+       [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, std::nanf("")); }},
+      {"a logprob of -inf",
+       [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, -HUGE_VALF); }},
+      {"2000 tokens", [](rollout::v1::Completion* c) {
+         c->mutable_ids()->Resize(2000, 1);
+         c->mutable_rollout_logprobs()->Resize(2000, -1);
+       }}};
+  options_.sampling.vocab_size = 100;
+  for (const auto& [what, lie] : lies) {
+    FakeServicePool<FakeRolloutService> workers(2);
+    workers.service(0).change = lie;
+    Collector collector(
+        workers, rewards_, environment_, terms_,
+        [](std::span<const int32_t> ids) { return std::string(ids.size(), 'x'); }, options_);
+    const CollectedGroups collected = collector.Collect(Groups(6, 4), {}, kVersion);
+    ExpectComplete(collected, 6, 4);
+    EXPECT_GE(collected.stats.refused_completions, 1u) << what;
+    EXPECT_THAT(workers.endpoint(0).failure, HasSubstr(what));
+    EXPECT_EQ(workers.endpoint(1).failure, "");
+  }
+}
+
+TEST_F(CollectorTest, AServiceThatStartsAgainHasTimeToDoSoBeforeItsSamplesFail) {
+  const auto start = std::chrono::steady_clock::now();
+  // Everything fails at once for 300 ms, as after a kill, while other work wakes the lanes.
+  rewards_.service(0).before_call = [&](grpc::ServerContext&, const reward::ScoreRequest&, int) {
+    return std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300)
+               ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "killed")
+               : grpc::Status::OK;
+  };
+  const CollectedGroups collected = Collect(Groups(8, 4));
+  EXPECT_EQ(collected.stats.failed_rewards, 0u);
+}
+
 TEST_F(CollectorTest, ARefusedCallIsNoFailureOfItsGroups) {
   for (int i = 0; i < 2; ++i) {
     workers_.service(i).before_sample = [](grpc::ServerContext&, int number) {
@@ -231,8 +271,8 @@ TEST_F(CollectorTest, WithoutRewardsEverythingIsGradedWithoutAService) {
 }
 
 TEST_F(CollectorTest, ServicesThatAreAllGivenUpEndTheCollectWithTheirFailure) {
-  workers_.GiveUp(0, "rollout-0 died");
-  workers_.GiveUp(1, "rollout-1 died; the end of its log: boom");
+  workers_.LeaveOut(0, "rollout-0 died");
+  workers_.LeaveOut(1, "rollout-1 died; the end of its log: boom");
   EXPECT_THAT(FaultOf(Groups(1, 1), ErrorCode::kUnavailable), HasSubstr("rollout-1 died"));
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include "base/durable_file.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
@@ -107,6 +108,24 @@ TEST_F(RejectionSftRoundTest, AResumedRoundLearnsTheSameInTheSameOrder) {
   for (run_.progress.step_in_round = 0; run_.progress.step_in_round < 3;
        ++run_.progress.step_in_round) {
     EXPECT_EQ(Take(resumed), Take(round_));
+  }
+}
+
+TEST_F(RejectionSftRoundTest, ADamagedFileOfDemonstrationsIsRefused) {
+  Begin({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
+  const auto path = folder_.path() / "run" / "verified-round-1.jsonl";
+  std::string bytes = base::ReadFile(path);
+  for (const std::string& damaged :
+       {bytes.substr(bytes.find('\n') + 1), bytes.substr(0, bytes.find("{\"xxh3"))}) {
+    base::WriteFileDurably(path, damaged);
+    RejectionSftRound resumed(run_.context, run_.recipe.rounds(0), 0);
+    try {
+      resumed.Resume();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
+      EXPECT_THAT(error.what(), HasSubstr("verified-round-1.jsonl is not what this run wrote"));
+    }
   }
 }
 
