@@ -4,6 +4,7 @@
 // identities", J. ACM 27, 1980).
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "base/counter_random.h"
@@ -29,6 +30,18 @@ void Draw(SampleRange range, base::CounterRandom* random, Rational* value) {
   }
 }
 
+// Whether the name is a term of the sum, or a factor beside a power of e.
+bool HasFreeConstant(const Arena& arena, NodeId id, const std::string& name) {
+  const bool sum = arena.Is(id, NodeKind::kSum);
+  if (!sum && !arena.Is(id, NodeKind::kProduct)) return false;
+  bool named = false, power = sum;
+  for (const NodeId child : arena.Children(id)) {
+    named |= arena.Is(child, NodeKind::kSymbol) && arena.Text(child) == name;
+    power |= arena.Is(child, NodeKind::kPower) && arena.Is(arena.Child(child, 0), NodeKind::kEuler);
+  }
+  return named && power;
+}
+
 // The same points for the same question.
 constexpr uint64_t kSeed = 0x636F686F7274;
 constexpr uint32_t kStream = 1;
@@ -49,12 +62,47 @@ Equality Comparer::Expressions(NodeId gold, NodeId pred) {
     names.erase("I");
     pred_names.erase("I");
   }
+  if (names != pred_names) {
+    pred = WithConstantsLike(gold, pred);
+    if (pred == kNoNode) return Equality::kUndecided;
+    pred_names.clear();
+    CollectSymbols(arena_, pred, &pred_names);
+  }
   names.merge(pred_names);
   if (names.empty()) return Numbers(gold, pred);
   if (names.size() > 40) return Decided(Equality::kUnequal, "too many symbols");
   const std::vector<std::string> list(names.begin(), names.end());
   if (const auto verdict = RationalPoints(gold, pred, list)) return *verdict;
   return BallPoints(gold, pred, list);
+}
+
+// Constants of integration in the other side's letters: + c as + C, c_1 as C_1. The expression as
+// it is where the names that differ are no such constants.
+NodeId Comparer::WithConstantsLike(NodeId gold, NodeId pred) {
+  std::set<std::string> names, others;
+  CollectSymbols(arena_, gold, &names);
+  CollectSymbols(arena_, pred, &others);
+  std::vector<std::string> wanted, given;
+  std::set_difference(names.begin(), names.end(), others.begin(), others.end(),
+                      std::back_inserter(wanted));
+  std::set_difference(others.begin(), others.end(), names.begin(), names.end(),
+                      std::back_inserter(given));
+  const bool shared = wanted.size() < names.size();
+  if (wanted.empty() || wanted.size() != given.size() || !shared) return pred;
+  for (size_t i = 0; i < wanted.size(); ++i) {  // sorted, so that subscripts correspond
+    const bool letters = std::string_view("CcKk").find(wanted[i][0]) != std::string_view::npos &&
+                         std::string_view("CcKk").find(given[i][0]) != std::string_view::npos;
+    if (!letters || wanted[i].substr(1) != given[i].substr(1)) return pred;
+    const bool numbered = wanted[i].size() > 1;
+    const bool capital = wanted[i] == "C" || given[i] == "C";
+    const bool added =
+        HasFreeConstant(arena_, gold, wanted[i]) && HasFreeConstant(arena_, pred, given[i]);
+    if (!numbered && (!capital || !added)) return pred;
+  }
+  for (size_t i = 0; i < wanted.size() && pred != kNoNode; ++i) {
+    pred = Substitute(&arena_, pred, given[i], arena_.MakeText(NodeKind::kSymbol, wanted[i]));
+  }
+  return pred;
 }
 
 std::optional<Equality> Comparer::RationalPoints(NodeId gold, NodeId pred,

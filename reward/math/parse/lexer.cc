@@ -7,7 +7,9 @@
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/macro_table.h"
 #include "reward/math/parse/number_shape.h"
+#include "reward/math/parse/plain_text.h"
 #include "reward/math/parse/unicode_math.h"
+#include "reward/math/parse/units.h"
 #include "reward/text/answer_text.h"
 
 namespace cohort::reward::math {
@@ -21,6 +23,52 @@ bool IsFormula(std::string_view content) {
     if (run > 1 || c == '\\' || static_cast<unsigned char>(c) >= 0x80) return false;
   }
   return true;
+}
+
+// Whether a macro other than layout and fonts stands in the text, or a power or an index.
+bool HoldsMathematics(std::string_view content) {
+  for (size_t i = 0; i < content.size(); ++i) {
+    if (content[i] == '^' || content[i] == '_' || content[i] == '$') return true;
+    if (content[i] != '\\') continue;
+    size_t end = i + 1;
+    while (end < content.size() && IsLetter(content[end])) ++end;
+    const auto meaning = MacroMeaning(content.substr(i + 1, end - i - 1));
+    const bool symbol =
+        content.substr(i + 1).starts_with('{') || content.substr(i).starts_with("\\%");
+    if (symbol || (meaning && meaning->kind != Tok::kDrop && meaning->kind != Tok::kFont))
+      return true;
+    i = std::max(end - 1, i + 1);
+  }
+  return false;
+}
+
+// "m s^{-1}", "kg\\cdot m^2": units with powers, which an upright font behind a value can only
+// mean.
+bool IsUnitExpression(std::string_view content) {
+  if (content.find('^') == std::string_view::npos) return false;
+  for (size_t i = 0; i < content.size();) {
+    size_t end = i;
+    while (end < content.size() && IsLetter(content[end])) ++end;
+    const std::string_view word = content.substr(i, end - i);
+    const bool macro = i > 0 && content[i - 1] == '\\';
+    const bool letter =
+        word.size() == 1 && std::string_view("mgshLNJWVKCFA").find(word) != word.npos;
+    if (macro ? word != "cdot" : !word.empty() && !letter && !IsKnownUnit(word)) return false;
+    if (word.empty() &&
+        std::string_view(" ^{}-123/\\,.").find(content[i]) == std::string_view::npos) {
+      return false;
+    }
+    i = std::max(end, i + 1);
+  }
+  return true;
+}
+
+bool IsDegreeSign(std::string_view content) {
+  for (const std::string_view sign :
+       {"\\circ", "^\\circ", "^{\\circ}", "{}^\\circ", "\\degree", "\\textdegree"}) {
+    if (content == sign) return true;
+  }
+  return false;
 }
 
 class MathLexer {
@@ -166,6 +214,14 @@ class MathLexer {
     const std::string_view trimmed = Trim(content);
     space_ |= !content.empty() && IsSpace(content.front());
     if (trimmed.empty()) return;
+    if (trimmed == "\\imath" || trimmed == "\\jmath")
+      return Push(Tok::kName, 0, 0, trimmed.substr(1, 1));
+    if (IsDegreeSign(trimmed)) return Push(Tok::kDegree);
+    if (IsNumberSet(name, trimmed)) return Push(Tok::kNumberSet, 0, 0, trimmed);
+    const bool arrow = name == "overrightarrow" || name == "vec";
+    if (arrow && trimmed.size() > 1 && std::all_of(trimmed.begin(), trimmed.end(), IsLetter)) {
+      return Push(Tok::kName, 0, 0, trimmed);
+    }
     const bool vector = name == "vec" || name == "hat" || name == "mathbf" ||
                         name == "boldsymbol" || name == "bm" || name == "overrightarrow";
     if (vector && trimmed.size() == 1 && IsLetter(trimmed[0])) {
@@ -184,12 +240,29 @@ class MathLexer {
     const bool money = trimmed.starts_with("\\$") && IsFormula(trimmed.substr(2));
     const bool quantity = IsDigit(trimmed[0]) && trimmed.find(' ') != std::string_view::npos &&
                           trimmed.find('\\') == std::string_view::npos;
-    if (depth_ > 4 || (!IsFormula(trimmed) && !quantity && !money) || IsLetterUnit(name, trimmed))
-      return Push(Tok::kText, 0, 0, trimmed);
+    const bool letter_unit = IsLetterUnit(name, trimmed);
+    const bool mathematics = HoldsMathematics(trimmed) && !letter_unit;
+    if (trimmed.starts_with("\\mu ") && Trim(trimmed.substr(4)).size() == 1) {
+      return Push(Tok::kText, 0, 0, "u" + std::string(Trim(trimmed.substr(4))));
+    }
+    if (depth_ > 4 || (!IsFormula(trimmed) && !quantity && !money && !mathematics) || letter_unit) {
+      return Push(Tok::kText, 0, 0, Unwrap(trimmed));
+    }
     Push(Tok::kOpenGroup);
     MathLexer inner(trimmed, options_, &tokens_, depth_ + 1);
     too_long_ |= !inner.Run();
     Push(Tok::kCloseGroup);
+  }
+
+  // A bold R, Z, N, Q or C that is the whole answer or follows "in".
+  bool IsNumberSet(std::string_view font, std::string_view content) const {
+    if (!font.starts_with("mathbf") && font != "boldsymbol" && font != "bm" && font != "mathrm")
+      return false;
+    if (content.size() != 1 || std::string_view("RZNQC").find(content) == content.npos)
+      return false;
+    if (!tokens_.empty())
+      return tokens_.back().kind == Tok::kIn || tokens_.back().kind == Tok::kSetMinus;
+    return depth_ == 0 && font != "mathrm" && Trim(text_.substr(i_)).empty();
   }
 
   // The m of "5\\text{ m}" and the m/s of "5\\text{ m/s}".
@@ -199,7 +272,11 @@ class MathLexer {
     }
     if (tokens_.empty() || !IsLetter(content[0])) return false;
     const Tok before = tokens_.back().kind;
-    if (before != Tok::kNumber && before != Tok::kCloseGroup && before != Tok::kPi) return false;
+    if (before != Tok::kNumber && before != Tok::kCloseGroup && before != Tok::kPi &&
+        before != Tok::kDegree) {
+      return false;
+    }
+    if (IsUnitExpression(content)) return true;
     return std::all_of(content.begin(), content.end(), [](char c) {
       return std::string_view("mgshLNJWVKCFA/^23").find(c) != std::string_view::npos;
     });

@@ -25,7 +25,8 @@ namespace cohort::reward::math {
 
 class MathParser {
  public:
-  MathParser(std::vector<MathToken>* tokens, Arena* arena) : tokens_(*tokens), arena_(*arena) {}
+  MathParser(std::vector<MathToken>* tokens, bool letters_are_units, Arena* arena)
+      : tokens_(*tokens), arena_(*arena), letters_are_units_(letters_are_units) {}
 
   NodeId Answer();
 
@@ -34,8 +35,10 @@ class MathParser {
   NodeId ListUntil(std::initializer_list<Tok> ends);
   bool Items(std::initializer_list<Tok> ends, std::vector<NodeId>* items);
   NodeId Item();
+  NodeId LetterRun();
   NodeId Words();
   NodeId Statement();
+  bool NoteAhead() const;
   NodeId Relations(NodeId first);
   NodeId Ratio();
   NodeId Sets();
@@ -46,6 +49,7 @@ class MathParser {
            Next(ahead).id == static_cast<uint8_t>(Function::kMin);
   }
   NodeId UnitBehind(NodeId value);
+  bool UnitFraction(size_t* end, std::string* unit) const;
   void MarkProse();
 
   // parser_terms.cc
@@ -58,12 +62,19 @@ class MathParser {
   NodeId Power();
   NodeId Postfix(NodeId base);
   NodeId Exponent(NodeId base);
+  NodeId Indexed(NodeId base, NodeId exponent);
+  bool ExtremeAhead() const;
+  NodeId Extreme();
 
   // parser_primary.cc
   NodeId Primary();
   NodeId Angle();
   NodeId Number();
   NodeId RepeatingDecimal(const std::string& plain);
+  NodeId Repeating(const std::string& plain, const std::string& repeating);
+  NodeId NumberSet();
+  bool ConditionAhead() const;
+  NodeId EventCall(const std::string& letter);
   NodeId BaseNumeral(const MathToken& digits, NodeId value);
   NodeId Letters();
   NodeId Symbol(std::string name);
@@ -86,6 +97,13 @@ class MathParser {
   bool Bounds(NodeId* from, NodeId* to);
   std::optional<std::string> Differential() const;
 
+  // parser_selections.cc: binomial coefficients and numbers of permutations
+  NodeId SelectionBehind(const std::string& letter);
+  NodeId SelectionCall(const std::string& letter);
+  NodeId SelectionBetween();
+  NodeId Selection(const std::string& letter, NodeId from, NodeId taken);
+  bool ShortIndex(size_t ahead, std::string* text, size_t* width) const;
+
   // parser_brackets.cc
   NodeId Bracket();
   NodeId Group();
@@ -94,6 +112,7 @@ class MathParser {
   NodeId Bars();
   NodeId Enclosed(Tok close, Function f);
   NodeId Matrix();
+  NodeId Cases();
 
   static std::string CurrencyUnit(const std::string& sign) {
     return sign.empty() ? "dollar" : sign;
@@ -129,6 +148,7 @@ class MathParser {
 
   std::vector<MathToken>& tokens_;
   Arena& arena_;
+  bool letters_are_units_;
   size_t at_ = 0;
   int depth_ = 0;
   int open_bars_ = 0;

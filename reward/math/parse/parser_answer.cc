@@ -109,7 +109,19 @@ NodeId MathParser::Item() {
   if (depth_ > kMaxDepth) return kNoNode;
   currency_.clear();
   const NodeId words = Words();
-  return words != kNoNode ? words : Statement();
+  if (words != kNoNode) return words;
+  const bool run = At(Tok::kLetters) && Next().text.size() > 1 && AtItemEnd(1);
+  return run ? LetterRun() : Statement();
+}
+
+// Letters alone: a product that remembers how it was spelled, since "HTH" is none.
+NodeId MathParser::LetterRun() {
+  const std::string run = Next().text;
+  const NodeId statement = Statement();
+  if (statement == kNoNode || !arena_.Is(statement, NodeKind::kProduct)) return statement;
+  const auto children = arena_.Children(statement);
+  const std::vector<NodeId> factors(children.begin(), children.end());
+  return arena_.Make(NodeKind::kProduct, factors, 0, run);
 }
 
 // Words up to the item's end, numbers among them included ("June 20"); they begin with a word.
@@ -134,9 +146,22 @@ NodeId MathParser::Words() {
   return only_text && count <= kMaxName ? Relations(words) : kNoNode;
 }
 
+// A statement, perhaps with a note on its parameter behind it: 2n - 1 (n \\in N).
 NodeId MathParser::Statement() {
   const NodeId first = Ratio();
-  return first == kNoNode ? kNoNode : Relations(first);
+  const NodeId statement = first == kNoNode ? kNoNode : Relations(first);
+  if (statement == kNoNode || !NoteAhead()) return statement;
+  ++at_;
+  const NodeId note = Item();
+  if (note == kNoNode || !Accept(Tok::kClose)) return kNoNode;
+  return Make(NodeKind::kList, {statement, note});
+}
+
+// "(n \\in" behind an expression
+bool MathParser::NoteAhead() const {
+  const bool name =
+      Next(1).kind == Tok::kName || (Next(1).kind == Tok::kLetters && Next(1).text.size() == 1);
+  return at_ > 0 && At(Tok::kOpen) && name && Next(2).kind == Tok::kIn;
 }
 
 NodeId MathParser::Relations(NodeId first) {
@@ -155,6 +180,9 @@ NodeId MathParser::Relations(NodeId first) {
   if (At(Tok::kIn)) {
     const uint8_t negated = Next().id;
     ++at_;
+    const bool letter = (At(Tok::kLetters) || At(Tok::kName)) && Next().text.size() == 1 &&
+                        std::string_view("RZNQC").find(Next().text[0]) != std::string_view::npos;
+    if (letter) tokens_[at_].kind = Tok::kNumberSet;
     statement = Make(NodeKind::kMember, {statement, Sets()}, negated);
   }
   if (Accept(Tok::kModulus) || (At(Tok::kOpen) && Next(1).kind == Tok::kModulo)) {
@@ -216,6 +244,11 @@ bool MathParser::UnitAhead() const {
   const MathToken& token = Next();
   if (at_ == 0) return false;
   if (MinutesAt(0)) return tokens_[at_ - 1].kind == Tok::kNumber && AtItemEnd(1);
+  if (token.kind == Tok::kFraction) {
+    std::string unit;
+    size_t end = at_;
+    return UnitFraction(&end, &unit);
+  }
   if (token.kind != Tok::kLetters) return false;
   const Tok before = tokens_[at_ - 1].kind;
   const bool degrees = before == Tok::kDegree || (before == Tok::kCloseGroup && at_ > 1 &&
@@ -223,13 +256,42 @@ bool MathParser::UnitAhead() const {
   if (degrees) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
   const bool behind_value = before == Tok::kNumber || before == Tok::kCloseGroup ||
                             before == Tok::kPi || before == Tok::kMillion;
-  if (!behind_value) return false;
+  if (!behind_value && !(letters_are_units_ && before == Tok::kClose)) return false;
+  if (letters_are_units_) return true;
   const bool speed = token.text == "m" && token.space_before && Next(1).kind == Tok::kSlash &&
                      Next(2).text == "s" && (AtItemEnd(3) || Next(3).kind == Tok::kCaret);
   if (speed) return true;
   if (token.text.size() < 2) return false;
   if (IsKnownUnit(token.text)) return true;
   return token.space_before && token.text.size() >= 3;
+}
+
+// \\frac{\\text{km}}{\\text{h}}: the fraction at `end` as "km/h"; moves to its last token.
+bool MathParser::UnitFraction(size_t* end, std::string* unit) const {
+  std::string parts[2];
+  size_t i = *end + 1;
+  for (std::string& part : parts) {
+    if (Next(i - at_).kind != Tok::kOpenGroup) return false;
+    for (++i; Next(i - at_).kind != Tok::kCloseGroup; ++i) {
+      const MathToken& token = Next(i - at_);
+      const bool letters = token.kind == Tok::kLetters && letters_are_units_;
+      const bool power = token.kind == Tok::kNumber && part.ends_with('^');
+      if (token.kind == Tok::kText || letters) {
+        part += (part.empty() ? "" : " ") + token.text;
+      } else if (power) {
+        part += token.text;
+      } else if (token.kind == Tok::kCaret) {
+        part += '^';
+      } else if (token.kind != Tok::kTimes) {
+        return false;
+      }
+    }
+    if (part.empty()) return false;
+    ++i;
+  }
+  *unit += (unit->empty() ? "" : " ") + parts[0] + "/" + parts[1];
+  *end = i - 1;
+  return true;
 }
 
 // The words up to the item's end, as the value's unit: "cm^2", "m/s", "square units".
@@ -248,6 +310,9 @@ NodeId MathParser::UnitBehind(NodeId value) {
         if (!MinutesAt(end - at_)) return kNoNode;
         unit += unit.empty() ? "min" : " min";
         break;
+      case Tok::kFraction:
+        if (!UnitFraction(&end, &unit)) return kNoNode;
+        continue;
       case Tok::kSlash:
         unit += '/';
         break;

@@ -31,14 +31,25 @@ NodeId MathParser::FunctionCall() {
   }
   if (FunctionArguments(f, &arguments) == kNoNode) return kNoNode;
   if (base != kNoNode) arguments.push_back(base);
-  NodeId call = arena_.Make(NodeKind::kFunction, arguments, static_cast<uint8_t>(f));
+  NodeId call = kNoNode;
+  if (f == Function::kPermutations) {
+    call = arguments.size() == 2 ? Selection("P", arguments[0], arguments[1]) : kNoNode;
+  } else if (f == Function::kCis) {
+    const NodeId imaginary =
+        Make(NodeKind::kProduct,
+             {Make(NodeKind::kImaginary, {}), MakeFunction(Function::kSin, {arguments[0]})});
+    call = Make(NodeKind::kSum, {MakeFunction(Function::kCos, {arguments[0]}), imaginary});
+  } else {
+    call = arena_.Make(NodeKind::kFunction, arguments, static_cast<uint8_t>(f));
+  }
   if (power != kNoNode) call = Make(NodeKind::kPower, {call, power});
   return call;
 }
 
 // Reads what a function is applied to; kNoNode on failure.
 NodeId MathParser::FunctionArguments(Function f, std::vector<NodeId>* arguments) {
-  const bool several = f >= Function::kGcd && f <= Function::kBinomial;
+  const bool several =
+      (f >= Function::kGcd && f <= Function::kBinomial) || f == Function::kPermutations;
   if (At(Tok::kOpen) || At(Tok::kOpenSquare) || (several && At(Tok::kOpenSet))) {
     const Tok close = At(Tok::kOpen)         ? Tok::kClose
                       : At(Tok::kOpenSquare) ? Tok::kCloseSquare

@@ -76,7 +76,7 @@ NodeId MathParser::Product() {
 }
 
 // The factor that follows without an operator. A whole number before a fraction is a mixed number;
-// two numbers side by side are no product.
+// two numbers side by side are no product, unless one is a power.
 NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
   const bool bare_number = at_ == before_at + 1 && tokens_[before_at].kind == Tok::kNumber;
   if (At(Tok::kNumber)) {
@@ -84,7 +84,18 @@ NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
     const bool mixed = bare_number && Next(1).kind == Tok::kSlash && Next(2).kind == Tok::kNumber;
     if (mixed) return MixedNumber(before);
     const bool closed = behind == Tok::kCloseGroup || behind == Tok::kClose || behind == Tok::kBang;
-    if (!closed) return kNoNode;
+    // 2^3 3^2: a power on either side, and a blank between them.
+    const bool powers = behind == Tok::kNumber && Next().space_before &&
+                        (Next(1).kind == Tok::kCaret || tokens_[at_ - 2].kind == Tok::kCaret);
+    if (!closed && !powers) return kNoNode;
+  }
+  const bool selects = bare_number && At(Tok::kLetters) && !Next().space_before &&
+                       (Next().text == "C" || Next().text == "P") && !Next(1).space_before &&
+                       Next(1).kind == Tok::kNumber;
+  if (selects) {  // 10C3
+    const std::string letter = Next().text;
+    ++at_;
+    return Selection(letter, before, Number());
   }
   if (bare_number && At(Tok::kFraction)) return MixedNumber(before);
   return Make(NodeKind::kProduct, {before, Power()});
@@ -140,7 +151,7 @@ bool MathParser::FactorAhead() const {
     case Tok::kIntegral:
     case Tok::kLimit:
     case Tok::kAngle:
-      return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo);
+      return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo) && !NoteAhead();
     case Tok::kOpenSquare:  // unless it closes an interval: ]0,1[
       return open_sets_ == 0 && !AtItemEnd(1) && Next(1).kind != Tok::kUnion &&
              Next(1).kind != Tok::kIntersection && Next(1).kind != Tok::kSetMinus;
@@ -180,6 +191,10 @@ NodeId MathParser::Postfix(NodeId base) {
       base = Make(NodeKind::kPercent, {base});
     } else if (Accept(Tok::kDegree)) {
       base = Make(NodeKind::kDegrees, {base});
+    } else if (arena_.Is(base, NodeKind::kSymbol) && At(Tok::kUnderscore)) {
+      base = SelectionBehind(arena_.Text(base));  // \\mathrm{C}_5^2
+    } else if (At(Tok::kUnderscore) && ExtremeAhead()) {
+      base = Extreme();
     } else if (Accept(Tok::kCaret)) {
       base = Exponent(base);
     } else {
@@ -203,12 +218,45 @@ NodeId MathParser::Exponent(NodeId base) {
     at_ += group ? 3 : 1;
     return MakeFunction(Function::kTranspose, {base});
   }
-  if (group) return Make(NodeKind::kPower, {base, Argument()});
+  if (group) return Indexed(base, Argument());
   // x^ab is TeX's x^a b; x^-1 and the right-associative 2^3^2 are plain notation.
   if (At(Tok::kMinus) || At(Tok::kPlus)) return Make(NodeKind::kPower, {base, Factor()});
-  NodeId exponent = At(Tok::kLetters) ? Letters() : Primary();
+  NodeId exponent = kNoNode;
+  if (At(Tok::kNumber)) {  // an index behind it is the base's: x^2_1
+    exponent = arena_.MakeNumber(Next().text);
+    ++at_;
+  } else {
+    exponent = At(Tok::kLetters) ? Letters() : Primary();
+  }
   if (Accept(Tok::kCaret)) exponent = Exponent(exponent);
+  return Indexed(base, exponent);
+}
+
+// The power; an index that follows belongs to the base, so that x^2_1 is x_1^2.
+NodeId MathParser::Indexed(NodeId base, NodeId exponent) {
+  if (Accept(Tok::kUnderscore)) {
+    if (base == kNoNode || !arena_.Is(base, NodeKind::kSymbol)) return kNoNode;
+    std::string name = arena_.Text(base);
+    if (name.find('_') != std::string::npos || !Subscript(&name)) return kNoNode;
+    base = arena_.MakeText(NodeKind::kSymbol, name);
+  }
   return Make(NodeKind::kPower, {base, exponent});
+}
+
+// "_{\\max}" and "_\\min" behind an expression
+bool MathParser::ExtremeAhead() const {
+  const MathToken& token = Next(Next(1).kind == Tok::kOpenGroup ? 2 : 1);
+  const auto f = static_cast<Function>(token.id);
+  return token.kind == Tok::kFunction && (f == Function::kMax || f == Function::kMin);
+}
+
+// The name of an extreme value: f(x)_{\\max}.
+NodeId MathParser::Extreme() {
+  const bool group = Next(1).kind == Tok::kOpenGroup;
+  const auto f = static_cast<Function>(Next(group ? 2 : 1).id);
+  at_ += group ? 3 : 2;
+  if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
+  return arena_.MakeText(NodeKind::kSymbol, f == Function::kMax ? "maximum" : "minimum");
 }
 
 }  // namespace cohort::reward::math
