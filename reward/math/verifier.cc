@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/cost.h"
 #include "reward/math/parse/calendar.h"
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/choice.h"
@@ -102,8 +103,10 @@ class Judging {
     if (verdict == Equality::kUnequal && one_is_quantity_) {
       // "5 m s^{-1}" is a product of symbols until the other side has a unit.
       const LexerOptions units{.letters_are_units = true};
+      const MathJudgement before = judgement_;
       const Equality again = WithOptions(units, units);
       if (again == Equality::kEqual) return Decided(again, method_);
+      judgement_ = before;
     }
     if (verdict == Equality::kUnequal && kind_gold_ >= NodeKind::kList && IsGrouped(pred_)) {
       // "1,234" beside a gold list may be a list as well.
@@ -118,6 +121,7 @@ class Judging {
         SameWords(gold_, pred_)) {
       return Decided(Equality::kEqual, "text");
     }
+    if (verdict == Equality::kUndecided) judgement_.gold_costly = GoldIsCostly();
     if (verdict == Equality::kEqual || (judgement_.gold_understood && judgement_.pred_understood)) {
       return Decided(verdict, method_);
     }
@@ -140,6 +144,12 @@ class Judging {
     const Equality verdict = comparer.Compare(gold, pred);
     method_ = comparer.method();
     return verdict;
+  }
+
+  bool GoldIsCostly() const {
+    Arena arena;
+    const NodeId gold = Parsed(gold_, {}, &arena);
+    return gold != kNoNode && IsCostly(&arena, gold, conventions_);
   }
 
   static NodeId Parsed(std::string_view text, const LexerOptions& options, Arena* arena) {

@@ -42,7 +42,8 @@ void AppendPlainForm(CodePoint c, std::string* plain) {
   std::array<CodePoint, 8> parts;
   int boundary = 0;
   const utf8proc_ssize_t count = utf8proc_decompose_char(
-      c, parts.data(), parts.size(), static_cast<utf8proc_option_t>(UTF8PROC_COMPAT), &boundary);
+      c, parts.data(), parts.size(),
+      static_cast<utf8proc_option_t>(UTF8PROC_COMPAT | UTF8PROC_DECOMPOSE), &boundary);
   for (utf8proc_ssize_t i = 0; i < std::min<utf8proc_ssize_t>(count, parts.size()); ++i) {
     std::array<utf8proc_uint8_t, 4> bytes;
     const utf8proc_ssize_t width = utf8proc_encode_char(parts[i], bytes.data());

@@ -112,6 +112,8 @@ class Comparer {
   NodeId WithConstantsLike(NodeId gold, NodeId pred);
   std::optional<Equality> RationalPoints(NodeId gold, NodeId pred,
                                          const std::vector<std::string>& names);
+  Equality FieldPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names);
+  double DecimalError(NodeId gold, NodeId pred) const;
   Equality BallPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names);
   Equality Decided(Equality verdict, const char* method) {
     method_ = method;

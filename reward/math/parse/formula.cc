@@ -66,6 +66,8 @@ NodeId ParseFormula(std::string_view text, const LexerOptions& options, Arena* a
 }
 
 std::string_view BareAnswer(std::string_view text) {
+  constexpr int kMaxFonts = 4;  // each costs a pass over the text
+  int fonts = 0;
   while (true) {
     text = Trim(text);
     for (const std::string_view mark : {"。", "！", "；", "．"}) {
@@ -84,8 +86,10 @@ std::string_view BareAnswer(std::string_view text) {
       text = text.substr(2, text.size() - 4);
     } else if (text.size() > 2 && text[0] == '`' && text.back() == '`') {
       text = text.substr(1, text.size() - 2);
-    } else if (const std::string_view inside = InsideFont(text); inside.size() < text.size()) {
+    } else if (const std::string_view inside = fonts < kMaxFonts ? InsideFont(text) : text;
+               inside.size() < text.size()) {
       text = inside;
+      ++fonts;
     } else if (text.size() > 2 && text[0] == '$' && text.back() == '$' &&
                text[text.size() - 2] != '\\' &&
                text.substr(1, text.size() - 2).find('$') == std::string_view::npos) {

@@ -37,6 +37,8 @@ constexpr Term kTerms[] = {
     {"升", "\\text{ liter}"},
     {"分钟", "\\text{ minute}"},
     {"小时", "\\text{ hour}"},
+    {"时", "\\text{ hour}"},
+    {"吨", "\\text{ ton}"},
     {"秒", "\\text{ s}"},
     {"天", "\\text{ day}"},
     {"日", "\\text{ day}"},

@@ -143,9 +143,11 @@ std::optional<int64_t> Ordinal(const WordList& words) {
     std::erase(last, '^');
     const size_t digits = std::min(last.find_first_not_of("0123456789"), last.size());
     const std::string_view ending = std::string_view(last).substr(digits);
-    const bool ordinal = ending == "st" || ending == "nd" || ending == "rd" || ending == "th";
-    if (!ordinal || digits > 15) return std::nullopt;
-    return std::stoll(last.substr(0, digits));
+    if (digits > 15) return std::nullopt;
+    const int64_t number = std::stoll(last.substr(0, digits));
+    const int64_t unit = number / 10 % 10 == 1 ? 0 : number % 10;
+    const std::string_view right = unit == 1 ? "st" : unit == 2 ? "nd" : unit == 3 ? "rd" : "th";
+    return ending == right ? std::optional<int64_t>(number) : std::nullopt;
   }
   last = CardinalOf(last);
   if (last.empty()) return std::nullopt;

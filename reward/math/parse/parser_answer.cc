@@ -99,7 +99,8 @@ bool MathParser::Items(std::initializer_list<Tok> ends, std::vector<NodeId>* ite
       separated = true;
     }
     if (!separated) return false;
-    if (Contains(ends, Next().kind)) return true;  // a trailing comma
+    // A trailing comma; a bracket that opens behind it begins another item.
+    if (Contains(ends, Next().kind) && !At(Tok::kOpenSquare)) return true;
   }
   return false;
 }
@@ -269,28 +270,30 @@ bool MathParser::UnitAhead() const {
 // \\frac{\\text{km}}{\\text{h}}: the fraction at `end` as "km/h"; moves to its last token.
 bool MathParser::UnitFraction(size_t* end, std::string* unit) const {
   std::string parts[2];
-  size_t i = *end + 1;
+  size_t i = *end + 1 - at_;
   for (std::string& part : parts) {
-    if (Next(i - at_).kind != Tok::kOpenGroup) return false;
-    for (++i; Next(i - at_).kind != Tok::kCloseGroup; ++i) {
-      const MathToken& token = Next(i - at_);
-      const bool letters = token.kind == Tok::kLetters && letters_are_units_;
-      const bool power = token.kind == Tok::kNumber && part.ends_with('^');
-      if (token.kind == Tok::kText || letters) {
-        part += (part.empty() ? "" : " ") + token.text;
-      } else if (power) {
+    if (Next(i).kind != Tok::kOpenGroup) return false;
+    int open = 0;
+    do {
+      const MathToken& token = Next(i);
+      if (token.kind == Tok::kOpenGroup || token.kind == Tok::kCloseGroup) {
+        open += token.kind == Tok::kOpenGroup ? 1 : -1;
+      } else if (token.kind == Tok::kText ||
+                 (token.kind == Tok::kLetters && (letters_are_units_ || open > 1))) {
+        part += (part.empty() ? "" : " ") + token.text;  // \\text{h} is a letter in a group
+      } else if (token.kind == Tok::kNumber && part.ends_with('^')) {
         part += token.text;
       } else if (token.kind == Tok::kCaret) {
         part += '^';
       } else if (token.kind != Tok::kTimes) {
         return false;
       }
-    }
+      ++i;
+    } while (open > 0);
     if (part.empty()) return false;
-    ++i;
   }
   *unit += (unit->empty() ? "" : " ") + parts[0] + "/" + parts[1];
-  *end = i - 1;
+  *end = i + at_ - 1;
   return true;
 }
 

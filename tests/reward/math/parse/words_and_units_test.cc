@@ -1,6 +1,6 @@
 #include "reward/math/parse/calendar.h"
 #include "reward/math/parse/choice.h"
-#include "reward/math/parse/plain_text.h"
+#include "reward/math/parse/number_words.h"
 #include "reward/math/parse/units.h"
 #include "tests/reward/math/judge.h"
 
