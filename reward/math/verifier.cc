@@ -25,6 +25,7 @@ std::string Phrase(std::string_view text, const Conventions& conventions) {
   if (const auto numeral = LetterNumeral(text)) return std::to_string(*numeral);
   if (auto quantity = InOneUnit(text)) return *std::move(quantity);
   if (auto ratio = RatioPhrase(text)) return *std::move(ratio);
+  if (text == "{}") return "\\emptyset";
   if (text.size() > 120) return std::string(text);
   if (IsProse(text)) {
     if (SameWords(text, "all real numbers")) return "\\mathbb{R}";

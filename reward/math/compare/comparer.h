@@ -44,6 +44,7 @@ class Comparer {
   bool NamesAngles(NodeId id) const;
   std::optional<Equality> Statements(NodeId gold, NodeId pred);
   bool IsGraphOf(NodeId function, NodeId name, NodeId value) const;
+  bool NameTheSame(NodeId gold, NodeId pred) const;
   NodeId RenamedLike(NodeId gold, NodeId pred);
   Equality Relations(NodeId gold, NodeId pred);
   Equality SameZeros(NodeId gold, NodeId pred, bool signed_ratio);

@@ -63,6 +63,13 @@ Equality Comparer::Quantities(NodeId gold, NodeId pred) {
   };
   const auto left = unit_of(gold);
   const auto right = unit_of(pred);
+  // An angle is no length: 60 degrees beside 60 cm.
+  for (const auto& [angle, unit] : {std::pair(gold, right), std::pair(pred, left)}) {
+    if (!unit || Strip(angle, NodeKind::kDegrees) == kNoNode) continue;
+    const bool fits = unit->dimension == "degree" || unit->dimension == "radian" ||
+                      unit->dimension == "celsius" || unit->dimension == "fahrenheit";
+    if (!fits) return Decided(Equality::kUnequal, "unit");
+  }
   const auto value_of = [&](NodeId id) {
     return arena_.Is(id, NodeKind::kQuantity) ? arena_.Child(id, 0) : id;
   };

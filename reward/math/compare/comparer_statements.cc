@@ -17,6 +17,14 @@ bool IsCapital(const Arena& arena, NodeId id) {
   return arena.Is(id, NodeKind::kSymbol) && arena.Text(id)[0] >= 'A' && arena.Text(id)[0] <= 'Z';
 }
 
+// dy, dx, d^2 y, dx^2
+bool IsDifferential(const Arena& arena, NodeId id) {
+  if (!arena.Is(id, NodeKind::kProduct) || arena[id].count != 2) return false;
+  NodeId first = arena.Child(id, 0);
+  if (arena.Is(first, NodeKind::kPower)) first = arena.Child(first, 0);
+  return arena.Is(first, NodeKind::kSymbol) && arena.Text(first) == "d";
+}
+
 char Flipped(char op) {
   switch (op) {
     case kLess:
@@ -55,7 +63,13 @@ bool Comparer::IsName(NodeId id) const {
       return all([&](NodeId child) { return IsName(child); });
     case NodeKind::kProduct: {
       const bool capitals = all([&](NodeId child) { return IsCapital(arena_, child); });
-      return capitals ||
+      const bool points =  // d(A, B)
+          arena_[id].count == 2 && is_symbol(arena_.Child(id, 0)) &&
+          arena_.Is(arena_.Child(id, 1), NodeKind::kTuple) &&
+          std::all_of(arena_.Children(arena_.Child(id, 1)).begin(),
+                      arena_.Children(arena_.Child(id, 1)).end(),
+                      [&](NodeId point) { return IsCapital(arena_, point); });
+      return capitals || points ||
              (arena_[id].count == 2 && IsCapital(arena_, arena_.Child(id, 0)) && all(is_symbol));
     }
     case NodeKind::kFunction: {
@@ -69,7 +83,8 @@ bool Comparer::IsName(NodeId id) const {
                        (IsTrigonometric(f) && NamesAngles(arena_.Child(id, 0))));
     }
     case NodeKind::kQuotient:
-      return all([&](NodeId child) { return IsCapitalName(child); });
+      return all([&](NodeId child) { return IsCapitalName(child); }) ||
+             all([&](NodeId child) { return IsDifferential(arena_, child); });
     default:
       return false;
   }
@@ -229,6 +244,19 @@ bool Comparer::IsGraphOf(NodeId function, NodeId name, NodeId value) const {
   return conventions_.assignments && arena_.Text(name) == "y" && !names.contains("y");
 }
 
+// Whether both equations give one name a value that does not depend on it.
+bool Comparer::NameTheSame(NodeId gold, NodeId pred) const {
+  const NodeId name = arena_.Child(gold, 0);
+  if (!arena_.Is(name, NodeKind::kSymbol) ||
+      arena_[name].hash != arena_[arena_.Child(pred, 0)].hash) {
+    return false;
+  }
+  std::set<std::string> names;
+  CollectSymbols(arena_, arena_.Child(gold, 1), &names);
+  CollectSymbols(arena_, arena_.Child(pred, 1), &names);
+  return !names.contains(arena_.Text(name));
+}
+
 // f(t) = t with the arguments of f(x) = x; the same relation where the sides do not define one
 // function, or where a name is taken.
 NodeId Comparer::RenamedLike(NodeId gold, NodeId pred) {
@@ -281,6 +309,7 @@ Equality Comparer::Relations(NodeId gold, NodeId pred) {
       return Decided(Equality::kUnequal, "sides");
     if (a == "c") return Decided(Equality::kUnequal, "sides");
     const NodeId right = arena_.Child(gold, 1);
+    if (a == "=" && NameTheSame(gold, pred)) return Compare(right, sides[1]);
     if (a == "=") {
       const NodeId renamed = RenamedLike(gold, pred);
       if (renamed == kNoNode) return Equality::kUndecided;

@@ -63,7 +63,9 @@ Extracted Hashes(std::string_view text) {
   for (const std::string_view heading : {"step ", "case ", "part "}) {
     if (lower.starts_with(heading)) return std::nullopt;
   }
-  if (auto phrase = AnswerPhrase(rest.size() > line.size() && IsHeading(lower) ? rest : line)) {
+  const bool heads = rest.size() > line.size() && IsHeading(lower);
+  const std::string stated = "answer: " + std::string(Trim(rest.substr(line.size())));
+  if (auto phrase = AnswerPhrase(heads ? std::string_view(stated) : line)) {
     return ExtractedAnswer{std::move(phrase->text), "####"};
   }
   return ExtractedAnswer{std::string(line), "####"};

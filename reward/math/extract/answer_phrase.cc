@@ -60,7 +60,7 @@ Phrase BehindAnswer(std::string_view rest) {
   static constexpr std::array<std::string_view, 7> kMarks = {
       ":", " :", " =", "**:", "**", "\uFF1A", "__:"};
   for (const std::string_view mark : kMarks) {
-    if (rest.starts_with(mark)) return {mark.size(), IsDenied(rest.substr(mark.size()))};
+    if (rest.starts_with(mark)) return {mark.size(), false};
   }
   for (const std::string_view opening : {" $", " \\(", " \\["}) {
     if (rest.starts_with(opening)) return {1, false};
@@ -309,6 +309,38 @@ std::optional<std::string_view> Correction(std::string_view text) {
   return std::nullopt;
 }
 
+// "so 12 is the answer": what stands before the last such phrase, in its sentence; nullopt where
+// the phrase is absent, or another one follows.
+Extracted StatedBefore(std::string_view text, std::string_view lower) {
+  size_t at = std::string_view::npos;
+  for (const std::string_view phrase :
+       {" is the answer", " is the final answer", " is the correct answer", " is our answer",
+        " is my answer", " is our final answer", " is my final answer"}) {
+    const size_t found = lower.rfind(phrase);
+    if (found == lower.npos || (at != lower.npos && found < at)) continue;
+    // "is the answer to", "is the answer is" state nothing, or state it behind.
+    const std::string_view rest = lower.substr(found + phrase.size());
+    if (rest.empty() || std::string_view(".,;!\n*").find(rest[0]) != rest.npos) at = found;
+  }
+  if (at == lower.npos) return std::nullopt;
+  const Phrase later = LastPhrase(lower, lower.size());
+  if (later.end != lower.npos && later.end > at) return std::nullopt;
+  size_t begin = at;
+  while (begin > 0 && lower[begin - 1] != '\n' &&
+         !(lower[begin - 1] == ' ' && begin > 1 &&
+           (lower[begin - 2] == '.' || lower[begin - 2] == '!'))) {
+    --begin;
+  }
+  const std::string_view sentence = Trim(text.substr(begin, at - begin));
+  if (auto found = LastFormulaOrNumber(sentence)) {
+    return ExtractedAnswer{std::move(*found), "answer phrase"};
+  }
+  if (auto letter = LastOption(sentence)) {
+    return ExtractedAnswer{std::move(*letter), "answer phrase"};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::string LowerCase(std::string_view text) {
@@ -332,6 +364,12 @@ std::string_view WithoutMarks(std::string_view text) {
       text.remove_prefix(3);
     } else if (text.size() > 4 && text.starts_with("__") && text.ends_with("__")) {
       text = text.substr(2, text.size() - 4);
+    } else if (text.size() > 2 && text[0] == '_' && text.find('_', 1) == text.size() - 1) {
+      text = text.substr(1, text.size() - 2);
+    } else if (text.size() > 2 && text[0] == '\'' && text.find('\'', 1) == text.size() - 1) {
+      text = text.substr(1, text.size() - 2);
+    } else if (text.ends_with("__")) {
+      text.remove_suffix(2);
     } else {
       return text;
     }
@@ -341,6 +379,7 @@ std::string_view WithoutMarks(std::string_view text) {
 Extracted AnswerPhrase(std::string_view text) {
   constexpr int kMaxDenials = 8;
   const std::string lower = LowerCase(text);
+  if (auto before = StatedBefore(text, lower)) return before;
   Extracted denied;
   size_t limit = text.size();
   for (int i = 0; i < kMaxDenials; ++i) {
@@ -355,7 +394,8 @@ Extracted AnswerPhrase(std::string_view text) {
       if (auto later = LastFormulaOrNumber(text.substr(rest))) {
         return ExtractedAnswer{std::move(*later), "last formula"};
       }
-      denied = ExtractedAnswer{"not " + std::string(Trim(sentence)), "denied"};
+      const std::string front = IsDenied(LowerCase(sentence.substr(0, 80))) ? "" : "not ";
+      denied = ExtractedAnswer{front + std::string(Trim(sentence)), "denied"};
     }
     const size_t word = lower.rfind("answer", phrase.end);
     limit = std::min(word == std::string::npos ? 0 : word, phrase.end - 1);

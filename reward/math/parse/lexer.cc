@@ -50,7 +50,7 @@ bool IsUnitExpression(std::string_view content) {
     size_t end = i;
     while (end < content.size() && IsLetter(content[end])) ++end;
     const std::string_view word = content.substr(i, end - i);
-    const bool macro = i > 0 && content[i - 1] == '\\';
+    const bool macro = !word.empty() && i > 0 && content[i - 1] == '\\';
     const bool letter =
         word.size() == 1 && std::string_view("mgshLNJWVKCFA").find(word) != word.npos;
     if (macro ? word != "cdot" : !word.empty() && !letter && !IsKnownUnit(word)) return false;
@@ -135,6 +135,13 @@ class MathLexer {
       Push(meaning->kind, run.size(), meaning->id, meaning->text);
       return;
     }
+    if (IsTimesSign(run)) return Push(Tok::kTimes, 1);
+    if (const auto currency = CurrencyCode(run); !currency.empty()) {
+      Push(Tok::kCurrency, run.size(), 0, currency);
+      if (Peek() == '.') ++i_;  // "Rs."
+      if (text_.substr(i_).starts_with("\\$")) i_ += 2;
+      return;
+    }
     for (const std::string_view name : {"sin", "cos", "tan", "ln", "log"}) {
       if (run.size() != name.size() + 1 || !run.starts_with(name)) continue;
       Push(Tok::kFunction, name.size(), WordMeaning(name)->id);
@@ -144,12 +151,41 @@ class MathLexer {
     Push(Tok::kLetters, rest.size(), 0, rest);
   }
 
+  // The x of "1.5 x 10^3": between numbers it can be no factor.
+  bool IsTimesSign(std::string_view run) const {
+    const bool behind_number = !tokens_.empty() && tokens_.back().kind == Tok::kNumber;
+    if ((run != "x" && run != "X") || !behind_number) return false;
+    const std::string_view rest = Trim(text_.substr(i_ + 1));
+    return !rest.empty() && IsDigit(rest[0]);
+  }
+
+  // The unit of a currency's code in front of the whole amount: "USD 25", "US$25".
+  std::string_view CurrencyCode(std::string_view run) const {
+    static constexpr std::pair<std::string_view, std::string_view> kCodes[] = {
+        {"USD", "dollar"}, {"US", "dollar"}, {"Rs", "rupee"}, {"INR", "rupee"},
+        {"EUR", "euro"},   {"GBP", "pound"}, {"RMB", "yuan"}, {"CNY", "yuan"}};
+    std::string_view rest = Trim(text_.substr(i_ + run.size()));
+    if (rest.starts_with('.')) rest = Trim(rest.substr(1));
+    const bool amount = !rest.empty() && (IsDigit(rest[0]) || (run == "US" && rest[0] == '\\'));
+    if (!tokens_.empty() || !amount) return {};
+    for (const auto& [code, unit] : kCodes) {
+      if (run == code) return unit;
+    }
+    return {};
+  }
+
   void Macro() {
     size_t end = i_ + 1;
     while (end < text_.size() && IsLetter(text_[end])) ++end;
     if (end == i_ + 1) return EscapedSymbol();
     const std::string_view name = text_.substr(i_ + 1, end - i_ - 1);
     i_ = end;
+    if (name == "ang") {  // degrees of siunitx
+      const std::string_view content = Trim(Argument());
+      MathLexer inner(content, options_, &tokens_, depth_ + 1);
+      too_long_ |= depth_ > 4 || !inner.Run();
+      return Push(Tok::kDegree);
+    }
     if (name == "mathbb" || name == "mathds") {
       const std::string_view content = Trim(Argument());
       const bool known =
@@ -217,6 +253,17 @@ class MathLexer {
     if (trimmed == "\\imath" || trimmed == "\\jmath")
       return Push(Tok::kName, 0, 0, trimmed.substr(1, 1));
     if (IsDegreeSign(trimmed)) return Push(Tok::kDegree);
+    const bool temperature = trimmed.size() > 1 && (trimmed.back() == 'C' || trimmed.back() == 'F');
+    if (temperature && IsDegreeSign(Trim(trimmed.substr(0, trimmed.size() - 1)))) {
+      Push(Tok::kDegree);
+      return Push(Tok::kText, 0, 0, trimmed.substr(trimmed.size() - 1));
+    }
+    const bool micro = tokens_.size() > 1 && tokens_.back().text == "mu" && trimmed.size() == 1 &&
+                       std::string_view("msgAL").find(trimmed) != std::string_view::npos;
+    if (micro) {  // \\mu\\text{m}
+      tokens_.pop_back();
+      return Push(Tok::kText, 0, 0, "u" + std::string(trimmed));
+    }
     if (IsNumberSet(name, trimmed)) return Push(Tok::kNumberSet, 0, 0, trimmed);
     const bool arrow = name == "overrightarrow" || name == "vec";
     if (arrow && trimmed.size() > 1 && std::all_of(trimmed.begin(), trimmed.end(), IsLetter)) {
@@ -235,6 +282,7 @@ class MathLexer {
         return Push(meaning->kind, 0, meaning->id);
       }
     }
+    if (trimmed == "\\$" || trimmed == "$") return Push(Tok::kCurrency);
     if (trimmed == "," || trimmed == ", and" || trimmed == ", or") return Push(Tok::kComma);
     // "\\text{7 cm}" is a number with a unit.
     const bool money = trimmed.starts_with("\\$") && IsFormula(trimmed.substr(2));
@@ -272,13 +320,15 @@ class MathLexer {
     }
     if (tokens_.empty() || !IsLetter(content[0])) return false;
     const Tok before = tokens_.back().kind;
+    const bool joins = (before == Tok::kSlash || before == Tok::kTimes) && tokens_.size() > 1 &&
+                       tokens_[tokens_.size() - 2].kind == Tok::kText;
     if (before != Tok::kNumber && before != Tok::kCloseGroup && before != Tok::kPi &&
-        before != Tok::kDegree) {
+        before != Tok::kDegree && before != Tok::kText && !joins) {
       return false;
     }
     if (IsUnitExpression(content)) return true;
     return std::all_of(content.begin(), content.end(), [](char c) {
-      return std::string_view("mgshLNJWVKCFA/^23").find(c) != std::string_view::npos;
+      return std::string_view("mgshLNJWVKCFA/^23 ").find(c) != std::string_view::npos;
     });
   }
 
@@ -381,12 +431,21 @@ class MathLexer {
       return;
     }
     if (c == '$') return Dollar();
+    if (c == '{' && Peek(1) == '}' && !tokens_.empty() && IsValueEnd(tokens_.back().kind)) {
+      i_ += 2;  // 90{}^\\circ
+      return;
+    }
     for (const Spelling& spelling : kSpellings) {
       if (!text_.substr(i_).starts_with(spelling.text)) continue;
       Push(spelling.kind, spelling.text.size(), spelling.id);
       return CountBracket(spelling.kind);
     }
     Push(Tok::kUnknown, 1, 0, text_.substr(i_, 1));
+  }
+
+  static bool IsValueEnd(Tok kind) {
+    return kind == Tok::kNumber || kind == Tok::kLetters || kind == Tok::kClose ||
+           kind == Tok::kCloseGroup;
   }
 
   // Dollars in pairs delimit mathematics; one too many is money.

@@ -233,7 +233,6 @@ Table WordTable() {
       {"oo", {Tok::kInfinity}},
       {"Infinity", {Tok::kInfinity}},
       {"mod", {Tok::kModulo}},
-      {"choose", {Tok::kChoose}},
       {"comb", Of(Function::kBinomial)},
       {"binom", Of(Function::kBinomial)},
       {"perm", Of(Function::kPermutations)},

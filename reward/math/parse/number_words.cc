@@ -224,13 +224,15 @@ std::optional<std::string> NumberPhrase(std::string_view text) {
     const auto size = NumberPhrase(Join(words, 1, words.size()));
     return size ? std::optional<std::string>("-(" + *size + ")") : std::nullopt;
   }
+  if (words.size() > 1 && words[0] == "a" && Cardinals().contains(words[1])) words[0] = "one";
   if (words.back() == "dozen") {
     const std::string before = Join(words, 0, words.size() - 1);
     const auto dozens =
         before.empty() || before == "a" ? std::optional<int64_t>(1) : NumberInWords(before);
     return dozens ? std::optional<std::string>(std::to_string(12 * *dozens)) : std::nullopt;
   }
-  if (const auto number = NumberInWords(plain)) return std::to_string(*number);
+  if (const auto number = NumberInWords(Join(words, 0, words.size())))
+    return std::to_string(*number);
   if (auto fraction = Fraction(words, 0)) return fraction;
   if (auto mixed = Mixed(words)) return mixed;
   const auto ordinal = Ordinal(words);
@@ -240,13 +242,14 @@ std::optional<std::string> NumberPhrase(std::string_view text) {
 std::optional<std::string> RatioPhrase(std::string_view text) {
   if (text.size() > kMaxBytes) return std::nullopt;
   const std::string plain = Unwrap(text);
-  for (const std::string_view word : {" out of ", " in ", " to "}) {
+  for (const std::string_view word : {" out of ", " in ", " to ", " choose "}) {
     const size_t at = plain.find(word);
     if (at == std::string::npos) continue;
     const auto first = Count(std::string_view(plain).substr(0, at));
     const auto second = Count(std::string_view(plain).substr(at + word.size()));
     if (!first || !second || second->find_first_not_of('0') == std::string::npos) continue;
     if (word == " to ") return *first + ":" + *second;
+    if (word == " choose ") return "\\binom{" + *first + "}{" + *second + "}";
     return "\\frac{" + *first + "}{" + *second + "}";
   }
   return std::nullopt;

@@ -17,7 +17,8 @@ std::optional<int64_t> NumberInWords(std::string_view text);
 // numerals ("十二", "三分之一"). nullopt for other texts, digits alone among them.
 std::optional<std::string> NumberPhrase(std::string_view text);
 
-// "3 to 4" as the ratio 3:4, "1 in 4" and "1 out of 4" as the fraction; of digits or of words.
+// "3 to 4" as the ratio 3:4, "1 in 4" and "1 out of 4" as the fraction, "4 choose 2" as the
+// binomial coefficient; of digits or of words.
 std::optional<std::string> RatioPhrase(std::string_view text);
 
 }  // namespace cohort::reward::math

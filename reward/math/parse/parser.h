@@ -14,19 +14,18 @@
 //   power     = primary { ! | ' | % | degrees | ^ factor }
 
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "reward/math/algebra/expression.h"
-#include "reward/math/parse/token.h"
+#include "reward/math/parse/token_cursor.h"
 
 namespace cohort::reward::math {
 
-class MathParser {
+class MathParser : private TokenCursor {
  public:
   MathParser(std::vector<MathToken>* tokens, bool letters_are_units, Arena* arena)
-      : tokens_(*tokens), arena_(*arena), letters_are_units_(letters_are_units) {}
+      : TokenCursor(tokens, letters_are_units), arena_(*arena) {}
 
   NodeId Answer();
 
@@ -38,19 +37,11 @@ class MathParser {
   NodeId LetterRun();
   NodeId Words();
   NodeId Statement();
-  bool NoteAhead() const;
   NodeId Relations(NodeId first);
   NodeId Ratio();
   NodeId Sets();
   NodeId Quantity(NodeId value);
-  bool UnitAhead() const;
-  bool MinutesAt(size_t ahead) const {  // "min" is a unit as well as a function
-    return Next(ahead).kind == Tok::kFunction &&
-           Next(ahead).id == static_cast<uint8_t>(Function::kMin);
-  }
   NodeId UnitBehind(NodeId value);
-  bool UnitFraction(size_t* end, std::string* unit) const;
-  void MarkProse();
 
   // parser_terms.cc
   NodeId Sum();
@@ -62,18 +53,20 @@ class MathParser {
   NodeId Power();
   NodeId Postfix(NodeId base);
   NodeId Exponent(NodeId base);
+  NodeId Minutes(NodeId degrees);
   NodeId Indexed(NodeId base, NodeId exponent);
-  bool ExtremeAhead() const;
   NodeId Extreme();
 
   // parser_primary.cc
   NodeId Primary();
+  NodeId Amount();
+  NodeId Binomial();
+  NodeId FunctionName();
   NodeId Angle();
   NodeId Number();
   NodeId RepeatingDecimal(const std::string& plain);
   NodeId Repeating(const std::string& plain, const std::string& repeating);
   NodeId NumberSet();
-  bool ConditionAhead() const;
   NodeId EventCall(const std::string& letter);
   NodeId BaseNumeral(const MathToken& digits, NodeId value);
   NodeId Letters();
@@ -89,20 +82,19 @@ class MathParser {
 
   // parser_functions.cc
   NodeId FunctionCall();
+  NodeId OnUnitCircle(NodeId angle);
   NodeId FunctionArguments(Function f, std::vector<NodeId>* arguments);
   NodeId BareArgument();
   NodeId Series();
   NodeId Limit();
   NodeId Integral();
   bool Bounds(NodeId* from, NodeId* to);
-  std::optional<std::string> Differential() const;
 
   // parser_selections.cc: binomial coefficients and numbers of permutations
   NodeId SelectionBehind(const std::string& letter);
   NodeId SelectionCall(const std::string& letter);
   NodeId SelectionBetween();
   NodeId Selection(const std::string& letter, NodeId from, NodeId taken);
-  bool ShortIndex(size_t ahead, std::string* text, size_t* width) const;
 
   // parser_brackets.cc
   NodeId Bracket();
@@ -117,16 +109,6 @@ class MathParser {
   static std::string CurrencyUnit(const std::string& sign) {
     return sign.empty() ? "dollar" : sign;
   }
-  const MathToken& Next(size_t ahead = 0) const {
-    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
-  }
-  bool At(Tok kind) const { return Next().kind == kind; }
-  bool Accept(Tok kind) {
-    if (!At(kind)) return false;
-    ++at_;
-    return true;
-  }
-  bool AtItemEnd(size_t ahead = 0) const;
   bool IsModulo(NodeId id) const {
     return arena_.Is(id, NodeKind::kFunction) &&
            static_cast<Function>(arena_[id].op) == Function::kModulo;
@@ -146,10 +128,7 @@ class MathParser {
     int* depth;
   };
 
-  std::vector<MathToken>& tokens_;
   Arena& arena_;
-  bool letters_are_units_;
-  size_t at_ = 0;
   int depth_ = 0;
   int open_bars_ = 0;
   int open_sets_ = 0;  // set braces, in which ":" and "|" mean "such that"

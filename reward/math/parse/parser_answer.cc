@@ -15,68 +15,13 @@ bool Contains(std::initializer_list<Tok> kinds, Tok kind) {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-// Whether a run of letters is a word rather than a product of variables: "even", not "abc".
-bool IsWord(std::string_view run) {
-  if (run.size() < 4) return false;
-  return std::any_of(run.begin() + 1, run.end(), [](char c) {
-    return std::string_view("aeiou").find(Lower(c)) != std::string_view::npos;
-  });
-}
-
 }  // namespace
 
 NodeId MathParser::Answer() {
   MarkProse();
+  MarkAngles();
   const NodeId answer = ListUntil({Tok::kEnd});
   return At(Tok::kEnd) ? answer : kNoNode;
-}
-
-// Letters that are words become text; a short word beside a word is one too ("no solution").
-void MathParser::MarkProse() {
-  const auto is_run = [](const MathToken& t) {
-    return t.kind == Tok::kLetters && t.text.size() > 1;
-  };
-  for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
-    MathToken& token = tokens_[i];
-    if (token.kind != Tok::kLetters) continue;
-    const bool beside = is_run(token) && ((is_run(tokens_[i + 1]) && tokens_[i + 1].space_before) ||
-                                          (tokens_[i + 1].kind == Tok::kText));
-    const bool behind =
-        i > 0 && tokens_[i - 1].kind == Tok::kText && token.space_before && token.text.size() > 1;
-    if (IsWord(token.text) || beside || behind) token.kind = Tok::kText;
-  }
-  // Between words alone, a short run is a word as well: "red, green".
-  const auto mathematical = [](const MathToken& t) {
-    return t.kind != Tok::kText && t.kind != Tok::kLetters && t.kind != Tok::kComma &&
-           t.kind != Tok::kJoin && t.kind != Tok::kEnd;
-  };
-  if (std::any_of(tokens_.begin(), tokens_.end(), mathematical)) return;
-  const bool words = std::any_of(tokens_.begin(), tokens_.end(),
-                                 [](const MathToken& t) { return t.kind == Tok::kText; });
-  for (MathToken& token : tokens_) {
-    if (words && is_run(token)) token.kind = Tok::kText;
-  }
-}
-
-bool MathParser::AtItemEnd(size_t ahead) const {
-  switch (Next(ahead).kind) {
-    case Tok::kEnd:
-    case Tok::kComma:
-    case Tok::kSemicolon:
-    case Tok::kJoin:
-    case Tok::kRelation:
-    case Tok::kNewRow:
-    case Tok::kClose:
-    case Tok::kCloseSquare:
-    case Tok::kCloseGroup:
-    case Tok::kCloseSet:
-    case Tok::kCloseAngle:
-    case Tok::kEndEnvironment:
-    case Tok::kAmpersand:
-      return true;
-    default:
-      return false;
-  }
 }
 
 NodeId MathParser::ListUntil(std::initializer_list<Tok> ends) {
@@ -158,13 +103,6 @@ NodeId MathParser::Statement() {
   return Make(NodeKind::kList, {statement, note});
 }
 
-// "(n \\in" behind an expression
-bool MathParser::NoteAhead() const {
-  const bool name =
-      Next(1).kind == Tok::kName || (Next(1).kind == Tok::kLetters && Next(1).text.size() == 1);
-  return at_ > 0 && At(Tok::kOpen) && name && Next(2).kind == Tok::kIn;
-}
-
 NodeId MathParser::Relations(NodeId first) {
   std::vector<NodeId> sides = {first};
   std::string operators;
@@ -238,63 +176,6 @@ NodeId MathParser::Quantity(NodeId value) {
   }
   if (At(Tok::kText) || UnitAhead()) return UnitBehind(value);
   return prefix.empty() ? value : Make(NodeKind::kQuantity, {value}, 0, prefix);
-}
-
-// Letters behind a number that are a unit and not a product of variables.
-bool MathParser::UnitAhead() const {
-  const MathToken& token = Next();
-  if (at_ == 0) return false;
-  if (MinutesAt(0)) return tokens_[at_ - 1].kind == Tok::kNumber && AtItemEnd(1);
-  if (token.kind == Tok::kFraction) {
-    std::string unit;
-    size_t end = at_;
-    return UnitFraction(&end, &unit);
-  }
-  if (token.kind != Tok::kLetters) return false;
-  const Tok before = tokens_[at_ - 1].kind;
-  const bool degrees = before == Tok::kDegree || (before == Tok::kCloseGroup && at_ > 1 &&
-                                                  tokens_[at_ - 2].kind == Tok::kDegree);
-  if (degrees) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
-  const bool behind_value = before == Tok::kNumber || before == Tok::kCloseGroup ||
-                            before == Tok::kPi || before == Tok::kMillion;
-  if (!behind_value && !(letters_are_units_ && before == Tok::kClose)) return false;
-  if (letters_are_units_) return true;
-  const bool speed = token.text == "m" && token.space_before && Next(1).kind == Tok::kSlash &&
-                     Next(2).text == "s" && (AtItemEnd(3) || Next(3).kind == Tok::kCaret);
-  if (speed) return true;
-  if (token.text.size() < 2) return false;
-  if (IsKnownUnit(token.text)) return true;
-  return token.space_before && token.text.size() >= 3;
-}
-
-// \\frac{\\text{km}}{\\text{h}}: the fraction at `end` as "km/h"; moves to its last token.
-bool MathParser::UnitFraction(size_t* end, std::string* unit) const {
-  std::string parts[2];
-  size_t i = *end + 1 - at_;
-  for (std::string& part : parts) {
-    if (Next(i).kind != Tok::kOpenGroup) return false;
-    int open = 0;
-    do {
-      const MathToken& token = Next(i);
-      if (token.kind == Tok::kOpenGroup || token.kind == Tok::kCloseGroup) {
-        open += token.kind == Tok::kOpenGroup ? 1 : -1;
-      } else if (token.kind == Tok::kText ||
-                 (token.kind == Tok::kLetters && (letters_are_units_ || open > 1))) {
-        part += (part.empty() ? "" : " ") + token.text;  // \\text{h} is a letter in a group
-      } else if (token.kind == Tok::kNumber && part.ends_with('^')) {
-        part += token.text;
-      } else if (token.kind == Tok::kCaret) {
-        part += '^';
-      } else if (token.kind != Tok::kTimes) {
-        return false;
-      }
-      ++i;
-    } while (open > 0);
-    if (part.empty()) return false;
-  }
-  *unit += (unit->empty() ? "" : " ") + parts[0] + "/" + parts[1];
-  *end = i + at_ - 1;
-  return true;
 }
 
 // The words up to the item's end, as the value's unit: "cm^2", "m/s", "square units".

@@ -63,30 +63,19 @@ NodeId MathParser::Primary() {
     case Tok::kCaret:
       return SelectionBetween();
     case Tok::kCurrency:
-      if (!currency_.empty()) return kNoNode;
-      currency_ = CurrencyUnit(Next().text);
-      ++at_;
-      return At(Tok::kMinus) ? Factor() : Primary();
+      return Amount();
     case Tok::kFraction:
       return Fraction();
     case Tok::kRoot:
       return Root();
-    case Tok::kBinomial: {
-      ++at_;
-      const NodeId n = Argument();
-      return MakeFunction(Function::kBinomial, {n, Argument()});
-    }
+    case Tok::kBinomial:
+      return Binomial();
     case Tok::kOverline:
       return Overline();
     case Tok::kAngle:
       return Angle();
     case Tok::kFunction:
-      if (Next(1).kind == Tok::kRelation) {  // "\\max = 12" names a value
-        const std::string name = "function " + std::to_string(Next().id);
-        ++at_;
-        return arena_.MakeText(NodeKind::kSymbol, name);
-      }
-      return FunctionCall();
+      return Next(1).kind == Tok::kRelation ? FunctionName() : FunctionCall();
     case Tok::kSeries:
       return Series();
     case Tok::kLimit:
@@ -102,6 +91,26 @@ NodeId MathParser::Primary() {
     return SelectionBetween();
   }
   return Bracket();
+}
+
+NodeId MathParser::Amount() {
+  if (!currency_.empty()) return kNoNode;
+  currency_ = CurrencyUnit(Next().text);
+  ++at_;
+  return At(Tok::kMinus) ? Factor() : Primary();
+}
+
+NodeId MathParser::Binomial() {
+  ++at_;
+  const NodeId n = Argument();
+  return MakeFunction(Function::kBinomial, {n, Argument()});
+}
+
+// The name of a value: the \\max of "\\max = 12".
+NodeId MathParser::FunctionName() {
+  const std::string name = "function " + std::to_string(Next().id);
+  ++at_;
+  return arena_.MakeText(NodeKind::kSymbol, name);
 }
 
 // R, Z, N, Q or C with its marks: N^*, Z_+.
@@ -246,28 +255,10 @@ NodeId MathParser::Letters() {
     if (const NodeId selection = SelectionBehind(name); selection != kNoNode) return selection;
     if (const NodeId selection = SelectionCall(name); selection != kNoNode) return selection;
   }
-  if (IsUpper(name[0]) && ConditionAhead()) return EventCall(name);
+  if (ConditionAhead()) return EventCall(name);
   static const std::string kFunctionNames = "fghFGH";
   if (kFunctionNames.find(name) == std::string::npos) return Symbol(name);
   return CallOf(name);
-}
-
-// "(X = 2)", "(A | B)" and their like, with an equals sign behind: what stands in the brackets is
-// no factor but names an event.
-bool MathParser::ConditionAhead() const {
-  if (!At(Tok::kOpen)) return false;
-  bool condition = false;
-  int open = 0;
-  for (size_t i = 0; Next(i).kind != Tok::kEnd; ++i) {
-    const Tok kind = Next(i).kind;
-    if (kind == Tok::kOpen) ++open;
-    if (kind == Tok::kClose && --open == 0) {
-      return condition && Next(i + 1).kind == Tok::kRelation;
-    }
-    condition |= kind == Tok::kRelation || kind == Tok::kBar || kind == Tok::kMid ||
-                 kind == Tok::kIn || kind == Tok::kUnion || kind == Tok::kIntersection;
-  }
-  return false;
 }
 
 // P(X = 2) as one name.

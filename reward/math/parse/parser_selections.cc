@@ -23,19 +23,6 @@ NodeId MathParser::Selection(const std::string& letter, NodeId from, NodeId take
               {Make(NodeKind::kFactorial, {from}), Make(NodeKind::kFactorial, {rest})});
 }
 
-// One number or one letter, in a group or alone, `ahead` of the next token.
-bool MathParser::ShortIndex(size_t ahead, std::string* text, size_t* width) const {
-  const bool group = Next(ahead).kind == Tok::kOpenGroup;
-  const MathToken& token = Next(ahead + (group ? 1 : 0));
-  if (group && Next(ahead + 2).kind != Tok::kCloseGroup) return false;
-  if (token.kind != Tok::kNumber && (token.kind != Tok::kLetters || token.text.size() != 1)) {
-    return false;
-  }
-  *text = token.text;
-  *width = group ? 3 : 1;
-  return true;
-}
-
 // C_{10}^3 and C^{10}_3 behind the letter. kNoNode, with nothing consumed, for a power of a name
 // with an index: C_1^2.
 NodeId MathParser::SelectionBehind(const std::string& letter) {

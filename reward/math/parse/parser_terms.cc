@@ -89,6 +89,10 @@ NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
                         (Next(1).kind == Tok::kCaret || tokens_[at_ - 2].kind == Tok::kCaret);
     if (!closed && !powers) return kNoNode;
   }
+  if (At(Tok::kAngle) && Next(1).kind != Tok::kLetters && Next(1).kind != Tok::kName) {
+    ++at_;  // 2 \\angle 60^\\circ: a complex number by its modulus and argument
+    return Make(NodeKind::kProduct, {before, OnUnitCircle(Factor())});
+  }
   const bool selects = bare_number && At(Tok::kLetters) && !Next().space_before &&
                        (Next().text == "C" || Next().text == "P") && !Next(1).space_before &&
                        Next(1).kind == Tok::kNumber;
@@ -190,7 +194,7 @@ NodeId MathParser::Postfix(NodeId base) {
     } else if (Accept(Tok::kPercent)) {
       base = Make(NodeKind::kPercent, {base});
     } else if (Accept(Tok::kDegree)) {
-      base = Make(NodeKind::kDegrees, {base});
+      base = Minutes(Make(NodeKind::kDegrees, {base}));
     } else if (arena_.Is(base, NodeKind::kSymbol) && At(Tok::kUnderscore)) {
       base = SelectionBehind(arena_.Text(base));  // \\mathrm{C}_5^2
     } else if (At(Tok::kUnderscore) && ExtremeAhead()) {
@@ -209,14 +213,30 @@ NodeId MathParser::Exponent(NodeId base) {
   if (Next(group ? 1 : 0).kind == Tok::kDegree) {
     at_ += group ? 2 : 1;
     if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
-    return Make(NodeKind::kDegrees, {base});
+    return Minutes(Make(NodeKind::kDegrees, {base}));
   }
   const MathToken& inner = Next(1);
+  size_t groups = 0;
+  while (groups < 3 && Next(groups).kind == Tok::kOpenGroup) ++groups;
+  const bool raised_o = arena_.Is(base, NodeKind::kNumber) && Next(groups).text == "o" &&
+                        (groups == 0 || Next(2 * groups).kind == Tok::kCloseGroup);
+  if (raised_o) {  // an "o" for the sign of degrees
+    at_ += 2 * groups + 1;
+    return Make(NodeKind::kDegrees, {base});
+  }
   const bool transposes =
       group ? inner.text == "T" && Next(2).kind == Tok::kCloseGroup : Next().text == "T";
   if (transposes && arena_.Is(base, NodeKind::kMatrix)) {
     at_ += group ? 3 : 1;
     return MakeFunction(Function::kTranspose, {base});
+  }
+  const bool row = arena_.Is(base, NodeKind::kTuple) ||
+                   (arena_.Is(base, NodeKind::kInterval) && arena_[base].op == 3);
+  if (transposes && row) {  // [1, 2]^T is a column
+    at_ += group ? 3 : 1;
+    const auto children = arena_.Children(base);
+    const std::vector<NodeId> entries(children.begin(), children.end());
+    return arena_.Make(NodeKind::kMatrix, entries, 1);
   }
   if (group) return Indexed(base, Argument());
   // x^ab is TeX's x^a b; x^-1 and the right-associative 2^3^2 are plain notation.
@@ -232,6 +252,22 @@ NodeId MathParser::Exponent(NodeId base) {
   return Indexed(base, exponent);
 }
 
+// Degrees with the minutes and seconds behind them: 30 degrees 15' 36''.
+NodeId MathParser::Minutes(NodeId degrees) {
+  if (degrees == kNoNode) return kNoNode;
+  NodeId sum = arena_.Child(degrees, 0);
+  bool more = false;
+  while (At(Tok::kNumber) && Next(1).kind == Tok::kPrime) {
+    const bool seconds = Next(2).kind == Tok::kPrime;
+    const NodeId part = Make(NodeKind::kQuotient, {arena_.MakeNumber(Next().text),
+                                                   arena_.MakeInteger(seconds ? 3600 : 60)});
+    sum = Make(NodeKind::kSum, {sum, part});
+    at_ += seconds ? 3 : 2;
+    more = true;
+  }
+  return more ? Make(NodeKind::kDegrees, {sum}) : degrees;
+}
+
 // The power; an index that follows belongs to the base, so that x^2_1 is x_1^2.
 NodeId MathParser::Indexed(NodeId base, NodeId exponent) {
   if (Accept(Tok::kUnderscore)) {
@@ -241,13 +277,6 @@ NodeId MathParser::Indexed(NodeId base, NodeId exponent) {
     base = arena_.MakeText(NodeKind::kSymbol, name);
   }
   return Make(NodeKind::kPower, {base, exponent});
-}
-
-// "_{\\max}" and "_\\min" behind an expression
-bool MathParser::ExtremeAhead() const {
-  const MathToken& token = Next(Next(1).kind == Tok::kOpenGroup ? 2 : 1);
-  const auto f = static_cast<Function>(token.id);
-  return token.kind == Tok::kFunction && (f == Function::kMax || f == Function::kMin);
 }
 
 // The name of an extreme value: f(x)_{\\max}.

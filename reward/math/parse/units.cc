@@ -33,6 +33,7 @@ const std::unordered_map<std::string_view, Size>& KnownUnits() {
       {"km", {"length", 1000, 1}},
       {"kilometer", {"length", 1000, 1}},
       {"kilometre", {"length", 1000, 1}},
+      {"in", {"length", 254, 10000}},
       {"inch", {"length", 254, 10000}},
       {"inches", {"length", 254, 10000}},
       {"foot", {"length", 3048, 10000}},
@@ -290,8 +291,8 @@ void Multiply(const Factor& factor, int exponent, Reading* reading) {
 
 bool IsKnownUnit(std::string_view word) {
   // Of two letters or more, but rather a product of variables where nothing tells.
-  static constexpr std::array<std::string_view, 14> kProducts = {
-      "pi", "ha", "cc", "Pa", "eV", "amp", "kV", "kN", "MW", "MJ", "dL", "cL", "cal", "RMB"};
+  static constexpr std::array<std::string_view, 15> kProducts = {
+      "in", "pi", "ha", "cc", "Pa", "eV", "amp", "kV", "kN", "MW", "MJ", "dL", "cL", "cal", "RMB"};
   const bool product = std::find(kProducts.begin(), kProducts.end(), word) != kProducts.end();
   if (word.size() < 2 || product) return false;
   return KnownUnits().contains(word) || KnownUnits().contains(Singular(word));

@@ -63,7 +63,7 @@ TEST(MathReward, APredictionItCannotReadIsWrong) {
 }
 
 TEST(MathReward, AnAnswerThatCostsTooMuchIsWrong) {
-  for (const char* costly : {"5+e^{-1000000}", "99999999!", "5\\pm1\\pm1\\pm1\\pm1\\pm1",
+  for (const char* costly : {"5+e^{-1000000}", "5\\pm1\\pm1\\pm1\\pm1\\pm1",
                              "\\sum_{a=1}^{999}\\sum_{b=1}^{999}\\sum_{c=1}^{999}abc"}) {
     for (const char* gold :
          {"5", "\\sqrt2+\\frac13", "x+1", "(1,2)", "1,2", "x>2", "5\\text{ cm}"}) {
@@ -77,8 +77,10 @@ TEST(MathReward, AnAnswerThatCostsTooMuchIsWrong) {
 
 TEST(MathReward, AGoldAnswerThatCostsTooMuchIsATimeout) {
   EXPECT_EQ(MathGrade("5+e^{-1000000}", "\\boxed{5}").status, STATUS_TIMEOUT);
-  EXPECT_EQ(MathGrade("99999999!", "\\boxed{5}").status, STATUS_TIMEOUT);
-  EXPECT_EQ(MathGrade("(99999999!,2)", "\\boxed{(5,2)}").status, STATUS_TIMEOUT);
+  EXPECT_EQ(
+      MathGrade("\\sum_{a=1}^{999}\\sum_{b=1}^{999}\\sum_{c=1}^{999}abc", "\\boxed{5}").status,
+      STATUS_TIMEOUT);
+  EXPECT_EQ(MathGrade("(5+e^{-1000000},2)", "\\boxed{(5,2)}").status, STATUS_TIMEOUT);
 }
 
 TEST(MathReward, ConventionsAreOptions) {
