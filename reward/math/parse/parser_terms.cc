@@ -85,8 +85,9 @@ NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
     if (mixed) return MixedNumber(before);
     const bool closed = behind == Tok::kCloseGroup || behind == Tok::kClose || behind == Tok::kBang;
     // 2^3 3^2: a power on either side, and a blank between them.
-    const bool powers = behind == Tok::kNumber && Next().space_before &&
-                        (Next(1).kind == Tok::kCaret || tokens_[at_ - 2].kind == Tok::kCaret);
+    const bool powers =
+        behind == Tok::kNumber && Next().space_before &&
+        (Next(1).kind == Tok::kCaret || (at_ > 1 && tokens_[at_ - 2].kind == Tok::kCaret));
     if (!closed && !powers) return kNoNode;
   }
   if (At(Tok::kAngle) && Next(1).kind != Tok::kLetters && Next(1).kind != Tok::kName) {
