@@ -390,7 +390,9 @@ Extracted AnswerPhrase(std::string_view text) {
     if (!denied) {
       if (const auto corrected = Correction(behind)) return Stated(*corrected);
       const std::string_view sentence = Sentence(WithoutMarks(behind));
-      const auto rest = static_cast<size_t>(sentence.data() - text.data()) + sentence.size();
+      const size_t rest =
+          sentence.empty() ? text.size()
+                           : static_cast<size_t>(sentence.data() - text.data()) + sentence.size();
       if (auto later = LastFormulaOrNumber(text.substr(rest))) {
         return ExtractedAnswer{std::move(*later), "last formula"};
       }

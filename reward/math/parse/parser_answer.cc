@@ -219,14 +219,14 @@ NodeId MathParser::UnitBehind(NodeId value) {
     }
     // A braced exponent closes before the item does.
     if (token.kind == Tok::kOpenGroup) {
-      size_t close = end + 1;
-      while (close - end < 4 && tokens_[close].kind != Tok::kCloseGroup) {
-        if (tokens_[close].kind == Tok::kMinus) unit += '-';
-        if (tokens_[close].kind == Tok::kNumber) unit += tokens_[close].text;
-        ++close;
+      size_t close = end + 1 - at_;
+      for (; Next(close).kind != Tok::kCloseGroup; ++close) {
+        const MathToken& inner = Next(close);
+        if (inner.kind == Tok::kMinus) unit += '-';
+        if (inner.kind == Tok::kNumber) unit += inner.text;
+        if (at_ + close - end > 3) return kNoNode;
       }
-      if (tokens_[close].kind != Tok::kCloseGroup) return kNoNode;
-      end = close;
+      end = at_ + close;
     }
   }
   if (bare_symbol || !IsUnitText(unit)) return kNoNode;
