@@ -37,8 +37,12 @@ std::string Phrase(std::string_view text, const Conventions& conventions) {
 
 // The answer that is judged: in plain characters, without what is set around it.
 std::string Bare(std::string_view text, const Conventions& conventions) {
-  if (!HasUnicode(text)) return Phrase(BareAnswer(text), conventions);
-  return Phrase(BareAnswer(PlainCharacters(text)), conventions);
+  if (HasUnicode(text)) {
+    const std::string plain = PlainCharacters(text);
+    const std::string_view bare = BareAnswer(plain);
+    if (!bare.empty()) return Phrase(bare, conventions);  // else it has only unseen characters
+  }
+  return Phrase(BareAnswer(text), conventions);
 }
 
 // Verdicts on dates, times of day and multiple choice; nullopt for other answers.
