@@ -29,6 +29,7 @@ std::string Phrase(std::string_view text, const Conventions& conventions) {
   if (text.size() > 120) return std::string(text);
   if (IsProse(text)) {
     if (SameWords(text, "all real numbers")) return "\\mathbb{R}";
+    if (SameWords(text, "all integers")) return "\\mathbb{Z}";
     if (SameWords(text, "no solution")) return "\\emptyset";
   }
   auto number = conventions.number_words ? NumberPhrase(text) : std::nullopt;

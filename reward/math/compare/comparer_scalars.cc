@@ -61,8 +61,15 @@ Equality Comparer::Quantities(NodeId gold, NodeId pred) {
   const auto unit_of = [&](NodeId id) {
     return arena_.Is(id, NodeKind::kQuantity) ? ParseUnit(arena_.Text(id)) : std::nullopt;
   };
-  const auto left = unit_of(gold);
-  const auto right = unit_of(pred);
+  auto left = unit_of(gold);
+  auto right = unit_of(pred);
+  // A pound is money as well as a mass; beside a mass it is one.
+  for (auto* unit : {&left, &right}) {
+    const auto& other = unit == &left ? right : left;
+    if (*unit && other && (*unit)->dimension == "pound" && other->dimension == "mass") {
+      *unit = Unit{"mass", 45359237, 100000};
+    }
+  }
   // An angle is no length: 60 degrees beside 60 cm.
   for (const auto& [angle, unit] : {std::pair(gold, right), std::pair(pred, left)}) {
     if (!unit || Strip(angle, NodeKind::kDegrees) == kNoNode) continue;

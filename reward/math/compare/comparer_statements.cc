@@ -78,7 +78,8 @@ bool Comparer::IsName(NodeId id) const {
         return all([&](NodeId child) { return IsName(child); });
       }
       const bool named = IsTrigonometric(f) || f == Function::kAbs || f == Function::kDegree ||
-                         f == Function::kConjugate;
+                         f == Function::kConjugate || f == Function::kReal ||
+                         f == Function::kImaginaryPart || f == Function::kArgument;
       return named && (IsName(arena_.Child(id, 0)) ||
                        (IsTrigonometric(f) && NamesAngles(arena_.Child(id, 0))));
     }

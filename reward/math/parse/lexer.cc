@@ -247,8 +247,9 @@ class MathLexer {
 
   void Font(std::string_view name) {
     const std::string_view content = Argument();
-    const std::string_view trimmed = Trim(content);
-    space_ |= !content.empty() && IsSpace(content.front());
+    std::string_view trimmed = Trim(content);
+    while (trimmed.starts_with('~')) trimmed = Trim(trimmed.substr(1));  // \\mathrm{~m}
+    space_ |= !content.empty() && (IsSpace(content.front()) || content.front() == '~');
     if (trimmed.empty()) return;
     if (trimmed == "\\imath" || trimmed == "\\jmath")
       return Push(Tok::kName, 0, 0, trimmed.substr(1, 1));
@@ -277,7 +278,8 @@ class MathLexer {
     if (const auto meaning = WordMeaning(trimmed); meaning && trimmed.size() > 1) {
       return Push(meaning->kind, 0, meaning->id, meaning->text);
     }
-    if (name == "operatorname" || name == "mathrm") {
+    const bool part = trimmed == "Re" || trimmed == "Im";
+    if (name == "operatorname" || name == "mathrm" || part) {
       if (const auto meaning = MacroMeaning(trimmed); meaning && meaning->kind == Tok::kFunction) {
         return Push(meaning->kind, 0, meaning->id);
       }

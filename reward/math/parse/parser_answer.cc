@@ -115,6 +115,12 @@ NodeId MathParser::Relations(NodeId first) {
     sides.push_back(side);
   }
   NodeId statement = first;
+  if (!operators.empty() && operators.back() == kCongruent && IsModulo(sides.back())) {
+    const NodeId modulus = arena_.Child(sides.back(), 1);  // x \\equiv 1 \\bmod 4
+    sides.back() = arena_.Child(sides.back(), 0);
+    return Make(NodeKind::kModulus,
+                {arena_.Make(NodeKind::kRelation, sides, 0, operators), modulus});
+  }
   if (!operators.empty()) statement = arena_.Make(NodeKind::kRelation, sides, 0, operators);
   if (At(Tok::kIn)) {
     const uint8_t negated = Next().id;

@@ -104,6 +104,7 @@ const Table& Characters() {
       {"∂", "\\partial "},
       {"€", "\\euro "},
       {"£", "\\pounds "},
+      {"¢", "\\text{ cents}"},
       {"¥", "\\yuan "},
       {"￥", "\\yuan "},
       {"₹", "\\rupee "},

@@ -110,7 +110,9 @@ TEST(MathStatements, SolutionsInEveryForm) {
 }
 
 TEST(MathStatements, Congruences) {
-  ExpectSame({{"x\\equiv2\\pmod9", "x\\equiv11\\pmod{9}"}, {"2\\pmod9", "11\\pmod 9"}});
+  ExpectSame({{"x\\equiv2\\pmod9", "x\\equiv11\\pmod{9}"},
+              {"2\\pmod9", "11\\pmod 9"},
+              {"x\\equiv2\\pmod9", "x\\equiv2\\bmod9"}});
   ExpectDifferent({{"x\\equiv2\\pmod9", "x\\equiv2\\pmod8"},
                    {"x\\equiv2\\pmod9", "x\\equiv3\\pmod9"},
                    {"x\\equiv2\\pmod9", "2"}});

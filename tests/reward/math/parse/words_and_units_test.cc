@@ -85,6 +85,11 @@ TEST(MathUnits, QuotientsPowersAndPrefixes) {
               {"10\\text{ J}", "10\\text{ N}\\cdot\\text{m}"},
               {"9.8\\text{ m/s}^2", "9.8\\frac{m}{s^2}"},
               {"5 in", "5"},
+              {"9.8 \\mathrm{~m} / \\mathrm{s}^{2}", "9.8\\text{ m/s}^2"},
+              {"300 \\mathrm{~K}", "300"},
+              {"1 \\mathrm{~L}", "1 liter"},
+              {"2 lbs", "2 pounds"},
+              {"5¢", "5 cents"},
               {"63 inches", "63 in"},
               {"USD 25", "25"}});
   ExpectDifferent({{"5\\text{ kJ}", "5\\text{ J}"},
