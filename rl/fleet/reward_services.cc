@@ -6,7 +6,8 @@ namespace cohort::rl {
 namespace {
 
 SupervisedPoolOptions PoolOptions(const RewardServicesOptions& options) {
-  SupervisedPoolOptions pool{options};
+  SupervisedPoolOptions pool;
+  static_cast<ServicesOptions&>(pool) = options;
   pool.name = "reward";
   pool.remote_name = "reward service";
   pool.command = {options.program.string(), "--workers",

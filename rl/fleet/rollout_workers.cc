@@ -15,7 +15,8 @@ using Clock = std::chrono::steady_clock;
 SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
   const int threads = ShareOfCores(options.threads, options.num_local);
   const int64_t kv_cache_mb = std::max<int64_t>(1, options.kv_cache_bytes >> 20);
-  SupervisedPoolOptions pool{options};
+  SupervisedPoolOptions pool;
+  static_cast<ServicesOptions&>(pool) = options;
   pool.name = "rollout";
   pool.remote_name = "rollout worker";
   pool.command = {options.program.string(),

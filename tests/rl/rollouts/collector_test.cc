@@ -264,7 +264,7 @@ TEST_F(CollectorTest, AsksTheEnvironmentOnceForEachEpisode) {
 }
 
 TEST_F(CollectorTest, AnEnvironmentThatWantsASecondTurnIsNotSilentlyCutShort) {
-  FakeEnvironment environment({{5}});
+  FakeEnvironment environment(std::deque<std::vector<int32_t>>{{5}});
   Collector collector(
       workers_, rewards_, environment, terms_, [](std::span<const int32_t>) { return "x"; },
       options_);
