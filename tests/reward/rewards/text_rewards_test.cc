@@ -40,7 +40,10 @@ TEST(ExactAnswer, FailsRatherThanScoresWithoutAnAnswer) {
 
 TEST(Format, WantsTheR1TagsByDefault) {
   EXPECT_EQ(ScoreOf("format", "<think>a\nb</think>\n<answer>5</answer>\n"), 1);
-  EXPECT_EQ(ScoreOf("format", "<think></think><answer></answer>"), 1);
+  EXPECT_EQ(ScoreOf("format", "<think></think><answer></answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "<think>a</think><answer> \n</answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "<think>\n\n</think><answer>b</answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "</think><answer>b</answer>", "", {{"opened", "true"}}), 0);
   EXPECT_EQ(ScoreOf("format", "<think>a</think>5"), 0);
   EXPECT_EQ(ScoreOf("format", "<answer>5</answer><think>a</think>"), 0);
   EXPECT_EQ(ScoreOf("format", "Sure: <think>a</think><answer>5</answer>"), 0);
