@@ -92,11 +92,9 @@ reward::ScoreRequest ScoringLane::Request(const std::vector<uint64_t>& batch) {
     const CollectState::Sample& state = state_.At(id);
     const EncodedProblem& encoded = state_.ProblemOf(state);
     reward::Sample& sample = *request.add_samples();
+    sample =
+        ToRewardSample(encoded.problem, encoded.columns_json, state_.EpisodeOf(state).completion);
     sample.set_sample_id(id);
-    sample.set_prompt(encoded.problem.question);
-    sample.set_completion(state_.EpisodeOf(state).completion);
-    sample.set_answer(encoded.problem.answer);
-    sample.set_columns_json(encoded.columns_json);
   }
   return request;
 }
