@@ -76,7 +76,11 @@ TemplateParser::StatementPtr TemplateParser::ParseTag() {
     has_generation_ = true;
     return made;
   }
-  RefuseTemplate(line, "tag '" + name + "' is not supported");
+  for (const char* of_jinja :
+       {"block", "extends", "include", "import", "from", "autoescape", "print"}) {
+    if (name == of_jinja) RefuseTemplate(line, "tag '" + name + "' is not supported");
+  }
+  RefuseTemplate(line, "tag '" + name + "' is not known here");
 }
 
 TemplateParser::StatementPtr TemplateParser::ParseIf() {
