@@ -46,7 +46,7 @@ struct Evaluation {
 struct EvaluationInputs {
   const std::vector<SharedProblem>& problems;
   rollout::Sampling sampling;  // temperature 0 = greedy
-  std::string reward;          // that decides; "": the first
+  std::string reward = {};     // that decides; "": the first
   int num_examples = 3;
   int samples_per_problem = 1;  // more than one: accuracy is the mean over all samples
 };
