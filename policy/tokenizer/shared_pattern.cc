@@ -49,12 +49,6 @@ class Reader {
     bool may_be_empty = false;
     bool may_repeat = true;  // false for assertions
   };
-  // What stands between the brackets of a class.
-  struct ClassInside {
-    std::string text;
-    bool negated = false;
-  };
-
   bool AtEnd() const { return at_ >= pattern_.size(); }
   char Peek(size_t ahead = 0) const {
     return at_ + ahead < pattern_.size() ? pattern_[at_ + ahead] : '\0';
@@ -264,35 +258,17 @@ class Reader {
     return true;
   }
 
-  // Behind a [. "[a&&[^b]]" is a character of the one that is, or is not, of the other.
+  // Behind a [.
   Part Class() {
-    const ClassInside left = Inside();
-    if (Skip("]")) return {(left.negated ? "[^" : "[") + left.text + "]"};
-    if (left.negated || !Skip("&&")) throw NotShared();
-    ClassInside right;
-    if (Peek() == '[' && Peek(1) == ':') throw NotShared();  // a POSIX bracket
-    if (Skip("[")) {
-      right = Inside();
-      Expect("]");
-    } else {
-      right = Inside();
-      if (right.negated) throw NotShared();
+    const bool negated = Skip("^");
+    if ((negated && ignores_case_) || Peek() == ']') throw NotShared();
+    std::string inside;
+    while (Peek() != ']') {
+      if (AtEnd() || Peek() == '[' || (Peek() == '&' && Peek(1) == '&')) throw NotShared();
+      inside += Member(inside.empty());
     }
     Expect("]");
-    return {"(?:(?=[" + std::string(right.negated ? "^" : "") + right.text + "])[" + left.text +
-            "])"};
-  }
-
-  ClassInside Inside() {
-    ClassInside inside;
-    inside.negated = Skip("^");
-    if (inside.negated && ignores_case_) throw NotShared();
-    if (Peek() == ']') throw NotShared();
-    while (Peek() != ']' && !(Peek() == '&' && Peek(1) == '&')) {
-      if (AtEnd() || Peek() == '[') throw NotShared();
-      inside.text += Member(inside.text.empty());
-    }
-    return inside;
+    return {(negated ? "[^" : "[") + inside + "]"};
   }
 
   // One character, range or set of a class.
