@@ -11,9 +11,10 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(GTest REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
+find_library(ONIG_LIBRARY onig REQUIRED)
 find_library(FLINT_LIBRARY flint REQUIRED)
 find_library(ARB_LIBRARY flint-arb REQUIRED)
-find_library(GMP_LIBRARY gmp REQUIRED)  # inlined by the headers of FLINT, which depends on it
+find_library(GMP_LIBRARY gmp REQUIRED)  # big integers of templates; inlined by the headers of FLINT, which depends on it
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_library(SECCOMP_LIBRARY seccomp REQUIRED)

@@ -91,7 +91,10 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.width = fields.Int("hidden_size", 1, kMaxWidth);
   config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
   config.ffn_width = fields.Int("intermediate_size", 1, kMaxSize);
-  config.max_positions = fields.Int("max_position_embeddings", 1, kMaxSize);
+  config.max_positions =
+      family.defaults.max_positions == 0
+          ? fields.Int("max_position_embeddings", 1, kMaxSize)
+          : fields.IntOr("max_position_embeddings", 1, kMaxSize, family.defaults.max_positions);
   config.norm_eps = fields.PositiveOr("rms_norm_eps", family.defaults.norm_eps);
   config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);

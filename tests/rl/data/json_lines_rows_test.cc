@@ -72,6 +72,24 @@ TEST_F(JsonLinesRowsTest, AChatGetsTheInstructionAsItsSystemMessage) {
   EXPECT_EQ(Load(R"({"prompt":"Hi?","answer":""})")[0].prompt, "Be brief.\nHi?");
 }
 
+TEST_F(JsonLinesRowsTest, TemplateVariablesComeFromTheRowAndThenFromTheRecipe) {
+  auto& kwargs = *data_.mutable_chat_template_kwargs();
+  kwargs["enable_thinking"] = "False";
+  kwargs["budget"] = "3";
+  kwargs["date_string"] = "26 Jul 2024";
+  const auto problems =
+      Load(R"({"prompt":"a","answer":"","chat_template_kwargs":{"enable_thinking":true}})"
+           "\n"
+           R"({"prompt":"b","answer":"","chat_template_kwargs":"{\"budget\": null}"})");
+  EXPECT_EQ(problems[0].chat_template_kwargs["enable_thinking"], true);
+  EXPECT_EQ(problems[0].chat_template_kwargs["budget"], 3);
+  EXPECT_EQ(problems[0].chat_template_kwargs["date_string"], "26 Jul 2024");
+  EXPECT_EQ(problems[1].chat_template_kwargs["enable_thinking"], false);
+  EXPECT_TRUE(problems[1].chat_template_kwargs["budget"].is_null());
+  EXPECT_THAT(Fault(R"({"prompt":"a","answer":"","chat_template_kwargs":[1]})"),
+              HasSubstr("chat_template_kwargs is [1]; expected an object"));
+}
+
 TEST_F(JsonLinesRowsTest, TheLastAssistantTurnIsTheDemonstration) {
   const auto problems =
       Load(R"({"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},)"
