@@ -45,14 +45,12 @@ std::string_view WithoutIndent(std::string_view line, size_t indent) {
 }  // namespace
 
 std::optional<std::string> FencedCode(std::string_view text, const std::vector<std::string>& tags) {
-  std::optional<std::string> ours, any;
+  std::optional<std::string> tagged, untagged, other;
   std::optional<Fence> open;
   std::string code;
   const auto keep = [&] {
-    const bool named_ours =
-        open->info.empty() || std::find(tags.begin(), tags.end(), open->info) != tags.end();
-    if (named_ours) ours = code;
-    any = std::move(code);
+    const bool is_ours = std::find(tags.begin(), tags.end(), open->info) != tags.end();
+    (is_ours ? tagged : open->info.empty() ? untagged : other) = std::move(code);
     code.clear();
     open.reset();
   };
@@ -72,7 +70,7 @@ std::optional<std::string> FencedCode(std::string_view text, const std::vector<s
     }
   }
   if (open) keep();
-  return ours ? ours : any;
+  return tagged ? tagged : untagged ? untagged : other;
 }
 
 }  // namespace cohort::reward::judge

@@ -112,6 +112,39 @@ TEST_F(CodeForging, ObjectsThatEqualEverythingAreWrong) {
       kCalls);
 }
 
+TEST_F(CodeForging, ObjectsThatEqualEverythingPassNoKindOfAssert) {
+  const std::string equal = std::string(kEqual) + "add = lambda a, b: E()\nf = lambda x: E()\n";
+  for (const char* const base : {"object", "int", "float", "str", "list", "tuple", "dict", "set"}) {
+    std::string code = equal;
+    code.replace(code.find("BASE"), 4, base);
+    EarnsNothing(code, AssertTests({"assert f(2) == 5", "assert abs(f(2) - 1.5) < 1e-9",
+                                    "assert set(f(2)) == {3}", "assert 3 in f(2)",
+                                    "assert f(2) in [3, 4]", "assert f(2) < 3 and f(2) > 3",
+                                    "assert not (f(2) != 5)", "assert math.isclose(f(2), 5)",
+                                    "assert sorted(f(2)) == [1, 2]", "assert f(2).__eq__(5)",
+                                    "assert 5 == f(2)", "assert f(2) == pytest.approx(5)"},
+                                   "import math, pytest"));
+    EarnsNothing(code + "f = E\n", AssertTests({"assert f(2) == 5", "assert 5 == f(2)"}));
+  }
+}
+
+TEST_F(CodeForging, LentObjectsLeadNowhereElse) {
+  const std::string lend =
+      "class T:\n    def __init__(self): self.x = 1\n    def leak(self): return 1\nexpected = 5";
+  const Json columns =
+      AssertTests({"assert f(T()) == expected", "assert f(T().leak) == expected",
+                   "assert f(x for x in [1]) == expected", "assert f(T) == expected"},
+                  lend);
+  for (const char* const body :
+       {"o.leak.__globals__['expected']", "o.__globals__['expected']",
+        "o.__func__.__globals__['expected']", "o.gi_frame.f_globals['expected']",
+        "o.__class__.leak.__globals__['expected']", "getattr(o, 'expected')",
+        "o.__init__.__globals__['expected']", "o.leak.__func__", "type(o)(None, 0, ())",
+        "o.__dict__", "o.x.real.__class__.__subclasses__()"}) {
+    EarnsNothing(std::string("def f(o): return ") + body, columns);
+  }
+}
+
 TEST_F(CodeForging, PatchedBuiltinsStayInTheBox) {
   for (const char* const code :
        {"import builtins\nbuiltins.set = builtins.abs = lambda *a: 0\nbuiltins.AssertionError = "
