@@ -7,6 +7,7 @@
 #   E i VERDICT DETAIL
 #   A VERDICT DETAIL   this and all tests that follow
 #   M DETAIL     the test data is malformed
+import _thread
 import ast
 import builtins
 import json
@@ -34,6 +35,7 @@ class AssertTests:
         self.wanted, self.real = divide(used, bases, entry)
         self.looks_at_output = any(code.looks_at_output for code in codes)
         self.awaits = any(code.awaits for code in codes)
+        self.seeds = any(code.seeds for code in codes)
         self.scope, self.link, self.fixtures = None, None, {}
 
     @staticmethod
@@ -52,6 +54,8 @@ class AssertTests:
             link.send(b"W", b"")
         if self.awaits:
             await_remotes()
+        if self.seeds:
+            seed_both(link)
         sys.modules["solution"] = solution_module(link, names)
         sys.modules["pytest"] = make_pytest(self.fixtures)
         self.scope = Scope(link, names)
@@ -80,6 +84,18 @@ def type_of(value):
 
 def callable_of(value):
     return value._remote_link.ask("callable", value) is True if type(value) is Remote else callable(value)
+
+
+def seed_both(link):
+    import random
+
+    seed = random.seed
+
+    def seed_here_and_there(*args):
+        seed(*args)
+        link.ask("seed", *args)
+
+    random.seed = seed_here_and_there
 
 
 def await_remotes():
@@ -210,6 +226,7 @@ def examine_in_child(task, solution, report):
 
 def serve():
     sys.set_int_max_str_digits(0)
+    _thread.stack_size(1 << 20)  # the default is the limit of the main thread's
     # x.__eq__(5), called by its name, may give what is true to `assert`.
     warnings.filterwarnings("error", message="NotImplemented should not be used in a boolean context")
     sys.path.append("/usr/lib/python3/dist-packages")

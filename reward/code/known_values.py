@@ -37,6 +37,7 @@ FIELDS_OF = {
     "pathlib.PosixPath": lambda v: [str(v)],
     "pathlib.PurePosixPath": lambda v: [str(v)],
     "array.array": lambda v: [v.typecode, v.tolist()],
+    "numpy.ndarray": lambda v: [v.tolist(), v.dtype.str, list(v.shape)],
     "types.SimpleNamespace": lambda v: [[[key, item] for key, item in vars(v).items()]],
 }
 
@@ -104,6 +105,10 @@ def made_from(name, fields):
         return kind(factory if isinstance(factory, type) else None, dict(pairs))
     if name in ("collections.OrderedDict", "collections.Counter"):
         return kind(dict(fields[0]))
+    if name == "numpy.ndarray":
+        import numpy
+
+        return numpy.array(fields[0], dtype=fields[1]).reshape(fields[2])
     if name == "uuid.UUID":
         return kind(int=fields[0])
     if name in ("datetime.datetime", "datetime.time"):

@@ -233,6 +233,7 @@ class Server:
         named["aenter"] = lambda value: loop.run(type(value).__aenter__(value))
         named["aexit"] = lambda value, e: loop.run(type(value).__aexit__(value, e and type(e), e, None))
         named["error"] = lambda kind, *args: kind(*args)
+        named["seed"] = lambda *args: __import__("random").seed(*args)
         named["copy"] = lambda value: __import__("copy").copy(value)
         named["deepcopy"] = lambda value: __import__("copy").deepcopy(value)
         return named

@@ -2,10 +2,15 @@
 # examiner (examine.py).
 import ast
 
-# What a test cannot do to a submission in another process: the test is refused.
-REFUSED_MODULES = ("inspect", "dis", "doctest")
-REFUSED_ATTRIBUTES = "__code__ __closure__ __globals__ __defaults__ __subclasses__ __mro__".split()
-REFUSED_NAMES = "patch redirect_stderr monkeypatch caplog tmp_path tmpdir".split()
+# What a test cannot do to a submission in another process and another folder: it is refused.
+REFUSED_MODULES = "inspect dis doctest pickle tempfile shutil subprocess multiprocessing sqlite3".split()
+REFUSED_IMPORTS = "patch redirect_stderr".split()
+REFUSED_ATTRIBUTES = (
+    "__code__ __closure__ __globals__ __defaults__ __subclasses__ __mro__ redirect_stderr write_text write_bytes "
+    "mkdir makedirs environ chdir"
+).split()
+REFUSED_FIXTURES = "monkeypatch caplog tmp_path tmpdir mocker capfd".split()
+REFUSED_STORES = "sys.stdin builtins.input builtins.print builtins.open".split()
 
 
 class Asking(ast.NodeTransformer):
@@ -53,6 +58,7 @@ class TestCode:
         self.looks_at_output = "redirect_stdout" in text or "sys.stdout" in text or "capsys" in text
         self.expects_stop = "StopIteration" in text
         self.awaits = "asyncio" in text
+        self.seeds = "random.seed" in text
         self.tree = ast.parse(text)
         self.code = compile(ast.fix_missing_locations(Asking().visit(tree)), name, "exec", dont_inherit=True)
 
@@ -68,18 +74,19 @@ class TestCode:
         found = None
         if isinstance(node, ast.Import):
             found = next((a.name for a in node.names if a.name.split(".")[0] in REFUSED_MODULES), None)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in REFUSED_MODULES:
-            found = node.module
-        elif isinstance(node, ast.Attribute) and node.attr in REFUSED_ATTRIBUTES + ["patch", "redirect_stderr"]:
-            found = node.attr
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in REFUSED_NAMES:
-            found = node.id
-        elif isinstance(node, ast.arg) and node.arg in REFUSED_NAMES:
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names if alias.name in REFUSED_IMPORTS]
+            is_refused = (node.module or "").split(".")[0] in REFUSED_MODULES
+            found = node.module if is_refused else next(iter(names), None)
+        elif isinstance(node, ast.Attribute):
+            base = node.value.id if isinstance(node.value, ast.Name) else ""
+            name = "%s.%s" % (base, node.attr)
+            is_stored = isinstance(node.ctx, ast.Store) and name in REFUSED_STORES
+            is_mock = node.attr == "patch" and base in ("mock", "unittest")
+            found = name if node.attr in REFUSED_ATTRIBUTES or is_stored or is_mock else None
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "open":
+            found = "open()"
+        elif isinstance(node, ast.arg) and node.arg in REFUSED_FIXTURES:
             found = node.arg
-        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Store):
-            name = "%s.%s" % (node.value.id, node.attr)
-            found = name if name in ("sys.stdin", "builtins.input", "builtins.print", "builtins.open") else None
         if found:
             raise ValueError("it uses %s, which does not reach into a sandbox" % found)
-
-

@@ -52,6 +52,10 @@ reward::Sample ToSample(const Json& row) {
       columns[name] = value;
     }
   }
+  const auto tokens = row.find("tokens");  // as a run's samples.jsonl has it
+  if (tokens != row.end() && tokens->is_number_unsigned()) {
+    sample.set_completion_tokens(tokens->get<uint32_t>());
+  }
   sample.set_columns_json(base::DumpJson(columns));
   return sample;
 }

@@ -81,6 +81,9 @@ TriedSample ToRow(const Json& json, size_t number) {
   row.sample.set_prompt(TextOf(json.value("prompt", Json())));
   row.sample.set_completion(TextOf(json.value(completion, Json())));
   row.sample.set_answer(TextOf(json.value("answer", Json())));
+  if (json.contains("tokens") && json["tokens"].is_number_unsigned()) {
+    row.sample.set_completion_tokens(json["tokens"].get<uint32_t>());
+  }
   row.sample.set_columns_json(base::DumpJson(columns));
   return row;
 }

@@ -94,7 +94,9 @@ reward::ScoreRequest ScoringLane::Request(const std::vector<uint64_t>& batch) {
     reward::Sample& sample = *request.add_samples();
     sample.set_sample_id(id);
     sample.set_prompt(encoded.problem.question);
-    sample.set_completion(state_.EpisodeOf(state).completion);
+    const Episode& episode = state_.EpisodeOf(state);
+    sample.set_completion(episode.completion);
+    sample.set_completion_tokens(static_cast<uint32_t>(episode.completion_ids.size()));
     sample.set_answer(encoded.problem.answer);
     sample.set_columns_json(encoded.columns_json);
   }

@@ -1,8 +1,8 @@
-#include "reward/code/fenced_code.h"
+#include "reward/text/fenced_blocks.h"
 
 #include <gtest/gtest.h>
 
-namespace cohort::reward::judge {
+namespace cohort::reward {
 namespace {
 
 const std::vector<std::string> kPython = {"python", "py"};
@@ -64,4 +64,4 @@ TEST(FencedCode, TakesLinearTime) {
 }
 
 }  // namespace
-}  // namespace cohort::reward::judge
+}  // namespace cohort::reward
