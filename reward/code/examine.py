@@ -176,14 +176,15 @@ class Examination:
     def load(self, tests):
         try:
             kind, content = self.link.channel.receive()
+            if kind == b"m":  # the first message, before anything of the submission has run
+                self.report("M the setup: " + content.decode("utf-8", "replace"))
+                return False
+            kind, content = self.link.channel.receive()
         except (EOFError, OSError):
             self.report("A died")
             return False
         if kind == b"c":
             self.report("A compile_error " + content.decode("utf-8", "replace"))
-            return False
-        if kind == b"m":  # sent before anything of the submission has run
-            self.report("M the setup: " + content.decode("utf-8", "replace"))
             return False
         try:
             names = self.link.answer(b"v" if kind == b"h" else kind, content)
@@ -210,11 +211,11 @@ class Examination:
             return self.link.failure
         if self.link.unsupported or type(error) is Unsupported:
             return ("malformed", "the test code: %s" % (self.link.unsupported or error))
-        is_missing = isinstance(error, ImportError) and error is not self.link.raised
-        if is_missing and error.name != "solution":
+        is_remote = "_remote" in error.__dict__
+        if isinstance(error, ImportError) and not is_remote and error.name != "solution":
             return ("malformed", "the test code: %s" % error)
         words = "%s: %s" % (type(error).__name__, error)
-        if error is self.link.raised or isinstance(error, NameError):
+        if is_remote or isinstance(error, NameError):
             return ("runtime_error", words[:200])
         return ("wrong_answer", words[:200])
 

@@ -138,6 +138,7 @@ class Server:
         sys.modules["solution"] = module
         self.scope = module.__dict__
         self.set_up()
+        self.channel.send(b"s")
         with open(self.path, "rb") as source:
             text = source.read()
         try:

@@ -93,7 +93,10 @@ Calls ReadTags(std::string_view text, const Tags& tags, const ToolSchemas& tools
     while (Take(&text, tags.argument)) {
       const auto key = TakeUntil(&text, tags.argument_name_end);
       const auto value = key ? TakeUntil(&text, tags.argument_close) : std::nullopt;
-      if (!value || !AddArgument(*key, *value, tools, &call)) return std::nullopt;
+      // DeepSeek's tags have more behind the name: string="true".
+      if (!value || !AddArgument(key->substr(0, key->find('"')), *value, tools, &call)) {
+        return std::nullopt;
+      }
     }
     if (!Take(&text, tags.call_close)) return std::nullopt;
     calls.push_back(std::move(call));

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "reward/structured/tool_calls.h"
+#include "reward/structured/tool_call.h"
 
 namespace cohort::reward {
 

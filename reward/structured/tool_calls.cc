@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reward/structured/json_text.h"
+#include "reward/structured/python_calls.h"
 #include "reward/structured/tagged_arguments.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/fenced_blocks.h"
@@ -200,6 +201,20 @@ Calls ReadDeepSeek(std::string_view text) {
   return calls;
 }
 
+// DeepSeek since V3.2: <function_calls> and what is in it, each tag so marked.
+Calls ReadMarkedTags(std::string_view text, const ToolSchemas& tools) {
+  constexpr std::string_view kMark = "｜DSML｜";
+  std::string plain;
+  for (size_t at = text.find(kMark); at != std::string_view::npos; at = text.find(kMark)) {
+    plain += text.substr(0, at);
+    text.remove_prefix(at + kMark.size());
+  }
+  plain += text;
+  auto calls = ReadWrapped(plain, {"<function_calls>", "</function_calls>"}, tools);
+  if (calls && calls->empty()) return std::nullopt;
+  return calls;
+}
+
 // <|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>JSON<|tool_call_end|>
 Calls ReadKimi(std::string_view text) {
   constexpr std::string_view kBegin = "<|tool_call_begin|>", kEnd = "<|tool_call_end|>",
@@ -290,6 +305,7 @@ Calls ReadToolCalls(std::string_view text, const ToolSchemas& tools) {
   if (text.starts_with('{') || text.starts_with('[')) {  // whatever its texts hold
     if (auto calls = ReadJsonCalls(text)) return calls;
   }
+  if (has("<｜DSML｜")) return ReadMarkedTags(text, tools);
   if (has("<｜tool▁call▁begin｜>")) return ReadDeepSeek(text);
   if (has("<|tool_call_begin|>")) return ReadKimi(text);
   if (has("[TOOL_CALLS]")) return ReadMistral(text);

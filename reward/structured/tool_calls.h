@@ -1,18 +1,12 @@
 #pragma once
 
-#include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
-#include "reward/structured/python_calls.h"
+#include "reward/structured/tool_call.h"
 
 namespace cohort::reward {
-
-// Tools by their names: the schema of each one's arguments.
-using ToolSchemas = std::map<std::string, nlohmann::json>;
 
 // The calls of a completion, in any of the forms that chat templates give to models:
 //   <tool_call> with JSON (Hermes, Qwen), with <function=..><parameter=..> (Qwen3-coder) or with

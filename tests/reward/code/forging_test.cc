@@ -128,6 +128,63 @@ TEST_F(CodeForging, ObjectsThatEqualEverythingPassNoKindOfAssert) {
   }
 }
 
+TEST_F(CodeForging, NobodyOptsOutOfABadScore) {
+  // Messages and errors by which test data would be found to be malformed.
+  Json calls = kCalls;
+  calls["setup"] = "x = 1";
+  for (const char* const number : {"1", "2", "3"}) {
+    const std::string forged = std::string(
+                                   "import os\nfor kind in b'msnM':\n    os.write(3, "
+                                   "(2).to_bytes(4, 'little') + (") +
+                               number + ").to_bytes(4, 'little') + bytes([kind, 33]))\n";
+    for (const Json& columns : {calls, kCalls, kAsserts, kCheck}) {
+      EarnsNothing(forged, columns);
+      EarnsNothing(forged + "def add(a, b): return 0\npair = half = lambda x: 0", columns);
+    }
+  }
+  for (const char* const error :
+       {"ImportError('no', name='numpy')", "ModuleNotFoundError('numpy')", "SyntaxError('x')",
+        "MemoryError()", "RecursionError()", "NotImplementedError()", "KeyboardInterrupt()"}) {
+    const std::string code =
+        std::string("def add(a, b): raise ") + error + "\npair = half = lambda x: add(x, x)";
+    for (const Json& columns : {kCalls, kAsserts, kCheck}) EarnsNothing(code, columns);
+    EarnsNothing(std::string("raise ") + error, kAsserts);
+  }
+  EarnsNothing("def g(): return 1", AssertTests({"from solution import f\nassert f(1) == 1"}));
+  const Json again = AssertTests(
+      {"try:\n    f()\nexcept ImportError as e:\n    try: g()\n    except ValueError: raise e"});
+  EarnsNothing("def f(): raise ImportError('no')\ndef g(): raise ValueError", again);
+  const Json passed = AssertTests({"assert g(f()) == 5"});
+  for (const char* const value : {"object()",
+                                  "lambda: 1",
+                                  "int",
+                                  "type",
+                                  "...",
+                                  "{}.keys()",
+                                  "{1: 2}.items()",
+                                  "range(3)",
+                                  "ValueError('x')",
+                                  "ValueError",
+                                  "iter([])",
+                                  "open",
+                                  "__import__('os')",
+                                  "b''.join",
+                                  "__import__('collections').namedtuple('P', 'x')(1)",
+                                  "memoryview(b'1')",
+                                  "slice(1)",
+                                  "__import__('types').SimpleNamespace(a=1)",
+                                  "__import__('decimal').Decimal('nan')",
+                                  "type('X', (), {})",
+                                  "type('X', (dict,), {})()",
+                                  "__import__('asyncio').sleep(0)",
+                                  "__import__('sys')._getframe()",
+                                  "NotImplemented",
+                                  "[[]]",
+                                  "(i for i in [1])"}) {
+    EarnsNothing(std::string("def f(): return ") + value + "\ndef g(x): return 4", passed);
+  }
+}
+
 TEST_F(CodeForging, LentObjectsLeadNowhereElse) {
   const std::string lend =
       "class T:\n    def __init__(self): self.x = 1\n    def leak(self): return 1\nexpected = 5";

@@ -2,6 +2,7 @@
 
 #include "reward/structured/tool_calls.h"
 
+#include "reward/structured/python_calls.h"
 #include "tests/reward/grade.h"
 
 namespace cohort::reward {
@@ -130,6 +131,19 @@ get_weather(city="Paris")
   }
 }
 
+TEST(ToolCalls, AreReadInDeepSeeksLatestFormat) {
+  const auto call = [](const std::string& city) {
+    return "<｜DSML｜function_calls>\n<｜DSML｜invoke name=\"get_weather\">\n<｜DSML｜parameter "
+           "name=\"city\" string=\"true\">" +
+           city +
+           "</｜DSML｜parameter>\n<｜DSML｜parameter name=\"days\" string=\"false\">3"
+           "</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜function_calls>";
+  };
+  EXPECT_EQ(GradeCalls(call("Paris")).score, 1);
+  EXPECT_EQ(GradeCalls("Let me look.\n\n" + call("5")).score, 1) << "a text, as the schema has it";
+  EXPECT_EQ(GradeCalls(call("Paris").substr(0, 150)).score, 0);
+}
+
 TEST(ToolCalls, AreWrongInEveryFamilysFormat) {
   for (
       const char* const completion :
@@ -230,7 +244,8 @@ TEST(ToolCalls, PythonsLiteralsAreRead) {
 }
 
 TEST(ToolCalls, AreReadInLinearTime) {
-  const std::string marks[] = {"<tool_call>",
+  const std::string marks[] = {"<｜DSML｜",
+                               "<tool_call>",
                                "<function=",
                                "<arg_key>",
                                "[TOOL_CALLS]",
