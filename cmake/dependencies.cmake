@@ -26,7 +26,6 @@ endif()
 add_library(torch_cpu INTERFACE)
 # -idirafter: the wheel carries an old google/protobuf; the system's must win.
 target_compile_options(torch_cpu INTERFACE
-  -pthread  # Protobuf's users get it too, and a precompiled header demands the same flags of all
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include"
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include/torch/csrc/api/include")
 target_link_options(torch_cpu INTERFACE

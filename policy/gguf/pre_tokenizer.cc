@@ -1,6 +1,9 @@
 #include "policy/gguf/pre_tokenizer.h"
 
 #include <map>
+#include <vector>
+
+#include "base/nearest_name.h"
 
 namespace cohort::policy {
 namespace {
@@ -81,9 +84,10 @@ Json GgufPreTokenizer(const GgufFile& file) {
   const std::string name = file.String("tokenizer.ggml.pre", "default");
   const auto found = known.find(name);
   if (found != known.end()) return found->second;
-  std::string names;
-  for (const auto& [each, unused] : known) names += (names.empty() ? "" : ", ") + each;
-  file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported", "supported: " + names);
+  std::vector<std::string> names;
+  for (const auto& [each, unused] : known) names.push_back(each);
+  file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported",
+              "supported: " + base::CommaSeparated(names));
 }
 
 }  // namespace cohort::policy

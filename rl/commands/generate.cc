@@ -14,6 +14,7 @@
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rl {
 namespace {
@@ -52,7 +53,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--seed", options->sampling.seed);
   app.add_option("--samples", options->samples, "completions a prompt")->check(CLI::PositiveNumber);
   app.add_option("--threads", options->decoder.num_threads, "0 = all cores");
-  app.add_option("--dtype", options->dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", options->dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
   auto* json = app.add_flag("--json", options->json, "JSON lines on stdout");
   app.add_flag("--stream", options->stream,
                "print --prompt's completion as it grows, as on a terminal")
@@ -68,7 +69,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   const bool one_text = options->input.empty() && options->samples == 1 && !options->json;
   options->stream = options->stream || (one_text && isatty(STDOUT_FILENO) == 1);
   if (options->greedy) options->sampling.temperature = 0;
-  if (options->dtype == "bfloat16") options->decoder.dtype = policy::Dtype::kBFloat16;
+  options->decoder.dtype = rollout::WorkerDtypes().at(options->dtype);
   return std::nullopt;
 }
 

@@ -14,12 +14,6 @@ namespace {
 using base::Json;
 using base::OrderedJson;
 
-std::string ListOf(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
 // Text of a column; numbers and booleans become their JSON text ("answer": 42).
 std::string TextOf(const Json& value, const std::string& column) {
   if (value.is_string()) return value.get<std::string>();
@@ -35,7 +29,7 @@ const Json& Column(const Json& row, const std::string& column, const char* recip
   for (const auto& [key, value] : row.items()) names.push_back(key);
   throw Error(ErrorCode::kUsage,
               "no column '" + column + "'" + base::DidYouMean(column, names) +
-                  " (there are: " + ListOf(names) + ")",
+                  " (there are: " + base::CommaSeparated(names) + ")",
               std::string("data.") + recipe_key + "=NAME says which column it is");
 }
 
@@ -90,9 +84,11 @@ class RowReader {
     if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
     ReadAnswer(row, &problem);
     for (const auto& [key, value] : row.items()) {
-      const bool taken = key == "messages" || key == data_.prompt_field() ||
-                         key == data_.answer_field() || key == data_.completion_field();
-      if (!taken) problem.columns[key] = value;
+      // These names are prompt, answer and completion to every reward anyway.
+      const bool told = (key == "prompt" && key == data_.prompt_field()) ||
+                        (key == "answer" && key == data_.answer_field()) ||
+                        (key == "completion" && key == data_.completion_field());
+      if (!told && key != "messages") problem.columns[key] = value;
     }
     return problem;
   }

@@ -4,6 +4,16 @@ namespace cohort::rl {
 
 using nlohmann::ordered_json;
 
+reward::Sample ToRewardSample(const Problem& problem, const std::string& columns_json,
+                              const std::string& completion) {
+  reward::Sample sample;
+  sample.set_prompt(problem.question);
+  sample.set_completion(completion);
+  sample.set_answer(problem.answer);
+  sample.set_columns_json(columns_json);
+  return sample;
+}
+
 void AddInstruction(const proto::Data& data, Problem* problem) {
   if (data.instruction().empty()) return;
   problem->messages.push_back({{"role", "system"}, {"content", data.instruction()}});

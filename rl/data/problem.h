@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "reward/reward.pb.h"
 #include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
@@ -20,8 +21,12 @@ struct Problem {
   // null, or the assistant turn after `messages` that `completion` is the content of, with whatever
   // else it has (tool calls, reasoning).
   nlohmann::ordered_json last_turn;
-  nlohmann::json columns = nlohmann::json::object();  // every other column, for the rewards
+  nlohmann::json columns = nlohmann::json::object();  // for the rewards, under their own names
 };
+
+// One completion as a reward is told of it. `columns_json` is problem.columns as text, made once.
+reward::Sample ToRewardSample(const Problem& problem, const std::string& columns_json,
+                              const std::string& completion);
 
 // Adds the recipe's instruction, where it has one, as the system message of problem->messages.
 void AddInstruction(const proto::Data& data, Problem* problem);

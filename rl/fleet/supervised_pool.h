@@ -13,15 +13,23 @@
 
 namespace cohort::rl {
 
-struct SupervisedPoolOptions {
-  std::string name;                    // "rollout": local processes are rollout-0, rollout-1, ...
-  std::string remote_name;             // "rollout worker": remote ones are that and their address
-  std::vector<std::string> command;    // of a local process, without --listen and --port-file
+// Where the services of one kind run, whatever the kind.
+struct ServicesOptions {
   int num_local = 0;                   // processes to start
   std::vector<std::string> addresses;  // of services that others started
   std::filesystem::path log_folder;    // takes NAME-0.log, ...
   SupervisorLimits limits;
 };
+
+struct SupervisedPoolOptions : ServicesOptions {
+  std::string name;                  // "rollout": local processes are rollout-0, rollout-1, ...
+  std::string remote_name;           // "rollout worker": remote ones are that and their address
+  std::vector<std::string> command;  // of a local process, without --listen and --port-file
+};
+
+// Threads of one of `processes` local processes: `wanted`, or with 0 its share of the cores, at
+// least 1.
+int ShareOfCores(int wanted, int processes);
 
 // Services of one kind, each under a supervisor: the local ones first, then the remote ones.
 class SupervisedPool final : public ServicePool {

@@ -120,8 +120,9 @@ void Learner::ApplyGradients(double learning_rate, UpdateReport* report) {
   ranks_->SumValues({load_LE.mutable_data_ptr<double>(), static_cast<size_t>(load_LE.numel())});
   // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
   report->busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
-  if (step.skipped.empty() && !lora_.has_value()) {
-    policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate);
+  const double rate = options_.routing.selection_bias_rate;
+  if (step.skipped.empty() && !lora_.has_value() && rate > 0) {
+    policy_->UpdateSelectionBias(load_LE, rate);
   }
 }
 

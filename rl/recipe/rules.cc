@@ -1,9 +1,11 @@
 #include "rl/recipe/rules.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/nearest_name.h"
 #include "reward/registry.h"
 #include "rl/recipe/enum_words.h"
 
@@ -28,6 +30,7 @@ class RecipeCheck {
   void CheckData(const proto::Data& data);
   void CheckLora(const proto::Lora& lora);
   void CheckRewardTerm(int index);
+  void CheckEval(const proto::Eval& eval);
   void CheckRound(int index);
   void CheckAddresses(const google::protobuf::RepeatedPtrField<std::string>& addresses,
                       const std::string& path);
@@ -182,6 +185,21 @@ void RecipeCheck::CheckRewardTerm(int index) {
   }
 }
 
+void RecipeCheck::CheckEval(const proto::Eval& eval) {
+  std::vector<std::string> names;
+  for (const reward::RewardTerm& term : recipe_.rewards()) names.push_back(term.name());
+  if (!eval.reward().empty() &&
+      std::find(names.begin(), names.end(), eval.reward()) == names.end()) {
+    Add("eval.reward", "eval.reward is '" + eval.reward() + "', which is none of the rewards (" +
+                           base::CommaSeparated(names) + ")");
+  }
+  if (eval.samples() > 1 && eval.temperature() == 0) {
+    Add("eval.temperature",
+        "eval.temperature is 0, which makes all eval.samples of a problem equal; set it to 0.6 or "
+        "so");
+  }
+}
+
 void RecipeCheck::CheckRound(int index) {
   const proto::RoundSpec& round = recipe_.rounds(index);
   const std::string path = "rounds[" + std::to_string(index) + "]";
@@ -244,6 +262,7 @@ std::vector<RecipeFault> RecipeCheck::Run() {
         "rounds is empty; a recipe needs at least one, such as '- {kind: sft, steps: 100}'");
   }
   for (int i = 0; i < recipe_.rounds_size(); ++i) CheckRound(i);
+  CheckEval(recipe_.eval());
   CheckServices();
   return std::move(faults_);
 }

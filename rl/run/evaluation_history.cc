@@ -5,8 +5,11 @@
 
 namespace cohort::rl {
 
-void EvaluationHistory::Add(const std::string& after, const Evaluation& evaluation) {
-  evaluations_.push_back({{"after", after}, {"accuracy", evaluation.accuracy}});
+void EvaluationHistory::Add(const std::string& after, int64_t step, const Evaluation& evaluation) {
+  evaluations_.push_back({{"after", after},
+                          {"step", step},
+                          {"reward", evaluation.reward},
+                          {"accuracy", evaluation.accuracy}});
   last_examples_ = nlohmann::json::array();
   for (const EvaluatedProblem& example : evaluation.examples) {
     last_examples_.push_back({{"prompt", example.prompt},
@@ -15,6 +18,21 @@ void EvaluationHistory::Add(const std::string& after, const Evaluation& evaluati
                               {"correct", example.correct}});
   }
   if (first_examples_.empty()) first_examples_ = last_examples_;
+}
+
+std::optional<int64_t> EvaluationHistory::best_step() const {
+  std::optional<int64_t> best;
+  double accuracy = -1;
+  for (const nlohmann::json& evaluation : evaluations_) {
+    if (evaluation.at("accuracy").get<double>() < accuracy) continue;
+    accuracy = evaluation.at("accuracy");
+    best = evaluation.value("step", int64_t{-1});  // an older run's evaluations have none
+  }
+  return best;
+}
+
+std::string EvaluationHistory::reward() const {
+  return evaluations_.empty() ? "" : evaluations_.back().value("reward", std::string());
 }
 
 void EvaluationHistory::AddTo(nlohmann::json* scalars) const {

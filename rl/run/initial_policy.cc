@@ -123,7 +123,6 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
                        optimizer.weight_decay(), optimizer.max_grad_norm()};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
-  options.selection_bias_rate = optimizer.selection_bias_rate();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();
   return options;

@@ -28,8 +28,11 @@ struct RunProgress {
   uint64_t next_group_id = 0;
   uint64_t next_sample_id = 0;
   int64_t policy_version = 1;  // + 1 per optimizer step; 0 means no weights yet
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(RunProgress, step, round, step_in_round, updates_in_round,
-                                 data_cursor, next_group_id, next_sample_id, policy_version)
+  // The policy is still to be evaluated: a checkpoint comes before the evaluation.
+  bool evaluation_due = false;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(RunProgress, step, round, step_in_round,
+                                              updates_in_round, data_cursor, next_group_id,
+                                              next_sample_id, policy_version, evaluation_due)
 };
 
 // References only; nothing is owned. The rounds and the run advance `progress`.

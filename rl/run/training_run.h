@@ -5,6 +5,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <set>
+#include <string>
 
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/evaluation/evaluation.h"
@@ -32,24 +34,36 @@ class TrainingRun {
   // The context outlives it; its progress is the run's.
   TrainingRun(RunContext& context, RunParts parts);
 
-  // From the start, or from the newest checkpoint of the folder, to the end. Errors: kInterrupted
-  // after a stop was asked for (the step is finished and saved), kDiverged after several updates in
-  // a row had no finite gradient, kEnvironment when no checkpoint can be read.
+  // From the start, or from the newest checkpoint of the folder, to the end. The finished steps are
+  // saved whatever ends it, but for a divergence: then the newest checkpoint is the last good one.
+  // Errors: kInterrupted after a stop was asked for, kDiverged (DivergenceAlarm; weights that are
+  // not finite), kEnvironment when no checkpoint can be read or the reward failed on every sample
+  // of rollout.max_failed_steps steps in a row.
   void Run();
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void Start();
-  bool Resume();  // false: there is nothing to go on from
+  bool Resume();       // false: there is nothing to go on from
+  void ReopenRound();  // where the last round is to have more steps than it had when it ended
   void RunRound(const proto::RoundSpec& spec);
   void BeginRound(const proto::RoundSpec& spec, Round& round);
+  void EndRound();
   void Publish(const Round& round);
   void Record(const proto::RoundSpec& spec, StepRecord record);
   void Show(const proto::RoundSpec& spec, const StepRecord& record);
+  void WatchRewards(const StepRecord& record);
+  void WatchDivergence(const StepMetrics& metrics);
   void EvaluatePolicy();
-  void SaveIfDue();  // and stops, where a stop was asked for
+  void EvaluateIfDue();  // within a round
+  void SaveIfDue();      // and stops, where a stop was asked for
+  void StopIfAsked();
   void SaveState();
+  void SaveUnsaved();  // the finished steps, when something else ends the run
+  void Export(const std::filesystem::path& folder);
+  std::string Position() const;
+  std::string GoBackHint() const;
   void PrintSummary();
 
   RunContext& context_;
@@ -63,6 +77,12 @@ class TrainingRun {
   std::unique_ptr<MetricsLog> log_;
   EvaluationHistory evaluations_;
   DivergenceAlarm divergence_;
+  bool suspicious_ = false;                       // the last step may be the first of a divergence
+  RunProgress recorded_;                          // as it was when the last step was written down
+  int64_t saved_step_ = -1, exported_step_ = -1;  // of the newest checkpoint; whose model is in it
+  std::set<std::string> told_failures_;           // reasons of failed rewards, each told once
+  int64_t failed_rewards_ = 0, judged_samples_ = 0;  // of this session
+  int failed_steps_ = 0;                             // in a row, whose every sample's reward failed
 };
 
 }  // namespace cohort::rl

@@ -47,7 +47,18 @@ TEST_F(JsonLinesRowsTest, ColumnsAreMappedAndPatternsStripped) {
   const auto problems = Load(R"({"question":"q","answer":"2*3 = <<2*3=6>>6, <<x>>so\n#### 6"})");
   EXPECT_EQ(problems[0].completion, "2*3 = 6, so\n#### 6");
   EXPECT_EQ(problems[0].answer, "2*3 = <<2*3=6>>6, <<x>>so\n#### 6");
-  EXPECT_TRUE(problems[0].columns.empty());
+  EXPECT_EQ(problems[0].columns.dump(), R"({"question":"q"})");
+}
+
+TEST_F(JsonLinesRowsTest, MappedColumnsReachTheRewardsUnderTheirOwnNames) {
+  data_.set_prompt_field("problem");
+  data_.set_answer_field("ground_truth");
+  data_.set_completion_field("solution");
+  const auto problems =
+      Load(R"({"problem":"p","ground_truth":"4","solution":"2+2=4","answer":"other"})");
+  EXPECT_EQ(problems[0].answer, "4");
+  EXPECT_EQ(problems[0].columns.dump(),
+            R"({"answer":"other","ground_truth":"4","problem":"p","solution":"2+2=4"})");
 }
 
 TEST_F(JsonLinesRowsTest, AChatGetsTheInstructionAsItsSystemMessage) {

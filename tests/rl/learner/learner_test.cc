@@ -82,6 +82,35 @@ TEST_F(LearnerTest, AStepWithoutAnyAdvantageChangesNothing) {
   ExpectSameBits(learner.Weights(), before);
 }
 
+TEST_F(LearnerTest, AFrozenRouterAndABiasRateOfZeroLeaveTheRoutingAsItIs) {
+  const auto routing = [](const Learner& learner) {
+    std::map<std::string, at::Tensor> found;
+    for (const auto& [name, tensor] : learner.Weights()) {
+      if (name.find(".mlp.gate.") != std::string::npos) found[name] = tensor.clone();
+    }
+    return found;
+  };
+  for (const bool freeze : {true, false}) {
+    Learner learner = Make();
+    learner.SetRouting({.selection_bias_rate = 0, .freeze_router = freeze});
+    const auto before = routing(learner);
+    ASSERT_FALSE(before.empty());
+    learner.SftUpdate(golden_.Batch(0), 0.01);
+    for (const auto& [name, tensor] : routing(learner)) {
+      const bool bias = name.ends_with("e_score_correction_bias");
+      EXPECT_EQ(at::equal(tensor, before.at(name)), freeze || bias) << name;
+    }
+  }
+}
+
+TEST_F(LearnerTest, NamesTheFirstWeightThatIsNotFinite) {
+  Learner learner = Make();
+  EXPECT_EQ(learner.NonFiniteWeight(), "");
+  const torch::NoGradGuard no_grad;
+  learner.Weights().at("model.norm.weight").fill_(std::nan(""));
+  EXPECT_EQ(learner.NonFiniteWeight(), "model.norm.weight");
+}
+
 TEST_F(LearnerTest, OldLogprobsAreUsedWhenThere) {
   std::vector<TrainingSequence> sequences = golden_.Batch(0);
   Learner learner = Make();

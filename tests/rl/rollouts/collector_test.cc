@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "tests/fakes/fake_environment.h"
 #include "tests/fakes/fake_service_pool.h"
 #include "tests/fakes/fake_services.h"
 
@@ -273,16 +274,17 @@ TEST_F(CollectorTest, WhenNobodyServesTheWaitHasAnEnd) {
               HasSubstr("no reward service has served for"));
 }
 
-class Talkative final : public Environment {
- public:
-  boost::asio::awaitable<std::optional<std::vector<int32_t>>> Step(const EncodedProblem&,
-                                                                   const Episode&) override {
-    co_return std::vector<int32_t>{5};
-  }
-};
+TEST_F(CollectorTest, AsksTheEnvironmentOnceForEachEpisode) {
+  FakeEnvironment environment;
+  Collector collector(
+      workers_, rewards_, environment, terms_, [](std::span<const int32_t>) { return "x"; },
+      options_);
+  collector.Collect(Groups(2, 3), {}, kVersion);
+  EXPECT_THAT(environment.seen(), testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5));
+}
 
 TEST_F(CollectorTest, AnEnvironmentThatWantsASecondTurnIsNotSilentlyCutShort) {
-  Talkative environment;
+  FakeEnvironment environment(std::deque<std::vector<int32_t>>{{5}});
   Collector collector(
       workers_, rewards_, environment, terms_, [](std::span<const int32_t>) { return "x"; },
       options_);

@@ -63,7 +63,8 @@ TEST_F(RejectionSftRoundTest, GoodAnswersThatEndedAreKeptEachOnce) {
     if (i == 3) episode->finish_reason = rollout::FinishReason::kLength;
   };
   Begin({{"good", 1}, {"good", 1}, {"bad", 0.25}, {"cut", 1}});
-  EXPECT_THAT(stderr_, HasSubstr("1 of 4 sampled answers are verified"));
+  EXPECT_THAT(stderr_,
+              HasSubstr("2 of 4 sampled answers reach min_reward; 1 different ones become"));
   EXPECT_THAT(Take(round_), ElementsAre("good", "good")) << "again in each epoch";
   EXPECT_THAT(run_.rollouts.publisher().published, ElementsAre(1)) << "the policy as it is";
   EXPECT_EQ(run_.progress.data_cursor, 1u);
