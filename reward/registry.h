@@ -16,6 +16,7 @@ namespace cohort::reward {
 struct OptionInfo {
   std::string name;
   std::string description;
+  bool trusted_only = false;  // names a file of this machine
 };
 
 struct RewardInfo {

@@ -47,6 +47,9 @@ reward::Sample RecordToSample(const Json& record) {
   sample.set_prompt(TextOf(record.value("prompt", Json())));
   sample.set_completion(TextOf(record.value(completion, Json())));
   sample.set_answer(TextOf(record.value("answer", Json())));
+  if (record.contains("tokens") && record["tokens"].is_number_unsigned()) {
+    sample.set_completion_tokens(record["tokens"].get<uint32_t>());
+  }
   sample.set_columns_json(base::DumpJson(columns));
   return sample;
 }
@@ -77,6 +80,10 @@ reward::Sample ToSample(const Json& row) {
     } else if (name != "id") {
       columns[name] = value;
     }
+  }
+  const auto tokens = row.find("tokens");  // as a run's samples.jsonl has it
+  if (tokens != row.end() && tokens->is_number_unsigned()) {
+    sample.set_completion_tokens(tokens->get<uint32_t>());
   }
   sample.set_columns_json(base::DumpJson(columns));
   return sample;

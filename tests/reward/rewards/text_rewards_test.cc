@@ -111,6 +111,21 @@ TEST(Length, PunishesOverlongCompletionsAlongDaposSlope) {
   }
 }
 
+TEST(Length, CountsTheTokensOfARunAgainstAMaximum) {
+  Sample sample = MakeSample("one two three");
+  sample.set_completion_tokens(90);
+  const auto grade = [&](const OptionMap& options) {
+    return MakeGrader("length", options)->Score(sample, Budget(std::chrono::milliseconds(1000)));
+  };
+  EXPECT_DOUBLE_EQ(grade({{"max", "100"}, {"cache", "20"}}).score, -0.5);
+  EXPECT_EQ(grade({{"max", "100"}}).detail, "90 tokens");
+  EXPECT_EQ(grade({{"max", "100"}, {"unit", "characters"}}).detail, "13 characters");
+  EXPECT_EQ(grade({{"target", "100"}}).detail, "13 characters");
+  EXPECT_DOUBLE_EQ(grade({{"target", "100"}, {"unit", "tokens"}}).score, 0.9);
+  sample.clear_completion_tokens();
+  EXPECT_EQ(grade({{"max", "100"}, {"unit", "tokens"}}).status, STATUS_UNPARSEABLE);
+}
+
 TEST(Length, PrefersATarget) {
   const OptionMap options = {{"target", "10"}, {"unit", "words"}};
   EXPECT_DOUBLE_EQ(ScoreOf("length", "a b c d e f g h i j", "", options), 1);

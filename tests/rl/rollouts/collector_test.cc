@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 
 #include "base/error.h"
 #include "tests/fakes/fake_environment.h"
@@ -235,6 +237,24 @@ TEST_F(CollectorTest, ASampleWithoutAVerdictIsAskedForAgainAndThenFails) {
   EXPECT_EQ(DescribeVerdict(episodes[1].verdict), "ERROR: the service returned no verdict");
   EXPECT_TRUE(episodes[2].graded());
   EXPECT_GE(rewards_.service(0).calls(), 3);
+}
+
+TEST_F(CollectorTest, RewardsAreToldHowManyTokensACompletionHas) {
+  std::mutex mutex;
+  std::map<uint64_t, uint32_t> told;
+  rewards_.service(0).before_call = [&](grpc::ServerContext&, const reward::ScoreRequest& request,
+                                        int) {
+    const std::lock_guard lock(mutex);
+    for (const reward::Sample& sample : request.samples()) {
+      told[sample.sample_id()] = sample.completion_tokens();
+    }
+    return grpc::Status::OK;
+  };
+  const CollectedGroups collected = Collect(Groups(1, 3));
+  for (const Episode& episode : collected.groups[0].episodes) {
+    EXPECT_GT(episode.completion_ids.size(), 0u);
+    EXPECT_EQ(told[episode.sample_id], episode.completion_ids.size());
+  }
 }
 
 TEST_F(CollectorTest, APoisonSampleCostsOnlyItself) {
