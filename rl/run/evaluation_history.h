@@ -8,8 +8,15 @@
 
 #include "rl/evaluation/evaluation.h"
 #include "rl/records/sample_table.h"
+#include "rl/records/step_metrics.h"
 
 namespace cohort::rl {
+
+// The figures of an evaluation; the run adds where it stands.
+StepMetrics MetricsOf(const Evaluation& evaluation);
+// "held-out accuracy (math) 50.0% [31.2, 68.8] (24 answers, greedy, 3s); mean format 0.98, math
+// 0.5"
+std::string DescribeEvaluation(const Evaluation& evaluation, const proto::Eval& settings);
 
 // The held-out accuracies of a run so far, and what the policy answered first and last. Part of the
 // checkpoint, so that a resumed run ends with the same summary.

@@ -105,6 +105,30 @@ int64_t StopToken(const std::string& token, const policy::Model& model) {
                                      std::to_string(model.config.vocab_size));
 }
 
+// Those of rollout.stop_tokens, too.
+void AddStopTokens(const proto::Recipe& recipe, policy::Model* model) {
+  std::vector<int64_t>& ends = model->config.eos_ids;
+  for (const std::string& token : recipe.rollout().stop_tokens()) {
+    const int64_t id = StopToken(token, *model);
+    if (std::count(ends.begin(), ends.end(), id) == 0) ends.push_back(id);
+  }
+  if (ends.empty()) {
+    std::fprintf(stderr,
+                 "warning: neither the model's files nor rollout.stop_tokens name an end token: "
+                 "every completion runs to rollout.max_new_tokens\n");
+  }
+}
+
+policy::Model FreshModelWithoutWeights(const proto::Scratch& scratch) {
+  policy::Model fresh;
+  fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
+  fresh.config = ScratchConfig(scratch);
+  fresh.config.vocab_size = fresh.tokenizer->vocab_size();
+  fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
+  fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
+  return fresh;
+}
+
 policy::Model LoadOrMake(const proto::Recipe& recipe, int bytes_per_parameter) {
   const proto::Model& model = recipe.model();
   const uint64_t seed = recipe.seed();
@@ -120,28 +144,9 @@ policy::Model LoadOrMake(const proto::Recipe& recipe, int bytes_per_parameter) {
     for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
     return experts;
   }
-  policy::Model fresh = InitialPolicyWithoutWeights(recipe);
+  policy::Model fresh = FreshModelWithoutWeights(model.scratch());
   CheckFits(fresh.config, bytes_per_parameter);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
-  return fresh;
-}
-
-policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
-  const proto::Model& model = recipe.model();
-  if (!model.has_scratch()) {
-    policy::Model found = policy::LoadModelWithoutWeights(model.path());
-    if (model.has_upcycle()) {
-      found.config =
-          policy::UpcycledConfig(found.config, Upcycling(model.upcycle(), recipe.seed()));
-    }
-    return found;
-  }
-  policy::Model fresh;
-  fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
-  fresh.config = ScratchConfig(model.scratch());
-  fresh.config.vocab_size = fresh.tokenizer->vocab_size();
-  fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
-  fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
 }
 
@@ -149,17 +154,31 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
 
 policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
   policy::Model model = LoadOrMake(recipe, bytes_per_parameter);
-  std::vector<int64_t>& ends = model.config.eos_ids;
-  for (const std::string& token : recipe.rollout().stop_tokens()) {
-    const int64_t id = StopToken(token, model);
-    if (std::count(ends.begin(), ends.end(), id) == 0) ends.push_back(id);
-  }
-  if (ends.empty()) {
-    std::fprintf(stderr,
-                 "warning: neither the model's files nor rollout.stop_tokens name an end token: "
-                 "every completion runs to rollout.max_new_tokens\n");
-  }
+  AddStopTokens(recipe, &model);
   return model;
+}
+
+policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
+  const proto::Model& wanted = recipe.model();
+  policy::Model model = wanted.has_scratch() ? FreshModelWithoutWeights(wanted.scratch())
+                                             : policy::LoadModelWithoutWeights(wanted.path());
+  if (wanted.has_upcycle()) {
+    model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
+  }
+  AddStopTokens(recipe, &model);
+  return model;
+}
+
+RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec) {
+  RoutingOptions routing;
+  routing.freeze_router = spec.freeze_router();
+  if (spec.has_selection_bias_rate()) {
+    routing.selection_bias_rate = spec.selection_bias_rate();
+  } else {
+    const bool grpo = spec.kind() == proto::ROUND_KIND_GRPO;
+    routing.selection_bias_rate = grpo ? 0 : recipe.optimizer().selection_bias_rate();
+  }
+  return routing;
 }
 
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {

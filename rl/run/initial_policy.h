@@ -22,6 +22,10 @@ policy::Model InitialPolicy(const proto::Recipe& recipe,
 // The same without its weights: what a dry run opens.
 policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe);
 
+// How a round routes tokens: selection_bias_rate is the round's, else 0 in grpo and the optimizer's
+// in the others.
+RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec);
+
 // On the CPU in fp32, the rest as the recipe says.
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe);
 

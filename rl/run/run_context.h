@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "policy/model.h"
@@ -50,6 +51,9 @@ struct RunContext {
 // The next spec.prompts_per_step() training problems as groups of spec.group_size() episodes that
 // are still to be sampled; advances the data cursor and the ids.
 std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::RoundSpec& spec);
+
+// Where a run stands, for people: "start", "round 1 (sft)", "step 50 of round 2 (grpo)".
+std::string DescribePosition(const RunContext& context);
 
 // The workers sample from the learner's weights as they are now, which is nothing to do where they
 // hold this version already. Returns the seconds it took.

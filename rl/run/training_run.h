@@ -5,7 +5,6 @@
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "rl/checkpoint/checkpoint.h"
@@ -13,6 +12,7 @@
 #include "rl/records/diagnostics.h"
 #include "rl/records/metrics_log.h"
 #include "rl/run/evaluation_history.h"
+#include "rl/run/reward_watch.h"
 #include "rl/run/round.h"
 #include "rl/run/run_context.h"
 
@@ -53,7 +53,6 @@ class TrainingRun {
   void Publish(const Round& round);
   void Record(const proto::RoundSpec& spec, StepRecord record);
   void Show(const proto::RoundSpec& spec, const StepRecord& record);
-  void WatchRewards(const StepRecord& record);
   void WatchDivergence(const StepMetrics& metrics);
   void EvaluatePolicy();
   void EvaluateIfDue();  // within a round
@@ -62,9 +61,7 @@ class TrainingRun {
   void SaveState();
   void SaveUnsaved();  // the finished steps, when something else ends the run
   void Export(const std::filesystem::path& folder);
-  std::string Position() const;
   std::string GoBackHint() const;
-  void PrintSummary();
 
   RunContext& context_;
   RunProgress& progress_;
@@ -77,12 +74,10 @@ class TrainingRun {
   std::unique_ptr<MetricsLog> log_;
   EvaluationHistory evaluations_;
   DivergenceAlarm divergence_;
+  RewardWatch rewards_;
   bool suspicious_ = false;                       // the last step may be the first of a divergence
   RunProgress recorded_;                          // as it was when the last step was written down
   int64_t saved_step_ = -1, exported_step_ = -1;  // of the newest checkpoint; whose model is in it
-  std::set<std::string> told_failures_;           // reasons of failed rewards, each told once
-  int64_t failed_rewards_ = 0, judged_samples_ = 0;  // of this session
-  int failed_steps_ = 0;                             // in a row, whose every sample's reward failed
 };
 
 }  // namespace cohort::rl
