@@ -10,7 +10,7 @@ endfunction()
 # Headers that take seconds to read, compiled once for all the sources that read them. A source gets one:
 #   standard_header    a room's SOURCES
 #   command_header     the SOURCES of a room of commands
-#   torch_header       TORCH_SOURCES: those that include LibTorch's headers, directly or not
+#   torch_header       TORCH_SOURCES: those that include <torch/torch.h>, directly or not
 #   test_header, torch_test_header   the same for tests
 # Each file still includes what it uses: CMAKE_DISABLE_PRECOMPILE_HEADERS=ON builds without them.
 function(cohort_header name)

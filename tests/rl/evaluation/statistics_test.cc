@@ -86,7 +86,7 @@ TEST(Elo, FindsTheRatingsOfSimulatedPlayers) {
       for (int i = 0; i < 500; ++i) {
         const double difficulty = 800 + 2700 * unit(random);
         const double p = 1 / (1 + std::pow(10, (difficulty - rating) / 400));
-        verdicts.push_back({difficulty, unit(random) < p});
+        verdicts.push_back({difficulty, unit(random) < p ? 1.0 : 0.0});
       }
       const EloEstimate estimate = EstimateElo(verdicts);
       sum += estimate.rating;
