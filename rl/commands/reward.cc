@@ -156,7 +156,9 @@ void AddFlags(CLI::App* app, TrySettings* settings) {
   auto* completion = app->add_option("--completion", settings->completion, "what to score");
   app->add_option("--prompt", settings->prompt, "its prompt");
   app->add_option("--answer", settings->answer, "the right answer");
-  app->add_option("--column", settings->columns, "key=value of another column of the dataset's row")
+  app->add_option(
+         "--column", settings->columns,
+         "key=value of another column of the dataset's row: a text, or a JSON list or object")
       ->allow_extra_args(false);
   app->add_option("--input", settings->input,
                   "or JSON lines, such as a run's samples.jsonl; - reads stdin")

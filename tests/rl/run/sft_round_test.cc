@@ -39,25 +39,27 @@ TEST_F(SftRoundTest, ADemonstrationThatIsTooLongIsCutOrLeftOutAndCounted) {
   for (const std::string overlong : {"cut", "drop"}) {
     RunFixture run{folder_.path() / overlong,
                    TinyRecipe("[{kind: sft, steps: 4, sequences_per_step: 3}]",
-                              {"data.generator=word_problems", "data.overlong=" + overlong,
-                               "data.max_sequence_tokens=60"})};
+                              {"data.generator=word_problems", "model.scratch.context=400",
+                               "data.overlong=" + overlong, "data.max_sequence_tokens=112"})};
     SftRound round{run.context, run.recipe.rounds(0)};
     testing::internal::CaptureStderr();
-    int64_t changed = 0;
+    int64_t changed = 0, cut = 0;
     for (int step = 0; step < 20; ++step) {
       const StepWork work = round.Take();
       EXPECT_THAT(work.sequences, SizeIs(3));
       for (const TrainingSequence& sequence : work.sequences) {
-        EXPECT_LE(sequence.ids.size(), 60u);
+        EXPECT_LE(sequence.ids.size(), 112u);
         EXPECT_GT(sequence.completion_length(), 0);
       }
       const StepMetrics& metrics = work.record.metrics;
-      changed += (overlong == "cut" ? metrics.cut_demonstrations : metrics.dropped_demonstrations)
-                     .value_or(0);
+      changed +=
+          metrics.cut_demonstrations.value_or(0) + metrics.dropped_demonstrations.value_or(0);
+      cut += metrics.cut_demonstrations.value_or(0);
     }
     const std::string told = testing::internal::GetCapturedStderr();
     EXPECT_GT(changed, 0) << overlong;
-    EXPECT_THAT(told, testing::HasSubstr("longer than 60 tokens"));
+    EXPECT_EQ(cut > 0, overlong == "cut");
+    EXPECT_THAT(told, testing::HasSubstr("longer than 112 tokens"));
     EXPECT_EQ(told.find("longer than"), told.rfind("longer than")) << "told once";
   }
 }
