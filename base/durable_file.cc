@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <sstream>
+#include <vector>
 
 #include "base/error.h"
 
@@ -85,6 +87,20 @@ void WriteFileDurably(const std::filesystem::path& path, std::string_view bytes)
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (rename(from.c_str(), to.c_str()) != 0) ThrowSystemError("rename into", to, errno);
   SyncFolder(to.parent_path());
+}
+
+uint64_t FileChecksum(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
+                                                                       &XXH3_freeState);
+  XXH3_64bits_reset(state.get());
+  std::vector<char> piece(size_t{1} << 20);
+  while (file) {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    XXH3_64bits_update(state.get(), piece.data(), static_cast<size_t>(file.gcount()));
+  }
+  if (!file.eof()) throw Error(ErrorCode::kEnvironment, "cannot read " + path.string());
+  return XXH3_64bits_digest(state.get());
 }
 
 std::string ReadFile(const std::filesystem::path& path) {

@@ -40,6 +40,9 @@ void WriteFileDurably(const std::filesystem::path& path, std::string_view bytes)
 // Renames a finished folder into place and fsyncs its parent.
 void RenameDurably(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// Checksum of a file's bytes, read in pieces. Errors: kEnvironment naming the path.
+uint64_t FileChecksum(const std::filesystem::path& path);
+
 // Whole file as bytes. Errors: kEnvironment naming the path.
 std::string ReadFile(const std::filesystem::path& path);
 

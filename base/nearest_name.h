@@ -10,6 +10,9 @@ namespace cohort::base {
 // length (a wild guess helps nobody).
 std::string NearestName(std::string_view name, const std::vector<std::string>& candidates);
 
+// "a, b, c": the names that a message offers.
+std::string CommaSeparated(const std::vector<std::string>& names);
+
 // "; did you mean 'x'?" or "".
 std::string DidYouMean(std::string_view name, const std::vector<std::string>& candidates);
 

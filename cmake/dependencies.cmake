@@ -11,9 +11,10 @@ find_package(spdlog REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(GTest REQUIRED)
 find_library(PCRE2_LIBRARY pcre2-8 REQUIRED)
+find_library(ONIG_LIBRARY onig REQUIRED)
 find_library(FLINT_LIBRARY flint REQUIRED)
 find_library(ARB_LIBRARY flint-arb REQUIRED)
-find_library(GMP_LIBRARY gmp REQUIRED)  # inlined by the headers of FLINT, which depends on it
+find_library(GMP_LIBRARY gmp REQUIRED)  # big integers of templates; inlined by the headers of FLINT, which depends on it
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
 find_library(SECCOMP_LIBRARY seccomp REQUIRED)
@@ -26,7 +27,6 @@ endif()
 add_library(torch_cpu INTERFACE)
 # -idirafter: the wheel carries an old google/protobuf; the system's must win.
 target_compile_options(torch_cpu INTERFACE
-  -pthread  # Protobuf's users get it too, and a precompiled header demands the same flags of all
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include"
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include/torch/csrc/api/include")
 target_link_options(torch_cpu INTERFACE

@@ -1,5 +1,7 @@
 #include "policy/gguf_model.h"
 
+#include <utility>
+
 #include "base/error.h"
 #include "policy/gguf/config.h"
 #include "policy/gguf/tokenizer.h"
@@ -31,13 +33,22 @@ Model ReadGguf(const GgufFile& file) {
   }
   model.chat_variables = {{"bos_token", TokenText(file, spec, "tokenizer.ggml.bos_token_id")},
                           {"eos_token", TokenText(file, spec, "tokenizer.ggml.eos_token_id")}};
+  constexpr std::pair<const char*, const char*> kOthers[] = {
+      {"unk_token", "unknown_token_id"},
+      {"sep_token", "seperator_token_id"},  // spelled so by GGUF
+      {"pad_token", "padding_token_id"},
+      {"cls_token", "cls_token_id"},
+      {"mask_token", "mask_token_id"}};
+  for (const auto& [token, key] : kOthers) {
+    const std::string text = TokenText(file, spec, std::string("tokenizer.ggml.") + key);
+    if (!text.empty()) model.chat_variables[token] = text;
+  }
   model.tokenizer = MakeTokenizer(std::move(spec), file.source());
-  if (file.Has("tokenizer.chat_template")) {
-    try {
-      model.chat_template = std::make_shared<ChatTemplate>(file.String("tokenizer.chat_template"));
-    } catch (const Error& error) {
-      throw Error(error.code(), file.source() + ": " + error.what(), error.hint());
-    }
+  const std::string unnamed = "tokenizer.chat_template", named = unnamed + ".";
+  if (file.Has(unnamed)) model.chat_template = ChatTemplate::Deferred(file.String(unnamed));
+  for (const auto& [key, unused] : file.metadata()) {
+    if (!key.starts_with(named)) continue;
+    model.named_templates[key.substr(named.size())] = ChatTemplate::Deferred(file.String(key));
   }
   return model;
 }

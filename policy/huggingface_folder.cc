@@ -1,10 +1,13 @@
 #include "policy/huggingface_folder.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/huggingface_texts.h"
 #include "policy/weights/huggingface_weights.h"
 
 namespace cohort::policy {
@@ -12,34 +15,46 @@ namespace {
 
 using nlohmann::json;
 
-// "bos_token": "<s>", or the older {"content": "<s>", ...}.
-json ReadChatVariables(const json& tokenizer_config) {
-  json variables = json::object();
-  for (const char* key : {"bos_token", "eos_token", "pad_token", "unk_token"}) {
-    const json value = tokenizer_config.value(key, json());
-    if (value.is_string()) variables[key] = value;
-    if (value.is_object() && value.value("content", json()).is_string()) {
-      variables[key] = value["content"];
-    }
-  }
-  return variables;
+constexpr char kGenerationConfig[] = "generation_config.json";
+
+void TakeTexts(HuggingFaceTexts texts, Model* model) {
+  model->tokenizer = std::move(texts.tokenizer);
+  model->chat_template = std::move(texts.chat_template);
+  model->named_templates = std::move(texts.named_templates);
+  model->chat_variables = std::move(texts.chat_variables);
 }
 
-// chat_template: a text, or a list of named texts of which "default" counts.
-std::string EmbeddedTemplate(const json& tokenizer_config, const std::filesystem::path& path) {
-  const json value = tokenizer_config.value("chat_template", json());
-  if (value.is_null()) return "";
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_array()) {
-    for (const json& item : value) {
-      if (item.is_object() && item.value("name", json()) == "default" &&
-          item.value("template", json()).is_string()) {
-        return item["template"].get<std::string>();
-      }
-    }
+// Adds an end token unless it is there. One outside of the vocabulary can never be drawn.
+void AddEos(int64_t id, const std::string& from, ModelConfig* config) {
+  if (id < 0 || id >= config->vocab_size) {
+    std::fprintf(stderr, "%s: leaving out the end token %lld, which is not in the vocabulary\n",
+                 from.c_str(), static_cast<long long>(id));
+    return;
   }
-  throw Error(ErrorCode::kUsage, path.string() + ": chat_template is neither a text nor a list " +
-                                     "with a template named 'default'");
+  if (std::count(config->eos_ids.begin(), config->eos_ids.end(), id) == 0) {
+    config->eos_ids.push_back(id);
+  }
+}
+
+void AddEosOfTokenizer(const std::filesystem::path& folder, Model* model) {
+  const json eos = model->chat_variables.value("eos_token", json());
+  if (!eos.is_string()) return;
+  const auto id = model->tokenizer->TokenId(eos.get<std::string>());
+  if (id.has_value()) AddEos(*id, (folder / "tokenizer_config.json").string(), &model->config);
+}
+
+void AddEosOfGeneration(const std::filesystem::path& folder, Model* model) {
+  const std::string path = (folder / kGenerationConfig).string();
+  const json value = model->generation_config.value("eos_token_id", json());
+  const json ids = value.is_array() ? value : json::array({value});
+  for (const json& id : ids) {
+    if (id.is_null()) continue;
+    if (!id.is_number_integer()) {
+      throw Error(ErrorCode::kUsage, path + ": eos_token_id is " + id.dump() +
+                                         "; expected a token id or a list of them");
+    }
+    AddEos(id.get<int64_t>(), path, &model->config);
+  }
 }
 
 json TokenizerConfig(const Model& model) {
@@ -51,28 +66,48 @@ json TokenizerConfig(const Model& model) {
   return out;
 }
 
+// The end tokens that the model was found with stay as they were; without any such file,
+// config.json's.
+json GenerationConfig(const Model& model, const json& config) {
+  if (model.generation_config.is_object() && !model.generation_config.empty()) {
+    return model.generation_config;
+  }
+  return {{"bos_token_id", config["bos_token_id"]}, {"eos_token_id", config["eos_token_id"]}};
+}
+
+void WriteTemplates(const Model& model, const std::filesystem::path& folder) {
+  if (model.chat_template != nullptr) {
+    base::WriteFileDurably(folder / "chat_template.jinja", model.chat_template->source());
+  }
+  if (model.named_templates.empty()) return;
+  const std::filesystem::path others = folder / "additional_chat_templates";
+  std::filesystem::create_directories(others);
+  for (const auto& [name, named] : model.named_templates) {
+    base::WriteFileDurably(others / (name + ".jinja"), named->source());
+  }
+}
+
 }  // namespace
 
 Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   Model model;
   model.config = ReadConfig(folder / "config.json");
-  model.tokenizer = ReadTokenizer(folder / "tokenizer.json");
-  if (model.tokenizer->vocab_size() > model.config.vocab_size) {
-    throw Error(ErrorCode::kUsage, (folder / "tokenizer.json").string() + ": token ids up to " +
-                                       std::to_string(model.tokenizer->vocab_size() - 1) +
-                                       ", but config.json has vocab_size " +
-                                       std::to_string(model.config.vocab_size));
-  }
-  const std::filesystem::path config_path = folder / "tokenizer_config.json";
-  const bool has_config = std::filesystem::exists(config_path);
-  const json tokenizer_config =
-      has_config ? base::ReadBoundedJsonObject(config_path) : json::object();
-  model.chat_variables = ReadChatVariables(tokenizer_config);
-  const std::filesystem::path template_path = folder / "chat_template.jinja";
-  const std::string source = std::filesystem::exists(template_path)
-                                 ? base::ReadFile(template_path)
-                                 : EmbeddedTemplate(tokenizer_config, config_path);
-  if (!source.empty()) model.chat_template = std::make_shared<ChatTemplate>(source);
+  TakeTexts(ReadHuggingFaceTexts(folder), &model);
+  const std::filesystem::path generation = folder / kGenerationConfig;
+  model.generation_config = std::filesystem::exists(generation)
+                                ? base::ReadBoundedJsonObject(generation)
+                                : json::object();
+  AddEosOfTokenizer(folder, &model);
+  AddEosOfGeneration(folder, &model);
+  model.tokenizer = BoundedBy(model.config.vocab_size, std::move(model.tokenizer),
+                              (folder / "tokenizer.json").string());
+  return model;
+}
+
+Model ReadHuggingFaceFolderTexts(const std::filesystem::path& folder) {
+  Model model;
+  TakeTexts(ReadHuggingFaceTexts(folder), &model);
+  model.config.vocab_size = model.tokenizer->vocab_size();
   return model;
 }
 
@@ -92,12 +127,9 @@ void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& fol
     write("tokenizer.json", model.tokenizer->ToJson());
     write("tokenizer_config.json", TokenizerConfig(model));
   }
-  if (model.chat_template != nullptr) {
-    base::WriteFileDurably(folder / "chat_template.jinja", model.chat_template->source());
-  }
+  WriteTemplates(model, folder);
   const json config = ConfigToJson(model.config, dtype);
-  write("generation_config.json",
-        {{"bos_token_id", config["bos_token_id"]}, {"eos_token_id", config["eos_token_id"]}});
+  write(kGenerationConfig, GenerationConfig(model, config));
   write("config.json", config);  // last: a folder without it is not a model
 }
 

@@ -63,6 +63,12 @@ Model LoadModelWithoutWeights(const std::string& name) {
   return model;
 }
 
+Model LoadModelTexts(const std::string& name) {
+  const std::filesystem::path path = Locate(name);
+  return std::filesystem::is_directory(path) ? ReadHuggingFaceFolderTexts(path)
+                                             : ReadGguf(GgufFile(path));
+}
+
 void SaveModel(const Model& model, const std::filesystem::path& folder, Dtype dtype,
                int64_t max_shard_bytes) {
   WriteHuggingFaceFolder(model, folder, dtype, max_shard_bytes);

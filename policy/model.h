@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -22,7 +23,9 @@ struct Model {
   WeightMap weights;  // on the CPU
   std::shared_ptr<const Tokenizer> tokenizer;
   std::shared_ptr<const ChatTemplate> chat_template;  // null when the model has none
-  nlohmann::json chat_variables;                      // bos_token, eos_token: strings
+  std::map<std::string, std::shared_ptr<const ChatTemplate>> named_templates;  // besides it
+  nlohmann::json chat_variables;     // bos_token, eos_token: strings
+  nlohmann::json generation_config;  // of the file of that name, kept for an export
 };
 
 // Loads and checks everything before it returns. Floating-point weights are converted to `dtype`
@@ -41,6 +44,10 @@ OpenedModel OpenModel(const std::string& name, Dtype dtype = Dtype::kFloat32,
 
 // The same without weights: for tokenizing and for workers whose weights come over the network.
 Model LoadModelWithoutWeights(const std::string& name);
+
+// Only what texts need: tokenizer, templates, their variables. Of a folder no config.json is read;
+// of the config only vocab_size is set, to the tokenizer's.
+Model LoadModelTexts(const std::string& name);
 
 // A folder that transformers and cohort load: config.json, model.safetensors (sharded above
 // `max_shard_bytes`), tokenizer.json, tokenizer_config.json with the chat template. Written

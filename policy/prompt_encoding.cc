@@ -11,21 +11,61 @@ EncodedPrompt EncodeText(const Model& model, const std::string& text) {
   return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
 }
 
-nlohmann::ordered_json TemplateVariables(const Model& model, const nlohmann::ordered_json& tools) {
+TemplateInputs ReadTemplateInputs(const nlohmann::ordered_json& line) {
+  TemplateInputs inputs;
+  inputs.tools = line.value("tools", nlohmann::ordered_json());
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : line.items()) {
+    const bool taken = name == "id" || name == "messages" || name == "prompt" || name == "ids" ||
+                       name == "tools" || name == "add_generation_prompt" ||
+                       name == "chat_template_kwargs";
+    if (!taken) variables[name] = value;
+  }
+  inputs.kwargs = line.value("chat_template_kwargs", nlohmann::ordered_json());
+  if (inputs.kwargs.is_null()) {
+    inputs.kwargs = std::move(variables);
+  } else if (inputs.kwargs.is_object()) {
+    for (const auto& [name, value] : variables.items()) {
+      if (!inputs.kwargs.contains(name)) inputs.kwargs[name] = value;
+    }
+  }
+  return inputs;
+}
+
+const ChatTemplate& TemplateFor(const Model& model, const TemplateInputs& inputs) {
+  const auto tool_use = model.named_templates.find("tool_use");
+  if (!inputs.tools.is_null() && tool_use != model.named_templates.end()) return *tool_use->second;
+  if (model.chat_template != nullptr) return *model.chat_template;
+  if (model.named_templates.empty()) {
+    throw Error(ErrorCode::kUsage, "the model has no chat template",
+                "give plain text (data.chat=false, or no --chat), or a model with a template");
+  }
+  std::string names;
+  for (const auto& [name, unused] : model.named_templates) {
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  throw Error(ErrorCode::kUsage,
+              "the model has no default chat template, only those named " + names,
+              "copy the one that is meant to chat_template.jinja in the model's folder");
+}
+
+nlohmann::ordered_json TemplateVariables(const Model& model, const TemplateInputs& inputs) {
   nlohmann::ordered_json variables = nlohmann::ordered_json::object();
   if (model.chat_variables.is_object()) variables = model.chat_variables;
-  if (!tools.is_null()) variables["tools"] = tools;
+  if (!inputs.tools.is_null()) variables["tools"] = inputs.tools;
+  if (inputs.kwargs.is_null()) return variables;
+  if (!inputs.kwargs.is_object()) {
+    throw Error(ErrorCode::kUsage,
+                "chat_template_kwargs is " + inputs.kwargs.dump() + "; expected an object");
+  }
+  for (const auto& [name, value] : inputs.kwargs.items()) variables[name] = value;
   return variables;
 }
 
 EncodedPrompt EncodeMessages(const Model& model, const nlohmann::ordered_json& messages,
-                             const nlohmann::ordered_json& tools) {
-  if (model.chat_template == nullptr) {
-    throw Error(ErrorCode::kUsage, "the model has no chat template",
-                "give plain text (data.chat=false, or no --chat), or a model with a template");
-  }
+                             const TemplateInputs& inputs) {
   const std::string text =
-      model.chat_template->Render(messages, true, TemplateVariables(model, tools));
+      TemplateFor(model, inputs).Render(messages, true, TemplateVariables(model, inputs));
   return {text, model.tokenizer->Encode(text)};
 }
 

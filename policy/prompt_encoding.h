@@ -19,13 +19,29 @@ struct EncodedPrompt {
 // Plain text, with the beginning-of-text token that the tokenizer's post-processor asks for.
 EncodedPrompt EncodeText(const Model& model, const std::string& text);
 
+// What a chat offers the template besides its messages.
+struct TemplateInputs {
+  nlohmann::ordered_json tools;  // null: none
+  // null, or an object of variables that the template may read, such as enable_thinking
+  nlohmann::ordered_json kwargs;
+};
+
+// Those of a user's line: its `tools`, its `chat_template_kwargs`, and every other field that is
+// not part of the line itself (id, messages, prompt, ids, add_generation_prompt).
+TemplateInputs ReadTemplateInputs(const nlohmann::ordered_json& line);
+
 // A chat through the model's template, ending where the assistant's turn begins. kUsage when the
 // model has no template.
 EncodedPrompt EncodeMessages(const Model& model, const nlohmann::ordered_json& messages,
-                             const nlohmann::ordered_json& tools = nullptr);
+                             const TemplateInputs& inputs = {});
 
-// The variables that the model's template is rendered with besides the messages.
-nlohmann::ordered_json TemplateVariables(const Model& model, const nlohmann::ordered_json& tools);
+// The template that transformers takes: "tool_use" for a chat with tools where the model has one of
+// that name, else the default one. kUsage when there is none.
+const ChatTemplate& TemplateFor(const Model& model, const TemplateInputs& inputs);
+
+// The variables that the model's template is rendered with besides the messages: the special
+// tokens, then the tools, then kwargs. kUsage for kwargs that are no object.
+nlohmann::ordered_json TemplateVariables(const Model& model, const TemplateInputs& inputs);
 
 // The tokens of a demonstration after its prompt: the completion and the model's end-of-turn token.
 std::vector<int32_t> EncodeCompletion(const Model& model, const std::string& completion);

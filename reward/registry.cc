@@ -46,6 +46,10 @@ const RewardInfo& FindReward(const std::string& name) {
               "the rewards are: " + Joined(known));
 }
 
+bool JudgesAnswer(const std::string& name) {
+  return name != "format" && name != "length" && name != "repetition" && name != "language";
+}
+
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options) {
   const RewardInfo& reward = FindReward(name);
   CheckOptionNames(reward, options);

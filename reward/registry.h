@@ -16,6 +16,7 @@ namespace cohort::reward {
 struct OptionInfo {
   std::string name;
   std::string description;
+  bool trusted_only = false;  // names a file of this machine
 };
 
 struct RewardInfo {
@@ -49,6 +50,10 @@ const std::vector<RewardInfo>& RegisteredRewards();
 
 // Errors: kUsage with the nearest name.
 const RewardInfo& FindReward(const std::string& name);
+
+// False: it looks at how a completion is written (format, length, repetition, language), not at
+// what it answers.
+bool JudgesAnswer(const std::string& name);
 
 // Throws the errors of MakeGrader that are about the name and the options; starts no process.
 void CheckReward(const std::string& name, const std::map<std::string, std::string>& options);

@@ -44,7 +44,7 @@ void PrintHelp(std::FILE* out) {
     std::fprintf(out, "  %-10s %s\n", command.name, command.summary);
   }
   std::fprintf(out,
-               "\n`cohort COMMAND --help` explains one.\n"
+               "\n`cohort COMMAND --help` explains one, `cohort --version` prints the version.\n"
                "Start here: ./cohort train recipes/quickstart.yaml\n");
 }
 
@@ -54,6 +54,10 @@ int main(int argc, char** argv) {
   if (argc < 2 || std::strcmp(argv[1], "--help") == 0 || std::strcmp(argv[1], "-h") == 0) {
     PrintHelp(argc < 2 ? stderr : stdout);
     return argc < 2 ? 2 : 0;
+  }
+  if (std::strcmp(argv[1], "--version") == 0) {
+    std::printf("cohort %s\n", COHORT_VERSION);
+    return 0;
   }
   try {
     std::vector<std::string> names;

@@ -7,6 +7,9 @@
 
 namespace cohort::rollout {
 
+// Logits over a smaller temperature leave the range of fp32.
+constexpr double kLeastTemperature = 0.001;
+
 struct Sampling {
   double temperature = 1.0;  // 0 = greedy (logprobs are then those at temperature 1)
   int32_t top_k = 0;         // 0 = off

@@ -4,11 +4,16 @@
 // image of the weights, so that no byte is sent that the worker would throw away.
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "policy/tensor/dtype.h"
 
 namespace cohort::rollout {
+
+// The dtypes of a worker by the names that a command line has for them.
+std::map<std::string, policy::Dtype> WorkerDtypes();
 
 // A worker of `dtype` (fp32 or bf16; it adds up in fp32 always) keeps matrices in it; norms, biases
 // and the router's matrix stay fp32. `name` is the tensor's name in policy::ExpectedTensors.

@@ -1,5 +1,7 @@
 #include "policy/chat/chat_template.h"
 
+#include <optional>
+
 #include "base/error.h"
 #include "policy/chat/jinja/interpreter.h"
 #include "policy/chat/jinja/parser.h"
@@ -9,7 +11,39 @@ namespace cohort::policy {
 struct ChatTemplate::Program {
   jinja::Body body;
   bool marks_generation = false;
+  std::optional<Error> refusal;  // why it cannot be used
 };
+
+namespace {
+
+// transformers' _normalize_chat_messages and _alias_reasoning_fields.
+nlohmann::ordered_json Normalized(const nlohmann::ordered_json& messages) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const nlohmann::ordered_json& message : messages) {
+    if (!message.is_object()) {
+      out.push_back(message);
+      continue;
+    }
+    nlohmann::ordered_json kept = nlohmann::ordered_json::object();
+    const auto field = [&](const char* name) {
+      const auto found = message.find(name);
+      return found == message.end() || found->is_null() ? nullptr : &*found;
+    };
+    const nlohmann::ordered_json* reasoning = nullptr;
+    for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
+      if (reasoning == nullptr) reasoning = field(name);
+    }
+    if (reasoning != nullptr) kept["thinking"] = *reasoning;
+    for (const auto& [name, value] : message.items()) {
+      if (!value.is_null()) kept[name] = value;
+    }
+    if (reasoning != nullptr) kept["reasoning_content"] = *reasoning;
+    out.push_back(std::move(kept));
+  }
+  return out;
+}
+
+}  // namespace
 
 ChatTemplate::ChatTemplate(std::string source) : source_(std::move(source)) {
   constexpr size_t kMaxMiB = 4;  // the longest published ones have some 20 KiB
@@ -24,9 +58,27 @@ ChatTemplate::ChatTemplate(std::string source) : source_(std::move(source)) {
   program_ = std::move(program);
 }
 
+std::shared_ptr<const ChatTemplate> ChatTemplate::Deferred(std::string source) {
+  try {
+    return std::make_shared<ChatTemplate>(source);
+  } catch (const Error& error) {
+    std::shared_ptr<ChatTemplate> refused(new ChatTemplate());
+    auto program = std::make_unique<Program>();
+    program->refusal = error;
+    refused->source_ = std::move(source);
+    refused->program_ = std::move(program);
+    return refused;
+  }
+}
+
 ChatTemplate::~ChatTemplate() = default;
 
-bool ChatTemplate::marks_generation() const { return program_->marks_generation; }
+const ChatTemplate::Program& ChatTemplate::program() const {
+  if (program_->refusal.has_value()) throw *program_->refusal;
+  return *program_;
+}
+
+bool ChatTemplate::marks_generation() const { return program().marks_generation; }
 
 std::string ChatTemplate::Render(const nlohmann::ordered_json& messages, bool add_generation_prompt,
                                  const nlohmann::ordered_json& variables) const {
@@ -50,12 +102,12 @@ std::string ChatTemplate::Run(const nlohmann::ordered_json& messages, bool add_g
     names.Set("tools", jinja::None{});
     names.Set("documents", jinja::None{});
     for (const auto& [name, value] : variables.items()) names.Set(name, jinja::FromJson(value));
-    names.Set("messages", jinja::FromJson(messages));
+    names.Set("messages", jinja::FromJson(Normalized(messages)));
     names.Set("add_generation_prompt", add_generation_prompt);
   } catch (const jinja::TemplateError& error) {
     throw Error(ErrorCode::kUsage, "chat template: " + error.message);
   }
-  jinja::Interpreter interpreter(program_->body, {});
+  jinja::Interpreter interpreter(program().body, {});
   std::string text = interpreter.Render(names);
   if (generated == nullptr) return text;
   if (interpreter.lost_generation()) {

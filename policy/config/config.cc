@@ -54,6 +54,13 @@ std::vector<int64_t> ReadEosIds(const ConfigFields& fields, int64_t vocab_size) 
   return eos_ids;
 }
 
+// One beyond the vocabulary is met in the wild and pads nothing here.
+int64_t ReadPadId(const ConfigFields& fields, int64_t vocab_size) {
+  if (!fields.Has("pad_token_id") || !fields.At("pad_token_id").is_number_integer()) return -1;
+  const auto id = fields.At("pad_token_id").get<int64_t>();
+  return id >= 0 && id < vocab_size ? id : -1;
+}
+
 const ModelFamily& ReadFamily(const ConfigFields& fields) {
   if (!fields.Has("model_type") || !fields.At("model_type").is_string()) {
     fields.Refuse("model_type", "missing", "the name of a model family");
@@ -84,11 +91,15 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.width = fields.Int("hidden_size", 1, kMaxWidth);
   config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
   config.ffn_width = fields.Int("intermediate_size", 1, kMaxSize);
-  config.max_positions = fields.Int("max_position_embeddings", 1, kMaxSize);
+  config.max_positions =
+      family.defaults.max_positions == 0
+          ? fields.Int("max_position_embeddings", 1, kMaxSize)
+          : fields.IntOr("max_position_embeddings", 1, kMaxSize, family.defaults.max_positions);
   config.norm_eps = fields.PositiveOr("rms_norm_eps", family.defaults.norm_eps);
   config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
   config.eos_ids = ReadEosIds(fields, config.vocab_size);
+  config.pad_id = ReadPadId(fields, config.vocab_size);
   ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, &config);
   config.attention.num_heads = fields.Int("num_attention_heads", 1, kMaxHeads);
   family.read_attention(fields, &config);
@@ -124,6 +135,7 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
   out["eos_token_id"] = config.eos_ids.empty()       ? json()
                         : config.eos_ids.size() == 1 ? json(config.eos_ids[0])
                                                      : json(config.eos_ids);
+  if (config.pad_id >= 0) out["pad_token_id"] = config.pad_id;
   const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
   add(RopeToJson(config.rope));
   add(family.attention_to_json(config));

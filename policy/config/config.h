@@ -48,7 +48,7 @@ struct AttentionConfig {
 // The eps of q_a_layernorm and kv_a_layernorm: DeepSeek's classes keep it whatever rms_norm_eps is.
 constexpr double kLatentNormEps = 1e-6;
 
-enum class RopeKind { kDefault, kLlama3, kYarn };
+enum class RopeKind { kDefault, kLinear, kLlama3, kYarn };
 
 // Rotary positions (arXiv 2104.09864) and their scaling; policy/config/rope_frequencies.h computes
 // them.
@@ -58,7 +58,7 @@ struct RopeConfig {
   // Pairs of channels that rotate together: (2i, 2i + 1) when interleaved, else (i, i + dim / 2).
   bool interleaved = false;
 
-  double factor = 1.0;                 // llama3, yarn
+  double factor = 1.0;                 // linear, llama3, yarn
   int64_t original_max_positions = 0;  // context before scaling
   double low_freq_factor = 1.0;        // llama3
   double high_freq_factor = 4.0;
@@ -103,6 +103,7 @@ struct ModelConfig {
   bool tie_embeddings = false;
   int64_t bos_id = -1;  // -1: none
   std::vector<int64_t> eos_ids;
+  int64_t pad_id = -1;  // -1: none; its row of the embedding takes no gradient, as in transformers
   // Multi-token-prediction layers, whose indices follow the others'
   // (policy/transformer/mtp_layer.h). A folder may announce some and hold none.
   int64_t num_mtp_layers = 0;

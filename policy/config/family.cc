@@ -17,7 +17,7 @@ constexpr ExpertNames kMixtralNames{
 const ModelFamily kFamilies[] = {
     {.model_type = "llama",
      .architecture = "LlamaForCausalLM",
-     .defaults = {},
+     .defaults = {.max_positions = 2048},
      .experts = {},
      .read_attention = ReadLlamaAttention,
      .attention_to_json = UnbiasedHeadsToJson,
@@ -85,16 +85,14 @@ const ModelFamily kFamilies[] = {
 
 const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name) {
   std::vector<std::string> names;
-  std::string all;
   for (const ModelFamily& family : kFamilies) {
     if (model_type == family.model_type) return family;
     names.push_back(family.model_type);
-    all += (all.empty() ? "" : ", ") + names.back();
   }
   throw Error(ErrorCode::kUsage,
               file_name + ": model_type '" + model_type + "' is not supported" +
                   base::DidYouMean(model_type, names),
-              "supported: " + all);
+              "supported: " + base::CommaSeparated(names));
 }
 
 }  // namespace cohort::policy

@@ -24,6 +24,7 @@ struct FamilyDefaults {
   double norm_eps = 1e-6;
   double rope_base = 10000.0;
   double partial_rotary_factor = 1.0;
+  int64_t max_positions = 0;       // 0: config.json must state it
   bool use_sliding_window = true;  // where a sliding_window is stated
 };
 

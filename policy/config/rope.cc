@@ -36,9 +36,10 @@ RopeKind ReadKind(const ConfigFields& rope) {
     rope.Refuse("type", base::DumpJson(rope.At("type")), "rope_type, " + base::DumpJson(kind));
   }
   if (kind == "default") return RopeKind::kDefault;
+  if (kind == "linear") return RopeKind::kLinear;
   if (kind == "llama3") return RopeKind::kLlama3;
   if (kind == "yarn") return RopeKind::kYarn;
-  rope.Refuse(key, base::DumpJson(kind), "\"default\", \"llama3\" or \"yarn\"");
+  rope.Refuse(key, base::DumpJson(kind), "\"default\", \"linear\", \"llama3\" or \"yarn\"");
 }
 
 // 0 counts as absent, as it does in transformers.
@@ -48,6 +49,10 @@ double MscaleOrZero(const ConfigFields& rope, const char* key) {
 
 void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConfig* config) {
   RopeConfig& out = config->rope;
+  if (out.kind == RopeKind::kLinear) {
+    out.factor = rope.Positive("factor");
+    return;
+  }
   // Some configs state the original context beside the object; that one then counts.
   const char* original = "original_max_position_embeddings";
   out.original_max_positions =
@@ -123,6 +128,9 @@ void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig*
 json RopeToJson(const RopeConfig& rope) {
   json out;
   json scaling = {{"rope_type", "default"}};
+  if (rope.kind == RopeKind::kLinear) {
+    scaling = {{"rope_type", "linear"}, {"factor", rope.factor}};
+  }
   if (rope.kind == RopeKind::kLlama3) {
     scaling = {{"rope_type", "llama3"},
                {"factor", rope.factor},
@@ -140,7 +148,8 @@ json RopeToJson(const RopeConfig& rope) {
     if (rope.mscale_all_dim > 0) scaling["mscale_all_dim"] = rope.mscale_all_dim;
   }
   const bool scaled = rope.kind != RopeKind::kDefault;
-  if (scaled) scaling["original_max_position_embeddings"] = rope.original_max_positions;
+  if (scaled && rope.kind != RopeKind::kLinear)
+    scaling["original_max_position_embeddings"] = rope.original_max_positions;
   // Both dialects: transformers 4 reads the top-level fields, 5 the nested ones.
   out["rope_theta"] = rope.base;
   out["rope_scaling"] = scaled ? scaling : json();

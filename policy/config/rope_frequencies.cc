@@ -72,6 +72,7 @@ RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_di
     const auto period =
         static_cast<float>(std::pow(static_cast<double>(static_cast<float>(rope.base)), exponent));
     float frequency = 1.0F / period;
+    if (rope.kind == RopeKind::kLinear) frequency /= static_cast<float>(rope.factor);
     if (rope.kind == RopeKind::kLlama3) frequency = Llama3Frequency(rope, frequency);
     if (rope.kind == RopeKind::kYarn) {
       const float divided = 1.0F / (static_cast<float>(rope.factor) * period);

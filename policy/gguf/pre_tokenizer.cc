@@ -1,6 +1,9 @@
 #include "policy/gguf/pre_tokenizer.h"
 
 #include <map>
+#include <vector>
+
+#include "base/nearest_name.h"
 
 namespace cohort::policy {
 namespace {
@@ -64,26 +67,101 @@ Json DeepSeekLlm() {
                    EveryDigit(), ByteLevel(false)});
 }
 
+// tokenizer.json of deepseek-ai/deepseek-coder-6.7b-base.
+Json DeepSeekCoder() {
+  return Sequence({Isolate("[\r\n]"), Isolate(R"(\s?\p{L}+)"), Isolate(R"(\s?\p{P}+)"),
+                   Isolate("[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+"), EveryDigit(),
+                   ByteLevel(false)});
+}
+
+// Words that begin with capital letters or have none: the pattern of GPT-4o, and of those that took
+// it. `inside` restricts the letters, `suffix` follows a word.
+std::string Gpt4oPattern(const std::string& inside, const std::string& suffix,
+                         const std::string& rest) {
+  const std::string before = R"([^\r\n\p{L}\p{N}]?)";
+  const std::string capitals = R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M})" + inside + "]";
+  const std::string smalls = R"([\p{Ll}\p{Lm}\p{Lo}\p{M})" + inside + "]";
+  return before + capitals + "*" + smalls + "+" + suffix + "|" + before + capitals + "+" + smalls +
+         "*" + suffix + "|" + rest + R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
+}
+
+Json Gpt4o() {
+  return Sequence({Isolate(Gpt4oPattern("", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                                        R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*)")),
+                   ByteLevel(false)});
+}
+
+// tokenizer.json of mistralai/Mistral-Nemo-Base-2407.
+Json Tekken() {
+  return Sequence(
+      {Isolate(Gpt4oPattern("", "", R"(\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*)")), ByteLevel(false)});
+}
+
+// tokenization_kimi.py of moonshotai/Kimi-K2-Instruct.
+Json KimiK2() {
+  return Sequence(
+      {Isolate(R"([\p{Han}]+|)" + Gpt4oPattern(R"(&&[^\p{Han}])", "(?i:'s|'t|'re|'ve|'m|'ll|'d)?",
+                                               R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)")),
+       ByteLevel(false)});
+}
+
+// tokenizer.json of ByteDance-Seed/Seed-Coder-8B-Base.
+Json SeedCoder() {
+  return Sequence({Isolate(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1})"
+                           R"(| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)"),
+                   ByteLevel(false)});
+}
+
+// tokenizer.json of UW/OLMo2-8B-SuperBPE-t180k: digits in threes from the right, words not cut.
+Json SuperBpe() {
+  return Sequence({Isolate(R"(\p{N}+)"), Isolate(R"((?=(\d{3})+(?!\d)))"), ByteLevel(false)});
+}
+
 }  // namespace
 
 Json GgufPreTokenizer(const GgufFile& file) {
   const Json llama3 = Sequence({Isolate(Gpt4Pattern(R"(\p{N}{1,3})")), ByteLevel(false)});
-  const std::map<std::string, Json> known = {
-      {"default", ByteLevel(true)},
-      {"gpt-2", ByteLevel(true)},
-      {"smollm", Sequence({EveryDigit(), ByteLevel(true)})},
-      {"llama-bpe", llama3},
-      {"llama3", llama3},
-      {"llama-v3", llama3},
-      {"qwen2", Sequence({Isolate(Gpt4Pattern(R"(\p{N})")), ByteLevel(false)})},
-      {"deepseek-llm", DeepSeekLlm()},
-      {"deepseek-v3", DeepSeekV3()}};
+  const Json qwen2 = Sequence({Isolate(Gpt4Pattern(R"(\p{N})")), ByteLevel(false)});
+  const Json every_digit = Sequence({EveryDigit(), ByteLevel(true)});
+  const std::map<std::string, Json> known = {{"default", ByteLevel(true)},
+                                             {"gpt-2", ByteLevel(true)},
+                                             {"mpt", ByteLevel(true)},
+                                             {"olmo", ByteLevel(true)},
+                                             {"smollm", every_digit},
+                                             {"command-r", every_digit},
+                                             {"starcoder", every_digit},
+                                             {"refact", every_digit},
+                                             {"exaone", every_digit},
+                                             {"minerva-7b", every_digit},
+                                             {"llama-bpe", llama3},
+                                             {"llama3", llama3},
+                                             {"llama-v3", llama3},
+                                             {"falcon3", llama3},
+                                             {"falcon-h1", llama3},
+                                             {"pixtral", llama3},
+                                             {"glm4", llama3},
+                                             {"chatglm-bpe", llama3},
+                                             {"dbrx", llama3},
+                                             {"smaug-bpe", llama3},
+                                             {"qwen2", qwen2},
+                                             {"deepseek-r1-qwen", qwen2},
+                                             {"stablelm2", qwen2},
+                                             {"hunyuan", qwen2},
+                                             {"gpt-4o", Gpt4o()},
+                                             {"tekken", Tekken()},
+                                             {"kimi-k2", KimiK2()},
+                                             {"seed-coder", SeedCoder()},
+                                             {"superbpe", SuperBpe()},
+                                             {"deepseek-coder", DeepSeekCoder()},
+                                             {"deepseek-llm", DeepSeekLlm()},
+                                             {"deepseek-v3", DeepSeekV3()}};
   const std::string name = file.String("tokenizer.ggml.pre", "default");
   const auto found = known.find(name);
   if (found != known.end()) return found->second;
-  std::string names;
-  for (const auto& [each, unused] : known) names += (names.empty() ? "" : ", ") + each;
-  file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported", "supported: " + names);
+  std::vector<std::string> names;
+  for (const auto& [each, unused] : known) names.push_back(each);
+  file.Refuse("tokenizer.ggml.pre '" + name + "' is not supported",
+              "supported: " + base::CommaSeparated(names));
 }
 
 }  // namespace cohort::policy

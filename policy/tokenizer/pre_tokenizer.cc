@@ -1,6 +1,7 @@
 #include "policy/tokenizer/pre_tokenizer.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/utf8.h"
 
@@ -15,8 +16,7 @@ constexpr char kGpt2Pattern[] =
 std::string EscapeLiteral(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x80 && !isalnum(static_cast<unsigned char>(c)))
-      out += '\\';
+    if (std::ispunct(static_cast<unsigned char>(c)) != 0) out += '\\';
     out += c;
   }
   return out;
@@ -27,7 +27,7 @@ struct WordSpan {
   bool is_match;
 };
 
-// The whole text as spans: matches and what lies between them.
+// The whole text as spans: matches, empty ones too, and what lies between them.
 std::vector<WordSpan> Cover(const RegexPattern& pattern, bool invert, std::string_view text) {
   std::vector<WordSpan> spans;
   size_t done = 0;
@@ -147,7 +147,7 @@ void PreTokenizer::Apply(const CutStep& step, std::string_view text,
     size_t done = 0;
     step.pattern->ForEachMatch(text, [&](size_t begin, size_t end) {
       if (begin > done) words->push_back(text.substr(done, begin - done));
-      words->push_back(text.substr(begin, end - begin));
+      if (end > begin) words->push_back(text.substr(begin, end - begin));
       done = end;
     });
     if (done < text.size()) words->push_back(text.substr(done));
@@ -182,8 +182,9 @@ void PreTokenizer::Apply(const CutStep& step, std::string_view text,
       }
     }
   }
-  for (const WordSpan& span : merged)
-    words->push_back(text.substr(span.begin, span.end - span.begin));
+  for (const WordSpan& span : merged) {
+    if (span.end > span.begin) words->push_back(text.substr(span.begin, span.end - span.begin));
+  }
 }
 
 std::vector<std::string_view> PreTokenizer::Split(std::string_view text, bool begins_text,

@@ -5,9 +5,13 @@
 
 namespace cohort::policy {
 
-// Code points of a general category ("L", "Lu", "Nd", ..) or of the script "Han" that Unicode 15
-// and 16 added, as the inside of a character class of PCRE2; empty for a name without any. Hugging
-// Face tokenizers matches with the tables of Unicode 16, PCRE2 10.42 with those of Unicode 14.
+// Code points that Unicode 15 and 16 added to a general category ("L", "Lu", "Letter", ..), to one
+// of the larger scripts ("Han", "Latin", ..) or to a POSIX bracket ("alpha", "word", ..), as the
+// inside of a character class; empty for a name without any. Hugging Face tokenizers matches with
+// the tables of Unicode 16, Debian's PCRE2 10.42 and Oniguruma 6.9.8 with those of Unicode 14.
 std::string UnicodeAdditions(std::string_view name);
+
+// For "C", "Cn" and their long names: the characters above left it.
+bool LosesCharacters(std::string_view name);
 
 }  // namespace cohort::policy

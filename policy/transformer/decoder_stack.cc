@@ -4,8 +4,8 @@ namespace cohort::policy {
 
 DecoderStackImpl::DecoderStackImpl(const ModelConfig& config, const at::TensorOptions& options)
     : rope_(ComputeRopeFrequencies(config.rope, config.attention.rotary_dim())) {
-  embed_tokens_ =
-      register_module("embed_tokens", EmbeddingTable(config.vocab_size, config.width, options));
+  embed_tokens_ = register_module(
+      "embed_tokens", EmbeddingTable(config.vocab_size, config.width, config.pad_id, options));
   torch::nn::ModuleList list;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     layers_.push_back(DecoderLayer(config, layer, options));
@@ -22,15 +22,15 @@ DecoderStackImpl::DecoderStackImpl(const ModelConfig& config, const at::TensorOp
 at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                                      const std::vector<Segment>& segments) {
   const RopeAngles rope = RopeAnglesAt(positions_T, rope_);
-  at::Tensor hidden_TD = at::embedding(embed_tokens_->weight, ids_T);
+  at::Tensor hidden_TD = embed_tokens_(ids_T);
   for (DecoderLayer& layer : layers_) hidden_TD = layer(hidden_TD, rope, segments);
   return norm_(hidden_TD);
 }
 
 at::Tensor DecoderStackImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
                                         const PackedTokens& next) {
-  return mtp_layer(k)(at::embedding(embed_tokens_->weight, next.ids_T), hidden_MD,
-                      RopeAnglesAt(next.positions_T, rope_), next.segments);
+  return mtp_layer(k)(embed_tokens_(next.ids_T), hidden_MD, RopeAnglesAt(next.positions_T, rope_),
+                      next.segments);
 }
 
 std::vector<MixtureOfExperts> DecoderStackImpl::MoeLayers() {

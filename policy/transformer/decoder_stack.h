@@ -11,10 +11,19 @@ namespace cohort::policy {
 
 class EmbeddingTableImpl : public torch::nn::Module {
  public:
-  EmbeddingTableImpl(int64_t vocab_size, int64_t width, const at::TensorOptions& options)
-      : weight(register_parameter("weight", torch::empty({vocab_size, width}, options))) {}
+  // The row of `pad_id` takes no gradient from here (torch.nn.Embedding's padding_idx), as a tied
+  // head it does; -1: none.
+  EmbeddingTableImpl(int64_t vocab_size, int64_t width, int64_t pad_id,
+                     const at::TensorOptions& options)
+      : weight(register_parameter("weight", torch::empty({vocab_size, width}, options))),
+        pad_id_(pad_id) {}
+
+  at::Tensor forward(const at::Tensor& ids_T) { return at::embedding(weight, ids_T, pad_id_); }
 
   at::Tensor weight;  // [V, D]
+
+ private:
+  int64_t pad_id_;
 };
 TORCH_MODULE(EmbeddingTable);
 

@@ -57,6 +57,8 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
   // CPU.
   at::Tensor TakeLoad();
+  // The rows (int64) of the next forwards whose slots count; undefined: all.
+  void CountLoadOf(const at::Tensor& rows) { counted_rows_ = rows; }
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; nothing without one.
   void UpdateSelectionBias(const at::Tensor& load_E, double rate);
 
@@ -65,6 +67,7 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   Experts experts_{nullptr};
   FeedForward shared_experts_{nullptr};
   at::Tensor load_E_;
+  at::Tensor counted_rows_;
 };
 TORCH_MODULE(MixtureOfExperts);
 

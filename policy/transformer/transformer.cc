@@ -62,6 +62,12 @@ at::Tensor TransformerImpl::TakeExpertLoad() {
   return loads.empty() ? at::Tensor() : at::stack(loads);
 }
 
+void TransformerImpl::CountExpertLoadOf(const at::Tensor& rows) {
+  std::vector<MixtureOfExperts> layers = model_->MoeLayers();
+  const auto of_mtp = static_cast<size_t>(config_.num_mtp_layers);  // the last ones
+  for (size_t i = 0; i + of_mtp < layers.size(); ++i) layers[i]->CountLoadOf(rows);
+}
+
 void TransformerImpl::UpdateSelectionBias(const at::Tensor& load_LE, double rate) {
   std::vector<MixtureOfExperts> layers = model_->MoeLayers();
   COHORT_CHECK(load_LE.dim() == 2 && load_LE.size(0) == static_cast<int64_t>(layers.size()) &&

@@ -48,6 +48,9 @@ class TransformerImpl : public torch::nn::Module {
   // The number of tokens that each expert got in forwards of training mode since the last call:
   // [MoE layers, E] float64; undefined for a dense model.
   at::Tensor TakeExpertLoad();
+  // The rows (int64) of the next forwards that count in that; undefined: all. Not for
+  // multi-token-prediction layers, which have rows of their own.
+  void CountExpertLoadOf(const at::Tensor& rows);
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; a router without
   // selection bias stays as it is.
   void UpdateSelectionBias(const at::Tensor& load_LE, double rate);

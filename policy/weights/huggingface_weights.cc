@@ -46,7 +46,9 @@ using Shards = std::vector<std::unique_ptr<SafetensorsFile>>;
 
 Shards OpenShards(const std::filesystem::path& folder) {
   Shards shards;
-  if (std::filesystem::exists(folder / kIndexFile)) {
+  // transformers takes the single file where both are.
+  if (!std::filesystem::exists(folder / kSingleFile) &&
+      std::filesystem::exists(folder / kIndexFile)) {
     for (const std::string& name : ReadIndex(folder / kIndexFile)) {
       shards.push_back(std::make_unique<SafetensorsFile>(folder / name));
     }
@@ -98,7 +100,14 @@ void ReadPart(const StoredTensor& stored, const Locations& where) {
 }
 
 void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& announced,
-                      const Locations& where) {
+                      MtpLayers mtp, const Locations& where) {
+  const auto heads = std::count_if(where.begin(), where.end(),
+                                   [](const auto& item) { return IsValueHead(item.first); });
+  if (heads > 0) {
+    std::fprintf(stderr, "%s: leaving out %zd tensors of a value head (v_head)\n",
+                 folder.string().c_str(), heads);
+  }
+  if (mtp == MtpLayers::kLoad) return;
   const auto left_out = std::count_if(where.begin(), where.end(), [&](const auto& item) {
     return IsOfMtpLayer(announced, item.first);
   });
@@ -221,7 +230,7 @@ HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
   folder->shards = OpenShards(path);
   folder->where = Locate(folder->shards);
   CheckFolder(path, folder->config, announced, folder->where);
-  if (mtp == MtpLayers::kLeaveOut) SayWhatIsLeftOut(path, announced, folder->where);
+  SayWhatIsLeftOut(path, announced, mtp, folder->where);
   for (TensorSpec& spec : ExpectedTensors(folder->config)) {
     folder->shapes.emplace(std::move(spec.name), std::move(spec.shape));
   }

@@ -81,9 +81,11 @@ Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype
   return kept ? Dtype::kBFloat16 : folder_dtype;
 }
 
+bool IsValueHead(const std::string& name) { return name.starts_with("v_head."); }
+
 bool IsIgnored(const ModelConfig& config, const std::string& name) {
-  return name.ends_with("rotary_emb.inv_freq") || (config.tie_embeddings && name == kHead) ||
-         IsCopy(config, name);
+  return IsValueHead(name) || name.ends_with("rotary_emb.inv_freq") ||
+         (config.tie_embeddings && name == kHead) || IsCopy(config, name);
 }
 
 }  // namespace cohort::policy

@@ -35,6 +35,9 @@ std::vector<StoredTensor> StoredExpert(const ModelConfig& config, const std::str
 // experts alone, and embedding, head, gates and norms are then bfloat16, as in DeepSeek-V3's.
 Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype);
 
+// v_head.*: what PPO with a value head leaves in an export.
+bool IsValueHead(const std::string& name);
+
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);
 

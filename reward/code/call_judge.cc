@@ -40,10 +40,14 @@ struct CallRound {
   std::string malformed;
 };
 
+const char* ModeName(const CodeTask& task) {
+  return task.mode == TestMode::kCall ? "call" : "assert";
+}
+
 std::string TaskText(const CodeTask& task, size_t first) {
   const bool is_float = task.compare.method == Compare::Method::kFloat;
   const bool lenient = task.compare.method == Compare::Method::kSequenceLenient;
-  return base::DumpJson({{"mode", task.mode == TestMode::kCall ? "call" : "assert"},
+  return base::DumpJson({{"mode", ModeName(task)},
                          {"first", first},
                          {"tests", task.tests},
                          {"entry", task.entry},
@@ -187,10 +191,14 @@ asio::awaitable<void> Follow(stream_descriptor* report, std::shared_ptr<TestWatc
   watch->StopProgram();
 }
 
-Program ServerProgram(const Submission& submission, int channel, bool has_group) {
-  static const std::string script = ReadScript("plain_values.py") + ReadScript("serve_solution.py");
+Program ServerProgram(const CodeTask& task, const Submission& submission, int channel,
+                      bool has_group) {
+  static const std::string script =
+      ReadScripts({"known_values.py", "plain_values.py", "lent_objects.py", "library_names.py",
+                   "serve_solution.py"});
   Program server;
-  server.argv = {"/usr/bin/python3", "-I", "-S", "-c", script, submission.language().file};
+  server.argv = {"/usr/bin/python3",         "-I",          "-S", "-c", script,
+                 submission.language().file, ModeName(task)};
   server.channel = channel;
   server.limits = RunLimitsOf(submission.limits(), has_group);
   server.wall = std::chrono::hours(1);  // each test has its own limit
@@ -224,10 +232,11 @@ asio::awaitable<void> JudgeCalls(const CodeTask& task, Submission* submission, E
       co_return;
     }
     if (!task.preamble.empty()) box->PutFile("prompt.py", task.preamble);
+    if (task.mode == TestMode::kCall && !task.setup.empty()) box->PutFile("setup.py", task.setup);
     CallRound round;
     round.first = judgement->results.size();
     Channels channels;
-    const Program server = ServerProgram(*submission, channels.solution[1], box->has_group());
+    const Program server = ServerProgram(task, *submission, channels.solution[1], box->has_group());
     const Examiner::Child child =
         examiner->Begin(TaskText(task, round.first), channels.solution[0], channels.report[1]);
     const ChildGuard guard{examiner, child};

@@ -40,9 +40,9 @@ void AwaitReadyNow(Box* box) {
 
 Examiner::Examiner(Sandbox* sandbox)
     : sandbox_(sandbox),
-      script_(ReadScript("plain_values.py") + ReadScript("remote_objects.py") +
-              ReadScript("test_names.py") + ReadScript("json_equality.py") +
-              ReadScript("examine.py")) {}
+      script_(ReadScripts({"known_values.py", "plain_values.py", "lent_objects.py",
+                           "remote_objects.py", "test_names.py", "test_code.py",
+                           "test_functions.py", "json_equality.py", "examine.py"})) {}
 
 Examiner::~Examiner() {
   if (tasks_ >= 0) close(tasks_);

@@ -46,13 +46,32 @@ std::optional<double> NumberOf(std::string_view word) {
   return value;
 }
 
+// The digits of an integer literal without leading zeros, behind '-' if it is below 0.
+std::optional<std::string> IntegerOf(std::string_view word) {
+  const bool negative = word.starts_with('-');
+  if (negative || word.starts_with('+')) word.remove_prefix(1);
+  if (word.empty() || word.find_first_not_of("0123456789") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const size_t first = std::min(word.find_first_not_of('0'), word.size() - 1);
+  const std::string digits(word.substr(first));
+  return negative && digits != "0" ? "-" + digits : digits;
+}
+
+bool SameNumber(double a, double b, double tolerance) {
+  if (std::isnan(a) || std::isnan(b)) return false;
+  if (std::isinf(a) || std::isinf(b)) return a == b;
+  return std::abs(a - b) <= tolerance * std::max(1.0, std::abs(b));
+}
+
+// A tolerance relative to a large number is wider than 1, but an integer is no other integer.
 bool SameWord(const Compare& compare, std::string_view word, std::string_view expected) {
-  const auto a = compare.method == Compare::Method::kFloat ? NumberOf(word) : std::nullopt;
-  const auto b = compare.method == Compare::Method::kFloat ? NumberOf(expected) : std::nullopt;
+  if (compare.method != Compare::Method::kFloat) return word == expected;
+  const auto whole = IntegerOf(word), wanted = IntegerOf(expected);
+  if (whole && wanted) return *whole == *wanted;
+  const auto a = NumberOf(word), b = NumberOf(expected);
   if (!a || !b) return word == expected;
-  if (std::isnan(*a) || std::isnan(*b)) return false;
-  if (std::isinf(*a) || std::isinf(*b)) return *a == *b;
-  return std::abs(*a - *b) <= compare.tolerance * std::max(1.0, std::abs(*b));
+  return (!wanted || std::abs(*a - *b) < 0.5) && SameNumber(*a, *b, compare.tolerance);
 }
 
 bool SameWords(const Compare& compare, std::string_view output, std::string_view expected) {

@@ -8,10 +8,12 @@ namespace cohort::reward::judge {
 // The rule by which an output is compared with the expected one.
 struct Compare {
   enum class Method {
-    kLines,            // blanks at line ends and empty lines at the end do not count
-    kExact,            // byte by byte
-    kTokens,           // words between white space
-    kFloat,            // words; numbers within `tolerance`, absolute or relative; NaN never
+    kLines,   // blanks at line ends and empty lines at the end do not count
+    kExact,   // byte by byte
+    kTokens,  // words between white space
+    kFloat,  // words; numbers within `tolerance`, absolute or relative; NaN never. Integer literals
+             // are equal or not, and what is compared with one must round to it. Calls: as
+             // kSequenceLenient too
     kSequenceLenient,  // calls only: a tuple equals a list
     kChecker,          // a program of the dataset decides
   };

@@ -3,11 +3,15 @@
 # submission's object, no __eq__ above all, ever runs outside the box.
 #
 # N None, T True, F False; i int, f float, c complex, s str, y bytes, Y bytearray: length, text;
-# l list, t tuple, S set, Z frozenset, d dict: count, items; H handle: number of an object that stays
-# where it is, truth, name of its type; K callback: number. Lengths are 4 bytes, little end first.
+# l list, t tuple, S set, Z frozenset, d dict: count, items; X a value of known_values.py, whose text
+# comes first: its type's name and fields; B that type itself, or a single value: name; H an object
+# that stays where it is: number, and a tuple that says more about it; J an object that is lent to
+# the other side: number, its abilities. Lengths are 4 bytes, little end first.
 
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 64
+PLAIN_BASES = (int, float, str, list, tuple, dict, bytes, bytearray, set, frozenset, complex)
+PLAIN = PLAIN_BASES + (bool, type(None))
 
 
 class NotPlain(Exception):
@@ -30,10 +34,12 @@ def _text(tag, data, out):
 
 
 class Encoder:
-    """handle_of(value) gives the bytes of what is no plain value, or raises NotPlain."""
+    """handle_of(value) gives (tag, number, more) of what is no plain value, or raises NotPlain.
+    `keeps` says what becomes of types derived from a plain one: "objects" stay where they are,
+    "values" are their content, but for named tuples; "content" is that of known types too."""
 
-    def __init__(self, handle_of):
-        self.handle_of = handle_of
+    def __init__(self, handle_of, keeps):
+        self.handle_of, self.keeps = handle_of, keeps
 
     def encode(self, value):
         out = []
@@ -51,6 +57,8 @@ class Encoder:
         if self.left < 0:
             raise TooLarge("a value of too many parts")
         kind = type(value)
+        if kind not in PLAIN and self.keeps != "content" and self._add_known(value, kind, out, depth):
+            return
         if value is None:
             out.append(b"N")
         elif value is True or value is False:
@@ -92,26 +100,56 @@ class Encoder:
                     self._add(item, out, depth + 1)
                 return
 
+    def _add_known(self, value, kind, out, depth):
+        """False where `value` is to be written as its content."""
+        name = known_name(kind)
+        if name:
+            self._add_named(b"X", name, FIELDS_OF[name](value), out, depth)
+        elif kind is type and type_name(value, self.keeps == "values"):
+            _text(b"B", type_name(value, self.keeps == "values").encode(), out)
+        elif kind in (type(...), type(NotImplemented)):
+            _text(b"B", repr(value).encode(), out)
+        elif self.keeps == "values" and is_namedtuple(kind):
+            fields = [kind.__name__, list(kind._fields), list(value)]
+            self._add_named(b"X", "namedtuple", fields, out, depth)
+        elif self.keeps == "objects" and issubclass(kind, PLAIN_BASES) and kind.__module__ != "numpy":
+            self._add_object(value, out, depth)
+        else:
+            return False
+        return True
+
+    def _add_named(self, tag, name, fields, out, depth):
+        _text(tag, name.encode(), out)
+        self._add(fields, out, depth + 1)
+
+    def _add_object(self, value, out, depth):
+        tag, number, more = self.handle_of(value)
+        out.append(tag + _length(number))
+        self._add(more, out, depth + 1)
+
     def _add_other(self, value, kind, out, depth):
         if kind.__module__ == "numpy" and hasattr(value, "item") and not hasattr(value, "__len__"):
             self._add(value.item(), out, depth + 1)  # numpy's scalars
         else:
-            out.append(self.handle_of(value))
+            self._add_object(value, out, depth)
 
 
 class Decoder:
-    """object_of(tag, number, truth, name) gives what a handle or a callback stands for."""
+    """object_of(tag, number, more) gives what an object stands for; type_of(name) a type."""
 
-    def __init__(self, object_of):
-        self.object_of = object_of
+    def __init__(self, object_of, type_of=named_type):
+        self.object_of, self.type_of = object_of, type_of
 
     def decode(self, data):
-        self.data = data
-        self.at = 0
-        value = self._next(0)
-        if self.at != len(data):
-            raise NotPlain("bytes behind the value")
-        return value
+        outer = getattr(self, "data", None), getattr(self, "at", 0)  # one may ask during another
+        self.data, self.at = data, 0
+        try:
+            value = self._next(0)
+            if self.at != len(data):
+                raise NotPlain("bytes behind the value")
+            return value
+        finally:
+            self.data, self.at = outer
 
     def _take(self, count):
         end = self.at + count
@@ -146,11 +184,23 @@ class Decoder:
         if tag in b"ltSZ":
             items = self._items(depth)
             return {b"l": list, b"t": tuple, b"S": set, b"Z": frozenset}[tag](items)
-        if tag in b"HK":
-            number, truth = self._number(), self._take(1)
-            name = self._take(self._number()).decode("utf-8", "replace")
-            return self.object_of(tag, number, bytes(truth) == b"T", name)
+        if tag in b"HJ":
+            number = self._number()
+            return self.object_of(tag, number, self._next(depth + 1))
+        if tag in b"XB":
+            return self._named(tag, bytes(self._take(self._number())).decode(), depth)
         raise NotPlain("an unknown kind of value")
+
+    def _named(self, tag, name, depth):
+        if tag == b"B":
+            value = self.type_of(name)
+            if value is None:
+                raise NotPlain("an unknown type")
+            return value
+        fields = self._next(depth + 1)
+        if type(fields) is not list:
+            raise NotPlain("a value without fields")
+        return made_from(name, fields)
 
     @staticmethod
     def _scalar(tag, text):
@@ -164,11 +214,6 @@ class Decoder:
         if tag == b"s":
             return text.decode("utf-8", "surrogatepass")
         return text if tag == b"y" else bytearray(text)
-
-
-def handle_bytes(tag, number, truth, name):
-    name = name.encode("utf-8", "replace")[:200]
-    return tag + _length(number) + (b"T" if truth else b"F") + _length(len(name)) + name
 
 
 # Messages on the channel: length, number, kind (one byte), content. Each side numbers what it sends.

@@ -9,6 +9,7 @@ def main():
 
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
+    sys.set_int_max_str_digits(0)  # an answer may have more digits than Python's 4,300
     path = sys.argv[1]
     sys.argv = sys.argv[1:]
     sys.path[:0] = [os.getcwd()]

@@ -11,4 +11,10 @@ std::string ReadScript(const std::string& name) {
   return base::ReadFile(beside / "judge" / name);
 }
 
+std::string ReadScripts(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += ReadScript(name);
+  return text;
+}
+
 }  // namespace cohort::reward::judge

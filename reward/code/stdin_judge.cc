@@ -1,5 +1,7 @@
 #include "reward/code/stdin_judge.h"
 
+#include <algorithm>
+
 namespace cohort::reward::judge {
 namespace {
 
@@ -14,7 +16,9 @@ Program ProgramOf(const Submission& submission, const StdinTest& test, bool has_
   program.input = test.input;
   program.limits = RunLimitsOf(limits, has_group);
   program.wall = std::chrono::milliseconds(limits.wall_ms);
-  program.stdout_bytes = static_cast<size_t>(limits.stdout_bytes);
+  // Room for what is expected, however long that is, and as much white space.
+  program.stdout_bytes =
+      std::max(static_cast<size_t>(limits.stdout_bytes), 2 * test.expected.size());
   return program;
 }
 
@@ -28,14 +32,10 @@ bool IsSyntaxError(const Submission& submission, const RunResult& result) {
 asio::awaitable<void> JudgeStdin(const CodeTask& task, Submission* submission, Checker* checker,
                                  Judgement* judgement) {
   for (const StdinTest& test : task.stdin_tests) {
-    Box* const box = co_await submission->Prepare();
+    Box* const box = co_await submission->PrepareClean();
     if (box == nullptr) {
       judgement->results.push_back(submission->compile_error());
       continue;
-    }
-    // A program may have removed its own source in the test before.
-    if (!judgement->results.empty() && submission->language().compile.empty()) {
-      submission->PutSource();
     }
     const Program program = ProgramOf(*submission, test, box->has_group());
     const RunResult run = co_await submission->Run(program);

@@ -50,13 +50,23 @@ asio::awaitable<Box*> Submission::Prepare() {
   if (compile_error_.verdict != TestVerdict::kAccepted) co_return nullptr;
   box_ = boxes_->Take(limits_);
   co_await AwaitReady(box_.get());
-  if (!PutSource()) {
+  if (!box_->PutFile(language_.file, code_)) {
     throw Error(ErrorCode::kEnvironment, "a sandbox ended before it was used");
   }
   bool ready = true;  // g++ 12 miscompiles co_await within && and ||
   if (!language_.compile.empty()) ready = co_await Compile();
   if (!ready) DropBox();
   co_return box_.get();
+}
+
+asio::awaitable<Box*> Submission::PrepareClean() {
+  if (box_ != nullptr) {
+    const bool restored = co_await RestoreFiles(box_.get());
+    if (!restored) DropBox();
+  }
+  Box* const box = co_await Prepare();
+  if (box != nullptr && !is_kept_) is_kept_ = box->KeepFiles();
+  co_return box;
 }
 
 asio::awaitable<bool> Submission::Compile() {

@@ -23,14 +23,19 @@ class Submission {
   // A box that holds the source, compiled; nothing when the compiler refused it (`compile_error`
   // says why) or was stopped.
   boost::asio::awaitable<Box*> Prepare();
+  // The same; no file of a program that ran in it before is left, the compiler's are as it left
+  // them. To be used for every test or for none.
+  boost::asio::awaitable<Box*> PrepareClean();
   const TestResult& compile_error() const { return compile_error_; }
 
   // Runs a program, which the caller keeps, in the prepared box; closes the box when the program
   // took it down.
   boost::asio::awaitable<RunResult> Run(const Program& program);
 
-  bool PutSource() const { return box_->PutFile(language_.file, code_); }
-  void DropBox() { box_.reset(); }
+  void DropBox() {
+    box_.reset();
+    is_kept_ = false;
+  }
   Box* box() { return box_.get(); }
   const ProgramLimits& limits() const { return limits_; }
   const Language& language() const { return language_; }
@@ -46,6 +51,7 @@ class Submission {
   const ProgramLimits limits_;
   const std::string code_;
   std::unique_ptr<Box> box_;
+  bool is_kept_ = false;  // box_ knows its files
   TestResult compile_error_;
   std::chrono::steady_clock::duration ran_{0};
   std::optional<std::chrono::steady_clock::time_point> running_since_;

@@ -27,7 +27,7 @@ struct CodeTask {
   nlohmann::json tests;  // kCall: [{"args", "expected"}]; kAssert: ["assert ..."]
   std::string entry;     // kCall: the function; kAssert: optional
   std::string preamble;  // kAssert: code before the submission and the tests, if it is code
-  std::string setup;     // kAssert: test code that comes first
+  std::string setup;     // kAssert: test code that comes first; kCall: code before the submission
   std::string checker;   // source of a program, where compare is kChecker
   std::string checker_language;
   bool all_or_nothing = true;  // a test that failed decides the score

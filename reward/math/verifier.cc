@@ -4,14 +4,18 @@
 #include <memory>
 
 #include "reward/math/algebra/rewrite.h"
+#include "reward/math/compare/cost.h"
 #include "reward/math/parse/calendar.h"
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/choice.h"
 #include "reward/math/parse/compound_quantity.h"
 #include "reward/math/parse/formula.h"
+#include "reward/math/parse/number_words.h"
 #include "reward/math/parse/plain_text.h"
+#include "reward/math/parse/unicode_math.h"
 #include "reward/text/answer_text.h"
 #include "reward/text/math_text.h"
+#include "reward/text/plain_characters.h"
 
 namespace cohort::reward::math {
 namespace {
@@ -20,11 +24,26 @@ namespace {
 std::string Phrase(std::string_view text, const Conventions& conventions) {
   if (const auto numeral = LetterNumeral(text)) return std::to_string(*numeral);
   if (auto quantity = InOneUnit(text)) return *std::move(quantity);
-  if (text.size() > 120 || !IsProse(text)) return std::string(text);
-  if (SameWords(text, "all real numbers")) return "\\mathbb{R}";
-  if (SameWords(text, "no solution")) return "\\emptyset";
-  const auto number = conventions.number_words ? NumberInWords(text) : std::nullopt;
-  return number ? std::to_string(*number) : std::string(text);
+  if (auto ratio = RatioPhrase(text)) return *std::move(ratio);
+  if (text == "{}") return "\\emptyset";
+  if (text.size() > 120) return std::string(text);
+  if (IsProse(text)) {
+    if (SameWords(text, "all real numbers")) return "\\mathbb{R}";
+    if (SameWords(text, "all integers")) return "\\mathbb{Z}";
+    if (SameWords(text, "no solution")) return "\\emptyset";
+  }
+  auto number = conventions.number_words ? NumberPhrase(text) : std::nullopt;
+  return number ? *std::move(number) : std::string(text);
+}
+
+// The answer that is judged: in plain characters, without what is set around it.
+std::string Bare(std::string_view text, const Conventions& conventions) {
+  if (HasUnicode(text)) {
+    const std::string plain = PlainCharacters(text);
+    const std::string_view bare = BareAnswer(plain);
+    if (!bare.empty()) return Phrase(bare, conventions);  // else it has only unseen characters
+  }
+  return Phrase(BareAnswer(text), conventions);
 }
 
 // Verdicts on dates, times of day and multiple choice; nullopt for other answers.
@@ -45,9 +64,7 @@ std::optional<Equality> SpecialForms(std::string_view gold, std::string_view pre
 class Judging {
  public:
   Judging(std::string_view gold, std::string_view pred, const Conventions& conventions)
-      : gold_(Phrase(BareAnswer(gold), conventions)),
-        pred_(Phrase(BareAnswer(pred), conventions)),
-        conventions_(conventions) {}
+      : gold_(Bare(gold, conventions)), pred_(Bare(pred, conventions)), conventions_(conventions) {}
 
   MathJudgement Run() {
     if (gold_.empty() || pred_.empty()) {
@@ -88,10 +105,18 @@ class Judging {
   }
 
   MathJudgement Formulas() {
-    Equality verdict = WithCommas({true}, {true});
+    Equality verdict = WithOptions({}, {});
+    if (verdict == Equality::kUnequal && one_is_quantity_) {
+      // "5 m s^{-1}" is a product of symbols until the other side has a unit.
+      const LexerOptions units{.letters_are_units = true};
+      const MathJudgement before = judgement_;
+      const Equality again = WithOptions(units, units);
+      if (again == Equality::kEqual) return Decided(again, method_);
+      judgement_ = before;
+    }
     if (verdict == Equality::kUnequal && kind_gold_ >= NodeKind::kList && IsGrouped(pred_)) {
       // "1,234" beside a gold list may be a list as well.
-      const Equality again = WithCommas({true}, {false});
+      const Equality again = WithOptions({}, {.comma_thousands = false});
       if (again == Equality::kEqual) verdict = again;
     }
     if (verdict == Equality::kUnequal && conventions_.decimal_comma && DecimalComma()) {
@@ -102,13 +127,14 @@ class Judging {
         SameWords(gold_, pred_)) {
       return Decided(Equality::kEqual, "text");
     }
+    if (verdict == Equality::kUndecided) judgement_.gold_costly = GoldIsCostly();
     if (verdict == Equality::kEqual || (judgement_.gold_understood && judgement_.pred_understood)) {
       return Decided(verdict, method_);
     }
     return AsTexts(true);
   }
 
-  Equality WithCommas(LexerOptions gold_options, LexerOptions pred_options) {
+  Equality WithOptions(LexerOptions gold_options, LexerOptions pred_options) {
     thread_local Arena arena;
     arena.Clear();
     const NodeId gold = Parsed(gold_, gold_options, &arena);
@@ -117,12 +143,19 @@ class Judging {
     judgement_.pred_understood = pred != kNoNode;
     if (gold == kNoNode || pred == kNoNode) return Equality::kUnequal;
     kind_gold_ = arena[gold].kind;
+    one_is_quantity_ = arena.Is(gold, NodeKind::kQuantity) != arena.Is(pred, NodeKind::kQuantity);
     one_is_text_ = arena.Is(gold, NodeKind::kText) || arena.Is(pred, NodeKind::kText);
     Work work;
     Comparer comparer(&arena, conventions_, &work);
     const Equality verdict = comparer.Compare(gold, pred);
     method_ = comparer.method();
     return verdict;
+  }
+
+  bool GoldIsCostly() const {
+    Arena arena;
+    const NodeId gold = Parsed(gold_, {}, &arena);
+    return gold != kNoNode && IsCostly(&arena, gold, conventions_);
   }
 
   static NodeId Parsed(std::string_view text, const LexerOptions& options, Arena* arena) {
@@ -190,6 +223,7 @@ class Judging {
   const Conventions& conventions_;
   MathJudgement judgement_;
   NodeKind kind_gold_ = NodeKind::kNumber;
+  bool one_is_quantity_ = false;
   bool one_is_text_ = false;
   const char* method_ = "structure";
 };

@@ -18,6 +18,9 @@ struct MathJudgement {
   // False where the gold answer is neither a formula nor prose: then only equal texts are equal.
   bool gold_understood = true;
   bool pred_understood = true;
+  // With kUndecided: the gold answer outruns the budget whatever it is compared with. Where it does
+  // not, the other answer does.
+  bool gold_costly = false;
 };
 
 // Whether `pred` is the answer `gold`; both are answers alone, see extract/answer.h.

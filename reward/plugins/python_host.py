@@ -117,7 +117,7 @@ def columns_of(sample):
     columns = json.loads(sample["columns"]) if sample["columns"].strip() else {}
     if not isinstance(columns, dict):
         raise Refused("the sample's columns are no JSON object")
-    return {**columns, "answer": sample["answer"]}
+    return {"answer": sample["answer"], **columns}
 
 
 def number(value, what):

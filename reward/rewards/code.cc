@@ -2,10 +2,10 @@
 
 #include "base/error.h"
 #include "reward/cache/grade_cache.h"
-#include "reward/code/fenced_code.h"
 #include "reward/code/judge.h"
 #include "reward/registry.h"
 #include "reward/text/answer_text.h"
+#include "reward/text/fenced_blocks.h"
 
 namespace cohort::reward {
 namespace {
@@ -69,7 +69,7 @@ class CodeGrader final : public Grader {
     const judge::Language& language = judge_.FindLanguage(task.language);
     const auto text = AfterReasoning(sample.completion());
     if (!text) return NoCode(task, "the reasoning was never closed");
-    std::optional<std::string> code = judge::FencedCode(*text, language.tags);
+    std::optional<std::string> code = FencedCode(*text, language.tags);
     if (!code && unfenced_) code = std::string(*text);
     if (!code) return NoCode(task, "no fenced block in the completion");
     return ToGrade(task, judge_.Run(task, *code, budget));

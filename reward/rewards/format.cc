@@ -45,7 +45,7 @@ class PatternGrader final : public Grader {
 };
 
 // The R1 shape (arXiv 2501.12948, table 1): <think> ... </think> <answer> ... </answer> and nothing
-// else, each tag exactly once.
+// else, each tag exactly once and around some text.
 class TagsGrader final : public Grader {
  public:
   explicit TagsGrader(const Options& options) : opened_(options.Flag("opened", false)) {
@@ -72,6 +72,7 @@ class TagsGrader final : public Grader {
       const size_t end = rest.find(close_[i]);
       if (end == std::string_view::npos) return No(open_[i] + " is not closed");
       if (HoldsATag(rest.substr(0, end))) return No("a tag inside " + open_[i]);
+      if (Trim(rest.substr(0, end)).empty()) return No(open_[i] + " is empty");
       rest.remove_prefix(end + close_[i].size());
     }
     if (!Trim(rest).empty()) return No("text behind " + close_.back());

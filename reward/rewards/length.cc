@@ -9,7 +9,8 @@
 namespace cohort::reward {
 namespace {
 
-// The service has no tokenizer, so lengths are characters (UTF-8 code points) or words.
+enum class Unit { kTokens, kCharacters, kWords };
+
 int64_t CountWords(std::string_view text) {
   int64_t words = 0;
   bool inside = false;
@@ -38,7 +39,7 @@ double NearTarget(int64_t length, int64_t target) {
 class LengthGrader final : public Grader {
  public:
   explicit LengthGrader(const Options& options)
-      : words_(options.OneOf("unit", "characters", {"characters", "words"}) == "words"),
+      : unit_(options.OneOf("unit", "", {"", "tokens", "characters", "words"})),
         target_(options.Integer("target", 0, 1, kMax)),
         max_(options.Integer("max", 0, 1, kMax)),
         cache_(options.Integer("cache", std::max<int64_t>(1, max_ / 5), 1, kMax)) {
@@ -51,16 +52,34 @@ class LengthGrader final : public Grader {
   }
 
   Grade Score(const Sample& sample, const Budget&) const override {
+    const Unit unit = UnitFor(sample);
+    if (unit == Unit::kTokens && !sample.has_completion_tokens()) {
+      return Failed(STATUS_UNPARSEABLE, "nobody counted the completion's tokens");
+    }
     const std::string& text = sample.completion();
-    const int64_t length = words_ ? CountWords(text) : base::CountCharacters(text);
+    const int64_t length = unit == Unit::kTokens  ? sample.completion_tokens()
+                           : unit == Unit::kWords ? CountWords(text)
+                                                  : base::CountCharacters(text);
     const double score =
         target_ > 0 ? NearTarget(length, target_) : SoftOverlongPenalty(length, max_, cache_);
-    return {score, STATUS_OK, std::to_string(length) + (words_ ? " words" : " characters")};
+    const char* const name = unit == Unit::kTokens  ? " tokens"
+                             : unit == Unit::kWords ? " words"
+                                                    : " characters";
+    return {score, STATUS_OK, std::to_string(length) + name};
   }
 
  private:
   static constexpr int64_t kMax = 1'000'000'000;
-  bool words_;
+
+  // DAPO's penalty counts tokens, which only a run or its records know.
+  Unit UnitFor(const Sample& sample) const {
+    if (unit_ == "words") return Unit::kWords;
+    if (unit_ == "tokens") return Unit::kTokens;
+    const bool counts_tokens = unit_.empty() && max_ > 0 && sample.has_completion_tokens();
+    return counts_tokens ? Unit::kTokens : Unit::kCharacters;
+  }
+
+  std::string unit_;  // "": by the sample
   int64_t target_;
   int64_t max_;
   int64_t cache_;
@@ -72,7 +91,9 @@ RewardInfo LengthReward() {
   return {"length",
           "by the completion's length: with 'max', DAPO's soft overlong penalty (0 up to max - "
           "cache, falling to -1 at max); with 'target', 1 at the target and 0 at twice it",
-          {{"unit", "characters (default) or words"},
+          {{"unit",
+            "tokens, characters or words (default tokens for 'max' where they are counted, as in a "
+            "run, else characters)"},
            {"max", "longest length that is not fully punished"},
            {"cache", "width of the slope before max (default max / 5)"},
            {"target", "the preferred length"}},

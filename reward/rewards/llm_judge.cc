@@ -10,8 +10,8 @@
 #include "base/utf8.h"
 #include "reward/cache/grade_cache.h"
 #include "reward/registry.h"
+#include "reward/structured/json_text.h"
 #include "reward/text/answer_text.h"
-#include "reward/text/json_text.h"
 
 namespace cohort::reward {
 namespace {

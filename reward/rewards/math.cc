@@ -50,9 +50,15 @@ class MathGrader final : public Grader {
       return Answered(true, found->text,
                       where + " equals " + Quote(gold.text) + ": " + judged.method);
     }
-    if (judged.equality == Equality::kUndecided) {
-      return Failed(STATUS_TIMEOUT, where + " against " + Quote(gold.text) +
+    if (judged.equality == Equality::kUndecided && judged.gold_costly) {
+      return Failed(STATUS_TIMEOUT, "the answer " + Quote(gold.text) + " against " + where +
                                         " was not decided within its budget: " + judged.method);
+    }
+    // Else a policy could opt out of a bad score by an answer that costs too much.
+    if (judged.equality == Equality::kUndecided) {
+      return Answered(false, found->text,
+                      where + " costs more than the budget to hold against " + Quote(gold.text) +
+                          ": " + judged.method);
     }
     if (!judged.gold_understood) {
       return Failed(STATUS_UNPARSEABLE,

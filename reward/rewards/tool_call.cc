@@ -1,66 +1,41 @@
 // tool_call: the completion calls tools that it was given, with arguments that fit them.
 
-#include <map>
+#include <algorithm>
 
 #include "reward/registry.h"
+#include "reward/structured/json_order.h"
+#include "reward/structured/json_schema.h"
+#include "reward/structured/json_text.h"
+#include "reward/structured/tool_calls.h"
 #include "reward/text/answer_text.h"
-#include "reward/text/json_schema.h"
-#include "reward/text/json_text.h"
 
 namespace cohort::reward {
 namespace {
 
 using nlohmann::json;
 
-// The tags that the chat templates of Qwen and Hermes put around a call.
-constexpr std::string_view kOpen = "<tool_call>", kClose = "</tool_call>";
-
-// The calls of a completion: between the tags, or the whole text as one call or a list of calls.
-// nullopt when what stands there is not a call.
-std::optional<std::vector<json>> ReadCalls(std::string_view text) {
-  std::vector<json> calls;
-  const auto add = [&](std::string_view one) {
-    const auto call = ParseJsonText(Trim(one));
-    if (!call.has_value() || !call->is_object() || !call->contains("name") ||
-        !call->at("name").is_string()) {
-      return false;
-    }
-    calls.push_back(*call);
-    return true;
-  };
-  if (text.find(kOpen) == std::string_view::npos) {
-    const auto whole = ParseJsonText(Trim(text));
-    if (!whole.has_value()) return std::nullopt;
-    if (!whole->is_array()) return add(text) ? std::optional(calls) : std::nullopt;
-    for (const json& one : *whole) {
-      if (!add(one.dump(-1, ' ', false, json::error_handler_t::replace))) return std::nullopt;
-    }
-    return calls;
-  }
-  for (size_t at = text.find(kOpen); at != std::string_view::npos; at = text.find(kOpen, at)) {
-    at += kOpen.size();
-    const size_t end = text.find(kClose, at);
-    if (end == std::string_view::npos || !add(text.substr(at, end - at))) return std::nullopt;
-    at = end;
-  }
-  return calls;
+// The schema of a tool's arguments, which has no others unless it says so.
+json ClosedSchema(json schema) {
+  if (schema.is_null()) schema = json::object();
+  const bool says_so = !schema.is_object() || schema.contains("additionalProperties") ||
+                       schema.contains("unevaluatedProperties");
+  if (says_so) return schema;
+  const bool is_old = schema.value("$schema", "").find("draft-0") != std::string::npos;
+  schema[is_old ? "additionalProperties" : "unevaluatedProperties"] = false;
+  return schema;
 }
 
-// {"arguments": {...}}, or the same as text, as OpenAI's interface has it.
-json ArgumentsOf(const json& call) {
-  json arguments = call.value("arguments", call.value("parameters", json::object()));
-  if (!arguments.is_string()) return arguments;
-  return ParseJsonText(arguments.get_ref<const std::string&>()).value_or(arguments);
-}
+json OpenSchema(const json& schema) { return schema.is_null() ? json::object() : schema; }
 
 // name -> the schema of its parameters. nullopt for a column that is not a list of tools.
-std::optional<std::map<std::string, json>> ReadTools(const json& column) {
+std::optional<ToolSchemas> ReadTools(const json& column) {
   if (!column.is_array()) return std::nullopt;
-  std::map<std::string, json> tools;
+  ToolSchemas tools;
   for (const json& tool : column) {
     const json& function = tool.is_object() && tool.contains("function") ? tool["function"] : tool;
     if (!function.is_object() || !function.value("name", json()).is_string()) return std::nullopt;
-    tools[function["name"]] = function.value("parameters", json::object());
+    const char* const key = function.contains("input_schema") ? "input_schema" : "parameters";
+    tools[function["name"]] = function.value(key, json());
   }
   return tools;
 }
@@ -69,6 +44,8 @@ class ToolCallGrader final : public Grader {
  public:
   explicit ToolCallGrader(const Options& options)
       : column_(options.Text("column", "tools")),
+        refuse_unknown_(options.OneOf("unknown_arguments", "refuse", {"refuse", "allow"}) ==
+                        "refuse"),
         match_answer_(options.OneOf("match", "schema", {"schema", "answer"}) == "answer") {}
 
   Grade Score(const Sample& sample, const Budget& budget) const override {
@@ -76,15 +53,15 @@ class ToolCallGrader final : public Grader {
     if (!tools.has_value()) {
       return Failed(STATUS_UNPARSEABLE, "column '" + column_ + "' is not a list of tools");
     }
-    std::optional<std::vector<json>> wanted;
-    if (match_answer_ && !(wanted = ReadCalls(sample.answer())).has_value()) {
+    std::optional<std::vector<ToolCall>> wanted;
+    if (match_answer_ && !(wanted = ReadToolCalls(sample.answer(), *tools)).has_value()) {
       return Failed(STATUS_UNPARSEABLE, "the answer is not a call");
     }
     const auto text = AfterReasoning(sample.completion());
     if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
-    const auto calls = ReadCalls(*text);
+    const auto calls = ReadToolCalls(*text, *tools);
     if (!calls.has_value() || calls->empty()) return {0, STATUS_OK, "no call in the completion"};
-    for (const json& call : *calls) {
+    for (const ToolCall& call : *calls) {
       const Grade grade = ScoreCall(*tools, call, budget);
       if (grade.status != STATUS_OK || grade.score < 1) return grade;
     }
@@ -93,57 +70,70 @@ class ToolCallGrader final : public Grader {
   }
 
  private:
-  static Grade ScoreCall(const std::map<std::string, json>& tools, const json& call,
-                         const Budget& budget) {
-    const std::string name = call.at("name");
-    const auto tool = tools.find(name);
-    if (tool == tools.end()) return {0, STATUS_OK, "no tool " + Quote(name)};
-    const json arguments = ArgumentsOf(call);
-    if (!arguments.is_object()) return {0, STATUS_OK, name + ": the arguments are no object"};
+  Grade ScoreCall(const ToolSchemas& tools, const ToolCall& call, const Budget& budget) const {
+    const auto tool = tools.find(call.name);
+    if (tool == tools.end()) return {0, STATUS_OK, "no tool " + Quote(call.name)};
+    const std::string& name = tool->first;
+    if (!call.arguments.is_object()) {
+      return {0, STATUS_OK, name + ": the arguments are no object"};
+    }
     try {
-      const JsonSchema::Result result = JsonSchema(tool->second).Check(arguments, budget);
-      if (result.outcome == JsonSchema::Validity::kTooMuchWork) {
-        return Failed(STATUS_TIMEOUT, name + ": " + result.why);
-      }
-      if (result.outcome == JsonSchema::Validity::kInvalid) {
-        return {0, STATUS_OK, name + ": " + result.why};
+      const JsonSchema schema(refuse_unknown_ ? ClosedSchema(tool->second)
+                                              : OpenSchema(tool->second));
+      const JsonSchema::Result result = schema.Check(call.arguments, budget);
+      switch (result.outcome) {
+        case JsonSchema::Validity::kValid:
+          return {1, STATUS_OK, ""};
+        case JsonSchema::Validity::kInvalid:
+          return {0, STATUS_OK, name + ": " + result.why};
+        case JsonSchema::Validity::kTooMuchWork:
+          return Failed(STATUS_TIMEOUT, name + ": " + result.why);
+        case JsonSchema::Validity::kEndless:
+          return Failed(STATUS_UNPARSEABLE, "tool " + Quote(name) + ": " + result.why);
       }
     } catch (const std::exception& error) {
       return Failed(STATUS_UNPARSEABLE, "tool " + Quote(name) + ": " + error.what());
     }
-    return {1, STATUS_OK, ""};
+    return Failed(STATUS_ERROR, "an unknown outcome");
   }
 
-  // The same calls in the same order, whatever the order of their arguments.
-  static Grade Compare(const std::vector<json>& calls, const std::vector<json>& wanted) {
+  // The same calls, in whatever order they and their arguments are.
+  static Grade Compare(const std::vector<ToolCall>& calls, std::vector<ToolCall> wanted) {
     if (calls.size() != wanted.size()) {
       return {0, STATUS_OK,
               std::to_string(calls.size()) + " calls, expected " + std::to_string(wanted.size())};
     }
     for (size_t i = 0; i < calls.size(); ++i) {
-      if (calls[i].at("name") != wanted[i].at("name") ||
-          ArgumentsOf(calls[i]) != ArgumentsOf(wanted[i])) {
+      const auto same = std::find_if(wanted.begin(), wanted.end(), [&](const ToolCall& one) {
+        return one.name == calls[i].name && CompareJson(one.arguments, calls[i].arguments) == 0;
+      });
+      if (same == wanted.end()) {
         return {0, STATUS_OK, "call " + std::to_string(i + 1) + " is another one than expected"};
       }
+      wanted.erase(same);
     }
     return {1, STATUS_OK, ""};
   }
 
   std::string column_;
+  bool refuse_unknown_;
   bool match_answer_;
 };
 
 }  // namespace
 
 RewardInfo ToolCallReward() {
-  return {"tool_call",
-          "1 when every call of the completion names a tool of the dataset and its arguments fit "
-          "the tool's schema, else 0",
-          {{"column",
-            "the dataset column with the tools, as OpenAI's interface lists them "
-            "(default tools)"},
-           {"match", "schema (default), or answer: the calls must also be the answer's"}},
-          [](const Options& options) { return std::make_unique<ToolCallGrader>(options); }};
+  return {
+      "tool_call",
+      "1 when every call of the completion, in any family's format, names a tool of the dataset "
+      "and its arguments fit the tool's schema, else 0",
+      {{"column",
+        "the dataset column with the tools, as OpenAI's interface lists them "
+        "(default tools)"},
+       {"unknown_arguments",
+        "refuse (default) or allow arguments that the tool's schema does not name"},
+       {"match", "schema (default), or answer: the calls must also be the answer's, in any order"}},
+      [](const Options& options) { return std::make_unique<ToolCallGrader>(options); }};
 }
 
 }  // namespace cohort::reward

@@ -23,6 +23,24 @@ std::string CacheKey(const RewardTerm& term) {
   return key;
 }
 
+// For callers that may use this machine as its owner. Errors: kUsage.
+void RefuseTrusted(const RewardTerm& term) {
+  const RewardInfo& reward = FindReward(term.name());
+  constexpr char kHint[] =
+      "start it with --allow-plugins if everyone who can connect may run code here";
+  if (reward.trusted_only) {
+    throw Error(ErrorCode::kUsage, "this service loads no plug-ins: it listens beyond loopback",
+                kHint);
+  }
+  for (const OptionInfo& option : reward.options) {
+    if (!option.trusted_only || !term.options().contains(option.name)) continue;
+    throw Error(ErrorCode::kUsage,
+                "this service reads no file for the option '" + option.name + "' of '" +
+                    reward.name + "': it listens beyond loopback",
+                kHint);
+  }
+}
+
 }  // namespace
 
 std::shared_ptr<const Grader> RewardService::KnownGrader(const std::string& key) {
@@ -34,10 +52,7 @@ std::shared_ptr<const Grader> RewardService::KnownGrader(const std::string& key)
 }
 
 std::shared_ptr<const Grader> RewardService::CachedGrader(const RewardTerm& term) {
-  if (!settings_.allow_plugins && FindReward(term.name()).trusted_only) {
-    throw Error(ErrorCode::kUsage, "this service loads no plug-ins: it listens beyond loopback",
-                "start it with --allow-plugins if everyone who can connect may run code here");
-  }
+  if (!settings_.allow_plugins) RefuseTrusted(term);
   const std::string key = CacheKey(term);
   {
     const std::lock_guard lock(mutex_);

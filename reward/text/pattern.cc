@@ -29,8 +29,10 @@ base::Regex CompileBounded(const std::string& pattern, const base::RegexSettings
 
 }  // namespace
 
-base::Regex CompileSearchPattern(const std::string& pattern) {
-  return CompileBounded(pattern, {.max_steps = kSearchSteps, .max_heap_kib = kHeapKib});
+base::Regex CompileSearchPattern(const std::string& pattern, bool unicode_classes) {
+  return CompileBounded(
+      pattern,
+      {.unicode_classes = unicode_classes, .max_steps = kSearchSteps, .max_heap_kib = kHeapKib});
 }
 
 base::Regex CompileWholeTextPattern(const std::string& pattern) {

@@ -153,7 +153,7 @@ void SaveCheckpoint(const fs::path& run_folder, int64_t step, const TrainingStat
   }
 }
 
-void PruneCheckpoints(const fs::path& run_folder, int keep) {
+void PruneCheckpoints(const fs::path& run_folder, int keep, std::optional<int64_t> kept_step) {
   const std::vector<fs::path> found = Checkpoints(run_folder);
   int kept = 0;
   for (const fs::path& folder : found) {
@@ -161,6 +161,7 @@ void PruneCheckpoints(const fs::path& run_folder, int keep) {
       if (fs::exists(folder / kManifestFile)) ++kept;
       continue;
     }
+    if (StepOf(folder) == kept_step) continue;
     // Renamed first: a half-deleted folder must not look like a checkpoint.
     const fs::path doomed = folder.string() + ".tmp";
     fs::rename(folder, doomed);

@@ -33,8 +33,10 @@ using ExportModel = std::function<void(const std::filesystem::path& folder)>;
 void SaveCheckpoint(const std::filesystem::path& run_folder, int64_t step,
                     const TrainingState& state, const ExportModel& export_model);
 
-// Removes all but the newest `keep` (>= 2) good-looking checkpoints, and left-over *.tmp folders.
-void PruneCheckpoints(const std::filesystem::path& run_folder, int keep);
+// Removes all but the newest `keep` (>= 2) good-looking checkpoints and that of `kept_step`, and
+// left-over *.tmp folders.
+void PruneCheckpoints(const std::filesystem::path& run_folder, int keep,
+                      std::optional<int64_t> kept_step = std::nullopt);
 
 struct LoadedCheckpoint {
   int64_t step = 0;

@@ -3,6 +3,7 @@
 #include <torch/version.h>
 
 #include <ctime>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -24,26 +25,49 @@ std::string UtcNow() {
 
 }  // namespace
 
+std::string ThisProcessor() {
+  std::ifstream info("/proc/cpuinfo");
+  std::string line;
+  while (std::getline(info, line)) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown";
+}
+
+RecordedRun ReadProvenance(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) return {};
+  const json provenance = json::parse(base::ReadFile(path), nullptr, false);
+  if (!provenance.is_object()) return {};
+  return {provenance.value("processor", std::string()),
+          provenance.value("inputs", InputChecksums())};
+}
+
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
-                     const std::vector<std::string>& command_line, bool resuming) {
+                     const std::vector<std::string>& command_line, const ResumeRecord& resume) {
   json provenance;
-  if (resuming && std::filesystem::exists(path)) {
+  if (resume.resuming && std::filesystem::exists(path)) {
     provenance = json::parse(base::ReadFile(path), nullptr, false);
   }
   if (provenance.is_object()) {
-    provenance["resumed"].push_back(
-        {{"at", UtcNow()}, {"command_line", command_line}, {"version", COHORT_VERSION}});
+    provenance["resumed"].push_back({{"at", UtcNow()},
+                                     {"command_line", command_line},
+                                     {"version", COHORT_VERSION},
+                                     {"processor", ThisProcessor()},
+                                     {"changes", resume.changes}});
   } else {
     const auto cores = std::thread::hardware_concurrency();
     provenance = {{"version", COHORT_VERSION},
                   {"build_type", COHORT_BUILD_TYPE},
                   {"libtorch", TORCH_VERSION},
+                  {"processor", ThisProcessor()},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
                   {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},
                   {"started_at", UtcNow()},
                   {"resumed", json::array()}};
   }
+  provenance["inputs"] = resume.inputs;
   base::WriteFileDurably(path, provenance.dump(2) + "\n");
 }
 

@@ -24,6 +24,20 @@ bool MayChange(const std::string& key) {
   return key.starts_with("output.") || kFree.contains(key);
 }
 
+// Whether --resume-with-changes takes it.
+bool MayChangeOnRequest(const std::string& key) {
+  static const std::set<std::string> kOfRound = {"learning_rate",       "schedule",
+                                                 "warmup_steps",        "final_learning_rate",
+                                                 "selection_bias_rate", "freeze_router"};
+  if (key.starts_with("rewards[")) return key.ends_with("].weight");
+  const size_t dot = key.find("].");
+  if (key.starts_with("rounds[") && dot != std::string::npos) {
+    return kOfRound.contains(key.substr(dot + 2));
+  }
+  return key == "optimizer.max_grad_norm" || key == "optimizer.selection_bias_rate" ||
+         key == "rollout.max_failed_steps";
+}
+
 // `recipe` without the rounds and steps that it adds to the end of the old one.
 proto::Recipe WithoutExtension(const proto::Recipe& old_recipe, proto::Recipe recipe) {
   const int rounds = old_recipe.rounds_size();
@@ -38,16 +52,15 @@ proto::Recipe WithoutExtension(const proto::Recipe& old_recipe, proto::Recipe re
 
 }  // namespace
 
-std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
-                                        const proto::Recipe& new_recipe) {
+RecipeChanges ChangesOf(const proto::Recipe& old_recipe, const proto::Recipe& new_recipe) {
   std::map<std::string, std::string> before, after;
   for (const RecipeValue& value : FlattenRecipe(old_recipe)) before[value.key] = value.value;
-  std::vector<std::string> refused;
+  RecipeChanges changes;
   const auto compare = [&](const std::string& key, const std::string& old_value,
                            const std::string& new_value) {
-    if (old_value != new_value && !MayChange(key)) {
-      refused.push_back(key + ": " + old_value + " -> " + new_value);
-    }
+    if (old_value == new_value || MayChange(key)) return;
+    (MayChangeOnRequest(key) ? changes.on_request : changes.refused)
+        .push_back(key + ": " + old_value + " -> " + new_value);
   };
   for (const RecipeValue& value : FlattenRecipe(WithoutExtension(old_recipe, new_recipe))) {
     after[value.key] = value.value;
@@ -57,18 +70,26 @@ std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
   for (const auto& [key, value] : before) {
     if (!after.contains(key)) compare(key, value, kUnset);
   }
-  return refused;
+  return changes;
 }
 
-void CheckResume(const proto::Recipe& old_recipe, const proto::Recipe& new_recipe,
-                 const std::string& folder) {
-  const std::vector<std::string> refused = RefusedChanges(old_recipe, new_recipe);
-  if (refused.empty()) return;
+std::vector<std::string> CheckResume(const proto::Recipe& old_recipe,
+                                     const proto::Recipe& new_recipe, const std::string& folder,
+                                     bool with_changes) {
+  RecipeChanges changes = ChangesOf(old_recipe, new_recipe);
+  if (changes.refused.empty() && (with_changes || changes.on_request.empty())) {
+    return changes.on_request;
+  }
   std::string list;
-  for (const std::string& change : refused) list += "\n  " + change;
-  throw Error(ErrorCode::kUsage, folder + " holds a run of another recipe:" + list,
-              "--fresh starts anew (the old run is kept beside it), --out DIR uses another folder; "
-              "a resumed run may add rounds, or steps to the last round");
+  for (const auto& some : {changes.refused, changes.on_request}) {
+    for (const std::string& change : some) list += "\n  " + change;
+  }
+  const bool on_request = changes.refused.empty();
+  throw Error(
+      ErrorCode::kUsage, folder + " holds a run of another recipe:" + list,
+      std::string(on_request ? "--resume-with-changes goes on with them, " : "") +
+          "--fresh starts anew (the old run is kept beside it), --out DIR uses another folder; "
+          "a resumed run may add rounds, or steps to the last round");
 }
 
 }  // namespace cohort::rl

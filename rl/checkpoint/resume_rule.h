@@ -13,12 +13,19 @@ namespace cohort::rl {
 //   eval.examples
 //   rollout.*         how work is spread: workers, addresses, reward_services, reward_addresses,
 //                     reward_deadline_s, step_deadline_s, kv_cache_mb, allow_weak_sandbox
-// Returns "KEY: OLD -> NEW" for each other change.
-std::vector<std::string> RefusedChanges(const proto::Recipe& old_recipe,
-                                        const proto::Recipe& new_recipe);
+// Each other change as "KEY: OLD -> NEW".
+struct RecipeChanges {
+  // How the steps to come learn: learning rates, their schedules, weights of rewards, routing.
+  // Taken where --resume-with-changes asks for it.
+  std::vector<std::string> on_request;
+  std::vector<std::string> refused;
+};
+RecipeChanges ChangesOf(const proto::Recipe& old_recipe, const proto::Recipe& new_recipe);
 
-// Throws kUsage with the refused changes and the ways out, if there are any.
-void CheckResume(const proto::Recipe& old_recipe, const proto::Recipe& new_recipe,
-                 const std::string& folder);
+// Throws kUsage with the changes that are refused and the ways out, if there are any. Returns those
+// that were taken on request.
+std::vector<std::string> CheckResume(const proto::Recipe& old_recipe,
+                                     const proto::Recipe& new_recipe, const std::string& folder,
+                                     bool with_changes);
 
 }  // namespace cohort::rl

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr char kRecipeFile[] = "recipe.resolved.yaml";
 constexpr char kLockFile[] = "run.lock";
+constexpr char kProvenanceFile[] = "provenance.json";
 
 int Lock(const fs::path& folder) {
   const fs::path path = folder / kLockFile;
@@ -42,7 +45,9 @@ int Lock(const fs::path& folder) {
 
 bool HoldsSomethingElse(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename() != kLockFile && entry.path().extension() != ".tmp") return true;
+    const fs::path name = entry.path().filename();
+    // A run killed as it described itself leaves its provenance and no recipe.
+    if (name != kLockFile && name != kProvenanceFile && name.extension() != ".tmp") return true;
   }
   return false;
 }
@@ -65,6 +70,23 @@ fs::path FreeName(const fs::path& path) {
   }
 }
 
+// Whether steps were written down. A run killed in its first save has only its first evaluation.
+bool HasSteps(const fs::path& folder) {
+  std::ifstream metrics(folder / "metrics.jsonl");
+  std::string line;
+  while (std::getline(metrics, line)) {
+    const nlohmann::json row = nlohmann::json::parse(line, nullptr, false);
+    if (row.is_object() && row.value("step", int64_t{0}) > 0) return true;
+  }
+  return false;
+}
+
+bool HasCheckpoints(const fs::path& folder) {
+  std::error_code none;
+  const fs::directory_iterator entries(folder / "checkpoints", none);
+  return !none && entries != fs::directory_iterator();
+}
+
 // The path without a trailing slash, so that PATH.old-N is a sibling.
 fs::path Normal(const fs::path& path) {
   const fs::path normal = path.lexically_normal();
@@ -73,7 +95,8 @@ fs::path Normal(const fs::path& path) {
 
 }  // namespace
 
-RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : path_(Normal(path)) {
+RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, const ResumeOptions& options)
+    : path_(Normal(path)), inputs_(ChecksumInputs(recipe)) {
   CreateFolder(path_);
   lock_fd_ = Lock(path_);
   try {
@@ -82,7 +105,7 @@ RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : p
       throw Error(ErrorCode::kUsage, path_.string() + " holds files but no run",
                   "choose an empty or new folder with --out DIR");
     }
-    if (holds_run && fresh) {
+    if (holds_run && options.fresh) {
       moved_to_ = FreeName(path_).string();
       base::RenameDurably(path_, moved_to_);
       CreateFolder(path_);
@@ -92,8 +115,14 @@ RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : p
       lock_fd_ = Lock(path_);
     } else if (holds_run && fs::exists(path_ / "checkpoints")) {  // else nothing was trained yet
       const proto::Recipe old_recipe = LoadRecipe((path_ / kRecipeFile).string());
-      CheckResume(old_recipe, recipe, path_.string());
+      changes_ = CheckResume(old_recipe, recipe, path_.string(), options.with_changes);
+      CheckInputs(options.with_changes);
       resuming_ = true;
+    }
+    if (holds_run && !options.fresh && HasSteps(path_) && !HasCheckpoints(path_)) {
+      throw Error(ErrorCode::kEnvironment,
+                  path_.string() + " holds the steps of a run and none of its checkpoints",
+                  "put them back, or start anew with --fresh (the old run is kept)");
     }
   } catch (...) {
     if (lock_fd_ >= 0) close(lock_fd_);
@@ -101,11 +130,34 @@ RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, bool fresh) : p
   }
 }
 
+void RunFolder::CheckInputs(bool with_changes) {
+  const RecordedRun before = ReadProvenance(path_ / kProvenanceFile);
+  std::string list;
+  bool on_request = true;
+  for (const std::string& key : ChangedInputs(before.inputs, inputs_)) {
+    on_request = on_request && IsRewardInput(key);
+    list += "\n  " + key;
+    changes_.push_back("contents of " + key);
+  }
+  if (list.empty() || (with_changes && on_request)) return;
+  throw Error(
+      ErrorCode::kUsage,
+      "files that the run in " + path_.string() + " reads have changed since:" + list,
+      std::string(on_request ? "--resume-with-changes goes on with them, " : "") +
+          "put the old ones back, or start anew with --fresh (the old run is kept beside it)");
+}
+
+std::string RunFolder::other_processor() const {
+  const std::string recorded = ReadProvenance(path_ / kProvenanceFile).processor;
+  return resuming_ && recorded != ThisProcessor() ? recorded : "";
+}
+
 RunFolder::~RunFolder() { close(lock_fd_); }
 
 void RunFolder::Describe(const proto::Recipe& recipe,
                          const std::vector<std::string>& command_line) {
-  WriteProvenance(path_ / "provenance.json", recipe, command_line, resuming_);
+  WriteProvenance(path_ / kProvenanceFile, recipe, command_line,
+                  {.resuming = resuming_, .inputs = inputs_, .changes = changes_});
   base::WriteFileDurably(path_ / kRecipeFile, ResolvedYaml(recipe));
 }
 

@@ -9,34 +9,19 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/tensor/dtype.h"
 
 namespace cohort::rl {
 namespace {
 
 using nlohmann::json;
 
-struct DtypeName {
-  at::ScalarType dtype;
-  const char* name;
-};
-constexpr DtypeName kDtypes[] = {{at::kFloat, "F32"},     {at::kDouble, "F64"}, {at::kHalf, "F16"},
-                                 {at::kBFloat16, "BF16"}, {at::kLong, "I64"},   {at::kInt, "I32"},
-                                 {at::kShort, "I16"},     {at::kChar, "I8"},    {at::kByte, "U8"},
-                                 {at::kBool, "BOOL"}};
-
-const char* NameOf(at::ScalarType dtype) {
-  for (const DtypeName& entry : kDtypes) {
-    if (entry.dtype == dtype) return entry.name;
-  }
-  COHORT_CHECK(false, std::string("checkpoints cannot hold dtype ") + at::toString(dtype));
-}
-
 json Describe(const std::map<std::string, at::Tensor>& tensors) {
   json header = json::object();
   uint64_t offset = 0;
   for (const auto& [name, tensor] : tensors) {
     const uint64_t end = offset + static_cast<uint64_t>(tensor.nbytes());
-    header[name] = {{"dtype", NameOf(tensor.scalar_type())},
+    header[name] = {{"dtype", policy::SafetensorsName(policy::DtypeOfTorch(tensor.scalar_type()))},
                     {"shape", tensor.sizes().vec()},
                     {"data_offsets", {offset, end}}};
     offset = end;
@@ -50,20 +35,18 @@ at::Tensor ReadOne(const json& entry, std::string_view data) {
   const auto begin = entry.at("data_offsets").at(0).get<uint64_t>();
   const auto end = entry.at("data_offsets").at(1).get<uint64_t>();
   if (begin > end || end > data.size()) throw Error(ErrorCode::kUsage, "lies outside the file");
-  for (const DtypeName& candidate : kDtypes) {
-    if (dtype_name != candidate.name) continue;
-    uint64_t bytes = c10::elementSize(candidate.dtype);
-    for (const int64_t extent : shape) {
-      const bool fits = extent >= 0 && (extent == 0 || bytes <= data.size() / extent);
-      if (!fits) throw Error(ErrorCode::kUsage, "has an impossible shape");
-      bytes *= static_cast<uint64_t>(extent);
-    }
-    if (bytes != end - begin) throw Error(ErrorCode::kUsage, "has a shape of another size");
-    at::Tensor tensor = at::empty(shape, at::TensorOptions(candidate.dtype));
-    if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), data.data() + begin, bytes);
-    return tensor;
+  const auto dtype = policy::DtypeOfSafetensors(dtype_name);
+  if (!dtype) throw Error(ErrorCode::kUsage, "has an unknown dtype '" + dtype_name + "'");
+  auto bytes = static_cast<uint64_t>(policy::BytesPerElement(*dtype));
+  for (const int64_t extent : shape) {
+    const bool fits = extent >= 0 && (extent == 0 || bytes <= data.size() / extent);
+    if (!fits) throw Error(ErrorCode::kUsage, "has an impossible shape");
+    bytes *= static_cast<uint64_t>(extent);
   }
-  throw Error(ErrorCode::kUsage, "has an unknown dtype '" + dtype_name + "'");
+  if (bytes != end - begin) throw Error(ErrorCode::kUsage, "has a shape of another size");
+  at::Tensor tensor = at::empty(shape, at::TensorOptions(policy::TorchDtype(*dtype)));
+  if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), data.data() + begin, bytes);
+  return tensor;
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "rl/commands/step_benchmark.h"
 #include "rl/commands/tokenize_benchmark.h"
 #include "rollout/cpu/decode_benchmark.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rl {
 namespace {
@@ -82,12 +83,11 @@ int BenchDecode(int argc, char** argv) {
                "all sequences of a batch share a prompt");
   app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  if (dtype == "bfloat16") benchmark.decoder.dtype = policy::Dtype::kBFloat16;
-  const policy::OpenedModel opened = policy::OpenModel(
-      model_name, dtype == "bfloat16" ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
+  benchmark.decoder.dtype = rollout::WorkerDtypes().at(dtype);
+  const policy::OpenedModel opened = policy::OpenModel(model_name, benchmark.decoder.dtype);
   base::Json result = DecodeJson(
       benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
   result["model"] = model_name;

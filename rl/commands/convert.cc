@@ -1,7 +1,9 @@
 // cohort convert: any model that cohort reads, as a Hugging Face folder.
 
+#include <filesystem>
 #include <map>
 
+#include "base/error.h"
 #include "policy/lora/peft.h"
 #include "policy/model.h"
 #include "policy/upcycle.h"
@@ -30,6 +32,13 @@ int RunConvert(int argc, char** argv) {
   bool drop_mtp = false;
   app.add_flag("--drop-mtp", drop_mtp, "leave multi-token-prediction layers out");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  const bool taken = std::filesystem::exists(to) &&
+                     (!std::filesystem::is_directory(to) || !std::filesystem::is_empty(to)) &&
+                     !std::filesystem::exists(std::filesystem::path(to) / "config.json");
+  if (taken) {
+    throw Error(ErrorCode::kUsage, to + " holds something else than a model",
+                "choose an empty or new folder with --to");
+  }
   std::optional<policy::UpcycleOptions> experts;
   if (!upcycle.empty()) experts = policy::ParseUpcycleOptions(upcycle);
   policy::Model model = policy::LoadModel(

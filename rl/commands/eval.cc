@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/nearest_name.h"
 #include "base/seconds_since.h"
 #include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
@@ -109,13 +110,11 @@ const BenchmarkData* FillFromBenchmark(EvalOptions* options) {
     if (!options->prompt_field) options->prompt_field = benchmark->prompt_field;
   }
   if (options->reward.empty()) {
-    std::string names;
-    for (const BenchmarkData& known : KnownBenchmarks()) {
-      names += (names.empty() ? "" : ", ") + known.name;
-    }
+    std::vector<std::string> names;
+    for (const BenchmarkData& known : KnownBenchmarks()) names.push_back(known.name);
     throw Error(ErrorCode::kUsage,
                 "--reward is needed: by its columns " + options->data +
-                    " is none of the known benchmarks (" + names + ")",
+                    " is none of the known benchmarks (" + base::CommaSeparated(names) + ")",
                 "cohort grade --help lists the rewards");
   }
   return benchmark;
@@ -234,11 +233,12 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
   std::vector<SharedProblem> encoded;
   for (const Problem& problem : problems) encoded.push_back(EncodeProblem(model, problem));
   const base::TemporaryFolder folder;
-  FleetRollouts rollouts(recipe, model, folder.path(), FindPrograms());
+  FleetRollouts rollouts(ToFleetOptions(recipe), model, folder.path(), FindPrograms());
   rollouts.publisher().Publish(1, [&] { return model.weights; });
   rollout::Sampling sampling = rollouts.sampling();
   sampling.temperature = temperature;
-  return Evaluate(rollouts, {encoded, sampling, /*num_examples=*/0, options.samples});
+  return Evaluate(rollouts,
+                  {encoded, sampling, /*reward=*/"", /*num_examples=*/0, options.samples});
 }
 
 }  // namespace

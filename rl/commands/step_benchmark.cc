@@ -69,7 +69,7 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
                options.prompt_tokens);
   const proto::Recipe recipe = BenchmarkRecipe(options, (folder.path() / "prompts.jsonl").string());
   {
-    RunFolder run_folder(folder.path() / "run", recipe, true);
+    RunFolder run_folder(folder.path() / "run", recipe, {.fresh = true});
     run_folder.Describe(recipe, {"bench", "step"});
     TrainRecipe(recipe, run_folder, FindPrograms());
   }

@@ -21,11 +21,13 @@ int RunTokenize(int argc, char** argv) {
   app.add_option("--model", model_name)->required();
   app.add_option("--input", input, "a file; default: stdin");
   auto* decode_flag = app.add_flag("--decode", decode, "{\"ids\"} -> {\"text\"}");
-  app.add_flag("--chat", chat,
-               "{\"messages\",\"tools\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}")
+  app.add_flag(
+         "--chat", chat,
+         "{\"messages\",\"tools\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}; any other "
+         "field is a variable of the template")
       ->excludes(decode_flag);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  const policy::Model model = policy::LoadModelWithoutWeights(model_name);
+  const policy::Model model = policy::LoadModelTexts(model_name);
   base::ForEachOrderedJsonLine(input, [&](const base::OrderedJson& ordered, int) {
     const base::Json row = ordered;
     base::Json out;
@@ -33,14 +35,12 @@ int RunTokenize(int argc, char** argv) {
       const auto ids = policy::ReadTokenIds(row, model.tokenizer->vocab_size());
       out["text"] = model.tokenizer->Decode(ids);
     } else if (chat) {
-      if (model.chat_template == nullptr) {
-        throw Error(ErrorCode::kUsage, "the model has no chat template");
-      }
-      const base::OrderedJson tools = ordered.value("tools", base::OrderedJson());
+      const policy::TemplateInputs inputs = policy::ReadTemplateInputs(ordered);
       const bool prompts = base::JsonPlace(row, "").BoolOr("add_generation_prompt", false);
       base::JsonPlace(row, "").Member("messages", "a list").ListSize();
-      const std::string text = model.chat_template->Render(ordered["messages"], prompts,
-                                                           TemplateVariables(model, tools));
+      const std::string text =
+          TemplateFor(model, inputs)
+              .Render(ordered["messages"], prompts, TemplateVariables(model, inputs));
       out = {{"text", text}, {"ids", model.tokenizer->Encode(text)}};
     } else {
       out["ids"] = EncodeText(model, base::JsonPlace(row, "").Text("text")).ids;

@@ -32,7 +32,8 @@ void CheckPluginsLoad(const proto::Recipe& recipe) {
 int RunTrain(int argc, char** argv) {
   std::string recipe_path, out;
   std::vector<std::string> overrides;
-  bool fresh = false, dry_run = false;
+  ResumeOptions resume;
+  bool dry_run = false;
   CLI::App app(
       "Runs a recipe; goes on where it stopped when the run folder holds a run. Example:\n"
       "  cohort train recipes/quickstart.yaml seed=2 rounds[1].steps=50",
@@ -40,19 +41,35 @@ int RunTrain(int argc, char** argv) {
   app.add_option("recipe", recipe_path, "YAML file")->required();
   app.add_option("overrides", overrides, "key=value, dots for nesting, [i] for lists");
   app.add_option("--out", out, "run folder (default: runs/NAME)");
-  app.add_flag("--fresh", fresh, "start anew; a run that is there moves to FOLDER.old-N");
-  app.add_flag("--dry-run", dry_run, "print the resolved recipe and the objective, train nothing");
+  app.add_flag("--fresh", resume.fresh, "start anew; a run that is there moves to FOLDER.old-N");
+  app.add_flag("--resume-with-changes", resume.with_changes,
+               "go on although a learning rate, a schedule or a reward's weight has changed");
+  app.add_flag(
+      "--dry-run", dry_run,
+      "print the resolved recipe and the objective, open model, data and rewards, train nothing");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
   CheckPluginsLoad(recipe);
   if (dry_run) {
     std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n", Explain(ResolveObjective(recipe)).c_str());
+    std::fprintf(stderr, "%s\n%s\nrewards: %d, all of which load\n",
+                 Explain(ResolveObjective(recipe)).c_str(), DescribeRun(recipe).c_str(),
+                 recipe.rewards_size());
     return 0;
   }
   CatchInterrupts();
-  RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, fresh);
+  RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, resume);
+  for (const std::string& change : folder.changes()) {
+    std::fprintf(stderr, "changed from here on: %s\n", change.c_str());
+  }
+  const std::string processor = folder.other_processor();
+  if (!processor.empty()) {
+    std::fprintf(stderr,
+                 "warning: the run was made on another processor (%s): its steps from here on are "
+                 "as good, but not the same bits\n",
+                 processor.c_str());
+  }
   folder.Describe(recipe, {argv, argv + argc});
   TrainRecipe(recipe, folder, FindPrograms());
   return 0;

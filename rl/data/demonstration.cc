@@ -64,8 +64,8 @@ class ChatEncoder {
       : model_(model),
         stops_(StopIds(model)),
         turns_(problem.messages),
-        variables_(TemplateVariables(model, problem.tools)) {
-    if (model.chat_template == nullptr) EncodeMessages(model, problem.messages);  // refuses
+        template_(TemplateFor(model, {problem.tools, problem.chat_template_kwargs})),
+        variables_(TemplateVariables(model, {problem.tools, problem.chat_template_kwargs})) {
     OrderedJson last =
         problem.last_turn.is_object() ? problem.last_turn : OrderedJson{{"role", "assistant"}};
     if (!last.contains("tool_calls") || !problem.completion.empty()) {
@@ -75,7 +75,7 @@ class ChatEncoder {
   }
 
   std::vector<Demonstration> Encode() const {
-    if (model_.chat_template->marks_generation()) return {EncodeMarked()};
+    if (template_.marks_generation()) return {EncodeMarked()};
     const std::string whole = Render(turns_.size(), false);
     std::vector<Turn> turns;
     bool one_text = true;
@@ -107,11 +107,11 @@ class ChatEncoder {
   std::string Render(size_t count, bool add_generation_prompt) const {
     OrderedJson first = OrderedJson::array();
     for (size_t i = 0; i < count; ++i) first.push_back(turns_[i]);
-    return model_.chat_template->Render(first, add_generation_prompt, variables_);
+    return template_.Render(first, add_generation_prompt, variables_);
   }
 
   Demonstration EncodeMarked() const {
-    const auto marked = model_.chat_template->RenderMarked(turns_, false, variables_);
+    const auto marked = template_.RenderMarked(turns_, false, variables_);
     if (marked.generated.empty()) {
       throw Error(ErrorCode::kUsage,
                   "the chat template has {% generation %} blocks, but they mark nothing of a chat "
@@ -185,6 +185,7 @@ class ChatEncoder {
   const policy::Model& model_;
   const Ids stops_;
   OrderedJson turns_;
+  const policy::ChatTemplate& template_;
   OrderedJson variables_;
 };
 

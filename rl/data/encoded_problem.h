@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "policy/model.h"
+#include "reward/reward.pb.h"
 #include "rl/data/problem.h"
 
 namespace cohort::rl {

@@ -14,12 +14,6 @@ namespace {
 using base::Json;
 using base::OrderedJson;
 
-std::string ListOf(const std::vector<std::string>& names) {
-  std::string list;
-  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
-  return list;
-}
-
 // Text of a column; numbers and booleans become their JSON text ("answer": 42).
 std::string TextOf(const Json& value, const std::string& column) {
   if (value.is_string()) return value.get<std::string>();
@@ -35,7 +29,7 @@ const Json& Column(const Json& row, const std::string& column, const char* recip
   for (const auto& [key, value] : row.items()) names.push_back(key);
   throw Error(ErrorCode::kUsage,
               "no column '" + column + "'" + base::DidYouMean(column, names) +
-                  " (there are: " + ListOf(names) + ")",
+                  " (there are: " + base::CommaSeparated(names) + ")",
               std::string("data.") + recipe_key + "=NAME says which column it is");
 }
 
@@ -68,6 +62,17 @@ base::Regex StripPattern(const std::string& pattern) {
   return std::get<base::Regex>(std::move(compiled));
 }
 
+// An object, or one written as a text, as tables keep it.
+OrderedJson ReadTemplateKwargs(const OrderedJson& value) {
+  OrderedJson kwargs = value;
+  if (value.is_string()) {
+    kwargs = OrderedJson::parse(value.get_ref<const std::string&>(), nullptr, false);
+  }
+  if (kwargs.is_object() || kwargs.is_null()) return kwargs;
+  throw Error(ErrorCode::kUsage,
+              "chat_template_kwargs is " + base::DumpJson(Json(value)) + "; expected an object");
+}
+
 class RowReader {
  public:
   RowReader(const proto::Data& data, RowKind kind) : data_(data), kind_(kind) {
@@ -78,6 +83,10 @@ class RowReader {
     Problem problem;
     const Json row = ordered;
     if (ordered.contains("tools")) problem.tools = ordered.at("tools");
+    if (ordered.contains("chat_template_kwargs")) {
+      problem.chat_template_kwargs = ReadTemplateKwargs(ordered.at("chat_template_kwargs"));
+    }
+    AddTemplateKwargs(data_, &problem);
     if (row.contains("messages") && !row.contains(data_.prompt_field())) {
       ReadMessages(ordered.at("messages"), &problem);
     } else {
@@ -90,9 +99,11 @@ class RowReader {
     if (kind_ == RowKind::kDemonstration) CheckDemonstration(row, problem);
     ReadAnswer(row, &problem);
     for (const auto& [key, value] : row.items()) {
-      const bool taken = key == "messages" || key == data_.prompt_field() ||
-                         key == data_.answer_field() || key == data_.completion_field();
-      if (!taken) problem.columns[key] = value;
+      // These names are prompt, answer and completion to every reward anyway.
+      const bool told = (key == "prompt" && key == data_.prompt_field()) ||
+                        (key == "answer" && key == data_.answer_field()) ||
+                        (key == "completion" && key == data_.completion_field());
+      if (!told && key != "messages") problem.columns[key] = value;
     }
     return problem;
   }

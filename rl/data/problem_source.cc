@@ -1,5 +1,7 @@
 #include "rl/data/problem_source.h"
 
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/counter_random.h"
@@ -19,27 +21,40 @@ uint64_t DrawIndex(uint64_t cursor, int draw) {
                    : base::CounterRandom(cursor, kRedrawStream, static_cast<uint64_t>(draw)).Next();
 }
 
+ProblemRows OpenRows(const proto::Data& data, const ProblemSource::Options& options) {
+  ProblemRows rows;
+  if (data.has_generator()) {
+    rows.train = std::make_unique<GeneratedRows>(data, options.seed);
+    rows.held_out = std::make_unique<GeneratedRows>(data, kTestSeed);
+    rows.name = "the generator '" + WordOf(data.generator()) + "'";
+    return rows;
+  }
+  rows.train = std::make_unique<JsonLinesRows>(data, data.train(), options.training_rows);
+  if (!data.test().empty() && options.test_problems > 0) {
+    rows.held_out = std::make_unique<JsonLinesRows>(data, data.test(), RowKind::kHeldOut);
+  }
+  rows.name = data.train();
+  return rows;
+}
+
 }  // namespace
 
 ProblemSource::ProblemSource(const proto::Data& data, const Options& options)
-    : generator_(data.has_generator() ? WordOf(data.generator()) : ""), options_(options) {
-  if (data.has_generator()) {
-    generated_ = std::make_unique<GeneratedRows>(data, options.seed);
-    GeneratedRows held_out(data, kTestSeed);
-    DrawHeldOut(held_out);
+    : ProblemSource(OpenRows(data, options), options) {}
+
+ProblemSource::ProblemSource(ProblemRows rows, const Options& options)
+    : rows_(std::move(rows)), options_(options) {
+  if (rows_.train->size() == 0) {
+    if (rows_.held_out) DrawHeldOut(*rows_.held_out);
     return;
   }
-  JsonLinesRows rows(data, data.train(), options.training_rows);
-  train_ = Kept(rows, SIZE_MAX);
+  train_ = Kept(*rows_.train, SIZE_MAX);
   if (train_.empty()) {
     throw Error(ErrorCode::kUsage,
-                data.train() + ": all " + std::to_string(left_out_) +
+                rows_.name + ": all " + std::to_string(left_out_) +
                     " prompts are empty or longer than the model or data.max_prompt_tokens allows");
   }
-  if (!data.test().empty() && options.test_problems > 0) {
-    JsonLinesRows test(data, data.test(), RowKind::kHeldOut);
-    test_ = Kept(test, static_cast<size_t>(options.test_problems));
-  }
+  if (rows_.held_out) test_ = Kept(*rows_.held_out, static_cast<size_t>(options.test_problems));
   order_.emplace(train_.size(), options.seed);
 }
 
@@ -62,8 +77,7 @@ void ProblemSource::DrawHeldOut(RowSource& rows) {
   for (uint64_t i = 0; test_.size() < count; ++i) {
     if (i == limit) {
       throw Error(ErrorCode::kUsage,
-                  "the generator '" + generator_ + "' has fewer than " + std::to_string(count) +
-                      " different problems",
+                  rows_.name + " has fewer than " + std::to_string(count) + " different problems",
                   "lower eval.problems");
     }
     Problem problem = rows.Row(i);
@@ -72,16 +86,23 @@ void ProblemSource::DrawHeldOut(RowSource& rows) {
   }
 }
 
+uint64_t ProblemSource::held_out_in_train() const {
+  std::set<std::vector<int32_t>> trained;
+  for (const SharedProblem& problem : train_) trained.insert(problem->prompt_ids);
+  return static_cast<uint64_t>(std::count_if(
+      test_.begin(), test_.end(),
+      [&](const SharedProblem& problem) { return trained.contains(problem->prompt_ids); }));
+}
+
 SharedProblem ProblemSource::Train(uint64_t cursor) {
   if (order_.has_value()) return train_[order_->At(cursor)];
   for (int draw = 0; draw < kMaxDraws; ++draw) {
-    Problem problem = generated_->Row(DrawIndex(cursor, draw));
+    Problem problem = rows_.train->Row(DrawIndex(cursor, draw));
     if (!held_out_prompts_.contains(problem.prompt)) return options_.encode(std::move(problem));
   }
-  throw Error(
-      ErrorCode::kUsage,
-      "the held-out problems leave nothing of the generator '" + generator_ + "' to train on",
-      "lower eval.problems");
+  throw Error(ErrorCode::kUsage,
+              "the held-out problems leave nothing of " + rows_.name + " to train on",
+              "lower eval.problems");
 }
 
 }  // namespace cohort::rl

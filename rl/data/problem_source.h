@@ -18,8 +18,14 @@ namespace cohort::rl {
 
 using SharedProblem = std::shared_ptr<const EncodedProblem>;
 
-// Training problems by cursor and the held-out ones, from data.train / data.test or data.generator.
-// Each is tokenized once. Owned by one thread.
+// The rows that a run reads.
+struct ProblemRows {
+  std::unique_ptr<RowSource> train;     // an endless one is drawn from, a finite one shuffled
+  std::unique_ptr<RowSource> held_out;  // null: nothing is held out
+  std::string name;                     // of the training rows, for messages
+};
+
+// Training problems by cursor and the held-out ones. Each is tokenized once. Owned by one thread.
 class ProblemSource {
  public:
   struct Options {
@@ -35,6 +41,9 @@ class ProblemSource {
   // data.test nothing is held out. Errors: as LoadProblems; kUsage when no training problem is
   // left.
   ProblemSource(const proto::Data& data, const Options& options);
+  // The same from any rows. Those of an endless source that are held out are all different, and
+  // none is trained on.
+  ProblemSource(ProblemRows rows, const Options& options);
 
   // The problem at `cursor` of the endless training sequence; the same for the same cursor. Files
   // are shuffled anew each epoch; a generated problem whose prompt is held out is replaced by
@@ -44,15 +53,16 @@ class ProblemSource {
 
   uint64_t train_size() const { return train_.size(); }  // 0 for a generator: endless
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
+  // Held-out problems whose prompt is trained on, of a finite source.
+  uint64_t held_out_in_train() const;
 
  private:
   std::vector<SharedProblem> Kept(RowSource& rows, size_t limit);
   void DrawHeldOut(RowSource& rows);
 
-  const std::string generator_;
+  ProblemRows rows_;
   const Options options_;
-  std::unique_ptr<RowSource> generated_;  // of a generator
-  std::vector<SharedProblem> train_;      // of a file, in the order `order_`
+  std::vector<SharedProblem> train_;  // of a finite source, in the order `order_`
   std::optional<EpochOrder> order_;
   std::vector<SharedProblem> test_;
   std::unordered_set<std::string> held_out_prompts_;

@@ -19,7 +19,7 @@ Slope SlopeAt(const std::vector<RatedVerdict>& verdicts, double rating) {
   Slope slope;
   for (const RatedVerdict& verdict : verdicts) {
     const double p = 1 / (1 + std::exp((verdict.rating - rating) / kScale));
-    slope.excess += (verdict.solved ? 1 : 0) - p;
+    slope.excess += verdict.solved - p;
     slope.information += p * (1 - p);
   }
   return slope;
@@ -37,15 +37,15 @@ EloEstimate EstimateElo(const std::vector<RatedVerdict>& verdicts) {
     low = std::min(low, verdict.rating);
     high = std::max(high, verdict.rating);
   }
-  const auto solved = std::count_if(verdicts.begin(), verdicts.end(),
-                                    [](const RatedVerdict& verdict) { return verdict.solved; });
+  double solved = 0;
+  for (const RatedVerdict& verdict : verdicts) solved += verdict.solved;
   const auto count = static_cast<double>(verdicts.size());
   if (solved == 0) return {-std::numeric_limits<double>::infinity()};
-  if (solved == static_cast<int64_t>(verdicts.size())) {
+  if (solved == count) {
     return {std::numeric_limits<double>::infinity()};
   }
   // All problems as hard as the hardest, or as easy as the easiest: the root lies between.
-  const double logit = kScale * std::log(static_cast<double>(solved) / (count - solved));
+  const double logit = kScale * std::log(solved / (count - solved));
   low += logit;
   high += logit;
   double rating = (low + high) / 2;

@@ -1,5 +1,11 @@
 #include "rl/evaluation/evaluation.h"
 
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "reward/registry.h"
+
 namespace cohort::rl {
 namespace {
 
@@ -7,7 +13,49 @@ double Share(int64_t part, int64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+// Sums over the scores of one component.
+struct ScoreSums {
+  double sum = 0, squares = 0;
+  int64_t count = 0;
+
+  ComponentFigures figures() const {
+    const auto n = static_cast<double>(count);
+    const double mean = sum / n;
+    return {mean, std::sqrt(std::max(0.0, squares / n - mean * mean)), count};
+  }
+};
+
+void AddScores(const reward::Verdict& verdict, std::map<std::string, ScoreSums>* sums) {
+  for (const reward::Component& component : verdict.components()) {
+    const auto score = ComponentScore(component);
+    if (!score) continue;
+    ScoreSums& of_one = (*sums)[component.name()];
+    of_one.sum += *score;
+    of_one.squares += *score * *score;
+    ++of_one.count;
+  }
+}
+
+Estimate IntervalOf(const std::vector<std::vector<JudgedEpisode>>& outcomes) {
+  std::vector<Verdicts> problems;
+  for (const std::vector<JudgedEpisode>& outcome : outcomes) {
+    Verdicts& verdicts = problems.emplace_back();
+    for (const JudgedEpisode& sample : outcome) {
+      if (sample.judged()) verdicts.push_back(sample.correct());
+    }
+  }
+  return PassAtOne(problems);
+}
+
 }  // namespace
+
+std::string DecidingReward(const proto::Recipe& recipe) {
+  if (!recipe.eval().reward().empty()) return recipe.eval().reward();
+  for (const reward::RewardTerm& term : recipe.rewards()) {
+    if (reward::JudgesAnswer(term.name())) return term.name();
+  }
+  return recipe.rewards().empty() ? "" : recipe.rewards(0).name();
+}
 
 Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
   std::vector<EpisodeGroup> groups;
@@ -19,6 +67,8 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
   CollectedGroups collected = rollouts.Collect(std::move(groups), inputs.sampling);
 
   Evaluation result;
+  result.reward = inputs.reward;
+  std::map<std::string, ScoreSums> sums;
   int64_t correct = 0, tokens = 0, truncated = 0, samples = 0;
   for (EpisodeGroup& group : collected.groups) {
     std::vector<JudgedEpisode>& outcome = result.outcomes.emplace_back();
@@ -26,8 +76,11 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
       ++samples;
       tokens += static_cast<int64_t>(episode.completion_ids.size());
       truncated += episode.truncated() ? 1 : 0;
-      result.failed += episode.reward_failed() ? 1 : 0;
-      outcome.push_back({std::move(episode)});
+      if (episode.reward_failed() && result.failed++ == 0) {
+        result.first_failure = DescribeVerdict(episode.verdict);
+      }
+      AddScores(episode.verdict, &sums);
+      outcome.push_back({std::move(episode), inputs.reward});
       result.problems += outcome.back().judged() ? 1 : 0;
       correct += outcome.back().correct() ? 1 : 0;
     }
@@ -38,6 +91,8 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
     }
   }
   result.accuracy = Share(correct, result.problems);
+  result.interval = IntervalOf(result.outcomes);
+  for (const auto& [name, of_one] : sums) result.components[name] = of_one.figures();
   result.completion_tokens = Share(tokens, samples);
   result.truncated = Share(truncated, samples);
   result.wall_s = collected.stats.wall_seconds;

@@ -27,15 +27,6 @@ std::vector<std::string> CompletionsOf(const base::Json& row) {
   return completions;
 }
 
-reward::Sample ToSample(const Problem& problem, const std::string& completion) {
-  reward::Sample sample;
-  sample.set_prompt(problem.question);
-  sample.set_completion(completion);
-  sample.set_answer(problem.answer);
-  sample.set_columns_json(base::DumpJson(problem.columns));
-  return sample;
-}
-
 }  // namespace
 
 std::vector<std::vector<std::string>> ReadCompletions(const std::filesystem::path& path,
@@ -60,11 +51,12 @@ std::vector<std::vector<JudgedEpisode>> GradeCompletions(
   std::vector<std::vector<JudgedEpisode>> outcomes(problems.size());
   for (size_t i = 0; i < problems.size(); ++i) {
     outcomes[i].resize(completions[i].size());
+    const std::string columns_json = base::DumpJson(problems[i].columns);
     for (size_t j = 0; j < completions[i].size(); ++j) {
       Episode& episode = outcomes[i][j].episode;
       episode.completion = completions[i][j];
       places.push_back(&episode);
-      samples.push_back(ToSample(problems[i], completions[i][j]));
+      samples.push_back(ToRewardSample(problems[i], columns_json, completions[i][j]));
       samples.back().set_sample_id(samples.size());
     }
   }

@@ -104,7 +104,10 @@ ordered_json DescribeElo(const std::vector<Problem>& problems,
       throw Error(ErrorCode::kUsage, "problem " + std::to_string(i + 1) + ": column '" + column +
                                          "' is " + base::DumpJson(rating) + ", expected a number");
     }
-    if (!verdicts[i].empty()) rated.push_back({rating.get<double>(), verdicts[i].front()});
+    if (verdicts[i].empty()) continue;
+    const auto solved = std::count(verdicts[i].begin(), verdicts[i].end(), true);
+    rated.push_back({rating.get<double>(),
+                     static_cast<double>(solved) / static_cast<double>(verdicts[i].size())});
   }
   const EloEstimate elo = EstimateElo(rated);
   if (!std::isfinite(elo.rating)) {

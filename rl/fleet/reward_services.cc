@@ -1,26 +1,18 @@
 #include "rl/fleet/reward_services.h"
 
-#include <algorithm>
-#include <thread>
-
 #include "reward/reward.grpc.pb.h"
 
 namespace cohort::rl {
 namespace {
 
 SupervisedPoolOptions PoolOptions(const RewardServicesOptions& options) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int graders =
-      options.graders > 0 ? options.graders : std::max(1, cores / std::max(1, options.num_local));
   SupervisedPoolOptions pool;
+  static_cast<ServicesOptions&>(pool) = options;
   pool.name = "reward";
   pool.remote_name = "reward service";
-  pool.command = {options.program.string(), "--workers", std::to_string(graders)};
+  pool.command = {options.program.string(), "--workers",
+                  std::to_string(ShareOfCores(options.graders, options.num_local))};
   if (options.allow_weak_sandbox) pool.command.push_back("--allow-weak-sandbox");
-  pool.num_local = options.num_local;
-  pool.addresses = options.addresses;
-  pool.log_folder = options.log_folder;
-  pool.limits = options.limits;
   return pool;
 }
 

@@ -9,14 +9,10 @@
 
 namespace cohort::rl {
 
-struct RewardServicesOptions {
-  std::filesystem::path program;  // cohort-reward
-  int num_local = 1;
+struct RewardServicesOptions : ServicesOptions {
+  std::filesystem::path program;    // cohort-reward
   int graders = 0;                  // at once in one local service; 0 = cores / local services
   bool allow_weak_sandbox = false;  // of the local ones, for the reward `code`
-  std::vector<std::string> addresses;
-  std::filesystem::path log_folder;
-  SupervisorLimits limits;
 };
 
 // Thread-safe.

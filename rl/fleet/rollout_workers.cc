@@ -1,7 +1,6 @@
 #include "rl/fleet/rollout_workers.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "base/error.h"
@@ -14,11 +13,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const int threads =
-      options.threads > 0 ? options.threads : std::max(1, cores / std::max(1, options.num_local));
+  const int threads = ShareOfCores(options.threads, options.num_local);
   const int64_t kv_cache_mb = std::max<int64_t>(1, options.kv_cache_bytes >> 20);
   SupervisedPoolOptions pool;
+  static_cast<ServicesOptions&>(pool) = options;
   pool.name = "rollout";
   pool.remote_name = "rollout worker";
   pool.command = {options.program.string(),
@@ -30,10 +28,6 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
                   std::to_string(threads),
                   "--kv-cache-mb",
                   std::to_string(kv_cache_mb)};
-  pool.num_local = options.num_local;
-  pool.addresses = options.addresses;
-  pool.log_folder = options.log_folder;
-  pool.limits = options.limits;
   return pool;
 }
 

@@ -16,17 +16,13 @@
 
 namespace cohort::rl {
 
-struct RolloutWorkersOptions {
+struct RolloutWorkersOptions : ServicesOptions {
   std::filesystem::path program;  // cohort-rollout
   std::filesystem::path config;   // config.json of the model, whose weights come by Publish alone
-  int num_local = 1;
-  int threads = 0;  // of one local worker's decoder; 0 = cores / local workers
+  int threads = 0;                // of one local worker's decoder; 0 = cores / local workers
   policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
   int64_t kv_cache_bytes = int64_t{1} << 30;
-  std::vector<std::string> addresses;
-  std::filesystem::path log_folder;
   std::chrono::milliseconds publish_deadline{600'000};  // of one version, all workers
-  SupervisorLimits limits;
 };
 
 // The rollout workers of a run, kept on the published weights: one that restarts gets them before

@@ -27,6 +27,8 @@ class ServicePool {
   virtual Endpoint endpoint(int index) const = 0;
   // A call to that endpoint broke: it is looked at at once rather than at the next heartbeat.
   virtual void ReportBroken(int index) = 0;
+  // It answers what cannot be true: nobody asks it again, and its endpoint names the reason.
+  virtual void LeaveOut(int index, const std::string& reason) = 0;
   virtual uint32_t restarts() const = 0;  // of all of them, since the start
 };
 

@@ -1,10 +1,18 @@
 #include "rl/fleet/supervised_pool.h"
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "base/error.h"
 
 namespace cohort::rl {
+
+int ShareOfCores(int wanted, int processes) {
+  if (wanted > 0) return wanted;
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return std::max(1, cores / std::max(1, processes));
+}
 
 SupervisedPool::SupervisedPool(SupervisedPoolOptions options, ServiceKind& kind)
     : options_(std::move(options)) {

@@ -13,15 +13,23 @@
 
 namespace cohort::rl {
 
-struct SupervisedPoolOptions {
-  std::string name;                    // "rollout": local processes are rollout-0, rollout-1, ...
-  std::string remote_name;             // "rollout worker": remote ones are that and their address
-  std::vector<std::string> command;    // of a local process, without --listen and --port-file
+// Where the services of one kind run, whatever the kind.
+struct ServicesOptions {
   int num_local = 0;                   // processes to start
   std::vector<std::string> addresses;  // of services that others started
   std::filesystem::path log_folder;    // takes NAME-0.log, ...
   SupervisorLimits limits;
 };
+
+struct SupervisedPoolOptions : ServicesOptions {
+  std::string name;                  // "rollout": local processes are rollout-0, rollout-1, ...
+  std::string remote_name;           // "rollout worker": remote ones are that and their address
+  std::vector<std::string> command;  // of a local process, without --listen and --port-file
+};
+
+// Threads of one of `processes` local processes: `wanted`, or with 0 its share of the cores, at
+// least 1.
+int ShareOfCores(int wanted, int processes);
 
 // Services of one kind, each under a supervisor: the local ones first, then the remote ones.
 class SupervisedPool final : public ServicePool {
@@ -39,6 +47,9 @@ class SupervisedPool final : public ServicePool {
   int size() const override { return static_cast<int>(supervisors_.size()); }
   Endpoint endpoint(int index) const override { return supervisors_.at(index)->endpoint(); }
   void ReportBroken(int index) override { supervisors_.at(index)->LookNow(); }
+  void LeaveOut(int index, const std::string& reason) override {
+    supervisors_.at(index)->LeaveOut(reason);
+  }
   uint32_t restarts() const override;
 
   bool answers(int index) const { return supervisors_.at(index)->answers(); }

@@ -266,6 +266,12 @@ void Supervisor::Disconnect() {
   version_ = -1;
 }
 
+void Supervisor::LeaveOut(const std::string& reason) {
+  spdlog::error("{} is left out: {}", service_.name, reason);
+  GiveUp(service_.name + ": " + reason);
+  wake_.notify_all();
+}
+
 void Supervisor::GiveUp(const std::string& reason) {
   Disconnect();
   const std::string tail = LogTail();

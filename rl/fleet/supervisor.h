@@ -50,6 +50,8 @@ class Supervisor {
   Endpoint endpoint() const;
   bool answers() const;  // its last heartbeat was answered
   uint32_t restarts() const;
+  // Ends the service for good, for `reason`.
+  void LeaveOut(const std::string& reason);
   void LookNow();      // rather than at the next heartbeat
   void RequestStop();  // the destructor then waits for less
 

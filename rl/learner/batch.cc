@@ -75,6 +75,10 @@ at::Tensor GatherTokens(std::span<const TrainingSequence> sequences,
   return at::tensor(values_N, at::kFloat);
 }
 
+void AppendRows(int64_t first, int64_t count, std::vector<int64_t>* rows) {
+  for (int64_t i = 0; i < count; ++i) rows->push_back(first + i);
+}
+
 at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
   return tensor.defined() ? tensor.to(device) : tensor;
 }
@@ -83,6 +87,12 @@ at::Tensor ToDevice(const at::Tensor& tensor, at::Device device) {
 
 bool CountsInLoss(const TrainingSequence& sequence, int64_t i) {
   return i >= sequence.prompt_length && Counts(sequence, i - sequence.prompt_length);
+}
+
+void MarkCommonPrompts(std::span<TrainingSequence> sequences) {
+  for (size_t i = 1; i < sequences.size(); ++i) {
+    sequences[i].prompt_counted = HavePromptInCommon(sequences[i - 1], sequences[i]);
+  }
 }
 
 StepTotals CountTotals(std::span<const TrainingSequence> sequences) {
@@ -155,7 +165,8 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSeque
 MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
                           const std::vector<int64_t>& chosen, at::Device device) {
   std::vector<policy::Piece> pieces;
-  std::vector<int64_t> rows_N, targets_N, sequence_index_N;
+  std::vector<int64_t> rows_N, targets_N, sequence_index_N, load_rows_L;
+  bool all_rows = true;
   std::vector<double> advantages_B;
   const TrainingSequence* before = nullptr;
   int64_t prompt = 0, prompt_end = 0, offset = 0;  // the prompt's piece, the row after it, rows
@@ -167,6 +178,8 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
     if (before == nullptr || !HavePromptInCommon(*before, sequence)) {
       prompt = static_cast<int64_t>(pieces.size());
       pieces.push_back({ids.first(static_cast<size_t>(sequence.prompt_length))});
+      if (!sequence.prompt_counted) AppendRows(offset, sequence.prompt_length, &load_rows_L);
+      all_rows = all_rows && !sequence.prompt_counted;
       prompt_end = offset += sequence.prompt_length;
     }
     before = &sequence;
@@ -181,6 +194,7 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
     pieces.push_back({ids.subspan(static_cast<size_t>(sequence.prompt_length),
                                   static_cast<size_t>(InputTokens(sequence))),
                       prompt});
+    AppendRows(offset, InputTokens(sequence), &load_rows_L);
     offset += InputTokens(sequence);
     advantages_B.push_back(sequence.advantage);
   }
@@ -195,6 +209,7 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
       ToDevice(GatherTokens(sequences, chosen, &TrainingSequence::old_logprobs), device);
   batch.ref_logprobs_N =
       ToDevice(GatherTokens(sequences, chosen, &TrainingSequence::ref_logprobs), device);
+  if (!all_rows) batch.load_rows_L = at::tensor(load_rows_L, at::kLong).to(device);
   batch.sequences_B = chosen;
   return batch;
 }

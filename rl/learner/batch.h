@@ -23,6 +23,8 @@ struct TrainingSequence {
   std::vector<float> old_logprobs;      // completion
   std::vector<float> ref_logprobs;      // completion
   double advantage = 0;                 // unused in SFT
+  // Another sequence of the step has the same prompt and counts its tokens in the experts' load.
+  bool prompt_counted = false;
 
   int64_t completion_length() const { return static_cast<int64_t>(ids.size()) - prompt_length; }
 };
@@ -54,7 +56,14 @@ struct MicroBatch {
   at::Tensor advantages_B;           // fp32
   std::vector<int64_t> sequences_B;  // which of the step's sequences these are
   std::vector<RowSpan> row_spans_B;
+  // int64 indices into T of the tokens that no other micro-batch counts in the experts' load;
+  // undefined: all.
+  at::Tensor load_rows_L;
 };
+
+// Sets prompt_counted of all but the first of neighbours that have a prompt in common, so that the
+// experts' load counts each token of a step once, however the step is split.
+void MarkCommonPrompts(std::span<TrainingSequence> sequences);
 
 // Counts of the whole optimizer step.
 StepTotals CountTotals(std::span<const TrainingSequence> sequences);

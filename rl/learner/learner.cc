@@ -46,10 +46,11 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                                    const std::vector<TrainingSequence>& sequences,
                                    double learning_rate) {
   const StepTotals totals = SumTotals(sequences);
-  std::vector<TrainingSequence> trained;  // the others count in the totals
+  std::vector<TrainingSequence> trained, others;  // the others count in the totals
   for (const TrainingSequence& sequence : sequences) {
-    if (HasGradient(objective, sequence)) trained.push_back(sequence);
+    (HasGradient(objective, sequence) ? trained : others).push_back(sequence);
   }
+  if (!trained.empty()) CountLoad(others);
   return Update(trained, options_.sampling_temperature, learning_rate,
                 [&](const Forwarded& forwarded, UpdateSums* sums) {
                   const PolicyLoss part =
@@ -57,6 +58,18 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                   sums->policy.Add(part.metrics);
                   return part.loss;
                 });
+}
+
+// The selection bias balances what the experts are asked for, with or without a gradient.
+void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
+  if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
+  const torch::NoGradGuard no_grad;
+  for (const std::vector<int64_t>& chosen :
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+    policy_->CountExpertLoadOf(batch.load_rows_L);
+    policy_->forward(batch.tokens);
+  }
 }
 
 UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
@@ -96,6 +109,7 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+    policy_->CountExpertLoadOf(batch.load_rows_L);
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
@@ -120,8 +134,9 @@ void Learner::ApplyGradients(double learning_rate, UpdateReport* report) {
   ranks_->SumValues({load_LE.mutable_data_ptr<double>(), static_cast<size_t>(load_LE.numel())});
   // A layer that met no token, as multi-token prediction outside of SFT, has no busiest expert.
   report->busiest_expert = (load_LE / load_LE.mean(1, true).clamp_min(1e-9)).max().item<double>();
-  if (step.skipped.empty() && !lora_.has_value()) {
-    policy_->UpdateSelectionBias(load_LE, options_.selection_bias_rate);
+  const double rate = options_.routing.selection_bias_rate;
+  if (step.skipped.empty() && !lora_.has_value() && rate > 0) {
+    policy_->UpdateSelectionBias(load_LE, rate);
   }
 }
 

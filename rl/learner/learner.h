@@ -51,6 +51,10 @@ class Learner {
   void ResetReference();
   void DropReference();
   void ResetOptimizer();
+  // For the steps to come. A router that is frozen has no gradient and is not decayed.
+  void SetRouting(const RoutingOptions& routing);
+  // The first weight that is not finite; "" where all are.
+  std::string NonFiniteWeight() const;
 
   // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
   // which are made anew by each call: ask only for what will be used.
@@ -80,6 +84,7 @@ class Learner {
                       double learning_rate, const MicroBatchLoss& loss);
   UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
                              const MicroBatchLoss& loss);
+  void CountLoad(const std::vector<TrainingSequence>& sequences);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::Transformer& model,

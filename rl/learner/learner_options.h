@@ -8,6 +8,12 @@
 
 namespace cohort::rl {
 
+// What a step does to how tokens find their experts.
+struct RoutingOptions {
+  double selection_bias_rate = 0.001;  // arXiv 2412.19437 section 2.1.2; 0: the bias stays
+  bool freeze_router = false;
+};
+
 // How a learner computes and steps. A plain value; the run makes it of its recipe.
 struct LearnerOptions {
   at::Device device = at::kCPU;
@@ -15,9 +21,9 @@ struct LearnerOptions {
   at::ScalarType compute_dtype = at::kFloat;
   AdamWOptions optimizer = {};
   int64_t max_tokens_per_microbatch = 2048;  // bounds memory; does not change the gradient
-  double selection_bias_rate = 0.001;        // of the experts' selection bias, arXiv 2412.19437
-  double sampling_temperature = 1;           // of the rollouts; 0, greedy, is learnt as 1
-  double mtp_loss_weight = 0;                // lambda of arXiv 2412.19437 eq. 25, in SftUpdate
+  RoutingOptions routing = {};
+  double sampling_temperature = 1;  // of the rollouts; 0, greedy, is learnt as 1
+  double mtp_loss_weight = 0;       // lambda of arXiv 2412.19437 eq. 25, in SftUpdate
 };
 
 }  // namespace cohort::rl

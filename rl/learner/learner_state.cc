@@ -54,6 +54,24 @@ void Learner::MakeOptimizer() {
 
 void Learner::ResetOptimizer() { optimizer_->Reset(); }
 
+void Learner::SetRouting(const RoutingOptions& routing) {
+  options_.routing = routing;
+  if (lora_.has_value()) return;  // only adapters are trained
+  for (const auto& parameter : policy_->named_parameters()) {
+    if (parameter.key().ends_with(".mlp.gate.weight")) {
+      at::Tensor(parameter.value()).set_requires_grad(!routing.freeze_router);
+    }
+  }
+}
+
+std::string Learner::NonFiniteWeight() const {
+  for (const auto& [name, tensor] :
+       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
+    if (!tensor.isfinite().all().item<bool>()) return name;
+  }
+  return "";
+}
+
 void Learner::ResetReference() { SetReference(Weights()); }
 
 void Learner::SetReference(const policy::WeightMap& weights) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -45,6 +46,15 @@ std::vector<double> Normalize(const proto::Objective& objective,
   return advantages;
 }
 
+// Weighted sums of the same scores may differ in their last bits, which a small standard deviation
+// would blow up to an advantage of 1.
+bool EqualToRounding(const std::vector<double>& rewards) {
+  if (rewards.empty()) return true;
+  const auto [lowest, highest] = std::minmax_element(rewards.begin(), rewards.end());
+  const double size = std::max(std::abs(*lowest), std::abs(*highest));
+  return *highest - *lowest <= 16 * std::numeric_limits<double>::epsilon() * size;
+}
+
 }  // namespace
 
 std::vector<std::optional<double>> ComputeAdvantages(
@@ -55,8 +65,7 @@ std::vector<std::optional<double>> ComputeAdvantages(
     COHORT_CHECK(std::isfinite(*reward), "a reward is not finite; mark the sample as failed");
     scored.push_back(*reward);
   }
-  const bool all_equal =
-      std::adjacent_find(scored.begin(), scored.end(), std::not_equal_to<>()) == scored.end();
+  const bool all_equal = EqualToRounding(scored);
   const std::vector<double> normalized =
       all_equal ? std::vector<double>(scored.size(), 0.0) : Normalize(objective, scored);
 

@@ -14,8 +14,12 @@ at::Tensor KlEstimate(proto::Objective::Kl kind, const at::Tensor& policy_logpro
       return d_T;
     case proto::Objective::KL_K2:
       return d_T * d_T / 2;
-    case proto::Objective::KL_K3:
-      return at::expm1(-d_T) + d_T;  // expm1 keeps the digits that exp(-d) - 1 loses near d = 0
+    case proto::Objective::KL_K3: {
+      // Bounded as verl's low_var_kl: one token at d = -30 would take the whole clipped step.
+      const at::Tensor bounded_T = d_T.clamp(-20, 20);
+      // expm1 keeps the digits that exp(-d) - 1 loses near d = 0.
+      return (at::expm1(-bounded_T) + bounded_T).clamp(-10, 10);
+    }
     case proto::Objective::KL_NONE:
       break;
   }

@@ -64,6 +64,9 @@ proto::Objective FromPreset(proto::Objective::Preset preset) {
 proto::Objective ResolveObjective(const proto::Recipe& recipe) {
   proto::Objective resolved = FromPreset(recipe.objective().preset());
   resolved.MergeFrom(recipe.objective());
+  // `kl: none` alone takes the preset's coefficient back.
+  const bool no_kl = resolved.kl() == proto::Objective::KL_NONE;
+  if (no_kl && !recipe.objective().has_kl_coef()) resolved.set_kl_coef(0);
   if (!resolved.has_max_length()) resolved.set_max_length(recipe.rollout().max_new_tokens());
   CheckObjective(resolved);
   return resolved;

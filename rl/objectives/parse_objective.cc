@@ -22,12 +22,6 @@ constexpr char kWhere[] = "objective";
   throw Error(ErrorCode::kUsage, knob + " must be " + expected + ", got " + value.dump());
 }
 
-std::string List(const std::vector<std::string>& names) {
-  std::string all;
-  for (const std::string& name : names) all += (all.empty() ? "" : ", ") + name;
-  return all;
-}
-
 double ReadNumber(const std::string& knob, const Json& value, const proto::Rule& rule) {
   const double number = value.is_number() ? value.get<double>() : std::nan("");
   if (!(number >= rule.min() && number <= rule.max())) {
@@ -46,13 +40,13 @@ int32_t ReadInteger(const std::string& knob, const Json& value, const proto::Rul
 const google::protobuf::EnumValueDescriptor* ReadKind(
     const std::string& knob, const Json& value, const google::protobuf::EnumDescriptor& type) {
   const std::vector<std::string> words = WordsOf(type);
-  if (!value.is_string()) Refuse(knob, "one of " + List(words), value);
+  if (!value.is_string()) Refuse(knob, "one of " + base::CommaSeparated(words), value);
   const std::string given = value.get<std::string>();
   const auto* found = FindWord(type, given);
   if (found != nullptr) return found;
   throw Error(ErrorCode::kUsage,
               "unknown " + knob + " '" + given + "'" + base::DidYouMean(given, words),
-              "one of " + List(words));
+              "one of " + base::CommaSeparated(words));
 }
 
 proto::Objective::Preset ReadPreset(const Json& json) {
@@ -67,7 +61,7 @@ proto::Objective::Preset ReadPreset(const Json& json) {
   const std::vector<std::string> names = WordsOf(*proto::Objective::Preset_descriptor());
   throw Error(ErrorCode::kUsage,
               "unknown objective preset '" + name + "'" + base::DidYouMean(name, names),
-              "presets: " + List(names));
+              "presets: " + base::CommaSeparated(names));
 }
 
 void SetKnob(const std::string& name, const Json& value, proto::Objective* objective) {
@@ -76,7 +70,7 @@ void SetKnob(const std::string& name, const Json& value, proto::Objective* objec
   if (field == nullptr) {
     const std::vector<std::string> names = FieldNames(proto::Objective::descriptor());
     throw Error(ErrorCode::kUsage, "unknown knob " + knob + base::DidYouMean(name, names),
-                "knobs: " + List(names));
+                "knobs: " + base::CommaSeparated(names));
   }
   const auto* reflection = objective->GetReflection();
   if (value.is_null() && field->number() == proto::Objective::kDualClipFieldNumber) {
@@ -98,6 +92,9 @@ proto::Objective ParseObjective(const Json& json) {
   for (const auto& [name, value] : json.items()) {
     if (name != "preset") SetKnob(name, value, &objective);
   }
+  // As ResolveObjective: `kl: none` alone suffices.
+  const bool no_kl = objective.kl() == proto::Objective::KL_NONE;
+  if (no_kl && !json.contains("kl_coef")) objective.set_kl_coef(0);
   return objective;
 }
 

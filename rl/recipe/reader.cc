@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/nearest_name.h"
+#include "rl/recipe/recipe.pb.h"
 #include "rl/recipe/value.h"
 
 namespace cohort::rl {
@@ -24,6 +25,33 @@ std::vector<std::string> FieldNames(const google::protobuf::Descriptor* descript
   std::vector<std::string> names;
   for (int i = 0; i < descriptor->field_count(); ++i) names.push_back(descriptor->field(i)->name());
   return names;
+}
+
+namespace {
+
+// The paths of all keys below `descriptor`, by their last names.
+void AddKeys(const google::protobuf::Descriptor* descriptor, const std::string& path,
+             std::map<std::string, std::string>* paths) {
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const auto* field = descriptor->field(i);
+    const std::string here = JoinPath(path, field->name());
+    paths->emplace(field->name(), here);
+    if (field->is_map() || field->cpp_type() != RecipeReader::Field::CPPTYPE_MESSAGE) continue;
+    AddKeys(field->message_type(), here + (field->is_repeated() ? "[i]" : ""), paths);
+  }
+}
+
+}  // namespace
+
+std::string DidYouMeanKey(const std::string& key, const google::protobuf::Descriptor* descriptor) {
+  const std::string beside = base::DidYouMean(key, FieldNames(descriptor));
+  if (!beside.empty()) return beside;
+  std::map<std::string, std::string> paths;
+  AddKeys(proto::Recipe::descriptor(), "", &paths);
+  std::vector<std::string> names;
+  for (const auto& [name, path] : paths) names.push_back(name);
+  const std::string nearest = base::NearestName(key, names);
+  return nearest.empty() ? "" : "; did you mean '" + paths.at(nearest) + "'?";
 }
 
 std::string JoinPath(const std::string& path, std::string_view name) {
@@ -73,7 +101,7 @@ void RecipeReader::ReadMessage(const YAML::Node& node, const std::string& path, 
     const Field* field = message->GetDescriptor()->FindFieldByName(key);
     if (field == nullptr) {
       AddFaultHere(entry.first, "unknown key '" + key + "' in " + In(path) +
-                                    base::DidYouMean(key, FieldNames(message->GetDescriptor())));
+                                    DidYouMeanKey(key, message->GetDescriptor()));
     } else if (!seen.insert(key).second) {
       AddFaultHere(entry.first, "key '" + key + "' appears twice in " + In(path));
     } else {

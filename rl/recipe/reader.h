@@ -60,6 +60,10 @@ class RecipeReader {
   std::vector<std::string> faults_;
 };
 
+// "; did you mean 'x'?" for a key of `descriptor` that is not there: the nearest one beside it,
+// else the nearest of the whole recipe ('rounds[i].learning_rate'); or "".
+std::string DidYouMeanKey(const std::string& key, const google::protobuf::Descriptor* descriptor);
+
 // Names of a message's fields, for "did you mean".
 std::vector<std::string> FieldNames(const google::protobuf::Descriptor* descriptor);
 

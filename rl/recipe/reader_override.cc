@@ -2,7 +2,6 @@
 
 #include <charconv>
 
-#include "base/nearest_name.h"
 #include "rl/recipe/reader.h"
 #include "rl/recipe/value.h"
 
@@ -59,7 +58,7 @@ bool RecipeReader::EnterField(KeyWalk* walk) {
   if (field == nullptr) {
     AddFaultHere({}, "unknown key '" + name + "' in " +
                          (walk->path.empty() ? "the recipe" : walk->path) +
-                         base::DidYouMean(name, FieldNames(descriptor)));
+                         DidYouMeanKey(name, descriptor));
     return false;
   }
   walk->path = JoinPath(walk->path, name);

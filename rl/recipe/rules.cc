@@ -1,9 +1,11 @@
 #include "rl/recipe/rules.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/nearest_name.h"
 #include "reward/registry.h"
 #include "rl/recipe/enum_words.h"
 
@@ -28,6 +30,8 @@ class RecipeCheck {
   void CheckData(const proto::Data& data);
   void CheckLora(const proto::Lora& lora);
   void CheckRewardTerm(int index);
+  void CheckTemperature(const std::string& key, double temperature);
+  void CheckEval(const proto::Eval& eval);
   void CheckRound(int index);
   void CheckAddresses(const google::protobuf::RepeatedPtrField<std::string>& addresses,
                       const std::string& path);
@@ -182,6 +186,30 @@ void RecipeCheck::CheckRewardTerm(int index) {
   }
 }
 
+void RecipeCheck::CheckTemperature(const std::string& key, double temperature) {
+  constexpr double kLeast = 0.001;  // rollout/request.h
+  if (temperature > 0 && temperature < kLeast) {
+    Add(key, key + " is too small; give 0 (greedy) or at least 0.001");
+  }
+}
+
+void RecipeCheck::CheckEval(const proto::Eval& eval) {
+  CheckTemperature("eval.temperature", eval.temperature());
+  CheckTemperature("rollout.temperature", recipe_.rollout().temperature());
+  std::vector<std::string> names;
+  for (const reward::RewardTerm& term : recipe_.rewards()) names.push_back(term.name());
+  if (!eval.reward().empty() &&
+      std::find(names.begin(), names.end(), eval.reward()) == names.end()) {
+    Add("eval.reward", "eval.reward is '" + eval.reward() + "', which is none of the rewards (" +
+                           base::CommaSeparated(names) + ")");
+  }
+  if (eval.samples() > 1 && eval.temperature() == 0) {
+    Add("eval.temperature",
+        "eval.temperature is 0, which makes all eval.samples of a problem equal; set it to 0.6 or "
+        "so");
+  }
+}
+
 void RecipeCheck::CheckRound(int index) {
   const proto::RoundSpec& round = recipe_.rounds(index);
   const std::string path = "rounds[" + std::to_string(index) + "]";
@@ -244,7 +272,17 @@ std::vector<RecipeFault> RecipeCheck::Run() {
         "rounds is empty; a recipe needs at least one, such as '- {kind: sft, steps: 100}'");
   }
   for (int i = 0; i < recipe_.rounds_size(); ++i) CheckRound(i);
+  CheckEval(recipe_.eval());
   CheckServices();
+  // One fault that several rounds have is told once.
+  const auto same = [](const RecipeFault& a, const RecipeFault& b) {
+    return a.path == b.path && a.what == b.what;
+  };
+  for (size_t i = 0; i < faults_.size(); ++i) {
+    faults_.erase(std::remove_if(faults_.begin() + static_cast<ptrdiff_t>(i) + 1, faults_.end(),
+                                 [&](const RecipeFault& later) { return same(faults_[i], later); }),
+                  faults_.end());
+  }
   return std::move(faults_);
 }
 

@@ -65,9 +65,8 @@ std::string CheckRange(double value, const proto::Rule& rule, const std::string&
 // The fault of a word that stands for no value of the enum.
 std::string NoSuchWord(const std::string& text, const google::protobuf::EnumDescriptor& type) {
   const std::vector<std::string> words = WordsOf(type);
-  std::string list;
-  for (const std::string& word : words) list += (list.empty() ? "" : ", ") + word;
-  return "is '" + text + "'; must be one of " + list + base::DidYouMean(text, words);
+  return "is '" + text + "'; must be one of " + base::CommaSeparated(words) +
+         base::DidYouMean(text, words);
 }
 
 // `set` and `add` are the reflection's setters of one type.

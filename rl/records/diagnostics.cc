@@ -1,5 +1,7 @@
 #include "rl/records/diagnostics.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 namespace cohort::rl {
@@ -80,10 +82,49 @@ std::vector<std::string> Diagnose(const StepMetrics& m, const DiagnosticSettings
   return found;
 }
 
+bool DivergenceAlarm::Spikes(const StepMetrics& metrics) {
+  constexpr double kMaxKl = 3, kLossFactor = 4, kLossMargin = 1;  // nats
+  constexpr size_t kWindow = 20, kFewest = 5;
+  char text[160];
+  if (metrics.kl.value_or(0) > kMaxKl) {
+    std::snprintf(text, sizeof(text), "the policy is %.3g nats a token away (kl)", *metrics.kl);
+    reason_ = text;
+    return true;
+  }
+  if (metrics.groups.has_value() || !metrics.loss) return false;  // a grpo loss hovers about 0
+  std::vector<double> sorted(losses_.begin(), losses_.end());
+  std::sort(sorted.begin(), sorted.end());
+  const double median = sorted.empty() ? 0 : sorted[sorted.size() / 2];
+  if (sorted.size() >= kFewest && *metrics.loss > kLossFactor * median + kLossMargin) {
+    std::snprintf(text, sizeof(text), "the loss is %.4g, where it was %.4g", *metrics.loss, median);
+    reason_ = text;
+    return true;
+  }
+  losses_.push_back(*metrics.loss);
+  if (losses_.size() > kWindow) losses_.pop_front();
+  return false;
+}
+
 DivergenceAlarm::State DivergenceAlarm::Observe(const StepMetrics& metrics) {
+  reason_.clear();
+  if (metrics.loss && !std::isfinite(*metrics.loss)) {
+    reason_ = "the loss is not finite";
+    return State::kDiverged;
+  }
+  spikes_in_a_row_ = Spikes(metrics) ? spikes_in_a_row_ + 1 : 0;
   skipped_in_a_row_ = metrics.skipped_updates.value_or(0) == 0 ? 0 : skipped_in_a_row_ + 1;
-  if (skipped_in_a_row_ >= kLimit) return State::kDiverged;
-  return skipped_in_a_row_ > 0 ? State::kSkipped : State::kQuiet;
+  if (skipped_in_a_row_ > 0) {
+    reason_ = "the gradient is not finite; the weights stay as they were";
+  }
+  if (skipped_in_a_row_ >= kSkippedLimit || spikes_in_a_row_ >= kSpikeLimit) {
+    return State::kDiverged;
+  }
+  return reason_.empty() ? State::kQuiet : State::kSuspicious;
+}
+
+void DivergenceAlarm::BeginRound() {
+  losses_.clear();
+  spikes_in_a_row_ = 0;
 }
 
 }  // namespace cohort::rl

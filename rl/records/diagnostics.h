@@ -3,6 +3,7 @@
 // Advice and alarm drawn from a run's figures.
 
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -22,18 +23,30 @@ struct DiagnosticSettings {
 // failed, engines that disagree by more than 0.02 nats a token.
 std::vector<std::string> Diagnose(const StepMetrics& metrics, const DiagnosticSettings& settings);
 
-// Sounds after five steps in a row with an update that was skipped since its gradient is not
-// finite.
+// Sounds when a run no longer learns but falls apart:
+//   five steps in a row had an update that was skipped since its gradient is not finite;
+//   a loss is not finite;
+//   three steps in a row had a loss, of a round of demonstrations, above four times the median of
+//   the twenty before plus 1 nat, or a KL above 3 nats a token, of a grpo round.
+// The last two bounds are this program's own: no published recipe comes near them.
 class DivergenceAlarm {
  public:
-  static constexpr int kLimit = 5;
+  static constexpr int kSkippedLimit = 5, kSpikeLimit = 3;
 
-  // Called once a step. kSkipped: this step has such an update; kDiverged: as had those before it.
-  enum class State { kQuiet, kSkipped, kDiverged };
+  enum class State { kQuiet, kSuspicious, kDiverged };
+  // Called once a step.
   State Observe(const StepMetrics& metrics);
+  // What was seen in the step that was observed last; "" when quiet.
+  const std::string& reason() const { return reason_; }
+  // A round's figures are not compared with those of the round before.
+  void BeginRound();
 
  private:
-  int skipped_in_a_row_ = 0;
+  bool Spikes(const StepMetrics& metrics);
+
+  int skipped_in_a_row_ = 0, spikes_in_a_row_ = 0;
+  std::deque<double> losses_;  // of the last quiet steps of the round
+  std::string reason_;
 };
 
 }  // namespace cohort::rl

@@ -19,6 +19,14 @@ uint64_t Position(const json& positions, const char* file) {
   return positions.is_null() ? 0 : positions.at(file).get<uint64_t>();
 }
 
+// 0 where the file is gone or was cut.
+uint64_t EventsPosition(const std::filesystem::path& path, const json& positions) {
+  const uint64_t position = Position(positions, kEvents);
+  std::error_code none;
+  const auto there = std::filesystem::file_size(path, none);
+  return none || there < position ? 0 : position;
+}
+
 double WallTime() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
@@ -45,8 +53,13 @@ Scalars ScalarsOf(const json& row, const std::string& prefix = "") {
 MetricsLog::MetricsLog(const std::filesystem::path& run_folder, const json& positions)
     : metrics_(run_folder / kMetrics, Position(positions, kMetrics)),
       samples_(run_folder / kSamples, Position(positions, kSamples)),
-      events_(run_folder / kEvents, Position(positions, kEvents)) {
-  if (events_.length() == 0) events_.Append(EventFileHeader(WallTime()));
+      events_(run_folder / kEvents, EventsPosition(run_folder / kEvents, positions)) {
+  if (events_.length() > 0) return;
+  events_.Append(EventFileHeader(WallTime()));
+  if (metrics_.length() == 0) return;
+  for (const json& row : Read(run_folder)) {  // the event file is lost; the rows say it all
+    events_.Append(ScalarEvent(row.value("step", int64_t{0}), WallTime(), ScalarsOf(row)));
+  }
 }
 
 void MetricsLog::Append(const StepMetrics& metrics) {

@@ -53,8 +53,15 @@ struct StepMetrics {
   std::optional<int64_t> failed_rewards;
   std::optional<int64_t> not_applicable_rewards;
   std::optional<int64_t> reissued_samples;
+  std::optional<int64_t> refused_completions;
   std::optional<int64_t> worker_restarts;
   std::optional<int64_t> trained_tokens;
+
+  std::optional<int64_t> sampled_answers;
+  std::optional<int64_t> good_answers;
+  std::optional<int64_t> kept_answers;
+  std::optional<int64_t> dropped_demonstrations;
+  std::optional<int64_t> cut_demonstrations;
 
   std::optional<double> step_s;
   std::optional<double> publish_s;
@@ -72,7 +79,11 @@ struct StepMetrics {
   std::optional<int64_t> all_right_groups;
 
   std::string eval_after;
+  std::string eval_reward;
   std::optional<double> eval_accuracy;
+  std::optional<double> eval_accuracy_low;
+  std::optional<double> eval_accuracy_high;
+  std::map<std::string, RewardFigures> eval_rewards;
   std::optional<int64_t> eval_problems;
   std::optional<int64_t> eval_failed;
   std::optional<double> eval_completion_tokens;

@@ -18,6 +18,13 @@ std::optional<double> ComponentScore(const reward::Component& component) {
   return scored ? std::optional(component.score()) : std::nullopt;
 }
 
+const reward::Component* FindComponent(const reward::Verdict& verdict, const std::string& name) {
+  for (const reward::Component& component : verdict.components()) {
+    if (name.empty() || component.name() == name) return &component;
+  }
+  return nullptr;
+}
+
 std::string DescribeVerdict(const reward::Verdict& verdict) {
   if (verdict.status() == reward::STATUS_OK) return verdict.detail();
   const std::string name = reward::Status_Name(verdict.status());

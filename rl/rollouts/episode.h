@@ -49,6 +49,9 @@ EpisodeGroup NewEpisodeGroup(std::shared_ptr<const EncodedProblem> problem, uint
 // Before its weight; nothing where the reward failed, does not apply or is not a finite number.
 std::optional<double> ComponentScore(const reward::Component& component);
 
+// The component of that name, or the first where `name` is empty; nullptr: there is none.
+const reward::Component* FindComponent(const reward::Verdict& verdict, const std::string& name);
+
 // "TIMEOUT: the verdict's detail" for a person; the detail alone where the status is OK.
 std::string DescribeVerdict(const reward::Verdict& verdict);
 

@@ -8,29 +8,29 @@
 namespace cohort::rl {
 namespace {
 
-rollout::Sampling TrainingSampling(const proto::Recipe& recipe, const policy::Model& model) {
+rollout::Sampling TrainingSampling(const FleetOptions& options, const policy::Model& model) {
   rollout::Sampling sampling;
-  sampling.temperature = recipe.rollout().temperature();
-  sampling.top_k = recipe.rollout().top_k();
-  sampling.top_p = recipe.rollout().top_p();
-  sampling.max_new_tokens = recipe.rollout().max_new_tokens();
+  sampling.temperature = options.rollout.temperature();
+  sampling.top_k = options.rollout.top_k();
+  sampling.top_p = options.rollout.top_p();
+  sampling.max_new_tokens = options.rollout.max_new_tokens();
   sampling.stop_ids = StopIds(model);
-  sampling.seed = recipe.seed();
+  sampling.seed = options.seed;
   return sampling;
 }
 
-RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::Model& model,
+RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Model& model,
                                      const std::filesystem::path& folder,
                                      const Programs& programs) {
   const std::filesystem::path config = folder / "worker_config.json";
   base::WriteFileDurably(config,
                          policy::ConfigToJson(model.config, policy::Dtype::kFloat32).dump(2));
-  const proto::Rollout& rollout = recipe.rollout();
+  const proto::Rollout& rollout = fleet.rollout;
   RolloutWorkersOptions options;
   options.program = programs.rollout;
   options.config = config;
   options.num_local = rollout.workers();
-  options.threads = recipe.threads();
+  options.threads = fleet.threads;
   options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
                                                                     : policy::Dtype::kFloat32;
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
@@ -40,9 +40,8 @@ RolloutWorkersOptions WorkersOptions(const proto::Recipe& recipe, const policy::
   return options;
 }
 
-RewardServicesOptions RewardOptions(const proto::Recipe& recipe,
+RewardServicesOptions RewardOptions(const proto::Rollout& rollout,
                                     const std::filesystem::path& folder, const Programs& programs) {
-  const proto::Rollout& rollout = recipe.rollout();
   RewardServicesOptions options;
   options.program = programs.reward;
   options.num_local = rollout.reward_services();
@@ -52,13 +51,13 @@ RewardServicesOptions RewardOptions(const proto::Recipe& recipe,
   return options;
 }
 
-CollectorOptions CollectOptions(const proto::Recipe& recipe) {
+CollectorOptions CollectOptions(const proto::Rollout& rollout, const policy::Model& model) {
   const auto milliseconds = [](double seconds) { return static_cast<int64_t>(seconds * 1000); };
   CollectorOptions options;
   options.scoring.sample_deadline_ms =
-      static_cast<uint32_t>(milliseconds(recipe.rollout().reward_deadline_s()));
-  options.sampling.deadline =
-      std::chrono::milliseconds(milliseconds(recipe.rollout().step_deadline_s()));
+      static_cast<uint32_t>(milliseconds(rollout.reward_deadline_s()));
+  options.sampling.deadline = std::chrono::milliseconds(milliseconds(rollout.step_deadline_s()));
+  options.sampling.vocab_size = model.config.vocab_size;
   return options;
 }
 
@@ -70,18 +69,24 @@ Programs FindPrograms() {
   return {folder / "cohort-rollout", folder / "cohort-reward"};
 }
 
-FleetRollouts::FleetRollouts(const proto::Recipe& recipe, const policy::Model& model,
-                             const std::filesystem::path& folder, const Programs& programs)
-    : sampling_(TrainingSampling(recipe, model)),
-      workers_(WorkersOptions(recipe, model, folder, programs)),
-      rewards_(RewardOptions(recipe, folder, programs)),
-      collector_(
-          workers_.pool(), rewards_.pool(), environment_,
+FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
+  return {recipe.rollout(),
           {recipe.rewards().begin(), recipe.rewards().end()},
+          recipe.seed(),
+          recipe.threads()};
+}
+
+FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& model,
+                             const std::filesystem::path& folder, const Programs& programs)
+    : sampling_(TrainingSampling(options, model)),
+      workers_(WorkersOptions(options, model, folder, programs)),
+      rewards_(RewardOptions(options.rollout, folder, programs)),
+      collector_(
+          workers_.pool(), rewards_.pool(), environment_, options.rewards,
           [&model](std::span<const int32_t> ids) {
             return DecodeCompletion(model, std::vector<int32_t>(ids.begin(), ids.end()));
           },
-          CollectOptions(recipe)) {
+          CollectOptions(options.rollout, model)) {
   workers_.pool().AwaitLocal();
   rewards_.pool().AwaitLocal();
 }

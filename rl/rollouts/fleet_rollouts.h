@@ -20,12 +20,20 @@ struct Programs {
 };
 Programs FindPrograms();
 
+struct FleetOptions {
+  proto::Rollout rollout;
+  std::vector<reward::RewardTerm> rewards;
+  uint64_t seed = 0;
+  int threads = 0;  // of all workers together; 0: all cores
+};
+FleetOptions ToFleetOptions(const proto::Recipe& recipe);
+
 // Rollouts by the processes that a recipe asks for: local ones, which it starts, and remote ones.
 class FleetRollouts final : public Rollouts {
  public:
   // The workers get their weights with the first Publish. `folder` takes the processes' logs and
   // the config.json that they read. `model` outlives it.
-  FleetRollouts(const proto::Recipe& recipe, const policy::Model& model,
+  FleetRollouts(const FleetOptions& options, const policy::Model& model,
                 const std::filesystem::path& folder, const Programs& programs);
   ~FleetRollouts() override;
 

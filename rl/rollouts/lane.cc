@@ -32,7 +32,13 @@ Awaitable<void> Drive(CollectState& state, Lane& lane, ServicePool& pool, int in
     if (served.status.ok() || state.Finished()) continue;
     spdlog::warn("{} {}: {}", lane.service_name(), index, served.status.error_message());
     pool.ReportBroken(index);
-    co_await state.changed().Wait(backoff);
+    // Notifications do not cut the pause short: a service that is starting again would use up the
+    // attempts of its work within milliseconds.
+    const auto end = CollectState::Clock::now() + backoff;
+    while (!state.Finished() && CollectState::Clock::now() < end) {
+      co_await state.changed().Wait(
+          std::chrono::ceil<milliseconds>(end - CollectState::Clock::now()));
+    }
     backoff = std::min(2 * backoff, kLongestBackoff);
   }
 }

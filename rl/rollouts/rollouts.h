@@ -17,7 +17,8 @@ struct CollectStats {
   double reward_seconds = 0;  // that scoring added after that
   double wall_seconds = 0;
   uint64_t completion_tokens = 0;
-  uint32_t reissued_samples = 0;  // sampled again because their worker died or refused
+  uint32_t reissued_samples = 0;     // sampled again because their worker died or refused
+  uint32_t refused_completions = 0;  // that cannot be true; their worker is left out
   uint32_t failed_rewards = 0;
   uint32_t restarts = 0;  // of workers and reward services, since the Collect before
 };

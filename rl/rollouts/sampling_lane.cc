@@ -1,6 +1,8 @@
 #include "rl/rollouts/sampling_lane.h"
 
 #include <algorithm>
+#include <cmath>
+#include <sstream>
 
 #include "base/error.h"
 #include "rollout/rollout.grpc.pb.h"
@@ -63,7 +65,7 @@ Awaitable<Lane::Served> SamplingLane::Serve(const Endpoint& endpoint, int index)
   stub->async()->Generate(&stream->context(), &request, stream.get());
   const grpc::Status status = co_await state_.ReadAll(
       stream, workers_, index, endpoint,
-      [this](const rollout::v1::Completion& completion) { Accept(completion); });
+      [this, index](const rollout::v1::Completion& completion) { Accept(completion, index); });
   Return(std::move(taken), status);
   co_return Served{status, state_.sampled() > sampled_before};
 }
@@ -101,7 +103,34 @@ rollout::v1::GenerateRequest SamplingLane::Request(const std::vector<PendingGrou
   return request;
 }
 
-void SamplingLane::Accept(const rollout::v1::Completion& completion) {
+// Why a completion cannot be of this policy and this request; "" where it may be.
+std::string SamplingLane::FaultOf(const rollout::v1::Completion& completion) const {
+  constexpr float kRounding = 1e-3f;  // a logprob of 0 may come out above it
+  if (completion.ids_size() > sampling_.max_new_tokens) {
+    return std::to_string(completion.ids_size()) + " tokens where at most " +
+           std::to_string(sampling_.max_new_tokens) + " were asked for";
+  }
+  for (const int32_t id : completion.ids()) {
+    if (id < 0 || (options_.vocab_size > 0 && id >= options_.vocab_size)) {
+      return "token " + std::to_string(id) + " of a vocabulary of " +
+             std::to_string(options_.vocab_size);
+    }
+  }
+  for (const float logprob : completion.rollout_logprobs()) {
+    if (std::isfinite(logprob) && logprob <= kRounding) continue;
+    std::ostringstream text;
+    text << "a logprob of " << logprob;
+    return text.str();
+  }
+  return "";
+}
+
+void SamplingLane::Accept(const rollout::v1::Completion& completion, int worker) {
+  if (const std::string fault = FaultOf(completion); !fault.empty()) {
+    ++state_.stats().refused_completions;
+    workers_.LeaveOut(worker, "it answered with " + fault);
+    return;
+  }
   CollectState::Sample* const sample = state_.Find(completion.sample_id());
   const bool whole = completion.ids_size() == completion.rollout_logprobs_size() &&
                      (policy_version_ == 0 || completion.policy_version() == policy_version_);

@@ -19,6 +19,7 @@ class SamplingLane final : public Lane {
   struct Options {
     int max_outstanding_samples = 1024;             // a call
     int max_attempts = 4;                           // a group
+    int64_t vocab_size = 0;                         // of the policy; 0: ids are not checked
     std::chrono::milliseconds deadline{3'600'000};  // of one call
   };
   using Detokenize = std::function<std::string(std::span<const int32_t>)>;
@@ -43,7 +44,8 @@ class SamplingLane final : public Lane {
 
   std::vector<PendingGroup> Take();
   rollout::v1::GenerateRequest Request(const std::vector<PendingGroup>& taken) const;
-  void Accept(const rollout::v1::Completion& completion);
+  void Accept(const rollout::v1::Completion& completion, int worker);
+  std::string FaultOf(const rollout::v1::Completion& completion) const;
   Awaitable<void> EndTurn(CollectState::Sample& sample);
   void Return(std::vector<PendingGroup> taken, const grpc::Status& status);
 

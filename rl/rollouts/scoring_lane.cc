@@ -92,11 +92,10 @@ reward::ScoreRequest ScoringLane::Request(const std::vector<uint64_t>& batch) {
     const CollectState::Sample& state = state_.At(id);
     const EncodedProblem& encoded = state_.ProblemOf(state);
     reward::Sample& sample = *request.add_samples();
+    const Episode& episode = state_.EpisodeOf(state);
+    sample = ToRewardSample(encoded.problem, encoded.columns_json, episode.completion);
     sample.set_sample_id(id);
-    sample.set_prompt(encoded.problem.question);
-    sample.set_completion(state_.EpisodeOf(state).completion);
-    sample.set_answer(encoded.problem.answer);
-    sample.set_columns_json(encoded.columns_json);
+    sample.set_completion_tokens(static_cast<uint32_t>(episode.completion_ids.size()));
   }
   return request;
 }

@@ -3,10 +3,59 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "rl/records/console.h"
+
 namespace cohort::rl {
 
-void EvaluationHistory::Add(const std::string& after, const Evaluation& evaluation) {
-  evaluations_.push_back({{"after", after}, {"accuracy", evaluation.accuracy}});
+StepMetrics MetricsOf(const Evaluation& evaluation) {
+  StepMetrics metrics;
+  metrics.phase = "eval";
+  metrics.eval_reward = evaluation.reward;
+  if (evaluation.problems > 0) {
+    metrics.eval_accuracy = evaluation.accuracy;
+    metrics.eval_accuracy_low = evaluation.interval.low;
+    metrics.eval_accuracy_high = evaluation.interval.high;
+  }
+  for (const auto& [name, figures] : evaluation.components) {
+    metrics.eval_rewards[name] = {figures.mean, figures.std, figures.count};
+  }
+  metrics.eval_problems = evaluation.problems;
+  metrics.eval_failed = evaluation.failed;
+  metrics.eval_completion_tokens = evaluation.completion_tokens;
+  metrics.eval_truncated = evaluation.truncated;
+  metrics.eval_s = evaluation.wall_s;
+  return metrics;
+}
+
+std::string DescribeEvaluation(const Evaluation& evaluation, const proto::Eval& settings) {
+  char text[256];
+  std::string how = "greedy";
+  if (settings.temperature() > 0) {
+    std::snprintf(text, sizeof(text), "%d a problem at temperature %g", settings.samples(),
+                  settings.temperature());
+    how = text;
+  }
+  std::snprintf(text, sizeof(text), " %.1f%% [%.1f, %.1f] (%lld answers, %s, %s)",
+                100 * evaluation.accuracy, 100 * evaluation.interval.low,
+                100 * evaluation.interval.high, static_cast<long long>(evaluation.problems),
+                how.c_str(), FormatDuration(evaluation.wall_s).c_str());
+  const std::string reward = evaluation.reward.empty() ? "" : " (" + evaluation.reward + ")";
+  std::string line = "held-out accuracy" + reward + text;
+  if (evaluation.components.size() < 2) return line;
+  const char* separator = "; mean ";
+  for (const auto& [name, figures] : evaluation.components) {
+    std::snprintf(text, sizeof(text), "%.3g", figures.mean);
+    line += separator + name + " " + text;
+    separator = ", ";
+  }
+  return line;
+}
+
+void EvaluationHistory::Add(const std::string& after, int64_t step, const Evaluation& evaluation) {
+  evaluations_.push_back({{"after", after},
+                          {"step", step},
+                          {"reward", evaluation.reward},
+                          {"accuracy", evaluation.accuracy}});
   last_examples_ = nlohmann::json::array();
   for (const EvaluatedProblem& example : evaluation.examples) {
     last_examples_.push_back({{"prompt", example.prompt},
@@ -15,6 +64,21 @@ void EvaluationHistory::Add(const std::string& after, const Evaluation& evaluati
                               {"correct", example.correct}});
   }
   if (first_examples_.empty()) first_examples_ = last_examples_;
+}
+
+std::optional<int64_t> EvaluationHistory::best_step() const {
+  std::optional<int64_t> best;
+  double accuracy = -1;
+  for (const nlohmann::json& evaluation : evaluations_) {
+    if (evaluation.at("accuracy").get<double>() < accuracy) continue;
+    accuracy = evaluation.at("accuracy");
+    best = evaluation.value("step", int64_t{-1});  // an older run's evaluations have none
+  }
+  return best;
+}
+
+std::string EvaluationHistory::reward() const {
+  return evaluations_.empty() ? "" : evaluations_.back().value("reward", std::string());
 }
 
 void EvaluationHistory::AddTo(nlohmann::json* scalars) const {

@@ -13,9 +13,11 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The lowest and the highest reward; of no rewards lowest > highest.
 struct RewardRange {
   double lowest = kInfinity, highest = -kInfinity;
+  bool right = true;  // every graded episode is
   void Add(const RewardRange& other) {
     lowest = std::min(lowest, other.lowest);
     highest = std::max(highest, other.highest);
+    right = right && other.right;
   }
 };
 
@@ -27,8 +29,10 @@ void AddVariance(const std::vector<RewardRange>& ranges, StepMetrics* metrics) {
   for (const RewardRange& range : ranges) {
     if (range.lowest != range.highest) continue;  // or none of it was graded
     ++flat;
-    if (range.lowest >= all.highest && all.highest > all.lowest) ++right;
-    if (range.lowest <= all.lowest) ++wrong;
+    // Where all groups have one reward, only the rewards themselves say which it is.
+    const bool alone = all.lowest == all.highest;
+    if (range.lowest >= all.highest && (!alone || range.right)) ++right;
+    if (range.lowest <= all.lowest && !(alone && range.right)) ++wrong;
   }
   metrics->groups = static_cast<int64_t>(ranges.size());
   metrics->zero_variance_groups = flat;
@@ -38,7 +42,8 @@ void AddVariance(const std::vector<RewardRange>& ranges, StepMetrics* metrics) {
 
 }  // namespace
 
-StepMetrics GroupFigures(const std::vector<EpisodeGroup>& groups) {
+StepMetrics GroupFigures(const std::vector<EpisodeGroup>& groups,
+                         const std::string& deciding_reward) {
   Moments rewards, lengths;
   std::map<std::string, Moments> components;
   std::vector<RewardRange> ranges;
@@ -53,7 +58,9 @@ StepMetrics GroupFigures(const std::vector<EpisodeGroup>& groups) {
       }
       if (const auto reward = episode.reward()) {
         rewards.Add(*reward);
-        range.Add({*reward, *reward});
+        const auto* deciding = FindComponent(episode.verdict, deciding_reward);
+        const bool right = deciding != nullptr && ComponentScore(*deciding).value_or(0) >= 1;
+        range.Add({*reward, *reward, right});
       } else {
         ++(episode.reward_applies() ? failed : not_applicable);
       }

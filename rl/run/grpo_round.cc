@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/seconds_since.h"
+#include "rl/evaluation/evaluation.h"
 #include "rl/learner/learner.h"
 #include "rl/objectives/advantages.h"
 #include "rl/objectives/policy_loss.h"
@@ -41,12 +42,14 @@ std::vector<TrainingSequence> TrainingSequences(const std::vector<EpisodeGroup>&
       sequence.advantage = *advantages[g][i];
     }
   }
+  MarkCommonPrompts(sequences);
   return sequences;
 }
 
 void AddCollectFigures(const CollectStats& stats, StepMetrics* metrics) {
   metrics->completion_tokens = static_cast<int64_t>(stats.completion_tokens);
   metrics->reissued_samples = stats.reissued_samples;
+  metrics->refused_completions = stats.refused_completions;
   metrics->worker_restarts = stats.restarts;
   metrics->decode_s = stats.decode_seconds;
   metrics->reward_s = stats.reward_seconds;
@@ -57,12 +60,13 @@ void AddCollectFigures(const CollectStats& stats, StepMetrics* metrics) {
 // The sums over the optimizer steps of one step.
 struct UpdateTotals {
   PolicyLossMetrics policy;
-  Moments loss, grad_norm, entropy;
+  Moments loss, grad_norm, entropy;  // of the optimizer steps that trained on something
   int64_t trained_tokens = 0, skipped = 0;
   double forward_backward_s = 0, update_s = 0;
   double busiest_expert = 0;  // of the last optimizer step
 
   void Add(const UpdateReport& report) {
+    if (report.trained_tokens == 0) return;  // all advantages were 0
     policy.Add(report.policy);
     loss.Add(report.loss);
     grad_norm.Add(report.grad_norm);
@@ -76,23 +80,29 @@ struct UpdateTotals {
 };
 
 void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* metrics) {
-  metrics->loss = totals.loss.mean();
-  metrics->kl = totals.policy.kl();
-  metrics->clip_fraction = totals.policy.clip_fraction();
-  metrics->ratio_mean = totals.policy.ratio_mean();
-  metrics->ratio_max = totals.policy.ratio_max;
-  metrics->entropy = totals.entropy.mean();
-  metrics->logprob_gap_mean = totals.policy.gap_mean();
-  metrics->logprob_gap_max = totals.policy.gap_max;
-  metrics->grad_norm = totals.grad_norm.mean();
+  if (totals.policy.num_tokens > 0) {  // what nobody computed is absent, not 0
+    metrics->loss = totals.loss.mean();
+    metrics->kl = totals.policy.kl();
+    metrics->clip_fraction = totals.policy.clip_fraction();
+    metrics->ratio_mean = totals.policy.ratio_mean();
+    metrics->ratio_max = totals.policy.ratio_max;
+    metrics->entropy = totals.entropy.mean();
+    metrics->grad_norm = totals.grad_norm.mean();
+  }
+  if (totals.policy.gap_tokens > 0) {
+    metrics->logprob_gap_mean = totals.policy.gap_mean();
+    metrics->logprob_gap_max = totals.policy.gap_max;
+  }
   metrics->skipped_updates = totals.skipped;
   metrics->trained_tokens = totals.trained_tokens;
   if (totals.busiest_expert > 0) metrics->busiest_expert = totals.busiest_expert;
   metrics->forward_backward_s = totals.forward_backward_s;
   metrics->update_s = totals.update_s;
   metrics->train_s = train_s;
-  metrics->train_tokens_per_s =
-      static_cast<double>(totals.trained_tokens) / std::max(1e-9, train_s);
+  if (totals.trained_tokens > 0) {
+    metrics->train_tokens_per_s =
+        static_cast<double>(totals.trained_tokens) / std::max(1e-9, train_s);
+  }
 }
 
 }  // namespace
@@ -124,7 +134,7 @@ StepWork GrpoRound::Take() {
   for (const EpisodeGroup& group : groups) advantages.push_back(AdvantagesOf(objective_, group));
   StepWork work;
   work.sequences = TrainingSequences(groups, advantages);
-  work.record.metrics = GroupFigures(groups);
+  work.record.metrics = GroupFigures(groups, DecidingReward(context_.recipe));
   work.record.metrics.policy_version = policy_version;
   AddCollectFigures(collected.stats, &work.record.metrics);
   work.record.samples = KeepSamples(groups, advantages);

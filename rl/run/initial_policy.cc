@@ -1,5 +1,7 @@
 #include "rl/run/initial_policy.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 
@@ -89,9 +91,45 @@ policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
               "leave mtp.layers out");
 }
 
-}  // namespace
+// A token by its text, or by its id in decimal.
+int64_t StopToken(const std::string& token, const policy::Model& model) {
+  if (const auto id = model.tokenizer->TokenId(token)) return *id;
+  int64_t id = -1;
+  const char* end = token.data() + token.size();
+  const auto read = std::from_chars(token.data(), end, id);
+  if (read.ec == std::errc() && read.ptr == end && id >= 0 && id < model.config.vocab_size) {
+    return id;
+  }
+  throw Error(ErrorCode::kUsage, "rollout.stop_tokens has '" + token +
+                                     "', which is neither a token of the model nor an id below " +
+                                     std::to_string(model.config.vocab_size));
+}
 
-policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+// Those of rollout.stop_tokens, too.
+void AddStopTokens(const proto::Recipe& recipe, policy::Model* model) {
+  std::vector<int64_t>& ends = model->config.eos_ids;
+  for (const std::string& token : recipe.rollout().stop_tokens()) {
+    const int64_t id = StopToken(token, *model);
+    if (std::count(ends.begin(), ends.end(), id) == 0) ends.push_back(id);
+  }
+  if (ends.empty()) {
+    std::fprintf(stderr,
+                 "warning: neither the model's files nor rollout.stop_tokens name an end token: "
+                 "every completion runs to rollout.max_new_tokens\n");
+  }
+}
+
+policy::Model FreshModelWithoutWeights(const proto::Scratch& scratch) {
+  policy::Model fresh;
+  fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
+  fresh.config = ScratchConfig(scratch);
+  fresh.config.vocab_size = fresh.tokenizer->vocab_size();
+  fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
+  fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
+  return fresh;
+}
+
+policy::Model LoadOrMake(const proto::Recipe& recipe, int bytes_per_parameter) {
   const proto::Model& model = recipe.model();
   const uint64_t seed = recipe.seed();
   if (!model.has_scratch()) {
@@ -106,15 +144,41 @@ policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter
     for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
     return experts;
   }
-  policy::Model fresh;
-  fresh.tokenizer = policy::MakeByteTokenizer({kEndOfText});
-  fresh.config = ScratchConfig(model.scratch());
-  fresh.config.vocab_size = fresh.tokenizer->vocab_size();
-  fresh.config.eos_ids = {*fresh.tokenizer->TokenId(kEndOfText)};
+  policy::Model fresh = FreshModelWithoutWeights(model.scratch());
   CheckFits(fresh.config, bytes_per_parameter);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
-  fresh.chat_variables = {{"bos_token", ""}, {"eos_token", kEndOfText}};
   return fresh;
+}
+
+}  // namespace
+
+policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
+  policy::Model model = LoadOrMake(recipe, bytes_per_parameter);
+  AddStopTokens(recipe, &model);
+  return model;
+}
+
+policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
+  const proto::Model& wanted = recipe.model();
+  policy::Model model = wanted.has_scratch() ? FreshModelWithoutWeights(wanted.scratch())
+                                             : policy::LoadModelWithoutWeights(wanted.path());
+  if (wanted.has_upcycle()) {
+    model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
+  }
+  AddStopTokens(recipe, &model);
+  return model;
+}
+
+RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec) {
+  RoutingOptions routing;
+  routing.freeze_router = spec.freeze_router();
+  if (spec.has_selection_bias_rate()) {
+    routing.selection_bias_rate = spec.selection_bias_rate();
+  } else {
+    const bool grpo = spec.kind() == proto::ROUND_KIND_GRPO;
+    routing.selection_bias_rate = grpo ? 0 : recipe.optimizer().selection_bias_rate();
+  }
+  return routing;
 }
 
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
@@ -123,7 +187,6 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
                        optimizer.weight_decay(), optimizer.max_grad_norm()};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
-  options.selection_bias_rate = optimizer.selection_bias_rate();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();
   return options;

@@ -12,11 +12,19 @@
 namespace cohort::rl {
 
 // The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
-// experts. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that
-// the model does not come with; kEnvironment for one that this machine has no memory to train with
+// experts. Its eos_ids are the model's own and the recipe's rollout.stop_tokens; without any it
+// warns. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that the
+// model does not come with; kEnvironment for one that this machine has no memory to train with
 // `bytes_per_parameter`.
 policy::Model InitialPolicy(const proto::Recipe& recipe,
                             int bytes_per_parameter = kTrainingBytesPerParameter);
+
+// The same without its weights: what a dry run opens.
+policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe);
+
+// How a round routes tokens: selection_bias_rate is the round's, else 0 in grpo and the optimizer's
+// in the others.
+RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec);
 
 // On the CPU in fp32, the rest as the recipe says.
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe);

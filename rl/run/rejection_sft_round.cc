@@ -16,6 +16,7 @@ namespace {
 struct RejectionSamples {
   std::vector<Demonstration> kept;
   int64_t sampled = 0;
+  int64_t good = 0;  // with the reward that is asked for; equal answers to one prompt are kept once
 };
 
 RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& spec) {
@@ -23,13 +24,15 @@ RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& sp
   const CollectedGroups collected =
       context.rollouts.Collect(NextEpisodeGroups(context, spec), context.rollouts.sampling());
   RejectionSamples samples;
+  // A prompt may come in several groups.
+  std::set<std::pair<std::vector<int32_t>, std::vector<int32_t>>> seen;
   for (const EpisodeGroup& group : collected.groups) {
-    std::set<std::vector<int32_t>> seen;
     for (const Episode& episode : group.episodes) {
       ++samples.sampled;
       const bool good =
           episode.graded() && *episode.reward() >= spec.min_reward() && !episode.truncated();
-      if (good && seen.insert(episode.completion_ids).second) {
+      samples.good += good ? 1 : 0;
+      if (good && seen.emplace(group.problem->prompt_ids, episode.completion_ids).second) {
         samples.kept.push_back({group.problem->prompt_ids, episode.completion_ids});
       }
     }
@@ -37,24 +40,36 @@ RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& sp
   return samples;
 }
 
+// One a line; the last line has the checksum of those before it.
 void WriteDemonstrations(const std::filesystem::path& path,
                          const std::vector<Demonstration>& demonstrations) {
-  base::DurableFile file(path);
+  std::string lines;
   for (const Demonstration& demonstration : demonstrations) {
-    file.Write(base::Json{{"prompt_ids", demonstration.prompt_ids},
-                          {"completion_ids", demonstration.completion_ids}}
-                   .dump() +
-               "\n");
+    lines += base::Json{{"prompt_ids", demonstration.prompt_ids},
+                        {"completion_ids", demonstration.completion_ids}}
+                 .dump() +
+             "\n";
   }
-  file.Commit();
+  base::WriteFileDurably(path, lines + base::Json{{"xxh3", base::Checksum(lines)}}.dump() + "\n");
 }
 
 std::vector<Demonstration> ReadDemonstrations(const std::filesystem::path& path) {
   std::vector<Demonstration> demonstrations;
+  uint64_t expected = 0;
   base::ForEachJsonLine(path, [&](const base::Json& row, int) {
-    demonstrations.push_back({row.at("prompt_ids").get<std::vector<int32_t>>(),
-                              row.at("completion_ids").get<std::vector<int32_t>>()});
+    if (row.contains("xxh3")) {
+      expected = row.at("xxh3").get<uint64_t>();
+    } else {
+      demonstrations.push_back({row.at("prompt_ids").get<std::vector<int32_t>>(),
+                                row.at("completion_ids").get<std::vector<int32_t>>()});
+    }
   });
+  const std::string bytes = base::ReadFile(path);
+  const size_t last = bytes.rfind("{\"xxh3\"");
+  if (last == std::string::npos || base::Checksum(bytes.substr(0, last)) != expected) {
+    throw Error(ErrorCode::kEnvironment, path.string() + " is not what this run wrote",
+                "put it back, or start anew with --fresh (the old run is kept)");
+  }
   return demonstrations;
 }
 
@@ -70,9 +85,13 @@ std::filesystem::path RejectionSftRound::StoragePath() const {
 void RejectionSftRound::Begin() {
   RejectionSamples samples = SampleAndReject(context_, spec_);
   WriteDemonstrations(StoragePath(), samples.kept);
-  context_.console.Note(std::to_string(samples.kept.size()) + " of " +
-                        std::to_string(samples.sampled) +
-                        " sampled answers are verified and become demonstrations");
+  context_.console.Note(std::to_string(samples.good) + " of " + std::to_string(samples.sampled) +
+                        " sampled answers reach min_reward; " +
+                        std::to_string(samples.kept.size()) +
+                        " different ones become demonstrations");
+  figures_.sampled_answers = samples.sampled;
+  figures_.good_answers = samples.good;
+  figures_.kept_answers = static_cast<int64_t>(samples.kept.size());
   if (samples.kept.empty()) {
     throw Error(ErrorCode::kUsage, "no sampled answer reached min_reward",
                 "lower rounds[" + std::to_string(round_) +
@@ -89,7 +108,9 @@ StepWork RejectionSftRound::Take() {
   const uint64_t first = static_cast<uint64_t>(context_.progress.step_in_round) * count;
   std::vector<Demonstration> batch;
   for (uint64_t i = 0; i < count; ++i) batch.push_back(demonstrations_[order.At(first + i)]);
-  return {DemonstrationSequences(batch), {}};
+  StepWork work{DemonstrationSequences(batch), {}};
+  work.record.metrics = std::exchange(figures_, {});
+  return work;
 }
 
 StepRecord RejectionSftRound::Update(StepWork work) {

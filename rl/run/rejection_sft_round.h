@@ -32,6 +32,7 @@ class RejectionSftRound final : public Round {
   const proto::RoundSpec& spec_;
   const int round_;
   std::vector<Demonstration> demonstrations_;
+  StepMetrics figures_;  // of the sampling, for the round's first step
 };
 
 }  // namespace cohort::rl

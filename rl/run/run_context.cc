@@ -5,6 +5,7 @@
 #include "base/seconds_since.h"
 #include "rl/learner/learner.h"
 #include "rl/learner/learning_rate.h"
+#include "rl/recipe/enum_words.h"
 
 namespace cohort::rl {
 namespace {
@@ -33,6 +34,18 @@ std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::Ro
     progress.next_sample_id += static_cast<uint64_t>(spec.group_size());
   }
   return groups;
+}
+
+std::string DescribePosition(const RunContext& context) {
+  const RunProgress& progress = context.progress;
+  const auto round = [&](int index) {
+    return "round " + std::to_string(index + 1) + " (" +
+           WordOf(context.recipe.rounds(index).kind()) + ")";
+  };
+  if (progress.step_in_round > 0) {
+    return "step " + std::to_string(progress.step_in_round) + " of " + round(progress.round);
+  }
+  return progress.round == 0 ? "start" : round(progress.round - 1);
 }
 
 double PublishPolicy(RunContext& context) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "policy/model.h"
@@ -28,8 +29,11 @@ struct RunProgress {
   uint64_t next_group_id = 0;
   uint64_t next_sample_id = 0;
   int64_t policy_version = 1;  // + 1 per optimizer step; 0 means no weights yet
-  NLOHMANN_DEFINE_TYPE_INTRUSIVE(RunProgress, step, round, step_in_round, updates_in_round,
-                                 data_cursor, next_group_id, next_sample_id, policy_version)
+  // The policy is still to be evaluated: a checkpoint comes before the evaluation.
+  bool evaluation_due = false;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(RunProgress, step, round, step_in_round,
+                                              updates_in_round, data_cursor, next_group_id,
+                                              next_sample_id, policy_version, evaluation_due)
 };
 
 // References only; nothing is owned. The rounds and the run advance `progress`.
@@ -47,6 +51,9 @@ struct RunContext {
 // The next spec.prompts_per_step() training problems as groups of spec.group_size() episodes that
 // are still to be sampled; advances the data cursor and the ids.
 std::vector<EpisodeGroup> NextEpisodeGroups(RunContext& context, const proto::RoundSpec& spec);
+
+// Where a run stands, for people: "start", "round 1 (sft)", "step 50 of round 2 (grpo)".
+std::string DescribePosition(const RunContext& context);
 
 // The workers sample from the learner's weights as they are now, which is nothing to do where they
 // hold this version already. Returns the seconds it took.

@@ -46,10 +46,9 @@ nlohmann::json SampleRecord(const EpisodeGroup& group, size_t i,
     if (const auto score = ComponentScore(component)) record["rewards"][component.name()] = *score;
   }
   constexpr size_t kMaxColumnBytes = 16 * 1024;  // tests of a program may be megabytes
-  const std::string& columns_json = group.problem->columns_json;
-  if (columns_json.size() <= kMaxColumnBytes) {
-    nlohmann::json columns = nlohmann::json::parse(columns_json, nullptr, false);
-    if (columns.is_object() && !columns.empty()) record["columns"] = std::move(columns);
+  const nlohmann::json& columns = group.problem->problem.columns;
+  if (group.problem->columns_json.size() <= kMaxColumnBytes && !columns.empty()) {
+    record["columns"] = columns;
   }
   if (episode.graded()) {
     record["reward"] = *episode.reward();
@@ -84,7 +83,11 @@ KeptSamples KeepSamples(const std::vector<EpisodeGroup>& groups,
       }
     }
     for (size_t i = 0; i < episodes.size() && failures < kFailuresKept; ++i) {
-      if (episodes[i].reward_failed() && kept.insert(i).second) ++failures;
+      if (!episodes[i].reward_failed()) continue;
+      if (samples.first_failure.empty()) {
+        samples.first_failure = DescribeVerdict(episodes[i].verdict);
+      }
+      if (kept.insert(i).second) ++failures;
     }
     for (const size_t i : kept) {
       samples.records.push_back(SampleRecord(groups[g], i, advantages[g]));

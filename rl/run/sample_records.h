@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "rl/records/sample_table.h"
@@ -15,6 +16,7 @@ namespace cohort::rl {
 struct KeptSamples {
   std::vector<SampleRow> table;
   std::vector<nlohmann::json> records;  // rows of samples.jsonl, but for the step
+  std::string first_failure;            // why the first failed reward did; "": none did
 };
 
 // One a sample; nothing: its reward failed or does not apply, so that nothing is learnt from it.

@@ -20,6 +20,7 @@ std::vector<TrainingSequence> DemonstrationSequences(
                         demonstration.completion_ids.end());
     sequence.loss_mask = demonstration.loss_mask;
   }
+  MarkCommonPrompts(sequences);
   return sequences;
 }
 

@@ -71,11 +71,13 @@ std::unique_ptr<Round> MakeRound(RunContext& context, const proto::Objective& ob
 }
 
 Evaluation EvaluateHeldOut(RunContext& context) {
-  rollout::Sampling greedy = context.rollouts.sampling();
-  greedy.temperature = 0;
+  rollout::Sampling sampling = context.rollouts.sampling();
   const proto::Eval& eval = context.recipe.eval();
-  if (eval.max_new_tokens() > 0) greedy.max_new_tokens = eval.max_new_tokens();
-  return Evaluate(context.rollouts, {context.problems.test(), greedy, eval.examples()});
+  sampling.temperature = eval.temperature();
+  if (eval.max_new_tokens() > 0) sampling.max_new_tokens = eval.max_new_tokens();
+  return Evaluate(context.rollouts,
+                  {context.problems.test(), sampling, DecidingReward(context.recipe),
+                   eval.examples(), eval.samples()});
 }
 
 // The Hugging Face folder of a checkpoint, with PEFT's adapter in it where adapters are trained.
@@ -93,6 +95,20 @@ void ExportPolicy(const RunContext& context, const std::filesystem::path& folder
 
 }  // namespace
 
+std::string DescribeRun(const proto::Recipe& recipe) {
+  const policy::Model model = InitialPolicyWithoutWeights(recipe);
+  const ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  const auto millions = std::to_string(policy::CountParameters(model.config) / 1'000'000);
+  const std::string train = problems.train_size() == 0
+                                ? "endless problems of a generator"
+                                : std::to_string(problems.train_size()) + " problems";
+  return "model: " + model.config.family + " of " + millions + " million parameters, context " +
+         std::to_string(model.config.max_positions) + "\ndata: " + train + ", " +
+         std::to_string(problems.test().size()) + " held out, " +
+         std::to_string(problems.left_out()) + " left out as too long, " +
+         std::to_string(problems.held_out_in_train()) + " held out and trained on";
+}
+
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
   Console console;
   PrepareLibTorch(recipe);
@@ -100,7 +116,7 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   const proto::Objective objective = ResolveObjective(recipe);
   Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
-  FleetRollouts rollouts(recipe, model, folder.path(), programs);
+  FleetRollouts rollouts(ToFleetOptions(recipe), model, folder.path(), programs);
   if (recipe.lora().rank() > 0) {
     const proto::Lora& lora = recipe.lora();
     learner.TrainAdapters(
@@ -109,6 +125,12 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   if (problems.left_out() > 0) {
     console.Note(std::to_string(problems.left_out()) +
                  " problems left out: their prompts are longer than data.max_prompt_tokens");
+  }
+
+  if (const uint64_t both = problems.held_out_in_train(); both > 0) {
+    console.Warn(std::to_string(both) + " of " + std::to_string(problems.test().size()) +
+                 " held-out problems are in data.train too: the held-out accuracy tells what was "
+                 "memorized");
   }
 
   RunProgress progress;

@@ -1,10 +1,16 @@
 #pragma once
 
+#include <string>
+
 #include "rl/checkpoint/run_folder.h"
 #include "rl/recipe/recipe.pb.h"
 #include "rl/rollouts/fleet_rollouts.h"
 
 namespace cohort::rl {
+
+// Opens the model without its weights and poses the data as the run would; one line on each.
+// Errors: those of a run that could not start.
+std::string DescribeRun(const proto::Recipe& recipe);
 
 // Makes what a run of the recipe needs (policy, learner, problems, local processes) and runs it in
 // `folder`, from its start or from where it stopped. Errors: those of TrainingRun and of the parts.

@@ -1,6 +1,7 @@
+// The loop. training_run_state.cc has resume and checkpoints.
+
 #include "rl/run/training_run.h"
 
-#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,8 @@
 #include "base/seconds_since.h"
 #include "rl/learner/learner.h"
 #include "rl/recipe/enum_words.h"
+#include "rl/run/initial_policy.h"
+#include "rl/run/run_summary.h"
 
 namespace cohort::rl {
 namespace {
@@ -18,13 +21,6 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
   return total;
 }
 
-// Arguments for `cohort generate` that ask `prompt`, where the shell needs no quoting tricks.
-std::string GenerateArguments(bool chat, const std::string& prompt) {
-  const bool plain =
-      !prompt.empty() && prompt.size() < 200 && prompt.find_first_of("'\n") == std::string::npos;
-  return (chat ? " --chat --prompt '" : " --prompt '") + (plain ? prompt : "...") + "'";
-}
-
 }  // namespace
 
 TrainingRun::TrainingRun(RunContext& context, RunParts parts)
@@ -32,18 +28,27 @@ TrainingRun::TrainingRun(RunContext& context, RunParts parts)
       progress_(context.progress),
       console_(context.console),
       parts_(std::move(parts)),
-      total_steps_(TotalSteps(context.recipe)) {}
+      total_steps_(TotalSteps(context.recipe)),
+      rewards_(console_, context.recipe.rollout().max_failed_steps()) {}
 
 void TrainingRun::Run() {
   if (!Resume()) Start();
-  while (progress_.round < context_.recipe.rounds_size()) {
-    RunRound(context_.recipe.rounds(progress_.round));
+  try {
+    while (progress_.round < context_.recipe.rounds_size()) {
+      RunRound(context_.recipe.rounds(progress_.round));
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDiverged) SaveUnsaved();
+    throw;
   }
-  PrintSummary();
+  rewards_.Summarize();
+  PrintSummary(context_, evaluations_, base::SecondsSince(session_start_));
 }
 
 void TrainingRun::RunRound(const proto::RoundSpec& spec) {
   const std::unique_ptr<Round> round = parts_.make_round(progress_.round);
+  context_.learner.SetRouting(RecipeRouting(context_.recipe, spec));
+  divergence_.BeginRound();
   if (progress_.step_in_round == 0) {
     BeginRound(spec, *round);
   } else {
@@ -59,14 +64,35 @@ void TrainingRun::RunRound(const proto::RoundSpec& spec) {
     }
     Record(spec, std::move(record));
     if (progress_.step_in_round == spec.steps()) break;
+    const int64_t every = context_.recipe.eval().every();
+    progress_.evaluation_due = parts_.evaluate && every > 0 && progress_.step_in_round % every == 0;
+    recorded_ = progress_;
     SaveIfDue();
     Publish(*round);
+    EvaluateIfDue();
     round->Release();
   }
+  EndRound();
+}
+
+// The checkpoint comes first: whatever happens in the evaluation, no step is lost.
+void TrainingRun::EndRound() {
   ++progress_.round;
   progress_.step_in_round = 0;
+  progress_.evaluation_due = static_cast<bool>(parts_.evaluate);
+  recorded_ = progress_;
+  SaveState();
+  StopIfAsked();
+  if (!progress_.evaluation_due) return;
   EvaluatePolicy();
   SaveState();
+}
+
+void TrainingRun::EvaluateIfDue() {
+  if (!progress_.evaluation_due) return;
+  EvaluatePolicy();
+  const bool best = evaluations_.best_step() == progress_.step;
+  if (context_.recipe.output().keep_best() && best) SaveState();
 }
 
 void TrainingRun::Publish(const Round& round) {
@@ -77,26 +103,6 @@ void TrainingRun::Start() {
   log_ = std::make_unique<MetricsLog>(context_.folder.path(), nullptr);
   EvaluatePolicy();
   SaveState();
-}
-
-bool TrainingRun::Resume() {
-  if (!context_.folder.resuming()) return false;
-  const CheckpointSearch found = FindNewestCheckpoint(context_.folder.path());
-  for (const std::string& warning : found.warnings) console_.Warn(warning);
-  if (!found.newest.has_value()) {
-    if (!HoldsCheckpoints(context_.folder.path())) return false;
-    throw Error(ErrorCode::kEnvironment,
-                "no checkpoint of " + context_.folder.path().string() + " can be read",
-                "--fresh starts anew and keeps the old folder");
-  }
-  const TrainingState& state = found.newest->state;
-  progress_ = state.scalars.at("progress").get<RunProgress>();
-  evaluations_.LoadFrom(state.scalars);
-  context_.learner.LoadState(state.tensors);
-  log_ = std::make_unique<MetricsLog>(context_.folder.path(), state.scalars.at("files"));
-  console_.Note("resuming after step " + std::to_string(progress_.step) + " of " +
-                std::to_string(total_steps_));
-  return true;
 }
 
 void TrainingRun::BeginRound(const proto::RoundSpec& spec, Round& round) {
@@ -124,15 +130,18 @@ void TrainingRun::Record(const proto::RoundSpec& spec, StepRecord record) {
     log_->AppendSample(row);
   }
   Show(spec, record);
+  WatchDivergence(record.metrics);
+  recorded_ = progress_;
+  rewards_.Observe(record);
+}
 
-  const DivergenceAlarm::State state = divergence_.Observe(record.metrics);
-  if (state == DivergenceAlarm::State::kQuiet) return;
-  console_.Warn("step " + std::to_string(progress_.step) +
-                ": the gradient is not finite; the weights stay as they were");
-  if (state != DivergenceAlarm::State::kDiverged) return;
-  throw Error(ErrorCode::kDiverged,
-              std::to_string(DivergenceAlarm::kLimit) + " steps in a row had no finite gradient",
-              "the last checkpoint holds good weights; try a lower learning_rate or max_grad_norm");
+void TrainingRun::WatchDivergence(const StepMetrics& metrics) {
+  const DivergenceAlarm::State state = divergence_.Observe(metrics);
+  suspicious_ = state != DivergenceAlarm::State::kQuiet;
+  if (!suspicious_) return;
+  console_.Warn("step " + std::to_string(progress_.step) + ": " + divergence_.reason());
+  if (state == DivergenceAlarm::State::kSuspicious) return;
+  throw Error(ErrorCode::kDiverged, "the run diverges: " + divergence_.reason(), GoBackHint());
 }
 
 void TrainingRun::Show(const proto::RoundSpec& spec, const StepRecord& record) {
@@ -155,70 +164,38 @@ void TrainingRun::EvaluatePolicy() {
   if (!parts_.evaluate) return;
   PublishPolicy(context_);
   const Evaluation evaluation = parts_.evaluate();
-  const std::string after =
-      progress_.round == 0 ? "start"
-                           : "round " + std::to_string(progress_.round) + " (" +
-                                 WordOf(context_.recipe.rounds(progress_.round - 1).kind()) + ")";
-  StepMetrics metrics;
+  progress_.evaluation_due = false;
+  const std::string after = DescribePosition(context_);
+  StepMetrics metrics = MetricsOf(evaluation);
   metrics.step = progress_.step;
-  metrics.round = progress_.round;
-  metrics.phase = "eval";
+  metrics.round = progress_.round + (progress_.step_in_round > 0 ? 1 : 0);
   metrics.eval_after = after;
-  if (evaluation.problems > 0) metrics.eval_accuracy = evaluation.accuracy;
-  metrics.eval_problems = evaluation.problems;
-  metrics.eval_failed = evaluation.failed;
-  metrics.eval_completion_tokens = evaluation.completion_tokens;
-  metrics.eval_truncated = evaluation.truncated;
-  metrics.eval_s = evaluation.wall_s;
   log_->Append(metrics);
 
-  const std::string when = progress_.round == 0 ? "before training" : "after " + after;
-  if (evaluation.problems == 0) {  // a failure of the grader is not an accuracy of 0
+  const std::string when = after == "start" ? "before training" : "after " + after;
+  if (evaluation.failed > 0) {  // a failure of the grader is not an accuracy of 0
+    console_.Warn(when + ": the reward failed on " + std::to_string(evaluation.failed) +
+                  " held-out answers; the first: " + evaluation.first_failure);
+  }
+  if (evaluation.problems == 0) {
     console_.Warn(when + ": no held-out answer could be graded; `cohort grade` shows why");
     return;
   }
-  evaluations_.Add(after, evaluation);
-  char text[160];
-  std::snprintf(text, sizeof(text), "%s: held-out accuracy %.1f%% (%lld problems, greedy, %s)",
-                when.c_str(), 100 * evaluation.accuracy,
-                static_cast<long long>(evaluation.problems),
-                FormatDuration(evaluation.wall_s).c_str());
-  console_.Heading(text);
+  evaluations_.Add(after, progress_.step, evaluation);
+  console_.Heading(when + ": " + DescribeEvaluation(evaluation, context_.recipe.eval()));
 }
 
 void TrainingRun::SaveIfDue() {
-  const bool stop = parts_.interrupted();
-  if (stop || progress_.step_in_round % context_.recipe.output().checkpoint_every() == 0) {
-    SaveState();
-  }
-  if (!stop) return;
+  const bool due = progress_.step_in_round % context_.recipe.output().checkpoint_every() == 0;
+  // What may be the start of a divergence does not take the place of good weights.
+  if (parts_.interrupted() || (due && !suspicious_)) SaveState();
+  StopIfAsked();
+}
+
+void TrainingRun::StopIfAsked() {
+  if (!parts_.interrupted()) return;
   throw Error(ErrorCode::kInterrupted, "stopped after step " + std::to_string(progress_.step),
               "the same command goes on from there");
-}
-
-void TrainingRun::SaveState() {
-  TrainingState state;
-  state.tensors = context_.learner.SaveState();
-  state.scalars = {{"progress", progress_}, {"files", log_->Sync()}};
-  evaluations_.AddTo(&state.scalars);
-  SaveCheckpoint(context_.folder.path(), progress_.step, state, parts_.export_model);
-  PruneCheckpoints(context_.folder.path(), context_.recipe.output().keep());
-}
-
-void TrainingRun::PrintSummary() {
-  console_.Heading("held-out accuracy");
-  for (const std::string& line : evaluations_.AccuracyLines()) console_.Note(line);
-  const std::vector<BeforeAfterRow> rows = evaluations_.BeforeAfterRows();
-  if (!rows.empty()) console_.Note(BeforeAfterTable(rows, console_.width()));
-  const std::string folder = context_.folder.path().string();
-  const std::string exported =
-      (CheckpointFolder(context_.folder.path(), progress_.step) / "model").string();
-  console_.Note("done in " + FormatDuration(base::SecondsSince(session_start_)) +
-                ". The trained model: " + exported + "\nnext:\n  ./cohort generate --model " +
-                exported + " --greedy" +
-                GenerateArguments(context_.recipe.data().chat(), evaluations_.ExamplePrompt()) +
-                "\n  tensorboard --logdir " + folder +
-                "\n  edit the recipe, or set its keys on the command line: rounds[1].steps=200");
 }
 
 }  // namespace cohort::rl

@@ -5,12 +5,14 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/records/diagnostics.h"
 #include "rl/records/metrics_log.h"
 #include "rl/run/evaluation_history.h"
+#include "rl/run/reward_watch.h"
 #include "rl/run/round.h"
 #include "rl/run/run_context.h"
 
@@ -32,25 +34,34 @@ class TrainingRun {
   // The context outlives it; its progress is the run's.
   TrainingRun(RunContext& context, RunParts parts);
 
-  // From the start, or from the newest checkpoint of the folder, to the end. Errors: kInterrupted
-  // after a stop was asked for (the step is finished and saved), kDiverged after several updates in
-  // a row had no finite gradient, kEnvironment when no checkpoint can be read.
+  // From the start, or from the newest checkpoint of the folder, to the end. The finished steps are
+  // saved whatever ends it, but for a divergence: then the newest checkpoint is the last good one.
+  // Errors: kInterrupted after a stop was asked for, kDiverged (DivergenceAlarm; weights that are
+  // not finite), kEnvironment when no checkpoint can be read or the reward failed on every sample
+  // of rollout.max_failed_steps steps in a row.
   void Run();
 
  private:
   using Clock = std::chrono::steady_clock;
 
   void Start();
-  bool Resume();  // false: there is nothing to go on from
+  bool Resume();       // false: there is nothing to go on from
+  void ReopenRound();  // where the last round is to have more steps than it had when it ended
   void RunRound(const proto::RoundSpec& spec);
   void BeginRound(const proto::RoundSpec& spec, Round& round);
+  void EndRound();
   void Publish(const Round& round);
   void Record(const proto::RoundSpec& spec, StepRecord record);
   void Show(const proto::RoundSpec& spec, const StepRecord& record);
+  void WatchDivergence(const StepMetrics& metrics);
   void EvaluatePolicy();
-  void SaveIfDue();  // and stops, where a stop was asked for
+  void EvaluateIfDue();  // within a round
+  void SaveIfDue();      // and stops, where a stop was asked for
+  void StopIfAsked();
   void SaveState();
-  void PrintSummary();
+  void SaveUnsaved();  // the finished steps, when something else ends the run
+  void Export(const std::filesystem::path& folder);
+  std::string GoBackHint() const;
 
   RunContext& context_;
   RunProgress& progress_;
@@ -63,6 +74,10 @@ class TrainingRun {
   std::unique_ptr<MetricsLog> log_;
   EvaluationHistory evaluations_;
   DivergenceAlarm divergence_;
+  RewardWatch rewards_;
+  bool suspicious_ = false;                       // the last step may be the first of a divergence
+  RunProgress recorded_;                          // as it was when the last step was written down
+  int64_t saved_step_ = -1, exported_step_ = -1;  // of the newest checkpoint; whose model is in it
 };
 
 }  // namespace cohort::rl

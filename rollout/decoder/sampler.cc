@@ -4,8 +4,8 @@
 #include <cmath>
 #include <string>
 
-#include "base/error.h"
 #include "base/counter_random.h"
+#include "base/error.h"
 
 namespace cohort::rollout {
 
@@ -137,6 +137,9 @@ void CheckSampling(const Sampling& sampling) {
   const auto refuse = [](const std::string& message) { throw Error(ErrorCode::kUsage, message); };
   if (!std::isfinite(sampling.temperature) || sampling.temperature < 0) {
     refuse("temperature must be 0 (greedy) or a positive number");
+  }
+  if (sampling.temperature > 0 && sampling.temperature < kLeastTemperature) {
+    refuse("temperature is too small; give 0 (greedy) or at least 0.001");
   }
   if (!(sampling.top_p > 0 && sampling.top_p <= 1)) refuse("top_p must be above 0 and at most 1");
   if (sampling.top_k < 0) refuse("top_k must be 0 (off) or positive");

@@ -1,6 +1,7 @@
 #include "rollout/weight_sync/shared_image.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -8,6 +9,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
 #include <random>
@@ -21,6 +23,12 @@ constexpr char kFolder[] = "/dev/shm";
 constexpr char kPrefix[] = "/dev/shm/cohort-weights-";
 constexpr time_t kFreshSeconds = 60;  // a file this young may not be locked by its maker yet
 
+// The process whose number the name holds (NewPath) lives no more.
+bool MakerIsGone(const std::string& path) {
+  const pid_t maker = static_cast<pid_t>(std::atoi(path.c_str() + std::strlen(kPrefix)));
+  return maker > 0 && kill(maker, 0) != 0 && errno == ESRCH;
+}
+
 void RemoveAbandonedImages() {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(kFolder, error)) {
@@ -29,8 +37,8 @@ void RemoveAbandonedImages() {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) continue;
     struct stat status;
-    if (fstat(fd, &status) == 0 && time(nullptr) - status.st_mtime > kFreshSeconds &&
-        flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    const bool fresh = fstat(fd, &status) != 0 || time(nullptr) - status.st_mtime <= kFreshSeconds;
+    if ((!fresh || MakerIsGone(path)) && flock(fd, LOCK_EX | LOCK_NB) == 0) {
       unlink(path.c_str());
     }
     close(fd);

@@ -16,6 +16,7 @@
 #include "base/listen.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_dtype.h"
 #include "rollout/worker/service.h"
 
 namespace {
@@ -58,7 +59,7 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
                                  "config.json of a model whose weights come over UpdateWeights");
   model->excludes(config);
   app->add_option("--dtype", flags->dtype, "how the decoder stores weights")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->check(CLI::IsMember(cohort::rollout::WorkerDtypes()))
       ->capture_default_str();
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
@@ -73,17 +74,12 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
       "SIGTERM finishes the running samples (30 s at most) and exits; a second one exits at once.");
 }
 
-cohort::policy::Dtype DtypeOf(const WorkerFlags& flags) {
-  using cohort::policy::Dtype;
-  return flags.dtype == "bfloat16" ? Dtype::kBFloat16 : Dtype::kFloat32;
-}
-
 std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
                                             cohort::policy::ModelConfig* config) {
   rollout::DecoderOptions options;
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
-  options.dtype = DtypeOf(flags);
+  options.dtype = cohort::rollout::WorkerDtypes().at(flags.dtype);
   if (!flags.config.empty()) {
     *config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
     const auto make = [model = *config, options](cohort::policy::WeightMap weights,
@@ -147,7 +143,7 @@ int Serve(const WorkerFlags& flags) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   cohort::policy::ModelConfig config;
   const std::unique_ptr<rollout::Engine> engine = MakeEngine(flags, &config);
-  rollout::RolloutService service(*engine, config, DtypeOf(flags));
+  rollout::RolloutService service(*engine, config, cohort::rollout::WorkerDtypes().at(flags.dtype));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);

@@ -24,6 +24,9 @@ grpc::Status CheckSampling(const v1::SamplingParams& params, const policy::Model
   if (!std::isfinite(params.temperature()) || params.temperature() < 0) {
     return Invalid("sampling.temperature must be finite and at least 0");
   }
+  if (params.temperature() > 0 && params.temperature() < kLeastTemperature) {
+    return Invalid("sampling.temperature is too small; give 0 (greedy) or at least 0.001");
+  }
   if (!(params.top_p() >= 0 && params.top_p() <= 1)) {
     return Invalid("sampling.top_p must be between 0 and 1");
   }

@@ -18,6 +18,7 @@ class FakeRound final : public Round {
   struct Script {
     bool samples = true;
     std::function<void(int64_t step, StepMetrics* metrics)> update = [](int64_t, StepMetrics*) {};
+    std::string first_failure;  // of the rewards of every step
   };
 
   FakeRound(RunContext& context, const Script& script, Events* events)
@@ -36,6 +37,7 @@ class FakeRound final : public Round {
     StepRecord record = std::move(work.record);
     record.metrics.loss = static_cast<double>(context_.progress.data_cursor);
     record.samples.records.push_back({{"sample_id", context_.progress.data_cursor}});
+    record.samples.first_failure = script_.first_failure;
     script_.update(context_.progress.step + 1, &record.metrics);
     return record;
   }

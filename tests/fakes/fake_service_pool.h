@@ -40,7 +40,7 @@ class FakeServicePool final : public ServicePool {
     const std::lock_guard lock(mutex_);
     members_.at(static_cast<size_t>(index)).endpoint.ready = ready;
   }
-  void GiveUp(int index, const std::string& failure) {
+  void LeaveOut(int index, const std::string& failure) override {
     const std::lock_guard lock(mutex_);
     Endpoint& endpoint = members_.at(static_cast<size_t>(index)).endpoint;
     endpoint.ready = false;

@@ -34,7 +34,7 @@ const std::map<std::string, std::vector<std::string>> kSubRooms = {
      {"tensor", "config", "tokenizer", "chat/jinja", "chat", "weights", "gguf", "transformer/ops",
       "transformer", "lora", ""}},
     {"reward",
-     {"", "text", "cache", "math/algebra", "math/parse", "math/value", "math/compare",
+     {"", "text", "structured", "cache", "math/algebra", "math/parse", "math/value", "math/compare",
       "math/extract", "math", "code/box", "code", "plugins", "rewards", "service"}},
     {"rollout", {"", "decoder", "cpu", "weight_sync", "worker"}},
     {"rl",

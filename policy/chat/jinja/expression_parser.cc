@@ -1,13 +1,17 @@
 #include "policy/chat/jinja/expression_parser.h"
 
-#include <charconv>
+#include <algorithm>
+#include <cstdlib>
 
+#include "policy/chat/jinja/big_integer.h"
 #include "policy/chat/jinja/filters.h"
+#include "policy/chat/jinja/known_names.h"
 #include "policy/chat/jinja/tests.h"
 
 namespace cohort::policy::jinja {
 namespace {
 
+constexpr size_t kSum = 2;       // the level of + in ParseBinary
 constexpr int kMaxDepth = 200;   // of expressions inside each other
 constexpr int kMaxParts = 2000;  // of one expression; bounds the height of its tree
 
@@ -65,28 +69,38 @@ ExpressionPtr ExpressionParser::ParseConditional() {
   return value;
 }
 
-ExpressionPtr ExpressionParser::ParseOr() {
-  ExpressionPtr left = ParseAnd();
-  while (tokens_.AtName("or")) {
-    auto made = Make(ExpressionKind::kBinary, tokens_.Current().text);
-    tokens_.Take();
-    made->operands.push_back(std::move(left));
-    made->operands.push_back(ParseAnd());
-    left = std::move(made);
-  }
-  return left;
+void ExpressionParser::AddMacroNames(const MacroNames& names) {
+  macro_names_.varargs = macro_names_.varargs || names.varargs;
+  macro_names_.kwargs = macro_names_.kwargs || names.kwargs;
+  macro_names_.caller = macro_names_.caller || names.caller;
 }
 
-ExpressionPtr ExpressionParser::ParseAnd() {
-  ExpressionPtr left = ParseNot();
-  while (tokens_.AtName("and")) {
-    auto made = Make(ExpressionKind::kBinary, tokens_.Current().text);
+ExpressionPtr ExpressionParser::ParseOr() { return ParseBinary(0); }
+
+// Operators that group from the left, the loosest level first. `not` and the comparisons stand
+// between `and` and +.
+ExpressionPtr ExpressionParser::ParseBinary(size_t level) {
+  static const std::vector<std::vector<std::string>> kLevels = {
+      {"or"}, {"and"}, {"+", "-"}, {"~"}, {"*", "//", "/", "%"}, {"**"}};
+  constexpr size_t kAnd = 1;
+  const auto operand = [&] {
+    if (level == kAnd) return ParseNot();
+    return level + 1 < kLevels.size() ? ParseBinary(level + 1) : ParseUnary(true);
+  };
+  const auto at_operator = [&](const std::string& op) {
+    return level <= kAnd ? tokens_.AtName(op) : tokens_.AtOperator(op);
+  };
+  ExpressionPtr left = operand();
+  while (true) {
+    const auto& operators = kLevels[level];
+    const auto op = std::find_if(operators.begin(), operators.end(), at_operator);
+    if (op == operators.end()) return left;
+    auto made = Make(ExpressionKind::kBinary, *op);
     tokens_.Take();
     made->operands.push_back(std::move(left));
-    made->operands.push_back(ParseNot());
+    made->operands.push_back(operand());
     left = std::move(made);
   }
-  return left;
 }
 
 ExpressionPtr ExpressionParser::ParseNot() {
@@ -100,7 +114,7 @@ ExpressionPtr ExpressionParser::ParseNot() {
 
 ExpressionPtr ExpressionParser::ParseCompare() {
   auto compare = Make(ExpressionKind::kCompare);
-  ExpressionPtr first = ParseSum();
+  ExpressionPtr first = ParseBinary(kSum);
   while (true) {
     std::string op;
     for (const char* known : {"==", "!=", ">=", "<=", ">", "<"}) {
@@ -115,50 +129,11 @@ ExpressionPtr ExpressionParser::ParseCompare() {
     }
     if (op.empty()) break;
     compare->names.push_back(op);
-    compare->operands.push_back(ParseSum());
+    compare->operands.push_back(ParseBinary(kSum));
   }
   if (compare->names.empty()) return first;
   compare->operands.insert(compare->operands.begin(), std::move(first));
   return compare;
-}
-
-ExpressionPtr ExpressionParser::ParseLeftAssociative(std::initializer_list<const char*> operators,
-                                                     ExpressionPtr (ExpressionParser::*operand)()) {
-  ExpressionPtr left = (this->*operand)();
-  while (true) {
-    auto made = Make(ExpressionKind::kBinary);
-    for (const char* op : operators) {
-      if (made->name.empty() && tokens_.SkipOperator(op)) made->name = op;
-    }
-    if (made->name.empty()) return left;
-    made->operands.push_back(std::move(left));
-    made->operands.push_back((this->*operand)());
-    left = std::move(made);
-  }
-}
-
-ExpressionPtr ExpressionParser::ParseSum() {
-  return ParseLeftAssociative({"+", "-"}, &ExpressionParser::ParseConcatenation);
-}
-
-ExpressionPtr ExpressionParser::ParseConcatenation() {
-  return ParseLeftAssociative({"~"}, &ExpressionParser::ParseProduct);
-}
-
-ExpressionPtr ExpressionParser::ParseProduct() {
-  return ParseLeftAssociative({"*", "//", "/", "%"}, &ExpressionParser::ParsePower);
-}
-
-ExpressionPtr ExpressionParser::ParsePower() {
-  ExpressionPtr left = ParseUnary(true);
-  while (tokens_.AtOperator("**")) {
-    auto made = Make(ExpressionKind::kBinary, "**");
-    tokens_.Take();
-    made->operands.push_back(std::move(left));
-    made->operands.push_back(ParseUnary(true));
-    left = std::move(made);
-  }
-  return left;
 }
 
 ExpressionPtr ExpressionParser::ParseUnary(bool with_filter) {
@@ -179,18 +154,16 @@ ExpressionPtr ExpressionParser::ParseUnary(bool with_filter) {
 ExpressionPtr ExpressionParser::ParseNumber() {
   auto made = Make(ExpressionKind::kConstant);
   const TemplateToken token = tokens_.Take();
-  const char* begin = token.text.data();
-  const char* end = begin + token.text.size();
   if (token.kind == TemplateTokenKind::kFloat) {
-    double value = 0;
-    std::from_chars(begin, end, value);
-    made->constant = value;
-  } else {
-    int64_t value = 0;
-    if (std::from_chars(begin, end, value).ec != std::errc()) {
-      RefuseTemplate(token.line, "the number " + token.text + " is too large");
-    }
-    made->constant = value;
+    made->constant = std::strtod(token.text.c_str(), nullptr);
+    return made;
+  }
+  const char prefix = token.text.size() > 1 ? token.text[1] : '\0';
+  const int base = prefix == 'x' ? 16 : (prefix == 'o' ? 8 : (prefix == 'b' ? 2 : 10));
+  try {
+    made->constant = IntegerOf(base == 10 ? token.text : token.text.substr(2), base);
+  } catch (const TemplateError& error) {
+    RefuseTemplate(token.line, error.message);
   }
   return made;
 }
@@ -218,6 +191,8 @@ ExpressionPtr ExpressionParser::ParsePrimary() {
       made->constant = None{};
     } else {
       made->kind = ExpressionKind::kName;
+      if (name == "self") RefuseTemplate(tokens_.line(), "'self' is not supported");
+      AddMacroNames({name == "varargs", name == "kwargs", name == "caller"});
     }
     return made;
   }
@@ -321,7 +296,13 @@ void ExpressionParser::ParseArguments(Expression* call) {
     }
     first = false;
     if (tokens_.AtOperator("*") || tokens_.AtOperator("**")) {
-      RefuseTemplate(tokens_.line(), "unpacked arguments (* and **) are not supported");
+      const bool keywords = tokens_.Take().text == "**";
+      ExpressionPtr& unpacked = keywords ? call->unpacked_keywords : call->unpacked;
+      if (unpacked != nullptr || call->unpacked_keywords != nullptr) {
+        RefuseTemplate(tokens_.line(), "arguments may be unpacked once by * and then once by **");
+      }
+      unpacked = Parse();
+      continue;
     }
     if (tokens_.Current().kind == TemplateTokenKind::kName &&
         tokens_.Ahead().kind == TemplateTokenKind::kOperator && tokens_.Ahead().text == "=") {
@@ -329,7 +310,8 @@ void ExpressionParser::ParseArguments(Expression* call) {
       tokens_.Take();
       call->keywords.emplace_back(name, Parse());
     } else {
-      if (!call->keywords.empty()) {
+      if (!call->keywords.empty() || call->unpacked != nullptr ||
+          call->unpacked_keywords != nullptr) {
         RefuseTemplate(tokens_.line(), "a positional argument follows a named one");
       }
       call->operands.push_back(Parse());
@@ -366,7 +348,7 @@ ExpressionPtr ExpressionParser::ParseFilter(ExpressionPtr value) {
   auto made = Make(ExpressionKind::kFilter);
   made->name = tokens_.Expect(TemplateTokenKind::kName, "a filter's name").text;
   if (ifs_ == 0 && FindFilter(made->name) == nullptr) {
-    RefuseTemplate(made->line, "filter '" + made->name + "' is not known");
+    RefuseTemplate(made->line, UnknownFilter(made->name));
   }
   made->operands.push_back(std::move(value));
   if (tokens_.AtOperator("(")) ParseArguments(made.get());
@@ -381,8 +363,8 @@ bool ExpressionParser::AtTestArgument() const {
     case TemplateTokenKind::kFloat:
       return true;
     case TemplateTokenKind::kName:
-      return token.text != "else" && token.text != "or" && token.text != "and" &&
-             token.text != "is" && token.text != "if" && token.text != "not" && token.text != "in";
+      if (token.text == "is") RefuseTemplate(token.line, "tests cannot be chained with is");
+      return token.text != "else" && token.text != "or" && token.text != "and";
     case TemplateTokenKind::kOperator:
       return token.text == "[" || token.text == "{";
     default:

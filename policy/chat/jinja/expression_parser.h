@@ -1,5 +1,7 @@
 #pragma once
 
+#include <utility>
+
 #include "policy/chat/jinja/syntax.h"
 #include "policy/chat/jinja/token_cursor.h"
 
@@ -21,16 +23,20 @@ class ExpressionParser {
   void EnterIf() { ++ifs_; }
   void LeaveIf() { --ifs_; }
 
+  // Names that make a macro take what its parameters do not name.
+  struct MacroNames {
+    bool varargs = false, kwargs = false, caller = false;
+  };
+  // Those seen since they were last taken.
+  MacroNames TakeMacroNames() { return std::exchange(macro_names_, {}); }
+  void AddMacroNames(const MacroNames& names);
+
  private:
   ExpressionPtr ParseConditional();
   ExpressionPtr ParseOr();
-  ExpressionPtr ParseAnd();
+  ExpressionPtr ParseBinary(size_t level);
   ExpressionPtr ParseNot();
   ExpressionPtr ParseCompare();
-  ExpressionPtr ParseSum();
-  ExpressionPtr ParseConcatenation();
-  ExpressionPtr ParseProduct();
-  ExpressionPtr ParsePower();
   ExpressionPtr ParseUnary(bool with_filter);
   ExpressionPtr ParsePrimary();
   ExpressionPtr ParseNumber();
@@ -44,15 +50,13 @@ class ExpressionParser {
   ExpressionPtr ParseTest(ExpressionPtr value);
   bool AtTestArgument() const;
   void ParseArguments(Expression* call);
-  ExpressionPtr ParseLeftAssociative(std::initializer_list<const char*> operators,
-                                     ExpressionPtr (ExpressionParser::*operand)());
-
   std::unique_ptr<Expression> Make(ExpressionKind kind, std::string name = "");
 
   TokenCursor& tokens_;
   int depth_ = 0;
   int parts_ = 0;
   int ifs_ = 0;  // around the current expression
+  MacroNames macro_names_;
 };
 
 }  // namespace cohort::policy::jinja

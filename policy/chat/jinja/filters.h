@@ -12,8 +12,9 @@ using Filter = Value (*)(Interpreter& interpreter, const Value& input, const Arg
 // Null when there is no such filter.
 Filter FindFilter(std::string_view name);
 
-// The two halves of the table: filters of text and numbers (filters.cc), and of lists and
-// dicts (sequence_filters.cc).
+// The parts of the table beside filters.cc: layout and cleaning of texts (text_filters.cc), and
+// lists and dicts (sequence_filters.cc).
+Filter FindTextFilter(std::string_view name);
 Filter FindSequenceFilter(std::string_view name);
 
 }  // namespace cohort::policy::jinja

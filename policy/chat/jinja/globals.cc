@@ -1,6 +1,7 @@
 #include "policy/chat/jinja/globals.h"
 
 #include <ctime>
+#include <utility>
 
 #include "policy/chat/jinja/interpreter.h"
 
@@ -26,27 +27,65 @@ Value Range(Interpreter& interpreter, const Arguments& arguments) {
     if (__builtin_add_overflow(at, step, &at)) break;
   }
   interpreter.Charge(list.items.size() * sizeof(Value));
+  list.view = "range(" + std::to_string(start) + ", " + std::to_string(stop) +
+              (step == 1 ? ")" : ", " + std::to_string(step) + ")");
   return list;
 }
 
-Dict CollectKeywords(const Arguments& arguments) {
+// Python's dict(mapping or pairs, name=value ..).
+Dict CollectKeywords(Interpreter& interpreter, const Arguments& arguments) {
   Dict dict;
+  if (arguments.positional.size() > 1) throw TemplateError{"expected one dict or list of pairs"};
   if (!arguments.positional.empty()) {
-    const Dict* first = arguments.positional[0].AsDict();
-    if (first == nullptr) throw TemplateError{"expected a dict or named arguments"};
-    dict.items = first->items;
+    const Value& first = arguments.positional[0];
+    if (first.AsDict() != nullptr) {
+      dict.items = first.AsDict()->items;
+    } else {
+      for (const Value& pair : interpreter.Iterate(first)) {
+        const std::vector<Value> both = interpreter.Iterate(pair);
+        if (both.size() != 2) throw TemplateError{"a dict is made of pairs"};
+        dict.Set(both[0], both[1]);
+      }
+    }
   }
-  for (const auto& [name, value] : arguments.keywords) dict.Set(name, value);
+  for (const auto& [name, value] : arguments.keywords) dict.Set(Value(name), value);
   return dict;
 }
 
-Value MakeNamespace(Interpreter&, const Arguments& arguments) {
-  Dict dict = CollectKeywords(arguments);
+Value MakeNamespace(Interpreter& interpreter, const Arguments& arguments) {
+  Dict dict = CollectKeywords(interpreter, arguments);
+  for (const auto& [name, value] : dict.items) {
+    if (name.AsString() != nullptr && name.AsString()->starts_with('_')) {
+      throw TemplateError{"a namespace cannot hold '" + *name.AsString() +
+                          "': no name may begin with _"};
+    }
+  }
   dict.is_namespace = true;
   return dict;
 }
 
-Value MakeDict(Interpreter&, const Arguments& arguments) { return CollectKeywords(arguments); }
+Value MakeDict(Interpreter& interpreter, const Arguments& arguments) {
+  return CollectKeywords(interpreter, arguments);
+}
+
+// joiner(between): "" the first time it is called, then `between`.
+Value MakeJoiner(Interpreter&, const Arguments& arguments) {
+  const Value* given = arguments.Get(0, "sep");
+  const Value between = given == nullptr ? Value(", ") : *given;
+  return Callable{"joiner",
+                  [between, used = std::make_shared<bool>(false)](Interpreter&, const Arguments&) {
+                    return std::exchange(*used, true) ? between : Value("");
+                  }};
+}
+
+Value MakeCycler(Interpreter&, const Arguments& arguments) {
+  if (arguments.positional.empty()) throw TemplateError{"cycler needs at least one value"};
+  return Cycler{arguments.positional};
+}
+
+Value RefuseLipsum(Interpreter&, const Arguments&) {
+  throw TemplateError{"lipsum, which makes random text, is not supported"};
+}
 
 Value RaiseException(Interpreter&, const Arguments& arguments) {
   const Value* message = arguments.Get(0, "message");
@@ -58,6 +97,9 @@ Value StrftimeNow(Interpreter&, const Arguments& arguments) {
   const Value* format = arguments.Get(0, "format");
   if (format == nullptr || format->AsString() == nullptr || format->AsString()->size() > 1000) {
     throw TemplateError{"strftime_now needs a format"};
+  }
+  if (format->AsString()->find("%f") != std::string::npos) {
+    throw TemplateError{"strftime_now: %f is not supported"};
   }
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -74,6 +116,9 @@ const std::vector<std::pair<std::string, Value>>& Globals() {
       {"range", Callable{"range", Range}},
       {"namespace", Callable{"namespace", MakeNamespace}},
       {"dict", Callable{"dict", MakeDict}},
+      {"joiner", Callable{"joiner", MakeJoiner}},
+      {"cycler", Callable{"cycler", MakeCycler}},
+      {"lipsum", Callable{"lipsum", RefuseLipsum}},
       {"raise_exception", Callable{"raise_exception", RaiseException}},
       {"strftime_now", Callable{"strftime_now", StrftimeNow}},
   };

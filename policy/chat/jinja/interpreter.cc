@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "policy/chat/jinja/globals.h"
 #include "policy/chat/jinja/lexer.h"
 #include "policy/chat/jinja/loop.h"
@@ -15,7 +16,7 @@ std::string Interpreter::Render(const Dict& variables) {
   try {
     auto globals = std::make_shared<Scope>();
     for (const auto& [name, value] : Globals()) globals->variables[name] = value;
-    for (const auto& [name, value] : variables.items) globals->variables[name] = value;
+    for (const auto& [name, value] : variables.items) globals->variables[*name.AsString()] = value;
     auto scope = std::make_shared<Scope>();
     scope->outer = std::move(globals);
     Execute(program_, scope);
@@ -65,6 +66,7 @@ std::string Interpreter::Capture(const Body& body, const ScopePtr& scope) {
 
 Value Interpreter::Call(const Value& callee, const Arguments& arguments) {
   const Callable* callable = callee.AsCallable();
+  if (const LoopState* loop = callee.AsLoop()) return RecurseLoop(*loop, arguments);
   if (callable == nullptr) {
     if (const auto* undefined = std::get_if<Undefined>(&callee.data)) {
       throw TemplateError{"'" + undefined->name + "' is undefined and cannot be called"};
@@ -159,7 +161,34 @@ Interpreter::Flow Interpreter::ExecuteElse(const Statement& loop, const ScopePtr
 }
 
 Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, const ScopePtr& scope) {
-  auto loop_items = Iterate(Evaluate(*statement.value, scope));
+  return RunLoop(statement, Evaluate(*statement.value, scope), scope, /*depth=*/1);
+}
+
+// loop(items) inside a {% for .. recursive %}: what the loop over these writes.
+Value Interpreter::RecurseLoop(const LoopState& loop, const Arguments& arguments) {
+  if (loop.statement == nullptr || !loop.statement->recursive) {
+    throw TemplateError{"the loop must have the 'recursive' marker to be called"};
+  }
+  if (arguments.positional.size() != 1 || !arguments.keywords.empty()) {
+    throw TemplateError{"loop(..) takes the values to go through"};
+  }
+  const DepthGuard guard(this);
+  const Value items = arguments.positional[0];
+  const Statement& statement = *loop.statement;
+  const ScopePtr scope = loop.scope.lock();
+  COHORT_CHECK(scope != nullptr, "the scope around a loop outlives it");
+  std::string captured;
+  std::string* const outside = std::exchange(output_, &captured);
+  ++captures_;
+  RunLoop(statement, items, scope, loop.depth + 1);
+  --captures_;
+  output_ = outside;
+  return Charged(std::move(captured));
+}
+
+Interpreter::Flow Interpreter::RunLoop(const Statement& statement, const Value& values,
+                                       const ScopePtr& scope, int depth) {
+  auto loop_items = Iterate(values);
   if (statement.condition != nullptr) {
     std::erase_if(loop_items, [&](const Value& item) {
       auto inner = std::make_shared<Scope>();
@@ -171,7 +200,9 @@ Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, const Scop
   if (loop_items.empty()) return ExecuteElse(statement, scope);
   const auto loop = std::make_shared<LoopState>();
   loop->items = std::move(loop_items);
-  loop->depth = ++loop_depth_;
+  loop->statement = &statement;
+  loop->scope = scope;
+  loop->depth = depth;
   bool any_finished = false;  // Jinja2's else also follows a loop that only breaks or continues
   for (loop->index0 = 0; loop->index0 < loop->items.size(); ++loop->index0) {
     Step();
@@ -183,7 +214,6 @@ Interpreter::Flow Interpreter::ExecuteFor(const Statement& statement, const Scop
     if (flow == Flow::kBreak) break;
     any_finished = any_finished || flow == Flow::kOn;
   }
-  --loop_depth_;
   return any_finished ? Flow::kOn : ExecuteElse(statement, scope);
 }
 
@@ -219,20 +249,26 @@ void Interpreter::ExecuteSet(const Statement& statement, const ScopePtr& scope) 
                         "attributes that can be set"};
   }
   value.NestingInside();  // refuses what no container may hold
-  space->Set(statement.attribute, std::move(value));
+  if (statement.attribute.starts_with('_')) {
+    throw TemplateError{"a namespace cannot hold '" + statement.attribute +
+                        "': no name may begin with _"};
+  }
+  space->Set(Value(statement.attribute), std::move(value));
 }
 
 Value Interpreter::MakeMacro(const Statement& statement, const std::string& name,
                              const ScopePtr& scope) {
   // Weak: the macro is itself a variable of that scope.
-  return Callable{name, [&statement, name, weak = std::weak_ptr<Scope>(scope)](
-                            Interpreter& interpreter, const Arguments& arguments) {
+  return Callable{name,
+                  [&statement, name, weak = std::weak_ptr<Scope>(scope)](
+                      Interpreter& interpreter, const Arguments& arguments) {
                     const ScopePtr closure = weak.lock();
                     if (closure == nullptr) {
                       throw TemplateError{"'" + name + "' is called outside of where it was made"};
                     }
                     return interpreter.RunMacro(statement, closure, arguments);
-                  }};
+                  },
+                  /*is_macro=*/true};
 }
 
 Value Interpreter::RunMacro(const Statement& statement, const ScopePtr& closure,
@@ -241,19 +277,34 @@ Value Interpreter::RunMacro(const Statement& statement, const ScopePtr& closure,
   auto scope = std::make_shared<Scope>();
   scope->outer = closure;
   const auto& parameters = statement.parameters;
-  if (arguments.positional.size() > parameters.size()) {
+  if (arguments.positional.size() > parameters.size() && !statement.takes_varargs) {
     throw TemplateError{"'" + statement.text + "' takes " + std::to_string(parameters.size()) +
                         " arguments, not " + std::to_string(arguments.positional.size())};
   }
+  List varargs{{}, /*is_tuple=*/true};
+  for (size_t i = parameters.size(); i < arguments.positional.size(); ++i) {
+    varargs.items.push_back(arguments.positional[i]);
+  }
+  if (statement.takes_varargs) scope->variables["varargs"] = std::move(varargs);
+  Dict kwargs;
   for (const auto& keyword : arguments.keywords) {
     const std::string& name = keyword.first;
     const bool known = std::any_of(parameters.begin(), parameters.end(),
                                    [&](const Parameter& p) { return p.name == name; });
+    if (!known && name == "caller" && !statement.takes_caller) {
+      throw TemplateError{"'" + statement.text +
+                          "' is called by a call block, but has no caller()"};
+    }
+    if (!known && name != "caller" && statement.takes_kwargs) {
+      kwargs.Set(Value(name), keyword.second);
+      continue;
+    }
     if (!known && name != "caller") {
       throw TemplateError{"'" + statement.text + "' has no parameter '" + name + "'"};
     }
     if (name == "caller") scope->variables[name] = keyword.second;
   }
+  if (statement.takes_kwargs) scope->variables["kwargs"] = std::move(kwargs);
   for (size_t i = 0; i < parameters.size(); ++i) {
     const Parameter& parameter = parameters[i];
     const Value* given = arguments.Get(i, parameter.name);

@@ -56,6 +56,8 @@ class Interpreter {
   Flow Execute(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteIf(const Statement& statement, const ScopePtr& scope);
   Flow ExecuteFor(const Statement& statement, const ScopePtr& scope);
+  Flow RunLoop(const Statement& statement, const Value& values, const ScopePtr& scope, int depth);
+  Value RecurseLoop(const LoopState& loop, const Arguments& arguments);
   Flow ExecuteElse(const Statement& loop, const ScopePtr& scope);
   void ExecuteSet(const Statement& statement, const ScopePtr& scope);
   void ExecuteCallBlock(const Statement& statement, const ScopePtr& scope);
@@ -85,7 +87,6 @@ class Interpreter {
   const RenderLimits limits_;
   int line_ = 1;
   int depth_ = 0;
-  int loop_depth_ = 0;
   int64_t steps_ = 0;
   size_t bytes_ = 0;
   std::string* output_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include "policy/chat/jinja/filters.h"
 #include "policy/chat/jinja/interpreter.h"
+#include "policy/chat/jinja/known_names.h"
 #include "policy/chat/jinja/loop.h"
 #include "policy/chat/jinja/methods.h"
 #include "policy/chat/jinja/operators.h"
@@ -57,6 +58,9 @@ Value Interpreter::EvaluateInner(const Expression& expression, const ScopePtr& s
       const Value value = operand(0);
       const Arguments arguments = EvaluateArguments(expression, scope);
       const Test test = FindTest(expression.name);
+      if (!arguments.keywords.empty()) {
+        throw TemplateError{"named arguments of a test are not supported"};
+      }
       if (test == nullptr) throw TemplateError{"test '" + expression.name + "' is not known"};
       return test(value, arguments.positional);
     }
@@ -136,8 +140,7 @@ Value Interpreter::EvaluateDict(const Expression& expression, const ScopePtr& sc
   Dict dict;
   for (size_t i = 0; i + 1 < expression.operands.size(); i += 2) {
     const Value key = Evaluate(*expression.operands[i], scope);
-    if (key.AsString() == nullptr) throw TemplateError{"only text can be the key of a dict here"};
-    dict.Set(*key.AsString(), Evaluate(*expression.operands[i + 1], scope));
+    dict.Set(key, Evaluate(*expression.operands[i + 1], scope));
   }
   return dict;
 }
@@ -149,6 +152,19 @@ Arguments Interpreter::EvaluateArguments(const Expression& call, const ScopePtr&
   }
   for (const auto& [name, value] : call.keywords) {
     arguments.keywords.emplace_back(name, Evaluate(*value, scope));
+  }
+  if (call.unpacked != nullptr) {
+    for (Value& value : Iterate(Evaluate(*call.unpacked, scope))) {
+      arguments.positional.push_back(std::move(value));
+    }
+  }
+  if (call.unpacked_keywords != nullptr) {
+    const Value named = Evaluate(*call.unpacked_keywords, scope);
+    if (named.AsDict() == nullptr) throw TemplateError{"** unpacks a dict"};
+    for (const auto& [key, value] : named.AsDict()->items) {
+      if (key.AsString() == nullptr) throw TemplateError{"the names of arguments are texts"};
+      arguments.keywords.emplace_back(*key.AsString(), value);
+    }
   }
   return arguments;
 }
@@ -167,7 +183,7 @@ Value Interpreter::ApplyFilters(const Expression& filters, const Value& input,
   line_ = filters.line;
   const Arguments arguments = EvaluateArguments(filters, scope);
   const Filter filter = FindFilter(filters.name);
-  if (filter == nullptr) throw TemplateError{"filter '" + filters.name + "' is not known"};
+  if (filter == nullptr) throw TemplateError{UnknownFilter(filters.name)};
   return filter(*this, value, arguments);
 }
 

@@ -231,6 +231,27 @@ class TemplateLexer {
     Advance(end + 1 - position_);
   }
 
+  // 0x1F, 0o17 and 0b11, in lower case in the token.
+  bool ReadPrefixedNumber() {
+    const char kind = static_cast<char>(std::tolower(static_cast<unsigned char>(Peek(1))));
+    const std::string_view allowed = kind == 'x'   ? "0123456789abcdefABCDEF"
+                                     : kind == 'o' ? "01234567"
+                                     : kind == 'b' ? "01"
+                                                   : "";
+    if (allowed.empty()) return false;
+    std::string text = {'0', kind};
+    size_t length = 2;
+    while (allowed.find(Peek(length)) != std::string_view::npos ||
+           (Peek(length) == '_' && allowed.find(Peek(length + 1)) != std::string_view::npos)) {
+      if (Peek(length) != '_') text += Peek(length);
+      ++length;
+    }
+    if (text.size() == 2) return false;
+    tokens_.push_back({TemplateTokenKind::kInteger, text, line_});
+    Advance(length);
+    return true;
+  }
+
   void ReadNumber() {
     const auto digits = [&](size_t from) {
       size_t at = from;
@@ -240,6 +261,7 @@ class TemplateLexer {
       }
       return at;
     };
+    if (Peek() == '0' && ReadPrefixedNumber()) return;
     size_t length = digits(0);
     bool is_float = false;
     const bool after_dot = !tokens_.empty() &&
@@ -258,6 +280,9 @@ class TemplateLexer {
     }
     std::string text = text_.substr(position_, length);
     std::erase(text, '_');
+    if (!is_float && text[0] == '0' && text.find_first_not_of('0') != std::string::npos) {
+      RefuseTemplate(line_, "the number " + text + " begins with 0");
+    }
     tokens_.push_back(
         {is_float ? TemplateTokenKind::kFloat : TemplateTokenKind::kInteger, text, line_});
     Advance(length);

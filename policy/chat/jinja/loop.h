@@ -10,10 +10,15 @@
 
 namespace cohort::policy::jinja {
 
+struct Scope;
+struct Statement;
+
 struct LoopState {
   std::vector<Value> items;
   size_t index0 = 0;
-  int depth = 1;  // loops inside each other, from 1
+  int depth = 1;                         // of calls of a recursive loop, from 1
+  const Statement* statement = nullptr;  // for loop(..) of a recursive one
+  std::weak_ptr<Scope> scope;            // around it
   // loop.changed() remembers what it saw last.
   mutable std::shared_ptr<const List> last_seen;
 };

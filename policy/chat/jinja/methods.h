@@ -10,4 +10,7 @@ namespace cohort::policy::jinja {
 // is neither. Methods that change their object do not exist: templates are sandboxed.
 Value Attribute(const Value& value, const std::string& name);
 
+// The same without the entries of dicts: value | attr(name).
+Value OwnAttribute(const Value& value, const std::string& name);
+
 }  // namespace cohort::policy::jinja

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "policy/chat/jinja/big_integer.h"
+#include "policy/chat/jinja/markup.h"
 
 namespace cohort::policy::jinja {
 namespace {
@@ -15,53 +17,40 @@ namespace {
 
 [[noreturn]] void RefuseOverflow() { throw TemplateError{"an integer is too large"}; }
 
-Value Floor(int64_t a, int64_t b, bool remainder) {
-  if (b == 0) throw TemplateError{"division by zero"};
-  if (b == -1) {  // the one quotient that may overflow
-    if (remainder) return int64_t{0};
-    if (a == INT64_MIN) RefuseOverflow();
-    return -a;
-  }
-  int64_t quotient = a / b, rest = a % b;
-  if (rest != 0 && (rest < 0) != (b < 0)) {
-    --quotient;
-    rest += b;
-  }
-  return remainder ? rest : quotient;
+// Python's float.__divmod__ (Objects/floatobject.c).
+double FloorDivide(double a, double b) {
+  double rest = std::fmod(a, b);
+  double quotient = (a - rest) / b;
+  if (rest != 0 && (b < 0) != (rest < 0)) quotient -= 1;
+  if (quotient == 0) return std::copysign(0.0, a / b);
+  double whole = std::floor(quotient);
+  if (quotient - whole > 0.5) whole += 1;
+  return whole;
 }
 
-Value Power(int64_t base, int64_t exponent) {
-  if (exponent < 0) return std::pow(static_cast<double>(base), static_cast<double>(exponent));
-  int64_t result = 1;
-  for (int64_t i = 0; i < exponent; ++i) {
-    if (result == 0 || (base == 1)) break;
-    if (base == -1) return exponent % 2 == 0 ? int64_t{1} : int64_t{-1};
-    if (__builtin_mul_overflow(result, base, &result)) RefuseOverflow();
+Value FloatPower(double a, double b) {
+  if (a == 0 && b < 0) throw TemplateError{"0 cannot be raised to a negative power"};
+  const double power = std::pow(a, b);
+  if (std::isnan(power) && !std::isnan(a) && !std::isnan(b)) {
+    throw TemplateError{"the power would be a complex number, which is not supported"};
   }
-  return result;
-}
-
-Value IntegerArithmetic(const std::string& op, int64_t a, int64_t b) {
-  int64_t result = 0;
-  if (op == "+" && !__builtin_add_overflow(a, b, &result)) return result;
-  if (op == "-" && !__builtin_sub_overflow(a, b, &result)) return result;
-  if (op == "*" && !__builtin_mul_overflow(a, b, &result)) return result;
-  if (op == "//") return Floor(a, b, /*remainder=*/false);
-  if (op == "%") return Floor(a, b, /*remainder=*/true);
-  if (op == "**") return Power(a, b);
-  RefuseOverflow();
+  if (std::isinf(power) && !std::isinf(a) && !std::isinf(b)) {
+    throw TemplateError{"a power is too large"};
+  }
+  return power;
 }
 
 Value FloatArithmetic(const std::string& op, double a, double b) {
   if (op == "+") return a + b;
   if (op == "-") return a - b;
   if (op == "*") return a * b;
-  if (op == "**") return std::pow(a, b);
+  if (op == "**") return FloatPower(a, b);
   if (b == 0) throw TemplateError{"division by zero"};
   if (op == "/") return a / b;
-  if (op == "//") return std::floor(a / b);
+  if (op == "//") return FloorDivide(a, b);
   const double rest = std::fmod(a, b);
-  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+  if (rest == 0) return std::copysign(0.0, b);
+  return (rest < 0) != (b < 0) ? rest + b : rest;
 }
 
 Value Repeat(Interpreter& interpreter, const Value& sequence, int64_t count) {
@@ -131,38 +120,44 @@ std::vector<size_t> CharacterOffsets(const std::string& text) {
 }  // namespace
 
 Value Binary(Interpreter& interpreter, const std::string& op, const Value& a, const Value& b) {
-  if (op == "~") {
+  if (op == "~") {  // plain text even of HTML, since transformers leaves autoescape off
     const std::string left = ToText(a), right = ToText(b);
     interpreter.Charge(left.size() + right.size());
     return left + right;
   }
+  if (op == "+" && (a.is_markup || b.is_markup)) {
+    if (a.AsString() == nullptr || b.AsString() == nullptr) RefuseTypes(op, a, b);
+    return Markup(interpreter.Charged(EscapedText(a) + EscapedText(b)));
+  }
   if (a.IsNumber() && b.IsNumber()) {
-    if (a.IsFloat() || b.IsFloat() || op == "/") {
+    const bool below_one = op == "**" && !b.IsFloat() && IntegerToDouble(b) < 0;
+    if (a.IsFloat() || b.IsFloat() || op == "/" || below_one) {
       return FloatArithmetic(op, a.ToDouble(), b.ToDouble());
     }
-    return IntegerArithmetic(op, a.ToInteger(), b.ToInteger());
+    return IntegerArithmetic(op, a, b);
   }
   const auto is_sequence = [](const Value& v) {
-    return v.AsString() != nullptr || (v.AsList() != nullptr && !v.IsGenerator());
+    return v.AsString() != nullptr ||
+           (v.AsList() != nullptr && !v.IsGenerator() && v.AsList()->view.empty());
   };
   if (op == "+" && a.AsString() != nullptr && b.AsString() != nullptr) {
     interpreter.Charge(a.AsString()->size() + b.AsString()->size());
     return *a.AsString() + *b.AsString();
   }
   if (op == "+" && a.AsList() != nullptr && b.AsList() != nullptr && !a.IsGenerator() &&
-      !b.IsGenerator() && a.AsList()->is_tuple == b.AsList()->is_tuple) {
+      !b.IsGenerator() && a.AsList()->view.empty() && b.AsList()->view.empty() &&
+      a.AsList()->is_tuple == b.AsList()->is_tuple) {
     return Join(interpreter, *a.AsList(), *b.AsList());
   }
   if (op == "*" && is_sequence(a) && (b.IsInteger() || b.IsBool())) {
-    return Repeat(interpreter, a, b.ToInteger());
+    Value repeated = Repeat(interpreter, a, b.ToInteger());
+    return a.is_markup ? AsMarkup(std::move(repeated)) : repeated;
   }
   if (op == "*" && is_sequence(b) && (a.IsInteger() || a.IsBool())) {
     return Repeat(interpreter, b, a.ToInteger());
   }
   if (op == "%" && a.AsString() != nullptr) {
-    const bool several = b.AsList() != nullptr && b.AsList()->is_tuple;
-    const std::vector<Value> values = several ? b.AsList()->items : std::vector<Value>{b};
-    return interpreter.Charged(FormatPercent(*a.AsString(), values));
+    return FormatPercent(interpreter, a, b);
   }
   for (const Value* side : {&a, &b}) {
     if (const auto* undefined = std::get_if<Undefined>(&side->data)) {
@@ -174,9 +169,7 @@ Value Binary(Interpreter& interpreter, const std::string& op, const Value& a, co
 
 Value Negate(const Value& value) {
   if (value.IsFloat()) return -value.ToDouble();
-  const int64_t integer = value.ToInteger();
-  if (integer == INT64_MIN) RefuseOverflow();
-  return -integer;
+  return IntegerArithmetic("-", int64_t{0}, value);
 }
 
 bool Contains(const Value& haystack, const Value& needle) {
@@ -189,7 +182,7 @@ bool Contains(const Value& haystack, const Value& needle) {
                        [&](const Value& item) { return Equal(item, needle); });
   }
   if (const Dict* dict = haystack.AsDict()) {
-    return needle.AsString() != nullptr && dict->Find(*needle.AsString()) != nullptr;
+    return dict->Find(needle) != nullptr;
   }
   if (haystack.IsUndefined()) return false;
   RefuseTypes("in", needle, haystack);
@@ -199,16 +192,16 @@ Value Item(const Value& container, const Value& key) {
   if (const auto* undefined = std::get_if<Undefined>(&container.data)) {
     throw TemplateError{"'" + undefined->name + "' is undefined"};
   }
-  const Undefined missing{ToText(key)};
+  const Undefined missing{key.AsString() != nullptr || key.IsNumber() ? ToText(key) : "an entry"};
   if (const Dict* dict = container.AsDict()) {
-    if (key.AsString() == nullptr) return missing;
-    const Value* found = dict->Find(*key.AsString());
+    const Value* found = dict->Find(key);
     return found == nullptr ? Value(missing) : *found;
   }
   if (!key.IsInteger() && !key.IsBool()) return missing;
   int64_t index = key.ToInteger();
   if (container.IsGenerator()) return missing;
   if (const List* list = container.AsList()) {
+    if (!list->view.empty() && !list->IsRange()) return missing;
     const int64_t length = static_cast<int64_t>(list->items.size());
     if (index < 0) index += length;
     return index >= 0 && index < length ? list->items[static_cast<size_t>(index)] : Value(missing);
@@ -218,16 +211,25 @@ Value Item(const Value& container, const Value& key) {
     const int64_t length = static_cast<int64_t>(offsets.size()) - 1;
     if (index < 0) index += length;
     if (index < 0 || index >= length) return missing;
-    return text->substr(offsets[index], offsets[index + 1] - offsets[index]);
+    Value character(text->substr(offsets[index], offsets[index + 1] - offsets[index]));
+    character.is_markup = container.is_markup;
+    return character;
   }
   return missing;
 }
 
 Value Slice(Interpreter& interpreter, const Value& value, const Value* start, const Value* stop,
             const Value* step) {
+  if (value.is_markup) {
+    return AsMarkup(Slice(interpreter, Value(*value.AsString()), start, stop, step));
+  }
   if (value.IsUndefined()) throw TemplateError{"an undefined value cannot be sliced"};
   if (value.AsString() == nullptr && (value.AsList() == nullptr || value.IsGenerator())) {
     return Undefined{"a slice"};
+  }
+  if (value.AsList() != nullptr && !value.AsList()->view.empty()) {
+    if (!value.AsList()->IsRange()) return Undefined{"a slice"};
+    throw TemplateError{"a slice of a range is not supported: use |list first"};
   }
   if (const std::string* text = value.AsString()) {
     const std::vector<size_t> offsets = CharacterOffsets(*text);

@@ -21,7 +21,12 @@ Value Item(const Value& container, const Value& key);
 Value Slice(Interpreter& interpreter, const Value& value, const Value* start, const Value* stop,
             const Value* step);
 
-// "%s is %.2f" % (a, b): flags, width, precision and the conversions s r d i u f F e g x X c %.
-std::string FormatPercent(const std::string& format, const std::vector<Value>& values);
+// "%s is %.2f" % (a, b), or % of a dict for "%(name)s": flags, width, precision and the conversions
+// s r a d i u f F e E g G x X o c %.
+Value FormatPercent(Interpreter& interpreter, const Value& format, const Value& values);
+
+// "{} {name:>10}".format(..): fields by place or name with .attribute and [index], !r and !s, and
+// format specifications of texts and numbers.
+std::string FormatBraces(const std::string& format, const Arguments& arguments);
 
 }  // namespace cohort::policy::jinja

@@ -76,6 +76,10 @@ TemplateParser::StatementPtr TemplateParser::ParseTag() {
     has_generation_ = true;
     return made;
   }
+  for (const char* of_jinja :
+       {"block", "extends", "include", "import", "from", "autoescape", "print"}) {
+    if (name == of_jinja) RefuseTemplate(line, "tag '" + name + "' is not supported");
+  }
   RefuseTemplate(line, "tag '" + name + "' is not known here");
 }
 
@@ -124,9 +128,7 @@ TemplateParser::StatementPtr TemplateParser::ParseFor() {
   if (!tokens_.SkipName("in")) tokens_.RefuseCurrent("'in'");
   made->value = expressions_.ParseTuple(/*with_conditional=*/false);
   if (tokens_.SkipName("if")) made->condition = expressions_.Parse();
-  if (tokens_.AtName("recursive")) {
-    RefuseTemplate(made->line, "recursive loops are not supported");
-  }
+  made->recursive = tokens_.SkipName("recursive");
   EndTag();
   ++loops_;
   made->body = ParseBody({"else", "endfor"});
@@ -181,12 +183,24 @@ std::vector<Parameter> TemplateParser::ParseParameters() {
   return parameters;
 }
 
+// A macro inside another counts for both, as Jinja2 looks for the names.
+void TemplateParser::ReadMacroNames(const ExpressionParser::MacroNames& outside, Statement* macro) {
+  const ExpressionParser::MacroNames inside = expressions_.TakeMacroNames();
+  macro->takes_varargs = inside.varargs;
+  macro->takes_kwargs = inside.kwargs;
+  macro->takes_caller = inside.caller;
+  expressions_.AddMacroNames(inside);
+  expressions_.AddMacroNames(outside);
+}
+
 TemplateParser::StatementPtr TemplateParser::ParseMacro() {
   StatementPtr made = Make(StatementKind::kMacro);
   made->text = tokens_.Expect(TemplateTokenKind::kName, "the macro's name").text;
   made->parameters = ParseParameters();
   const int loops_outside = std::exchange(loops_, 0);
+  const ExpressionParser::MacroNames outside = expressions_.TakeMacroNames();
   made->body = ParseBodyTo("endmacro");
+  ReadMacroNames(outside, made.get());
   loops_ = loops_outside;
   return made;
 }
@@ -197,7 +211,9 @@ TemplateParser::StatementPtr TemplateParser::ParseCallBlock() {
   made->value = expressions_.Parse();
   if (made->value->kind != ExpressionKind::kCall) RefuseTemplate(made->line, "expected a call");
   const int loops_outside = std::exchange(loops_, 0);
+  const ExpressionParser::MacroNames outside = expressions_.TakeMacroNames();
   made->body = ParseBodyTo("endcall");
+  ReadMacroNames(outside, made.get());
   loops_ = loops_outside;
   return made;
 }

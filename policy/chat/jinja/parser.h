@@ -35,6 +35,7 @@ class TemplateParser {
   StatementPtr ParseFilterBlock();
   StatementPtr ParseWith();
   StatementPtr ParseLoopControl(StatementKind kind);
+  void ReadMacroNames(const ExpressionParser::MacroNames& outside, Statement* macro);
   std::vector<std::string> ParseTargets();
   std::vector<Parameter> ParseParameters();
   void EndTag() { tokens_.Expect(TemplateTokenKind::kBlockEnd, "'%}'"); }

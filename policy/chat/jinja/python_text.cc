@@ -1,7 +1,6 @@
 #include "policy/chat/jinja/python_text.h"
 
-#include <locale.h>
-#include <wctype.h>
+#include <utf8proc.h>
 
 #include <algorithm>
 #include <utility>
@@ -11,39 +10,107 @@
 namespace cohort::policy {
 namespace {
 
-// Unicode's case tables as the C library has them, whatever the user's locale.
-locale_t UnicodeLocale() {
-  static const locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
-  return locale;
+utf8proc_int32_t Signed(uint32_t code_point) { return static_cast<utf8proc_int32_t>(code_point); }
+
+// One code point to one; those that become several are in FullCase.
+uint32_t UpperOf(uint32_t c) { return static_cast<uint32_t>(utf8proc_toupper(Signed(c))); }
+uint32_t LowerOf(uint32_t c) { return static_cast<uint32_t>(utf8proc_tolower(Signed(c))); }
+uint32_t TitleOf(uint32_t c) { return static_cast<uint32_t>(utf8proc_totitle(Signed(c))); }
+
+utf8proc_category_t CategoryOf(uint32_t code_point) {
+  return code_point > 0x10FFFF ? UTF8PROC_CATEGORY_CN : utf8proc_category(Signed(code_point));
 }
 
-uint32_t Map(uint32_t code_point, wint_t (*map)(wint_t, locale_t), bool to_upper) {
-  if (UnicodeLocale() != nullptr) return map(code_point, UnicodeLocale());
-  const bool is_other_case =
-      to_upper ? code_point >= 'a' && code_point <= 'z' : code_point >= 'A' && code_point <= 'Z';
-  return is_other_case ? code_point ^ 0x20u : code_point;
+bool IsLetter(uint32_t c) {
+  const utf8proc_category_t category = CategoryOf(c);
+  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
 }
 
-uint32_t UpperOf(uint32_t code_point) { return Map(code_point, towupper_l, true); }
-uint32_t LowerOf(uint32_t code_point) { return Map(code_point, towlower_l, false); }
-
-bool IsLetter(uint32_t code_point) {
-  if (UnicodeLocale() != nullptr) return iswalpha_l(code_point, UnicodeLocale()) != 0;
-  return (code_point | 0x20u) >= 'a' && (code_point | 0x20u) <= 'z';
+bool IsCased(uint32_t c) {
+  const utf8proc_category_t category = CategoryOf(c);
+  return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL ||
+         category == UTF8PROC_CATEGORY_LT || LowerOf(c) != c || UpperOf(c) != c;
 }
 
-// Calls change(code point) for each character and writes what it returns; invalid bytes stay.
-template <typename Change>
-std::string MapText(std::string_view text, Change change) {
+// Unicode's full case folding of one code point.
+std::vector<uint32_t> FoldingOf(uint32_t code_point) {
+  utf8proc_int32_t folded[8];
+  int last_class = UTF8PROC_BOUNDCLASS_START;
+  const auto count =
+      utf8proc_decompose_char(Signed(code_point), folded, 8, UTF8PROC_CASEFOLD, &last_class);
+  if (count < 1 || count > 8) return {code_point};
+  return {folded, folded + count};
+}
+
+enum class Case { kUpper, kLower, kTitle, kFold };
+
+// SpecialCasing.txt, which follows from full case folding: ß is SS and Ss since it folds to ss.
+void AppendInCase(uint32_t c, Case wanted, std::string* out) {
+  if (wanted == Case::kLower) {
+    if (c == 0x130) return void(out->append("i\u0307"));
+    return base::AppendUtf8(LowerOf(c), out);
+  }
+  const std::vector<uint32_t> folding = FoldingOf(c);
+  if (wanted == Case::kFold) {
+    for (const uint32_t each : folding) base::AppendUtf8(each, out);
+    return;
+  }
+  const bool title =
+      wanted == Case::kTitle;  // Greek letters with a iota have a titlecase of their own
+  const uint32_t simple = title ? TitleOf(c) : UpperOf(c);
+  const bool upper_already = CategoryOf(c) == UTF8PROC_CATEGORY_LU;
+  if (folding.size() < 2 || upper_already || (title && simple != c && c >= 0x1F80)) {
+    return base::AppendUtf8(simple, out);
+  }
+  for (size_t i = 0; i < folding.size(); ++i) {
+    const bool upper = !title || i == 0 || c == 0x149;
+    base::AppendUtf8(upper ? UpperOf(folding[i]) : folding[i], out);
+  }
+}
+
+// Marks and the like, which do not end a word.
+bool IsCaseIgnorable(uint32_t c) {
+  const utf8proc_category_t category = CategoryOf(c);
+  return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME ||
+         category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_LM ||
+         category == UTF8PROC_CATEGORY_SK || c == '\'' || c == '.' || c == ':' || c == 0xB7 ||
+         c == 0x2019;
+}
+
+// Whether the first character from `at` on that is not case-ignorable has a case.
+bool GoesOnCased(std::string_view text, size_t at) {
+  while (at < text.size()) {
+    const base::CodePoint point = base::DecodeUtf8(text, at);
+    if (!IsCaseIgnorable(point.value)) return IsCased(point.value);
+    at += point.length;
+  }
+  return false;
+}
+
+// Each character in the case that `choose(code point, after a cased one)` says; invalid bytes stay.
+// A capital sigma that ends a word becomes the final one in lower case.
+template <typename Choose>
+std::string MapText(std::string_view text, Choose choose) {
   std::string out;
+  bool after_cased = false, in_word = false;
   for (size_t i = 0; i < text.size();) {
     const base::CodePoint point = base::DecodeUtf8(text, i);
-    if (point.value == base::kInvalidCodePoint) {
-      out += text[i];
-    } else {
-      base::AppendUtf8(change(point.value), &out);
-    }
+    const uint32_t c = point.value;
     i += point.length;
+    if (c == base::kInvalidCodePoint) {
+      out += text[i - 1];
+      continue;
+    }
+    const std::optional<Case> wanted = choose(c, after_cased);
+    if (c == 0x3A3 && wanted == Case::kLower && in_word && !GoesOnCased(text, i)) {
+      out += "\u03c2";
+    } else if (wanted.has_value()) {
+      AppendInCase(c, *wanted, &out);
+    } else {
+      base::AppendUtf8(c, &out);
+    }
+    after_cased = IsCased(c);
+    if (!IsCaseIgnorable(c)) in_word = after_cased;
   }
   return out;
 }
@@ -78,13 +145,33 @@ std::vector<std::string> SplitOnSpaces(std::string_view text, int64_t limit) {
     while (at < text.size() && is_space(at)) step();
     if (at >= text.size()) return parts;
     if (limit >= 0 && static_cast<int64_t>(parts.size()) == limit) {
-      parts.push_back(PythonStrip(text.substr(at), std::nullopt, {.left = false, .right = true}));
+      parts.emplace_back(text.substr(at));
       return parts;
     }
     const size_t begin = at;
     while (at < text.size() && !is_space(at)) step();
     parts.emplace_back(text.substr(begin, at - begin));
   }
+}
+
+std::vector<std::string> SplitOnSpacesFromRight(std::string_view text, int64_t limit) {
+  if (limit < 0) return SplitOnSpaces(text, -1);
+  std::vector<std::string> parts;
+  constexpr StripSides kRight{false, true};
+  std::string rest = PythonStrip(text, std::nullopt, kRight);
+  while (!rest.empty() && static_cast<int64_t>(parts.size()) < limit) {
+    size_t begin = rest.size();
+    while (begin > 0) {
+      const size_t before = BeginOfLast(std::string_view(rest).substr(0, begin));
+      if (base::IsPythonSpace(base::DecodeUtf8(rest, before).value)) break;
+      begin = before;
+    }
+    parts.push_back(rest.substr(begin));
+    rest = PythonStrip(std::string_view(rest).substr(0, begin), std::nullopt, kRight);
+  }
+  if (!rest.empty()) parts.push_back(std::move(rest));
+  std::reverse(parts.begin(), parts.end());
+  return parts;
 }
 
 }  // namespace
@@ -122,9 +209,12 @@ std::vector<std::string> PythonSplit(std::string_view text,
   return parts;
 }
 
-std::vector<std::string> PythonSplitFromRight(std::string_view text, std::string_view separator,
+std::vector<std::string> PythonSplitFromRight(std::string_view text,
+                                              std::optional<std::string_view> given,
                                               int64_t limit) {
   std::vector<std::string> parts;
+  if (!given.has_value()) return SplitOnSpacesFromRight(text, limit);
+  const std::string_view separator = *given;
   while (limit < 0 || static_cast<int64_t>(parts.size()) < limit) {
     const size_t at = text.rfind(separator);
     if (at == std::string_view::npos) break;
@@ -180,20 +270,36 @@ std::string PythonReplace(std::string_view text, std::string_view from, std::str
   return out.append(text);
 }
 
-std::string PythonUpper(std::string_view text) { return MapText(text, UpperOf); }
-std::string PythonLower(std::string_view text) { return MapText(text, LowerOf); }
+std::string PythonUpper(std::string_view text) {
+  return MapText(text, [](uint32_t, bool) { return std::optional(Case::kUpper); });
+}
+
+std::string PythonLower(std::string_view text) {
+  return MapText(text, [](uint32_t, bool) { return std::optional(Case::kLower); });
+}
+
+std::string PythonCaseFold(std::string_view text) {
+  return MapText(text, [](uint32_t, bool) { return std::optional(Case::kFold); });
+}
 
 std::string PythonCapitalize(std::string_view text) {
-  return MapText(text, [first = true](uint32_t c) mutable {
-    return std::exchange(first, false) ? UpperOf(c) : LowerOf(c);
+  return MapText(text, [first = true](uint32_t, bool) mutable {
+    return std::optional(std::exchange(first, false) ? Case::kTitle : Case::kLower);
   });
 }
 
 std::string PythonTitle(std::string_view text) {
-  return MapText(text, [after_letter = false](uint32_t c) mutable {
-    const uint32_t mapped = after_letter ? LowerOf(c) : UpperOf(c);
-    after_letter = IsLetter(c);
-    return mapped;
+  return MapText(text, [](uint32_t, bool after_cased) {
+    return std::optional(after_cased ? Case::kLower : Case::kTitle);
+  });
+}
+
+std::string PythonSwapCase(std::string_view text) {
+  return MapText(text, [](uint32_t c, bool) -> std::optional<Case> {
+    const utf8proc_category_t category = CategoryOf(c);
+    if (category == UTF8PROC_CATEGORY_LU) return Case::kLower;
+    if (category == UTF8PROC_CATEGORY_LL) return Case::kUpper;
+    return std::nullopt;
   });
 }
 
@@ -215,6 +321,21 @@ std::vector<std::string> Characters(std::string_view text) {
 
 bool AllDigits(std::string_view text) {
   return All(text, [](uint32_t c) { return c >= '0' && c <= '9'; });
+}
+bool AllDecimal(std::string_view text) {
+  return All(text, [](uint32_t c) { return CategoryOf(c) == UTF8PROC_CATEGORY_ND; });
+}
+bool AllNumbers(std::string_view text) {
+  return All(text, [](uint32_t c) {
+    const utf8proc_category_t category = CategoryOf(c);
+    return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+  });
+}
+bool AllAlphanumeric(std::string_view text) {
+  return All(text, [](uint32_t c) {
+    const utf8proc_category_t category = CategoryOf(c);
+    return IsLetter(c) || (category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO);
+  });
 }
 bool AllLetters(std::string_view text) { return All(text, IsLetter); }
 bool AllSpaces(std::string_view text) { return All(text, base::IsPythonSpace); }

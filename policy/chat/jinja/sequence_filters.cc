@@ -4,6 +4,7 @@
 #include <map>
 
 #include "policy/chat/jinja/filters.h"
+#include "policy/chat/jinja/known_names.h"
 #include "policy/chat/jinja/methods.h"
 #include "policy/chat/jinja/operators.h"
 #include "policy/chat/jinja/python_text.h"
@@ -78,7 +79,7 @@ Value Items(I interpreter, V input, A) {
   if (input.AsDict() == nullptr) throw TemplateError{"items needs a dict"};
   List list;
   for (const auto& [key, item] : input.AsDict()->items) {
-    list.items.push_back(List{{Value(key), item}, /*is_tuple=*/true});
+    list.items.push_back(List{{key, item}, /*is_tuple=*/true});
   }
   interpreter.Charge(list.items.size() * 2 * sizeof(Value));
   return Generator(std::move(list.items));
@@ -90,12 +91,27 @@ Value Reverse(I interpreter, V input, A) {
   if (input.AsString() == nullptr) return Generator(std::move(items));
   std::string text;
   for (const Value& item : items) text += *item.AsString();
-  return text;
+  Value reversed(std::move(text));
+  reversed.is_markup = input.is_markup;
+  return reversed;
 }
 
 Value FoldCase(const Value& value, bool case_sensitive) {
   return case_sensitive || value.AsString() == nullptr ? value
                                                        : Value(PythonLower(*value.AsString()));
+}
+
+// What values are ordered by: themselves, an attribute, or several ("a,b").
+Value SortKey(V item, const Value* attribute, bool case_sensitive) {
+  if (attribute == nullptr) return FoldCase(item, case_sensitive);
+  if (attribute->AsString() == nullptr || attribute->AsString()->find(',') == std::string::npos) {
+    return FoldCase(Path(item, *attribute), case_sensitive);
+  }
+  List keys;
+  for (const std::string& part : PythonSplit(*attribute->AsString(), ",", -1)) {
+    keys.items.push_back(FoldCase(Path(item, Value(part)), case_sensitive));
+  }
+  return keys;
 }
 
 bool Flag(const Value* value, bool missing) { return value == nullptr ? missing : value->Truth(); }
@@ -107,8 +123,7 @@ Value Sort(I interpreter, V input, A arguments) {
   std::vector<Value> items = interpreter.Iterate(input);
   std::vector<std::pair<Value, size_t>> keys;
   for (size_t i = 0; i < items.size(); ++i) {
-    const Value key = attribute == nullptr ? items[i] : Path(items[i], *attribute);
-    keys.emplace_back(FoldCase(key, case_sensitive), i);
+    keys.emplace_back(SortKey(items[i], attribute, case_sensitive), i);
   }
   for (size_t i = 1; i < keys.size(); ++i) Compare(keys[0].first, keys[i].first);  // same kind
   std::stable_sort(keys.begin(), keys.end(), [&](const auto& a, const auto& b) {
@@ -134,10 +149,12 @@ Value DictSort(I interpreter, V input, A arguments) {
 
 Value Unique(I interpreter, V input, A arguments) {
   const bool case_sensitive = Flag(arguments.Get(0, "case_sensitive"), false);
+  const Value* attribute = arguments.Get(1, "attribute");
   List unique;
   std::vector<Value> seen;
   for (const Value& item : interpreter.Iterate(input)) {
-    const Value key = FoldCase(item, case_sensitive);
+    const Value key =
+        FoldCase(attribute == nullptr ? item : Path(item, *attribute), case_sensitive);
     interpreter.Step(static_cast<int64_t>(seen.size() / 16) + 1);
     if (std::any_of(seen.begin(), seen.end(), [&](V old) { return Equal(old, key); })) continue;
     seen.push_back(key);
@@ -150,6 +167,7 @@ Value Sum(I interpreter, V input, A arguments) {
   const Value* attribute = arguments.Get(0, "attribute");
   const Value* start = arguments.Get(1, "start");
   Value sum = start == nullptr ? Value(int64_t{0}) : *start;
+  if (sum.AsString() != nullptr) throw TemplateError{"sum does not join texts: use join"};
   for (const Value& item : interpreter.Iterate(input)) {
     sum = Binary(interpreter, "+", sum, attribute == nullptr ? item : Path(item, *attribute));
   }
@@ -182,10 +200,11 @@ Value Map(I interpreter, V input, A arguments) {
     if (arguments.positional.empty()) throw TemplateError{"map needs a filter or an attribute"};
     const std::string name = ToText(arguments.positional[0]);
     filter = FindFilter(name);
-    if (filter == nullptr) throw TemplateError{"filter '" + name + "' is not known"};
+    if (filter == nullptr) throw TemplateError{UnknownFilter(name)};
     rest.positional.assign(arguments.positional.begin() + 1, arguments.positional.end());
     rest.keywords = arguments.keywords;
   }
+  if (!input.Truth()) return Generator({});  // do_map asks before it goes through
   List mapped;
   for (const Value& item : interpreter.Iterate(input)) {
     interpreter.Step();
@@ -194,6 +213,86 @@ Value Map(I interpreter, V input, A arguments) {
     mapped.items.push_back(std::move(value));
   }
   return Generator(std::move(mapped.items));
+}
+
+// Rows of `linecount` values, the last one filled up.
+Value Batch(I interpreter, V input, A arguments) {
+  const Value* count = arguments.Get(0, "linecount");
+  const Value* fill = arguments.Get(1, "fill_with");
+  if (count == nullptr) throw TemplateError{"batch needs a number"};
+  const int64_t size = count->ToInteger();
+  std::vector<Value> rows;
+  List row;
+  for (Value& item : interpreter.Iterate(input)) {
+    if (static_cast<int64_t>(row.items.size()) == size) {
+      rows.push_back(std::exchange(row, List{}));
+    }
+    row.items.push_back(std::move(item));
+  }
+  if (row.items.empty()) return Generator(std::move(rows));
+  if (fill != nullptr && !fill->IsNone()) {
+    const int64_t missing = size - static_cast<int64_t>(row.items.size());
+    interpreter.Charge(static_cast<size_t>(std::max<int64_t>(missing, 0)) * sizeof(Value));
+    for (int64_t i = 0; i < missing; ++i) row.items.push_back(*fill);
+  }
+  rows.push_back(std::move(row));
+  return Generator(std::move(rows));
+}
+
+// `slices` lists of about the same length, the longer ones first.
+Value SliceEvenly(I interpreter, V input, A arguments) {
+  const Value* given = arguments.Get(0, "slices");
+  const Value* fill = arguments.Get(1, "fill_with");
+  if (given == nullptr || given->ToInteger() < 1) throw TemplateError{"slice needs a number"};
+  const std::vector<Value> items = interpreter.Iterate(input);
+  const size_t count = static_cast<size_t>(given->ToInteger());
+  interpreter.Charge(count * sizeof(Value));
+  const size_t each = items.size() / count, longer = items.size() % count;
+  std::vector<Value> slices;
+  size_t at = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t length = each + (i < longer ? 1 : 0);
+    List slice;
+    for (size_t k = 0; k < length; ++k) slice.items.push_back(items[at++]);
+    if (fill != nullptr && !fill->IsNone() && i >= longer) slice.items.push_back(*fill);
+    slices.push_back(std::move(slice));
+  }
+  return Generator(std::move(slices));
+}
+
+// [(value, [items with that value])], by value.
+Value GroupBy(I interpreter, V input, A arguments) {
+  const Value* attribute = arguments.Get(0, "attribute");
+  const Value* fallback = arguments.Get(1, "default");
+  const bool case_sensitive = Flag(arguments.Get(2, "case_sensitive"), false);
+  if (attribute == nullptr) throw TemplateError{"groupby needs an attribute"};
+  struct Member {
+    Value key, item, shown;
+  };
+  std::vector<Member> members;
+  for (const Value& item : interpreter.Iterate(input)) {
+    Value shown = Path(item, *attribute);
+    if (shown.IsUndefined() && fallback != nullptr) shown = *fallback;
+    members.push_back({FoldCase(shown, case_sensitive), item, shown});
+  }
+  for (size_t i = 1; i < members.size(); ++i) Compare(members[0].key, members[i].key);
+  std::stable_sort(members.begin(), members.end(), [&](const Member& a, const Member& b) {
+    interpreter.Step();
+    return Compare(a.key, b.key) < 0;
+  });
+  List groups;
+  for (size_t i = 0; i < members.size();) {
+    List group;
+    size_t end = i;
+    while (end < members.size() && Equal(members[end].key, members[i].key)) {
+      group.items.push_back(members[end++].item);
+    }
+    List pair{{members[i].shown, std::move(group)}, /*is_tuple=*/true};
+    pair.is_group = true;
+    groups.items.push_back(std::move(pair));
+    i = end;
+  }
+  return groups;
 }
 
 // select("test", ..), selectattr("attribute", "test", ..) and their opposites.
@@ -209,6 +308,7 @@ Value SelectBy(I interpreter, V input, A arguments, bool by_attribute, bool want
     if (test == nullptr) throw TemplateError{"test '" + name + "' is not known"};
     rest.assign(given.begin() + static_cast<ptrdiff_t>(test_at) + 1, given.end());
   }
+  if (!input.Truth()) return Generator({});  // select_or_reject asks before it goes through
   List selected;
   for (const Value& item : interpreter.Iterate(input)) {
     interpreter.Step();
@@ -241,8 +341,11 @@ const std::map<std::string_view, Filter>& Filters() {
        [](I, V v, A a) {
          const Value* name = a.Get(0, "name");
          if (name == nullptr) throw TemplateError{"attr needs a name"};
-         return Attribute(v, ToText(*name));
+         return OwnAttribute(v, ToText(*name));
        }},
+      {"batch", Batch},
+      {"slice", SliceEvenly},
+      {"groupby", GroupBy},
       {"select", [](I i, V v, A a) { return SelectBy(i, v, a, false, true); }},
       {"reject", [](I i, V v, A a) { return SelectBy(i, v, a, false, false); }},
       {"selectattr", [](I i, V v, A a) { return SelectBy(i, v, a, true, true); }},

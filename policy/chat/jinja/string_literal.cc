@@ -51,6 +51,8 @@ std::string DecodeStringLiteral(const std::string& body, int line) {
       }
       --i;
       base::AppendUtf8(value, &out);
+    } else if (escape == 'N') {
+      RefuseTemplate(line, "\\N{..} in a string is not supported");
     } else if (escape == 'x' || escape == 'u' || escape == 'U') {
       const size_t count = escape == 'x' ? 2 : (escape == 'u' ? 4 : 8);
       base::AppendUtf8(HexDigits(body, i + 1, count, line), &out);

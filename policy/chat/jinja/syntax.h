@@ -39,6 +39,7 @@ struct Expression {
   Value constant;
   std::vector<ExpressionPtr> operands;
   std::vector<std::pair<std::string, ExpressionPtr>> keywords;
+  ExpressionPtr unpacked, unpacked_keywords;  // f(*unpacked, **unpacked_keywords)
   std::vector<std::string> names;
 };
 
@@ -49,7 +50,7 @@ enum class StatementKind {
   kText,        // text
   kPrint,       // value
   kIf,          // branches
-  kFor,         // targets in value [if condition]; body; otherwise
+  kFor,         // targets in value [if condition] [recursive]; body; otherwise
   kSet,         // targets = value, or targets[0].attribute = value
   kSetBlock,    // targets[0] = body [| value]
   kMacro,       // text: name; parameters; body
@@ -81,6 +82,9 @@ struct Statement {
   std::vector<Parameter> parameters;
   std::vector<Branch> branches;
   Body body, otherwise;
+  bool recursive = false;
+  // Of a macro: its body names varargs, kwargs, caller.
+  bool takes_varargs = false, takes_kwargs = false, takes_caller = false;
 };
 
 }  // namespace cohort::policy::jinja

@@ -1,8 +1,11 @@
 #include "policy/chat/jinja/tests.h"
 
+#include <cmath>
 #include <map>
 #include <string>
 
+#include "policy/chat/jinja/big_integer.h"
+#include "policy/chat/jinja/known_names.h"
 #include "policy/chat/jinja/operators.h"
 #include "policy/chat/jinja/python_text.h"
 
@@ -16,21 +19,45 @@ const Value& Other(const Values& arguments) {
   return arguments[0];
 }
 
+bool IsMapping(const Value& value) {
+  return value.AsDict() != nullptr && !value.AsDict()->is_namespace;
+}
+
+double FloatOf(const Value& value) {
+  if (!value.IsNumber()) {
+    throw TemplateError{std::string("this test needs a number, not '") + value.TypeName() + "'"};
+  }
+  return value.ToDouble();
+}
+
+bool IsSequence(const Value& value) {
+  const List* list = value.AsList();
+  if (list != nullptr) return !value.IsGenerator() && (list->view.empty() || list->IsRange());
+  return value.AsString() != nullptr || IsMapping(value) || value.IsUndefined();
+}
+
 bool IsIterable(const Value& value) {
   return value.AsString() != nullptr || value.AsList() != nullptr || value.AsDict() != nullptr ||
          value.IsUndefined();
 }
 
-bool IsMapping(const Value& value) {
-  return value.AsDict() != nullptr && !value.AsDict()->is_namespace;
+bool IsOdd(const Value& value) {
+  if (!value.IsNumber() || value.IsFloat()) return std::fmod(FloatOf(value), 2.0) == 1.0;
+  return !Equal(IntegerArithmetic("%", value, int64_t{2}), int64_t{0});
 }
 
-bool IsOdd(const Value& value) { return value.ToInteger() % 2 != 0; }
+bool IsEven(const Value& value) {
+  if (!value.IsNumber() || value.IsFloat()) return std::fmod(FloatOf(value), 2.0) == 0.0;
+  return !IsOdd(value);
+}
 
 bool DivisibleBy(const Value& value, const Values& arguments) {
-  const int64_t divisor = Other(arguments).ToInteger();
-  if (divisor == 0) throw TemplateError{"division by zero"};
-  return divisor == -1 || value.ToInteger() % divisor == 0;
+  const Value& divisor = Other(arguments);
+  if (value.IsFloat() || divisor.IsFloat()) {
+    if (FloatOf(divisor) == 0) throw TemplateError{"division by zero"};
+    return std::fmod(FloatOf(value), FloatOf(divisor)) == 0;
+  }
+  return Equal(IntegerArithmetic("%", value, divisor), int64_t{0});
 }
 
 bool IsTruth(const Value& value, bool truth) { return value.IsBool() && value.Truth() == truth; }
@@ -53,16 +80,28 @@ const std::map<std::string_view, Test>& Tests() {
       {"boolean", [](const Value& v, const Values&) { return v.IsBool(); }},
       {"true", [](const Value& v, const Values&) { return IsTruth(v, true); }},
       {"false", [](const Value& v, const Values&) { return IsTruth(v, false); }},
-      {"integer", [](const Value& v, const Values&) { return v.IsInteger(); }},
+      {"integer", [](const Value& v, const Values&) { return v.IsInteger() || v.IsBig(); }},
       {"float", [](const Value& v, const Values&) { return v.IsFloat(); }},
       {"number", [](const Value& v, const Values&) { return v.IsNumber(); }},
       {"string", [](const Value& v, const Values&) { return v.AsString() != nullptr; }},
       {"mapping", [](const Value& v, const Values&) { return IsMapping(v); }},
-      {"sequence", [](const Value& v, const Values&) { return IsIterable(v) && !v.IsGenerator(); }},
+      {"sequence", [](const Value& v, const Values&) { return IsSequence(v); }},
       {"iterable", [](const Value& v, const Values&) { return IsIterable(v); }},
-      {"callable", [](const Value& v, const Values&) { return v.AsCallable() != nullptr; }},
+      {"callable",
+       [](const Value& v, const Values&) {
+         return v.AsCallable() != nullptr || v.AsLoop() != nullptr || v.IsUndefined();
+       }},
       {"odd", [](const Value& v, const Values&) { return IsOdd(v); }},
-      {"even", [](const Value& v, const Values&) { return !IsOdd(v); }},
+      {"even", [](const Value& v, const Values&) { return IsEven(v); }},
+      {"escaped", [](const Value& v, const Values&) { return v.is_markup; }},
+      {"filter",
+       [](const Value& v, const Values&) {
+         return v.AsString() != nullptr && IsFilterOfJinja(*v.AsString());
+       }},
+      {"test",
+       [](const Value& v, const Values&) {
+         return v.AsString() != nullptr && FindTest(*v.AsString()) != nullptr;
+       }},
       {"divisibleby", DivisibleBy},
       {"in", [](const Value& v, const Values& a) { return Contains(Other(a), v); }},
       {"sameas",

@@ -5,10 +5,19 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "policy/chat/jinja/big_integer.h"
+#include "policy/chat/jinja/loop.h"
 #include "policy/chat/jinja/value.h"
 
 namespace cohort::policy::jinja {
 namespace {
+
+void CheckDigits(const Value& value) {
+  if (!value.is_doubtful) return;
+  throw TemplateError{
+      "a number of the messages is beyond 64 bits and is printed, but its digits are not kept: "
+      "write it as a text"};
+}
 
 // Shortest digits that read back the same; exponent form outside 1e-4 .. 1e16, as Python writes it.
 std::string FloatText(double value, bool json) {
@@ -77,7 +86,7 @@ std::string QuoteJson(const std::string& text, bool ascii) {
     } else if (ascii && c >= 0x10000 && c <= 0x10FFFF) {
       out += HexEscape("\\u", 0xD800 + ((c - 0x10000) >> 10), 4);
       out += HexEscape("\\u", 0xDC00 + ((c - 0x10000) & 0x3FF), 4);
-    } else if (ascii && c >= 0x80) {
+    } else if (ascii && c >= 0x7F) {
       out += HexEscape("\\u", c & 0xFFFF, 4);
     } else {
       out.append(text, i, point.length);
@@ -94,17 +103,25 @@ void CheckDepth(int depth) {
 std::string ReprAt(const Value& value, int depth) {
   CheckDepth(depth);
   std::string out;
-  if (const std::string* text = value.AsString()) return QuotePython(*text);
+  if (const std::string* text = value.AsString()) {
+    return value.is_markup ? "Markup(" + QuotePython(*text) + ")" : QuotePython(*text);
+  }
+  if (value.IsGenerator()) {
+    throw TemplateError{
+        "a generator is printed, for which Python would write an address: use |list"};
+  }
   if (const List* list = value.AsList()) {
+    if (list->IsRange()) return list->view;
     for (const Value& item : list->items) {
       out += (out.empty() ? "" : ", ") + ReprAt(item, depth + 1);
     }
+    if (!list->view.empty()) return list->view + "([" + out + "])";
     if (!list->is_tuple) return "[" + out + "]";
     return "(" + out + (list->items.size() == 1 ? ",)" : ")");
   }
   if (const Dict* dict = value.AsDict()) {
     for (const auto& [key, item] : dict->items) {
-      out += (out.empty() ? "" : ", ") + QuotePython(key) + ": " + ReprAt(item, depth + 1);
+      out += (out.empty() ? "" : ", ") + ReprAt(key, depth + 1) + ": " + ReprAt(item, depth + 1);
     }
     return dict->is_namespace ? "<Namespace {" + out + "}>" : "{" + out + "}";
   }
@@ -117,16 +134,17 @@ struct JsonPrinter {
   std::string out;
 
   void NewLine(int depth) {
-    if (style.indent < 0) return;
+    if (!style.indent.has_value()) return;
     out += '\n';
-    out.append(static_cast<size_t>(style.indent) * static_cast<size_t>(depth), ' ');
+    for (int i = 0; i < depth; ++i) out += *style.indent;
   }
 
   void Print(const Value& value, int depth) {
     CheckDepth(depth);
     if (const std::string* text = value.AsString()) {
       out += QuoteJson(*text, style.ascii);
-    } else if (const List* list = value.IsGenerator() ? nullptr : value.AsList()) {
+    } else if (const List* list = value.AsList();
+               list != nullptr && !value.IsGenerator() && list->view.empty()) {
       PrintList(*list, depth);
     } else if (const Dict* dict = value.AsDict()) {
       PrintDict(*dict, depth);
@@ -135,9 +153,10 @@ struct JsonPrinter {
     } else if (value.IsBool()) {
       out += value.Truth() ? "true" : "false";
     } else if (value.IsFloat()) {
+      CheckDigits(value);
       out += FloatText(value.ToDouble(), /*json=*/true);
-    } else if (value.IsInteger()) {
-      out += std::to_string(value.ToInteger());
+    } else if (value.IsInteger() || value.IsBig()) {
+      out += IntegerText(value);
     } else {
       throw TemplateError{std::string("'") + value.TypeName() + "' cannot be written as JSON"};
     }
@@ -158,6 +177,15 @@ struct JsonPrinter {
     out += ']';
   }
 
+  static std::string KeyText(const Value& key) {
+    if (key.AsString() != nullptr) return *key.AsString();
+    if (key.IsNone()) return "null";
+    if (key.IsBool()) return key.Truth() ? "true" : "false";
+    if (key.IsFloat()) return FloatText(key.ToDouble(), /*json=*/true);
+    if (key.IsNumber()) return IntegerText(key);
+    throw TemplateError{std::string("a ") + key.TypeName() + " cannot be the key of a JSON object"};
+  }
+
   void PrintDict(const Dict& dict, int depth) {
     if (dict.items.empty()) {
       out += "{}";
@@ -166,13 +194,13 @@ struct JsonPrinter {
     auto items = dict.items;
     if (style.sort_keys) {
       std::sort(items.begin(), items.end(),
-                [](const auto& a, const auto& b) { return a.first < b.first; });
+                [](const auto& a, const auto& b) { return Compare(a.first, b.first) < 0; });
     }
     out += '{';
     for (size_t i = 0; i < items.size(); ++i) {
       if (i > 0) out += style.item_separator;
       NewLine(depth + 1);
-      out += QuoteJson(items[i].first, style.ascii) + style.key_separator;
+      out += QuoteJson(KeyText(items[i].first), style.ascii) + style.key_separator;
       Print(items[i].second, depth + 1);
     }
     NewLine(depth);
@@ -184,15 +212,44 @@ struct JsonPrinter {
 
 std::string Repr(const Value& value) { return ReprAt(value, 0); }
 
+std::string AsciiRepr(const Value& value) {
+  const std::string text = Repr(value);
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    const base::CodePoint point = base::DecodeUtf8(text, i);
+    if (point.value < 0x80) {
+      out += text[i];
+    } else if (point.value < 0x100) {
+      out += HexEscape("\\x", point.value, 2);
+    } else {
+      out += point.value < 0x10000 ? HexEscape("\\u", point.value, 4)
+                                   : HexEscape("\\U", point.value, 8);
+    }
+    i += point.length;
+  }
+  return out;
+}
+
 std::string ToText(const Value& value) {
   if (const std::string* text = value.AsString()) return *text;
   if (value.IsUndefined()) return "";
   if (value.IsNone()) return "None";
   if (value.IsBool()) return value.Truth() ? "True" : "False";
-  if (value.IsInteger()) return std::to_string(value.ToInteger());
+  if (value.IsInteger() || value.IsBig()) return IntegerText(value);
+  CheckDigits(value);
   if (value.IsFloat()) return FloatText(value.ToDouble(), /*json=*/false);
-  if (value.AsLoop() != nullptr) return "<LoopContext>";
-  if (const Callable* callable = value.AsCallable()) return "<function " + callable->name + ">";
+  if (const LoopState* loop = value.AsLoop()) {
+    return "<LoopContext " + std::to_string(loop->index0 + 1) + "/" +
+           std::to_string(loop->items.size()) + ">";
+  }
+  if (value.AsCycler() != nullptr) {
+    throw TemplateError{"a cycler is printed, for which Python would write an address"};
+  }
+  if (const Callable* callable = value.AsCallable()) {
+    if (callable->is_macro) return "<Macro " + Repr(Value(callable->name)) + ">";
+    throw TemplateError{"the function '" + callable->name +
+                        "' is printed, for which Python would write an address: call it with ()"};
+  }
   return ReprAt(value, 0);
 }
 

@@ -1,21 +1,26 @@
 #include "policy/chat/jinja/value.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "policy/chat/jinja/big_integer.h"
 #include "policy/chat/jinja/loop.h"
 
 namespace cohort::policy::jinja {
 
-const Value* Dict::Find(std::string_view key) const {
+const Value* Dict::Find(const Value& key) const {
   for (const auto& [name, value] : items) {
-    if (name == key) return &value;
+    if (Equal(name, key)) return &value;
   }
   return nullptr;
 }
 
-void Dict::Set(const std::string& key, Value value) {
+void Dict::Set(const Value& key, Value value) {
+  if (key.AsDict() != nullptr || (key.AsList() != nullptr && !key.AsList()->is_tuple)) {
+    throw TemplateError{std::string("a ") + key.TypeName() + " cannot be the key of a dict"};
+  }
   for (auto& [name, old] : items) {
-    if (name == key) {
+    if (Equal(name, key)) {
       old = std::move(value);
       return;
     }
@@ -37,7 +42,8 @@ Value::Value(Dict dict) {
 
 int Value::NestingInside() const {
   const Dict* dict = AsDict();
-  if (AsLoop() != nullptr || AsCallable() != nullptr || (dict != nullptr && dict->is_namespace)) {
+  if (AsLoop() != nullptr || AsCallable() != nullptr || AsCycler() != nullptr ||
+      (dict != nullptr && dict->is_namespace)) {
     throw TemplateError{std::string("a ") + (dict != nullptr ? "namespace" : TypeName()) +
                         " cannot be put into a container"};
   }
@@ -73,8 +79,14 @@ const Callable* Value::AsCallable() const {
   return callable == nullptr ? nullptr : callable->get();
 }
 
+Cycler* Value::AsCycler() const {
+  const auto* cycler = std::get_if<std::shared_ptr<Cycler>>(&data);
+  return cycler == nullptr ? nullptr : cycler->get();
+}
+
 bool Value::Truth() const {
   if (IsUndefined() || IsNone()) return false;
+  if (IsBig()) return true;
   if (IsNumber()) return ToDouble() != 0;
   if (const std::string* text = AsString()) return !text->empty();
   if (const List* list = AsList()) return IsGenerator() || !list->items.empty();
@@ -84,20 +96,26 @@ bool Value::Truth() const {
 
 double Value::ToDouble() const {
   if (const double* value = std::get_if<double>(&data)) return *value;
+  if (IsBig()) return IntegerToDouble(*this);
   return static_cast<double>(ToInteger());
 }
 
 int64_t Value::ToInteger() const {
   if (const bool* value = std::get_if<bool>(&data)) return *value ? 1 : 0;
   if (const int64_t* value = std::get_if<int64_t>(&data)) return *value;
+  if (IsBig()) throw TemplateError{"an integer is too large here"};
   throw TemplateError{std::string("expected an integer, found ") + TypeName()};
 }
 
 const char* Value::TypeName() const {
-  static const char* const kNames[] = {"undefined", "None", "bool", "int",  "float",
-                                       "str",       "list", "dict", "loop", "function"};
+  static const char* const kNames[] = {"undefined", "None", "bool", "int",      "float", "str",
+                                       "list",      "dict", "loop", "function", "int",   "cycler"};
   if (IsGenerator()) return "generator";
-  if (const List* list = AsList()) return list->is_tuple ? "tuple" : "list";
+  if (const List* list = AsList()) {
+    if (list->IsRange()) return "range";
+    if (!list->view.empty()) return list->view.c_str();
+    return list->is_tuple ? "tuple" : "list";
+  }
   return kNames[data.index()];
 }
 
@@ -121,11 +139,14 @@ Value FromJson(const nlohmann::ordered_json& json, int depth) {
       return json.get<int64_t>();
     case nlohmann::ordered_json::value_t::number_unsigned: {
       const uint64_t value = json.get<uint64_t>();
-      if (value > INT64_MAX) return static_cast<double>(value);
+      if (value > INT64_MAX) return BigInteger{std::to_string(value)};
       return static_cast<int64_t>(value);
     }
-    case nlohmann::ordered_json::value_t::number_float:
-      return json.get<double>();
+    case nlohmann::ordered_json::value_t::number_float: {
+      Value value(json.get<double>());
+      value.is_doubtful = std::fabs(json.get<double>()) >= 0x1p63;  // the parser lost its digits
+      return value;
+    }
     case nlohmann::ordered_json::value_t::string:
       return json.get<std::string>();
     case nlohmann::ordered_json::value_t::array: {
@@ -149,6 +170,7 @@ Value FromJson(const nlohmann::ordered_json& json, int depth) {
 bool Equal(const Value& a, const Value& b) {
   if (a.IsNumber() && b.IsNumber()) {
     if (a.IsFloat() || b.IsFloat()) return a.ToDouble() == b.ToDouble();
+    if (a.IsBig() || b.IsBig()) return CompareIntegers(a, b) == 0;
     return a.ToInteger() == b.ToInteger();
   }
   if (a.data.index() != b.data.index()) return false;
@@ -156,7 +178,7 @@ bool Equal(const Value& a, const Value& b) {
   if (const std::string* text = a.AsString()) return *text == *b.AsString();
   if (const List* list = a.AsList()) {
     const List* other = b.AsList();
-    return list->is_tuple == other->is_tuple &&
+    return list->is_tuple == other->is_tuple && list->IsRange() == other->IsRange() &&
            std::equal(list->items.begin(), list->items.end(), other->items.begin(),
                       other->items.end(), Equal);
   }
@@ -171,6 +193,7 @@ bool Equal(const Value& a, const Value& b) {
     });
   }
   if (a.AsLoop() != nullptr) return a.AsLoop() == b.AsLoop();
+  if (a.AsCycler() != nullptr) return a.AsCycler() == b.AsCycler();
   return a.AsCallable() == b.AsCallable();
 }
 
@@ -178,6 +201,7 @@ int Compare(const Value& a, const Value& b) {
   const auto order = [](const auto& x, const auto& y) { return x < y ? -1 : (y < x ? 1 : 0); };
   if (a.IsNumber() && b.IsNumber()) {
     if (a.IsFloat() || b.IsFloat()) return order(a.ToDouble(), b.ToDouble());
+    if (a.IsBig() || b.IsBig()) return CompareIntegers(a, b);
     return order(a.ToInteger(), b.ToInteger());
   }
   if (a.AsString() != nullptr && b.AsString() != nullptr)

@@ -187,6 +187,11 @@ bool Box::PutFile(const std::string& name, std::string_view content) const {
   return sent;
 }
 
+bool Box::KeepFiles() const {
+  const BoxKeepFiles keep;
+  return Send({reinterpret_cast<const char*>(&keep), sizeof(keep)});
+}
+
 void Box::Stop() const {
   const BoxStop stop;
   Send({reinterpret_cast<const char*>(&stop), sizeof(stop)});

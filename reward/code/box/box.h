@@ -36,6 +36,8 @@ class Box {
   // False when the box is gone.
   bool Send(std::string_view packet, const std::vector<int>& fds = {}) const;
   bool PutFile(const std::string& name, std::string_view content) const;
+  // Notes the files of the work folder, for RestoreFiles() of run.h. False when the box is gone.
+  bool KeepFiles() const;
   void Stop() const;  // the running program; BoxReply follows
   void Mark() const;  // starts a new measure of its times
   // Asks for one; RunProgram, which reads the answer, notes it here.

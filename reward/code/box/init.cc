@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "reward/code/box/confine.h"
+#include "reward/code/box/folder.h"
 #include "reward/code/box/launch.h"
 #include "reward/code/box/protocol.h"
 #include "reward/code/box/usage.h"
@@ -116,6 +117,7 @@ class Init {
   bool SetUp(const Packet& packet);
   bool Handle(const Packet& packet);
   void PutFile(const Packet& packet);
+  void RestoreFiles();
   void Start(const Packet& packet);
   void Watch();
   void ReapEnded();
@@ -124,6 +126,7 @@ class Init {
   void Finish(BoxEnd end, int status);
 
   const bool weak_;
+  FolderImage kept_;
   int signals_ = -1;
   pid_t child_ = -1;  // the running program
   BoxRun run_;
@@ -159,6 +162,10 @@ void Init::PutFile(const Packet& packet) {
     if (write(to, buffer, static_cast<size_t>(got)) != got) break;
   }
   if (to >= 0) close(to);
+}
+
+void Init::RestoreFiles() {
+  Send(kept_.Restore() ? BoxReply() : FailedReply(0, "clearing the work folder", errno));
 }
 
 void Init::Start(const Packet& packet) {
@@ -296,6 +303,12 @@ bool Init::Handle(const Packet& packet) {
       break;
     case BoxMessage::kStop:
       Finish(BoxEnd::kStopped, 0);
+      break;
+    case BoxMessage::kKeepFiles:
+      kept_ = FolderImage::OfCurrentFolder();
+      break;
+    case BoxMessage::kRestoreFiles:
+      if (child_ < 0) RestoreFiles();
       break;
     default:
       return false;

@@ -14,7 +14,16 @@ inline constexpr uint32_t kMaxPacket = 96 * 1024;
 inline constexpr int kMaxPassedFds = 4;
 inline constexpr char kWorkFolder[] = "/tmp";  // in the box: writable, with a quota
 
-enum class BoxMessage : uint32_t { kSetUp, kPutFile, kRun, kMark, kMeasure, kStop };
+enum class BoxMessage : uint32_t {
+  kSetUp,
+  kPutFile,
+  kRun,
+  kMark,
+  kMeasure,
+  kStop,
+  kKeepFiles,
+  kRestoreFiles
+};
 
 // First message. Followed by the seccomp program (struct sock_filter[]), which may be empty where
 // the kernel has no seccomp. Answered by BoxReply with number 0.
@@ -66,9 +75,20 @@ struct BoxStop {
   BoxMessage message = BoxMessage::kStop;
 };
 
+// Notes what is in the work folder. No answer.
+struct BoxKeepFiles {
+  BoxMessage message = BoxMessage::kKeepFiles;
+};
+
+// Makes the work folder what it was when it was noted, whatever programs did to it. Answered by
+// BoxReply with number 0: kReady or kFailed.
+struct BoxRestoreFiles {
+  BoxMessage message = BoxMessage::kRestoreFiles;
+};
+
 enum class BoxEnd : uint32_t {
-  kReady,     // answer to kSetUp
-  kFailed,    // answer to kSetUp or kRun: `what` says which step, `status` its errno
+  kReady,     // answer to kSetUp and kRestoreFiles
+  kFailed,    // answer to these or kRun: `what` says which step, `status` its errno
   kExited,    // status: exit status
   kSignal,    // status: signal
   kCpu,       // over cpu_us: killed

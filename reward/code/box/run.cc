@@ -136,6 +136,22 @@ asio::awaitable<void> AwaitReady(Box* box) {
   throw Error(ErrorCode::kEnvironment, "a sandbox did not start: " + why, "see cohort doctor");
 }
 
+asio::awaitable<bool> RestoreFiles(Box* box) {
+  const BoxRestoreFiles restore;
+  const std::string_view packet(reinterpret_cast<const char*>(&restore), sizeof(restore));
+  if (!box->Send(packet)) co_return false;
+  const auto answered = [&]() -> asio::awaitable<bool> {
+    while (true) {
+      const auto reply = co_await NextReply(box);
+      if (!reply.has_value()) co_return false;
+      if (reply->number == 0) co_return reply->end == BoxEnd::kReady;
+    }
+  };
+  const auto first = co_await (answered() || Sleep(kStopGrace));
+  const bool* const restored = std::get_if<0>(&first);
+  co_return restored != nullptr&&* restored;
+}
+
 asio::awaitable<void> SleepWhileItRuns(std::function<Box*()> box, milliseconds wall) {
   constexpr int kTimes = 3;
   constexpr milliseconds kLook(5), kAnswer(500);

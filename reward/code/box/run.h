@@ -37,6 +37,10 @@ struct RunResult {
 // that a protection failed.
 boost::asio::awaitable<void> AwaitReady(Box* box);
 
+// Makes the work folder what it was when the box's files were kept. False when that failed: the box
+// is of no more use.
+boost::asio::awaitable<bool> RestoreFiles(Box* box);
+
 // Starts it and waits for nothing; its BoxReply will have `number`. False when the box is gone.
 bool StartProgram(Box* box, const Program& program, uint32_t number, int output, int errors);
 

@@ -53,6 +53,9 @@ enum class Function : uint8_t {
   kTranspose,
   kTrace,
   kDegree,
+  // Written out by the parser: cos x + i sin x, and n! / (n - k)!.
+  kCis,
+  kPermutations,
 };
 
 inline bool IsTrigonometric(Function f) { return f <= Function::kCsc; }

@@ -40,8 +40,12 @@ class Comparer {
   NodeId WithoutApproximation(NodeId id);
   NodeId ValueOfChain(NodeId id);
   bool IsName(NodeId id) const;
+  bool IsCapitalName(NodeId id) const;
+  bool NamesAngles(NodeId id) const;
   std::optional<Equality> Statements(NodeId gold, NodeId pred);
   bool IsGraphOf(NodeId function, NodeId name, NodeId value) const;
+  bool NameTheSame(NodeId gold, NodeId pred) const;
+  NodeId RenamedLike(NodeId gold, NodeId pred);
   Equality Relations(NodeId gold, NodeId pred);
   Equality SameZeros(NodeId gold, NodeId pred, bool signed_ratio);
   Equality Congruences(NodeId gold, NodeId pred);
@@ -66,7 +70,8 @@ class Comparer {
   Equality Matrices(NodeId gold, NodeId pred);
   struct SolutionFamily {
     std::vector<NodeId> parts;  // the elements, then conditions
-    std::string parameter;      // that runs through the integers; empty where none is declared
+    std::string parameter;      // that runs through a set of integers; empty where none is declared
+    std::string set;            // "Z", "N" or "Z+"
   };
   SolutionFamily FamilyOf(NodeId id) const;
   std::string ParameterLike(const SolutionFamily& declared, const SolutionFamily& other) const;
@@ -74,9 +79,16 @@ class Comparer {
   std::vector<NodeId> Items(NodeId id);
   std::optional<Equality> RealSets(NodeId gold, NodeId pred);
   bool AsList(NodeId id) const;
+  bool SelectsTheSame(NodeId list, NodeId run) const;
+
+  // comparer_vectors.cc
+  std::optional<Equality> Vectors(NodeId gold, NodeId pred);
+  NodeId AsMatrix(NodeId id);
+  NodeId FromUnitVectors(NodeId sum, size_t dimension);
 
   // comparer_scalars.cc
   Equality Scalars(NodeId gold, NodeId pred);
+  std::optional<Equality> Words(NodeId gold, NodeId pred);
   Equality Quantities(NodeId gold, NodeId pred);
   Equality Ratios(NodeId gold, NodeId pred);
   Equality Percents(NodeId gold, NodeId pred);
@@ -90,6 +102,7 @@ class Comparer {
   std::optional<Equality> Decimals(NodeId gold, NodeId pred);
   // A decimal of fewer digits than the tolerance has is exact: 0.5 rounds nothing.
   bool Rounded(NodeId id) const;
+  bool MayBeRounded(NodeId shorter, NodeId longer) const;
   bool RoundsTo(NodeId longer, NodeId shorter);
   Equality BallNumbers(NodeId gold, NodeId pred);
   Equality Towers(NodeId gold, NodeId pred, Equality otherwise);
@@ -97,8 +110,11 @@ class Comparer {
 
   // comparer_expressions.cc
   Equality Expressions(NodeId gold, NodeId pred);
+  NodeId WithConstantsLike(NodeId gold, NodeId pred);
   std::optional<Equality> RationalPoints(NodeId gold, NodeId pred,
                                          const std::vector<std::string>& names);
+  Equality FieldPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names);
+  double DecimalError(NodeId gold, NodeId pred) const;
   Equality BallPoints(NodeId gold, NodeId pred, const std::vector<std::string>& names);
   Equality Decided(Equality verdict, const char* method) {
     method_ = method;

@@ -10,16 +10,14 @@
 namespace cohort::reward::math {
 namespace {
 
-bool IsVector(const Arena& arena, NodeId id) {
-  return arena.Is(id, NodeKind::kMatrix) && (arena[id].op == 1 || arena[id].op == arena[id].count);
-}
-
 // A union of sets that are written out.
 bool IsFiniteUnion(const Arena& arena, NodeId id) {
   if (arena.Is(id, NodeKind::kSet)) return true;
   return arena.Is(id, NodeKind::kUnion) && IsFiniteUnion(arena, arena.Child(id, 0)) &&
          IsFiniteUnion(arena, arena.Child(id, 1));
 }
+
+bool IsIntegerSet(const std::string& set) { return set == "Z" || set == "N" || set == "Z+"; }
 
 bool IsCollection(NodeKind kind) {
   return kind >= NodeKind::kList && kind <= NodeKind::kSetBuilder;
@@ -38,6 +36,15 @@ std::optional<Equality> Comparer::Collections(NodeId gold, NodeId pred) {
   const NodeKind b = arena_[pred].kind;
   const auto either = [&](NodeKind kind) { return a == kind || b == kind; };
   if (either(NodeKind::kSetBuilder)) return Families(gold, pred);
+  if (SelectsTheSame(gold, pred) || SelectsTheSame(pred, gold)) {
+    return Decided(Equality::kEqual, "options");
+  }
+  for (const auto& [set, symbol] : {std::pair(gold, pred), std::pair(pred, gold)}) {
+    const bool letter = arena_.Is(set, NodeKind::kNumberSet) &&
+                        arena_.Is(symbol, NodeKind::kSymbol) &&
+                        arena_.Text(set) == arena_.Text(symbol);
+    if (letter) return Decided(Equality::kEqual, "letter");
+  }
   if (AsList(gold) || AsList(pred)) {
     const bool families =
         Contains(arena_, gold, NodeKind::kMember) || Contains(arena_, pred, NodeKind::kMember);
@@ -45,13 +52,8 @@ std::optional<Equality> Comparer::Collections(NodeId gold, NodeId pred) {
     return Unordered(gold, pred);
   }
   if (a == NodeKind::kMatrix && b == NodeKind::kMatrix) return Matrices(gold, pred);
-  if (conventions_.vectors && a == NodeKind::kMatrix && b == NodeKind::kTuple &&
-      IsVector(arena_, gold)) {
-    return Ordered(gold, pred);
-  }
-  if (conventions_.vectors && b == NodeKind::kMatrix && a == NodeKind::kTuple &&
-      IsVector(arena_, pred)) {
-    return Ordered(gold, pred);
+  if (const auto vectors = conventions_.vectors ? Vectors(gold, pred) : std::nullopt) {
+    return *vectors;
   }
   if (a == NodeKind::kTuple && b == NodeKind::kTuple) return Ordered(gold, pred);
   if (a == NodeKind::kInterval && b == NodeKind::kInterval) {
@@ -68,6 +70,21 @@ std::optional<Equality> Comparer::Collections(NodeId gold, NodeId pred) {
   if (either(NodeKind::kUnion) && a == b) return Ordered(gold, pred);
   if (IsCollection(a) || IsCollection(b)) return Decided(Equality::kUnequal, "kind");
   return std::nullopt;
+}
+
+// "A, B, D" and "ABD": the options that several letters select, in the order of the alphabet.
+bool Comparer::SelectsTheSame(NodeId list, NodeId run) const {
+  const bool letters = arena_.Is(run, NodeKind::kProduct) && !arena_.Text(run).empty();
+  const bool listed =
+      arena_.Is(list, NodeKind::kSet) || (arena_.Is(list, NodeKind::kList) && arena_[list].op != 1);
+  if (!letters || !listed) return false;
+  std::string row;
+  for (const NodeId item : arena_.Children(list)) {
+    if (!arena_.Is(item, NodeKind::kSymbol) || arena_.Text(item).size() != 1) return false;
+    row += arena_.Text(item);
+  }
+  std::sort(row.begin(), row.end());
+  return row == arena_.Text(run) && row.front() >= 'A' && row.back() <= 'J';
 }
 
 // The values a list, a set or a plus-minus stands for; a scalar is a list of one.
@@ -149,9 +166,10 @@ Comparer::SolutionFamily Comparer::FamilyOf(NodeId id) const {
     const bool declares = arena_.Is(part, NodeKind::kMember) && arena_[part].op == 0 &&
                           arena_.Is(arena_.Child(part, 0), NodeKind::kSymbol) &&
                           arena_.Is(arena_.Child(part, 1), NodeKind::kNumberSet) &&
-                          arena_.Text(arena_.Child(part, 1)) == "Z";
+                          IsIntegerSet(arena_.Text(arena_.Child(part, 1)));
     if (declares && family.parameter.empty()) {
       family.parameter = arena_.Text(arena_.Child(part, 0));
+      family.set = arena_.Text(arena_.Child(part, 1));
     } else {
       family.parts.push_back(part);
     }
@@ -186,12 +204,13 @@ std::string Comparer::ParameterLike(const SolutionFamily& declared,
 }
 
 // {2n | n in Z} against "2k, k in Z", or against "2n" where n can only be an integer: the element
-// and each condition.
+// and each condition. A note on the parameter may be left out.
 Equality Comparer::Families(NodeId gold, NodeId pred) {
   SolutionFamily a = FamilyOf(gold), b = FamilyOf(pred);
   const bool swapped = a.parameter.empty();
   if (swapped) std::swap(a, b);
   if (a.parts.size() != b.parts.size()) return Decided(Equality::kUnequal, "kind");
+  if (!b.set.empty() && a.set != b.set) return Decided(Equality::kUnequal, "set of a parameter");
   if (!a.parameter.empty()) {
     const std::string like = ParameterLike(a, b);
     std::set<std::string> names;

@@ -81,6 +81,14 @@ std::optional<Equality> Comparer::ExactNumbers(NodeId gold, NodeId pred) {
 
 bool Comparer::Rounded(NodeId id) const { return HasDecimal(arena_, id, min_digits_); }
 
+// Whether the shorter of two literals may be the other one rounded. An integer and a decimal of few
+// digits are exact; what a double prints for them is accepted, and what a wider tolerance asks for.
+bool Comparer::MayBeRounded(NodeId shorter, NodeId longer) const {
+  constexpr int kDoubleDigits = 15;
+  return Rounded(shorter) || Literal(arena_, longer)->decimals >= kDoubleDigits ||
+         conventions_.rel_tol > Conventions().rel_tol;
+}
+
 // Two written-out decimals: the one with fewer places must be the other one rounded.
 bool Comparer::RoundsTo(NodeId longer, NodeId shorter) {
   Rational a, b, half;
@@ -115,15 +123,19 @@ std::optional<Equality> Comparer::Decimals(NodeId gold, NodeId pred) {
   const Node* right = Literal(arena_, pred);
   bool equal = true;
   if (left != nullptr && right != nullptr) {
-    equal = left->places <= right->places ? RoundsTo(pred, gold) : RoundsTo(gold, pred);
-    if (left->places == right->places) equal = false;
+    const bool left_shorter = left->places < right->places;
+    const NodeId shorter = left_shorter ? gold : pred;
+    const NodeId longer = left_shorter ? pred : gold;
+    equal =
+        left->places != right->places && MayBeRounded(shorter, longer) && RoundsTo(longer, shorter);
   } else if (const Node* literal = decimal_gold ? left : right; literal != nullptr) {
     // A literal is right to its last digit, or to as many as a double has.
     const double size = arf_get_d(arb_midref(a.real()), ARF_RND_NEAR);
     const double unit = std::pow(10.0, -static_cast<double>(literal->places));
     const double relative = size == 0 || !std::isfinite(size) ? 1 : unit / std::fabs(size);
     const bool scientific = literal->den == 0;
-    equal = scientific || Within(b, a, std::max(relative, 1e-10));
+    constexpr double kLess = 1 - 1e-9;  // a whole unit of the last digit is a digit that is wrong
+    equal = scientific || Within(b, a, std::max(relative * kLess, 1e-10));
   }
   return Decided(equal ? Equality::kEqual : Equality::kUnequal, "decimal");
 }

@@ -2,6 +2,8 @@
 
 #include "reward/math/algebra/rewrite.h"
 #include "reward/math/compare/comparer.h"
+#include "reward/math/parse/letter_run.h"
+#include "reward/math/parse/number_words.h"
 #include "reward/math/parse/plain_text.h"
 #include "reward/math/parse/units.h"
 #include "reward/math/value/ball_evaluator.h"
@@ -16,21 +18,33 @@ NodeId Comparer::Strip(NodeId id, NodeKind suffix) {
   return arena_.Make(NodeKind::kNegation, {arena_.Child(arena_.Child(id, 0), 0)});
 }
 
-Equality Comparer::Scalars(NodeId gold, NodeId pred) {
+// Words, and runs of letters that may be words; nullopt for two values.
+std::optional<Equality> Comparer::Words(NodeId gold, NodeId pred) {
+  const auto decided = [&](bool same) {
+    return Decided(same ? Equality::kEqual : Equality::kUnequal, "text");
+  };
   const bool text_gold = arena_.Is(gold, NodeKind::kText);
   const bool text_pred = arena_.Is(pred, NodeKind::kText);
-  if (text_gold && text_pred) {
-    const bool same = SameWords(arena_.Text(gold), arena_.Text(pred));
-    return Decided(same ? Equality::kEqual : Equality::kUnequal, "text");
+  const auto run = [&](NodeId id) {
+    return arena_.Is(id, NodeKind::kProduct) ? arena_.Text(id) : std::string();
+  };
+  const std::string left = text_gold ? arena_.Text(gold) : run(gold);
+  const std::string right = text_pred ? arena_.Text(pred) : run(pred);
+  if (!text_gold && !text_pred) {
+    if (left.empty() || right.empty()) return std::nullopt;
+    const auto same = SameLetterRun(left, right);
+    return same ? std::optional<Equality>(decided(*same)) : std::nullopt;
   }
-  if (text_gold || text_pred) {
-    const NodeId words = text_gold ? gold : pred;
-    const NodeId value = text_gold ? pred : gold;
-    const auto number =
-        conventions_.number_words ? NumberInWords(arena_.Text(words)) : std::nullopt;
-    if (!number) return Decided(Equality::kUnequal, "text");
-    return Compare(arena_.MakeInteger(*number), value);
-  }
+  if (!left.empty() && !right.empty()) return decided(SameWords(left, right));
+  const auto number = conventions_.number_words
+                          ? NumberInWords(arena_.Text(text_gold ? gold : pred))
+                          : std::nullopt;
+  if (!number) return decided(false);
+  return Compare(arena_.MakeInteger(*number), text_gold ? pred : gold);
+}
+
+Equality Comparer::Scalars(NodeId gold, NodeId pred) {
+  if (const auto words = Words(gold, pred)) return *words;
   if (arena_.Is(gold, NodeKind::kQuantity) || arena_.Is(pred, NodeKind::kQuantity)) {
     return Quantities(gold, pred);
   }
@@ -47,8 +61,22 @@ Equality Comparer::Quantities(NodeId gold, NodeId pred) {
   const auto unit_of = [&](NodeId id) {
     return arena_.Is(id, NodeKind::kQuantity) ? ParseUnit(arena_.Text(id)) : std::nullopt;
   };
-  const auto left = unit_of(gold);
-  const auto right = unit_of(pred);
+  auto left = unit_of(gold);
+  auto right = unit_of(pred);
+  // A pound is money as well as a mass; beside a mass it is one.
+  for (auto* unit : {&left, &right}) {
+    const auto& other = unit == &left ? right : left;
+    if (*unit && other && (*unit)->dimension == "pound" && other->dimension == "mass") {
+      *unit = Unit{"mass", 45359237, 100000};
+    }
+  }
+  // An angle is no length: 60 degrees beside 60 cm.
+  for (const auto& [angle, unit] : {std::pair(gold, right), std::pair(pred, left)}) {
+    if (!unit || Strip(angle, NodeKind::kDegrees) == kNoNode) continue;
+    const bool fits = unit->dimension == "degree" || unit->dimension == "radian" ||
+                      unit->dimension == "celsius" || unit->dimension == "fahrenheit";
+    if (!fits) return Decided(Equality::kUnequal, "unit");
+  }
   const auto value_of = [&](NodeId id) {
     return arena_.Is(id, NodeKind::kQuantity) ? arena_.Child(id, 0) : id;
   };

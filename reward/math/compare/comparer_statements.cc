@@ -17,6 +17,14 @@ bool IsCapital(const Arena& arena, NodeId id) {
   return arena.Is(id, NodeKind::kSymbol) && arena.Text(id)[0] >= 'A' && arena.Text(id)[0] <= 'Z';
 }
 
+// dy, dx, d^2 y, dx^2
+bool IsDifferential(const Arena& arena, NodeId id) {
+  if (!arena.Is(id, NodeKind::kProduct) || arena[id].count != 2) return false;
+  NodeId first = arena.Child(id, 0);
+  if (arena.Is(first, NodeKind::kPower)) first = arena.Child(first, 0);
+  return arena.Is(first, NodeKind::kSymbol) && arena.Text(first) == "d";
+}
+
 char Flipped(char op) {
   switch (op) {
     case kLess:
@@ -55,18 +63,53 @@ bool Comparer::IsName(NodeId id) const {
       return all([&](NodeId child) { return IsName(child); });
     case NodeKind::kProduct: {
       const bool capitals = all([&](NodeId child) { return IsCapital(arena_, child); });
-      return capitals ||
+      const bool points =  // d(A, B)
+          arena_[id].count == 2 && is_symbol(arena_.Child(id, 0)) &&
+          arena_.Is(arena_.Child(id, 1), NodeKind::kTuple) &&
+          std::all_of(arena_.Children(arena_.Child(id, 1)).begin(),
+                      arena_.Children(arena_.Child(id, 1)).end(),
+                      [&](NodeId point) { return IsCapital(arena_, point); });
+      return capitals || points ||
              (arena_[id].count == 2 && IsCapital(arena_, arena_.Child(id, 0)) && all(is_symbol));
     }
     case NodeKind::kFunction: {
       const auto f = static_cast<Function>(arena_[id].op);
+      if (f >= Function::kGcd && f <= Function::kMin) {
+        return all([&](NodeId child) { return IsName(child); });
+      }
       const bool named = IsTrigonometric(f) || f == Function::kAbs || f == Function::kDegree ||
-                         f == Function::kConjugate;
-      return named && IsName(arena_.Child(id, 0));
+                         f == Function::kConjugate || f == Function::kReal ||
+                         f == Function::kImaginaryPart || f == Function::kArgument;
+      return named && (IsName(arena_.Child(id, 0)) ||
+                       (IsTrigonometric(f) && NamesAngles(arena_.Child(id, 0))));
     }
+    case NodeKind::kQuotient:
+      return all([&](NodeId child) { return IsCapitalName(child); }) ||
+             all([&](NodeId child) { return IsDifferential(arena_, child); });
     default:
       return false;
   }
+}
+
+// A segment, an area or a point: AB, S_1, \\overline{AB}.
+bool Comparer::IsCapitalName(NodeId id) const {
+  if (IsCapital(arena_, id)) return true;
+  if (arena_.Is(id, NodeKind::kSymbol)) return arena_.Text(id).starts_with("overline ");
+  const auto children = arena_.Children(id);
+  return arena_.Is(id, NodeKind::kProduct) &&
+         std::all_of(children.begin(), children.end(),
+                     [&](NodeId child) { return IsCapital(arena_, child); });
+}
+
+// A sum or multiple of angles that Greek letters or capitals name: alpha + beta, 2A.
+bool Comparer::NamesAngles(NodeId id) const {
+  std::set<std::string> names;
+  CollectSymbols(arena_, id, &names);
+  return !names.empty() && std::all_of(names.begin(), names.end(), [](const std::string& name) {
+    const bool greek = name.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos &&
+                       name.size() > 1;
+    return greek || (name[0] >= 'A' && name[0] <= 'Z');
+  });
 }
 
 // x = 1/3 ~ 0.33 is x = 1/3; x ~ 11 is x = 11.
@@ -202,6 +245,42 @@ bool Comparer::IsGraphOf(NodeId function, NodeId name, NodeId value) const {
   return conventions_.assignments && arena_.Text(name) == "y" && !names.contains("y");
 }
 
+// Whether both equations give one name a value that does not depend on it.
+bool Comparer::NameTheSame(NodeId gold, NodeId pred) const {
+  const NodeId name = arena_.Child(gold, 0);
+  if (!arena_.Is(name, NodeKind::kSymbol) ||
+      arena_[name].hash != arena_[arena_.Child(pred, 0)].hash) {
+    return false;
+  }
+  std::set<std::string> names;
+  CollectSymbols(arena_, arena_.Child(gold, 1), &names);
+  CollectSymbols(arena_, arena_.Child(pred, 1), &names);
+  return !names.contains(arena_.Text(name));
+}
+
+// f(t) = t with the arguments of f(x) = x; the same relation where the sides do not define one
+// function, or where a name is taken.
+NodeId Comparer::RenamedLike(NodeId gold, NodeId pred) {
+  const NodeId left = arena_.Child(gold, 0);
+  const NodeId other = arena_.Child(pred, 0);
+  const bool calls = arena_.Is(left, NodeKind::kCall) && arena_.Is(other, NodeKind::kCall) &&
+                     arena_.Text(left) == arena_.Text(other) &&
+                     arena_[left].count == arena_[other].count;
+  if (!calls) return pred;
+  std::set<std::string> names;
+  CollectSymbols(arena_, pred, &names);
+  NodeId renamed = pred;
+  for (size_t i = 0; i < arena_[left].count && renamed != kNoNode; ++i) {
+    const NodeId wanted = arena_.Child(left, i);
+    const NodeId given = arena_.Child(other, i);
+    if (!arena_.Is(wanted, NodeKind::kSymbol) || !arena_.Is(given, NodeKind::kSymbol)) return pred;
+    if (arena_.Text(wanted) == arena_.Text(given)) continue;
+    if (names.contains(arena_.Text(wanted))) return pred;
+    renamed = Substitute(&arena_, renamed, arena_.Text(given), wanted);
+  }
+  return renamed;
+}
+
 Equality Comparer::Relations(NodeId gold, NodeId pred) {
   const std::string a = arena_.Text(gold);
   std::string b = arena_.Text(pred);
@@ -231,6 +310,12 @@ Equality Comparer::Relations(NodeId gold, NodeId pred) {
       return Decided(Equality::kUnequal, "sides");
     if (a == "c") return Decided(Equality::kUnequal, "sides");
     const NodeId right = arena_.Child(gold, 1);
+    if (a == "=" && NameTheSame(gold, pred)) return Compare(right, sides[1]);
+    if (a == "=") {
+      const NodeId renamed = RenamedLike(gold, pred);
+      if (renamed == kNoNode) return Equality::kUndecided;
+      if (renamed != pred) return Compare(right, arena_.Child(renamed, 1));
+    }
     if (a == "=" && (IsGraphOf(left, sides[0], sides[1]) || IsGraphOf(sides[0], left, right))) {
       return Compare(right, sides[1]);
     }

@@ -119,6 +119,8 @@ bool RealLine::Collect(NodeId id, std::string* variable) {
         const NodeKind item = arena_[arena_.Child(id, i)].kind;  // a list of pairs is no union
         const bool condition = item == NodeKind::kRelation || item == NodeKind::kMember;
         if (node.kind == NodeKind::kList && !condition) return false;
+        const bool region = item >= NodeKind::kList && item <= NodeKind::kSetBuilder;
+        if (node.kind == NodeKind::kSet && region && node.count > 1) return false;
         if (!Collect(arena_.Child(id, i), variable)) return false;
       }
       return true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reward/math/parse/characters.h"
+#include "reward/math/parse/choice.h"
 #include "reward/math/parse/formula.h"
 #include "reward/math/parse/macro_table.h"
 #include "reward/math/parse/plain_text.h"
@@ -356,7 +357,8 @@ std::optional<std::string> LastOption(std::string_view text) {
     const bool after = i + 1 == text.size() || (!IsLetter(text[i + 1]) && text[i + 1] != '\'');
     const bool article =
         text[i] == 'A' && i + 2 < text.size() && text[i + 1] == ' ' && IsLetter(text[i + 2]);
-    if (before && after && !article) return std::string(1, text[i]);
+    const bool denied = before && after && DeniesOption(text.substr(0, i), text.substr(i + 1));
+    if (before && after && !article && !denied) return std::string(1, text[i]);
   }
   return std::nullopt;
 }

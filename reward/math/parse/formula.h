@@ -14,7 +14,7 @@ namespace cohort::reward::math {
 // are dropped but a unit behind a value, which is kept in its kQuantity.
 NodeId ParseFormula(std::string_view text, const LexerOptions& options, Arena* arena);
 
-// The text without the blanks, full stops, dollars and asterisks around it.
+// The text without the blanks, full stops, dollars, asterisks and fonts around it.
 std::string_view BareAnswer(std::string_view text);
 
 // Whether the bare text is a formula as a whole, and not words alone.

@@ -13,6 +13,9 @@ namespace cohort::reward::math {
 struct LexerOptions {
   // False: a plain comma always separates items ("1,234" is a list of two).
   bool comma_thousands = true;
+  // True: letters behind a number are its unit ("5 m s^{-1}", "5\\frac{m}{s}"), for a text that is
+  // held against a quantity.
+  bool letters_are_units = false;
 };
 
 // Appends the tokens, closed by one kEnd. False when there are more than kMaxTokens; an unknown

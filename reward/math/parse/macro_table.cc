@@ -36,31 +36,34 @@ void AddFunctions(Table* table) {
       {"Re", F::kReal},        {"Im", F::kImaginaryPart}, {"arg", F::kArgument},
       {"gcd", F::kGcd},        {"lcm", F::kLcm},          {"max", F::kMax},
       {"min", F::kMin},        {"det", F::kDeterminant},  {"tr", F::kTrace},
-      {"trace", F::kTrace},    {"deg", F::kDegree},
+      {"trace", F::kTrace},    {"deg", F::kDegree},       {"cis", F::kCis},
+      {"nCr", F::kBinomial},   {"nPr", F::kPermutations},
   };
   for (const auto& [name, function] : kFunctions) table->emplace(name, Of(function));
 }
 
 void AddLayout(Table* table) {
   for (const std::string_view name :
-       {"left",        "right",     "middle",     "big",          "Big",       "bigg",
-        "Bigg",        "bigl",      "bigr",       "Bigl",         "Bigr",      "biggl",
-        "biggr",       "Biggl",     "Biggr",      "displaystyle", "textstyle", "scriptstyle",
-        "limits",      "nolimits",  "quad",       "qquad",        "rm",        "bf",
-        "it",          "sf",        "tt",         "cal",          "hspace",    "color",
-        "textcolor",   "phantom",   "hfill",      "thinspace",    "enspace",   "small",
-        "large",       "Large",     "normalsize", "strut",        "nobreak",   "allowbreak",
-        "ensuremath",  "mathstrut", "mathopen",   "mathclose",    "relax",     "space",
-        "boxed",       "fbox",      "hline",      "notag",        "nonumber",  "bold",
-        "negthinspace"}) {
+       {"left",         "right",      "middle",     "big",          "Big",          "bigg",
+        "Bigg",         "bigl",       "bigr",       "Bigl",         "Bigr",         "biggl",
+        "biggr",        "Biggl",      "Biggr",      "displaystyle", "textstyle",    "scriptstyle",
+        "limits",       "nolimits",   "quad",       "qquad",        "rm",           "bf",
+        "it",           "sf",         "tt",         "cal",          "hspace",       "color",
+        "textcolor",    "phantom",    "hfill",      "thinspace",    "enspace",      "small",
+        "large",        "Large",      "normalsize", "strut",        "nobreak",      "allowbreak",
+        "ensuremath",   "mathstrut",  "mathopen",   "mathclose",    "relax",        "space",
+        "boxed",        "fbox",       "hline",      "notag",        "nonumber",     "bold",
+        "negthinspace", "huge",       "Huge",       "LARGE",        "footnotesize", "tiny",
+        "boldmath",     "nolinebreak"}) {
     table->emplace(name, Meaning{Tok::kDrop});
   }
   for (const std::string_view name :
-       {"text",         "textrm", "textbf",  "textit",     "textsf", "texttt",  "textnormal",
-        "mathrm",       "mathbf", "mathit",  "mathsf",     "mathtt", "mathcal", "mathfrak",
-        "operatorname", "mbox",   "hbox",    "boldsymbol", "bm",     "emph",    "textup",
-        "textsc",       "pmb",    "mathscr", "underline",  "vec",    "hat",     "overrightarrow",
-        "mathnormal",   "mathop", "mathord", "mathbin",    "mathrel"}) {
+       {"text",         "textrm", "textbf",  "textit",     "textsf",  "texttt",  "textnormal",
+        "mathrm",       "mathbf", "mathit",  "mathsf",     "mathtt",  "mathcal", "mathfrak",
+        "operatorname", "mbox",   "hbox",    "boldsymbol", "bm",      "emph",    "textup",
+        "textsc",       "pmb",    "mathscr", "underline",  "vec",     "hat",     "overrightarrow",
+        "mathnormal",   "mathop", "mathord", "mathbin",    "mathrel", "widehat", "uline",
+        "underbar",     "textmd"}) {
     table->emplace(name, Meaning{Tok::kFont, 0, name});
   }
 }
@@ -142,6 +145,7 @@ void AddOperators(Table* table) {
       {"dbinom", {Tok::kBinomial}},
       {"tbinom", {Tok::kBinomial}},
       {"choose", {Tok::kChoose}},
+      {"atop", {Tok::kChoose}},
       {"over", {Tok::kOver}},
       {"overline", {Tok::kOverline}},
       {"bar", {Tok::kOverline}},
@@ -165,6 +169,7 @@ void AddOperators(Table* table) {
       {"triangle", {Tok::kAngle}},
       {"circ", {Tok::kDegree}},
       {"degree", {Tok::kDegree}},
+      {"textdegree", {Tok::kDegree}},
       {"prime", {Tok::kPrime}},
       {"ldots", {Tok::kEllipsis}},
       {"dots", {Tok::kEllipsis}},
@@ -179,10 +184,15 @@ void AddOperators(Table* table) {
       {"percent", {Tok::kPercent}},
       {"pounds", {Tok::kCurrency, 0, "pound"}},
       {"euro", {Tok::kCurrency, 0, "euro"}},
+      {"yuan", {Tok::kCurrency, 0, "yuan"}},
+      {"rupee", {Tok::kCurrency, 0, "rupee"}},
+      {"tenthousand", {Tok::kMillion, 4}},
+      {"hundredmillion", {Tok::kMillion, 8}},
       {"cr", {Tok::kNewRow}},
       {"ell", {Tok::kName, 0, "ell"}},
       {"hbar", {Tok::kName, 0, "hbar"}},
       {"imath", {Tok::kLetters, 0, "i"}},
+      {"jmath", {Tok::kLetters, 0, "j"}},
   };
   for (const auto& entry : operators) table->insert(entry);
 }
@@ -223,6 +233,9 @@ Table WordTable() {
       {"oo", {Tok::kInfinity}},
       {"Infinity", {Tok::kInfinity}},
       {"mod", {Tok::kModulo}},
+      {"comb", Of(Function::kBinomial)},
+      {"binom", Of(Function::kBinomial)},
+      {"perm", Of(Function::kPermutations)},
       {"and", {Tok::kJoin, 2}},
       {"or", {Tok::kJoin, 1}},
       {"union", {Tok::kUnion}},

@@ -14,18 +14,18 @@
 //   power     = primary { ! | ' | % | degrees | ^ factor }
 
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "reward/math/algebra/expression.h"
-#include "reward/math/parse/token.h"
+#include "reward/math/parse/token_cursor.h"
 
 namespace cohort::reward::math {
 
-class MathParser {
+class MathParser : private TokenCursor {
  public:
-  MathParser(std::vector<MathToken>* tokens, Arena* arena) : tokens_(*tokens), arena_(*arena) {}
+  MathParser(std::vector<MathToken>* tokens, bool letters_are_units, Arena* arena)
+      : TokenCursor(tokens, letters_are_units), arena_(*arena) {}
 
   NodeId Answer();
 
@@ -34,19 +34,14 @@ class MathParser {
   NodeId ListUntil(std::initializer_list<Tok> ends);
   bool Items(std::initializer_list<Tok> ends, std::vector<NodeId>* items);
   NodeId Item();
+  NodeId LetterRun();
   NodeId Words();
   NodeId Statement();
   NodeId Relations(NodeId first);
   NodeId Ratio();
   NodeId Sets();
   NodeId Quantity(NodeId value);
-  bool UnitAhead() const;
-  bool MinutesAt(size_t ahead) const {  // "min" is a unit as well as a function
-    return Next(ahead).kind == Tok::kFunction &&
-           Next(ahead).id == static_cast<uint8_t>(Function::kMin);
-  }
   NodeId UnitBehind(NodeId value);
-  void MarkProse();
 
   // parser_terms.cc
   NodeId Sum();
@@ -58,12 +53,21 @@ class MathParser {
   NodeId Power();
   NodeId Postfix(NodeId base);
   NodeId Exponent(NodeId base);
+  NodeId Minutes(NodeId degrees);
+  NodeId Indexed(NodeId base, NodeId exponent);
+  NodeId Extreme();
 
   // parser_primary.cc
   NodeId Primary();
+  NodeId Amount();
+  NodeId Binomial();
+  NodeId FunctionName();
   NodeId Angle();
   NodeId Number();
   NodeId RepeatingDecimal(const std::string& plain);
+  NodeId Repeating(const std::string& plain, const std::string& repeating);
+  NodeId NumberSet();
+  NodeId EventCall(const std::string& letter);
   NodeId BaseNumeral(const MathToken& digits, NodeId value);
   NodeId Letters();
   NodeId Symbol(std::string name);
@@ -78,13 +82,19 @@ class MathParser {
 
   // parser_functions.cc
   NodeId FunctionCall();
+  NodeId OnUnitCircle(NodeId angle);
   NodeId FunctionArguments(Function f, std::vector<NodeId>* arguments);
   NodeId BareArgument();
   NodeId Series();
   NodeId Limit();
   NodeId Integral();
   bool Bounds(NodeId* from, NodeId* to);
-  std::optional<std::string> Differential() const;
+
+  // parser_selections.cc: binomial coefficients and numbers of permutations
+  NodeId SelectionBehind(const std::string& letter);
+  NodeId SelectionCall(const std::string& letter);
+  NodeId SelectionBetween();
+  NodeId Selection(const std::string& letter, NodeId from, NodeId taken);
 
   // parser_brackets.cc
   NodeId Bracket();
@@ -94,20 +104,11 @@ class MathParser {
   NodeId Bars();
   NodeId Enclosed(Tok close, Function f);
   NodeId Matrix();
+  NodeId Cases();
 
   static std::string CurrencyUnit(const std::string& sign) {
     return sign.empty() ? "dollar" : sign;
   }
-  const MathToken& Next(size_t ahead = 0) const {
-    return tokens_[std::min(at_ + ahead, tokens_.size() - 1)];
-  }
-  bool At(Tok kind) const { return Next().kind == kind; }
-  bool Accept(Tok kind) {
-    if (!At(kind)) return false;
-    ++at_;
-    return true;
-  }
-  bool AtItemEnd(size_t ahead = 0) const;
   bool IsModulo(NodeId id) const {
     return arena_.Is(id, NodeKind::kFunction) &&
            static_cast<Function>(arena_[id].op) == Function::kModulo;
@@ -127,9 +128,7 @@ class MathParser {
     int* depth;
   };
 
-  std::vector<MathToken>& tokens_;
   Arena& arena_;
-  size_t at_ = 0;
   int depth_ = 0;
   int open_bars_ = 0;
   int open_sets_ = 0;  // set braces, in which ":" and "|" mean "such that"

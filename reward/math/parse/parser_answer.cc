@@ -15,68 +15,13 @@ bool Contains(std::initializer_list<Tok> kinds, Tok kind) {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-// Whether a run of letters is a word rather than a product of variables: "even", not "abc".
-bool IsWord(std::string_view run) {
-  if (run.size() < 4) return false;
-  return std::any_of(run.begin() + 1, run.end(), [](char c) {
-    return std::string_view("aeiou").find(Lower(c)) != std::string_view::npos;
-  });
-}
-
 }  // namespace
 
 NodeId MathParser::Answer() {
   MarkProse();
+  MarkAngles();
   const NodeId answer = ListUntil({Tok::kEnd});
   return At(Tok::kEnd) ? answer : kNoNode;
-}
-
-// Letters that are words become text; a short word beside a word is one too ("no solution").
-void MathParser::MarkProse() {
-  const auto is_run = [](const MathToken& t) {
-    return t.kind == Tok::kLetters && t.text.size() > 1;
-  };
-  for (size_t i = 0; i + 1 < tokens_.size(); ++i) {
-    MathToken& token = tokens_[i];
-    if (token.kind != Tok::kLetters) continue;
-    const bool beside = is_run(token) && ((is_run(tokens_[i + 1]) && tokens_[i + 1].space_before) ||
-                                          (tokens_[i + 1].kind == Tok::kText));
-    const bool behind =
-        i > 0 && tokens_[i - 1].kind == Tok::kText && token.space_before && token.text.size() > 1;
-    if (IsWord(token.text) || beside || behind) token.kind = Tok::kText;
-  }
-  // Between words alone, a short run is a word as well: "red, green".
-  const auto mathematical = [](const MathToken& t) {
-    return t.kind != Tok::kText && t.kind != Tok::kLetters && t.kind != Tok::kComma &&
-           t.kind != Tok::kJoin && t.kind != Tok::kEnd;
-  };
-  if (std::any_of(tokens_.begin(), tokens_.end(), mathematical)) return;
-  const bool words = std::any_of(tokens_.begin(), tokens_.end(),
-                                 [](const MathToken& t) { return t.kind == Tok::kText; });
-  for (MathToken& token : tokens_) {
-    if (words && is_run(token)) token.kind = Tok::kText;
-  }
-}
-
-bool MathParser::AtItemEnd(size_t ahead) const {
-  switch (Next(ahead).kind) {
-    case Tok::kEnd:
-    case Tok::kComma:
-    case Tok::kSemicolon:
-    case Tok::kJoin:
-    case Tok::kRelation:
-    case Tok::kNewRow:
-    case Tok::kClose:
-    case Tok::kCloseSquare:
-    case Tok::kCloseGroup:
-    case Tok::kCloseSet:
-    case Tok::kCloseAngle:
-    case Tok::kEndEnvironment:
-    case Tok::kAmpersand:
-      return true;
-    default:
-      return false;
-  }
 }
 
 NodeId MathParser::ListUntil(std::initializer_list<Tok> ends) {
@@ -99,7 +44,8 @@ bool MathParser::Items(std::initializer_list<Tok> ends, std::vector<NodeId>* ite
       separated = true;
     }
     if (!separated) return false;
-    if (Contains(ends, Next().kind)) return true;  // a trailing comma
+    // A trailing comma; a bracket that opens behind it begins another item.
+    if (Contains(ends, Next().kind) && !At(Tok::kOpenSquare)) return true;
   }
   return false;
 }
@@ -109,7 +55,19 @@ NodeId MathParser::Item() {
   if (depth_ > kMaxDepth) return kNoNode;
   currency_.clear();
   const NodeId words = Words();
-  return words != kNoNode ? words : Statement();
+  if (words != kNoNode) return words;
+  const bool run = At(Tok::kLetters) && Next().text.size() > 1 && AtItemEnd(1);
+  return run ? LetterRun() : Statement();
+}
+
+// Letters alone: a product that remembers how it was spelled, since "HTH" is none.
+NodeId MathParser::LetterRun() {
+  const std::string run = Next().text;
+  const NodeId statement = Statement();
+  if (statement == kNoNode || !arena_.Is(statement, NodeKind::kProduct)) return statement;
+  const auto children = arena_.Children(statement);
+  const std::vector<NodeId> factors(children.begin(), children.end());
+  return arena_.Make(NodeKind::kProduct, factors, 0, run);
 }
 
 // Words up to the item's end, numbers among them included ("June 20"); they begin with a word.
@@ -134,9 +92,15 @@ NodeId MathParser::Words() {
   return only_text && count <= kMaxName ? Relations(words) : kNoNode;
 }
 
+// A statement, perhaps with a note on its parameter behind it: 2n - 1 (n \\in N).
 NodeId MathParser::Statement() {
   const NodeId first = Ratio();
-  return first == kNoNode ? kNoNode : Relations(first);
+  const NodeId statement = first == kNoNode ? kNoNode : Relations(first);
+  if (statement == kNoNode || !NoteAhead()) return statement;
+  ++at_;
+  const NodeId note = Item();
+  if (note == kNoNode || !Accept(Tok::kClose)) return kNoNode;
+  return Make(NodeKind::kList, {statement, note});
 }
 
 NodeId MathParser::Relations(NodeId first) {
@@ -151,10 +115,19 @@ NodeId MathParser::Relations(NodeId first) {
     sides.push_back(side);
   }
   NodeId statement = first;
+  if (!operators.empty() && operators.back() == kCongruent && IsModulo(sides.back())) {
+    const NodeId modulus = arena_.Child(sides.back(), 1);  // x \\equiv 1 \\bmod 4
+    sides.back() = arena_.Child(sides.back(), 0);
+    return Make(NodeKind::kModulus,
+                {arena_.Make(NodeKind::kRelation, sides, 0, operators), modulus});
+  }
   if (!operators.empty()) statement = arena_.Make(NodeKind::kRelation, sides, 0, operators);
   if (At(Tok::kIn)) {
     const uint8_t negated = Next().id;
     ++at_;
+    const bool letter = (At(Tok::kLetters) || At(Tok::kName)) && Next().text.size() == 1 &&
+                        std::string_view("RZNQC").find(Next().text[0]) != std::string_view::npos;
+    if (letter) tokens_[at_].kind = Tok::kNumberSet;
     statement = Make(NodeKind::kMember, {statement, Sets()}, negated);
   }
   if (Accept(Tok::kModulus) || (At(Tok::kOpen) && Next(1).kind == Tok::kModulo)) {
@@ -211,27 +184,6 @@ NodeId MathParser::Quantity(NodeId value) {
   return prefix.empty() ? value : Make(NodeKind::kQuantity, {value}, 0, prefix);
 }
 
-// Letters behind a number that are a unit and not a product of variables.
-bool MathParser::UnitAhead() const {
-  const MathToken& token = Next();
-  if (at_ == 0) return false;
-  if (MinutesAt(0)) return tokens_[at_ - 1].kind == Tok::kNumber && AtItemEnd(1);
-  if (token.kind != Tok::kLetters) return false;
-  const Tok before = tokens_[at_ - 1].kind;
-  const bool degrees = before == Tok::kDegree || (before == Tok::kCloseGroup && at_ > 1 &&
-                                                  tokens_[at_ - 2].kind == Tok::kDegree);
-  if (degrees) return AtItemEnd(1) && (token.text == "C" || token.text == "F");
-  const bool behind_value = before == Tok::kNumber || before == Tok::kCloseGroup ||
-                            before == Tok::kPi || before == Tok::kMillion;
-  if (!behind_value) return false;
-  const bool speed = token.text == "m" && token.space_before && Next(1).kind == Tok::kSlash &&
-                     Next(2).text == "s" && (AtItemEnd(3) || Next(3).kind == Tok::kCaret);
-  if (speed) return true;
-  if (token.text.size() < 2) return false;
-  if (IsKnownUnit(token.text)) return true;
-  return token.space_before && token.text.size() >= 3;
-}
-
 // The words up to the item's end, as the value's unit: "cm^2", "m/s", "square units".
 NodeId MathParser::UnitBehind(NodeId value) {
   const bool bare_symbol = arena_.Is(value, NodeKind::kSymbol) || arena_.Is(value, NodeKind::kText);
@@ -248,6 +200,9 @@ NodeId MathParser::UnitBehind(NodeId value) {
         if (!MinutesAt(end - at_)) return kNoNode;
         unit += unit.empty() ? "min" : " min";
         break;
+      case Tok::kFraction:
+        if (!UnitFraction(&end, &unit)) return kNoNode;
+        continue;
       case Tok::kSlash:
         unit += '/';
         break;
@@ -270,14 +225,14 @@ NodeId MathParser::UnitBehind(NodeId value) {
     }
     // A braced exponent closes before the item does.
     if (token.kind == Tok::kOpenGroup) {
-      size_t close = end + 1;
-      while (close - end < 4 && tokens_[close].kind != Tok::kCloseGroup) {
-        if (tokens_[close].kind == Tok::kMinus) unit += '-';
-        if (tokens_[close].kind == Tok::kNumber) unit += tokens_[close].text;
-        ++close;
+      size_t close = end + 1 - at_;
+      for (; Next(close).kind != Tok::kCloseGroup; ++close) {
+        const MathToken& inner = Next(close);
+        if (inner.kind == Tok::kMinus) unit += '-';
+        if (inner.kind == Tok::kNumber) unit += inner.text;
+        if (at_ + close - end > 3) return kNoNode;
       }
-      if (tokens_[close].kind != Tok::kCloseGroup) return kNoNode;
-      end = close;
+      end = at_ + close;
     }
   }
   if (bare_symbol || !IsUnitText(unit)) return kNoNode;

@@ -130,10 +130,7 @@ NodeId MathParser::Matrix() {
     while (!At(Tok::kCloseGroup) && !At(Tok::kEnd)) ++at_;
     ++at_;
   } else if (environment == "cases") {
-    const NodeId system = ListUntil({Tok::kEndEnvironment});
-    return system != kNoNode && Next().text == environment && Accept(Tok::kEndEnvironment)
-               ? system
-               : kNoNode;
+    return Cases();
   } else if (!environment.ends_with("matrix")) {
     return kNoNode;
   }
@@ -159,6 +156,38 @@ NodeId MathParser::Matrix() {
   const NodeId matrix = arena_.Make(NodeKind::kMatrix, entries, static_cast<uint8_t>(columns));
   if (environment == "vmatrix") return MakeFunction(Function::kDeterminant, {matrix});
   return matrix;
+}
+
+// Rows of a value and its condition are a list of pairs, in the order of their conditions or not;
+// other rows are the equations of one system.
+NodeId MathParser::Cases() {
+  std::vector<NodeId> rows;
+  while (!At(Tok::kEndEnvironment) && rows.size() < kMaxListItems) {
+    std::vector<NodeId> row;
+    do {
+      for (const std::string_view word : {"if", "when", "for", "if ", "当"}) {
+        if (At(Tok::kText) && Next().text == word && !row.empty()) ++at_;
+      }
+      const NodeId item = Item();
+      if (item == kNoNode) return kNoNode;
+      row.push_back(item);
+      while (Accept(Tok::kComma) || Accept(Tok::kSemicolon) || Accept(Tok::kAmpersand)) {
+      }
+    } while (!At(Tok::kNewRow) && !At(Tok::kEndEnvironment) && row.size() < kMaxListItems);
+    while (Accept(Tok::kNewRow)) {
+    }
+    const auto is = [&](size_t i, NodeKind kind) { return arena_.Is(row[i], kind); };
+    const bool piece =
+        row.size() == 2 && !is(0, NodeKind::kRelation) &&
+        (is(1, NodeKind::kRelation) || is(1, NodeKind::kMember) || is(1, NodeKind::kText));
+    if (piece) {
+      rows.push_back(arena_.Make(NodeKind::kTuple, row));
+    } else {
+      rows.insert(rows.end(), row.begin(), row.end());
+    }
+  }
+  if (rows.empty() || Next().text != "cases" || !Accept(Tok::kEndEnvironment)) return kNoNode;
+  return rows.size() == 1 ? rows[0] : arena_.Make(NodeKind::kList, rows);
 }
 
 }  // namespace cohort::reward::math

@@ -31,14 +31,29 @@ NodeId MathParser::FunctionCall() {
   }
   if (FunctionArguments(f, &arguments) == kNoNode) return kNoNode;
   if (base != kNoNode) arguments.push_back(base);
-  NodeId call = arena_.Make(NodeKind::kFunction, arguments, static_cast<uint8_t>(f));
+  NodeId call = kNoNode;
+  if (f == Function::kPermutations) {
+    call = arguments.size() == 2 ? Selection("P", arguments[0], arguments[1]) : kNoNode;
+  } else if (f == Function::kCis) {
+    call = OnUnitCircle(arguments[0]);
+  } else {
+    call = arena_.Make(NodeKind::kFunction, arguments, static_cast<uint8_t>(f));
+  }
   if (power != kNoNode) call = Make(NodeKind::kPower, {call, power});
   return call;
 }
 
+// cos x + i sin x
+NodeId MathParser::OnUnitCircle(NodeId angle) {
+  const NodeId sine = MakeFunction(Function::kSin, {angle});
+  const NodeId imaginary = Make(NodeKind::kProduct, {Make(NodeKind::kImaginary, {}), sine});
+  return Make(NodeKind::kSum, {MakeFunction(Function::kCos, {angle}), imaginary});
+}
+
 // Reads what a function is applied to; kNoNode on failure.
 NodeId MathParser::FunctionArguments(Function f, std::vector<NodeId>* arguments) {
-  const bool several = f >= Function::kGcd && f <= Function::kBinomial;
+  const bool several =
+      (f >= Function::kGcd && f <= Function::kBinomial) || f == Function::kPermutations;
   if (At(Tok::kOpen) || At(Tok::kOpenSquare) || (several && At(Tok::kOpenSet))) {
     const Tok close = At(Tok::kOpen)         ? Tok::kClose
                       : At(Tok::kOpenSquare) ? Tok::kCloseSquare
@@ -126,15 +141,6 @@ NodeId MathParser::Limit() {
   }
   if (!Accept(Tok::kCloseGroup)) return kNoNode;
   return Make(NodeKind::kLimit, {Product(), variable, point}, side);
-}
-
-// The variable when the letters ahead are "dx", or "d" and a variable's name.
-std::optional<std::string> MathParser::Differential() const {
-  const std::string& text = Next().text;
-  if (text.size() == 2 && text[0] == 'd') return text.substr(1);
-  const bool apart = text == "d" && (Next(1).kind == Tok::kName ||
-                                     (Next(1).kind == Tok::kLetters && Next(1).text.size() == 1));
-  return apart ? std::optional(Next(1).text) : std::nullopt;
 }
 
 NodeId MathParser::Integral() {

@@ -7,6 +7,32 @@
 #include "reward/math/parse/parser.h"
 
 namespace cohort::reward::math {
+namespace {
+
+// The length of the run of digits that a decimal ends by repeating: 1 for 0.8333, 2 for 0.1212; 0
+// where none is seen twice, or one digit three times.
+size_t Period(const std::string& decimal) {
+  const size_t point = decimal.find('.');
+  if (point == std::string::npos) return 0;
+  const size_t places = decimal.size() - point - 1;
+  for (size_t period = 1; 2 * period <= places; ++period) {
+    const size_t seen = period == 1 ? 3 : 2 * period;
+    if (seen > places) continue;
+    bool repeats = true;
+    for (size_t i = decimal.size() - seen + period; i < decimal.size(); ++i) {
+      repeats = repeats && decimal[i] == decimal[i - period];
+    }
+    if (repeats) return period;
+  }
+  return 0;
+}
+
+// The letters of combinations, permutations and arrangements.
+bool SelectsFrom(const std::string& letter) {
+  return letter == "C" || letter == "P" || letter == "A";
+}
+
+}  // namespace
 
 NodeId MathParser::Primary() {
   switch (Next().kind) {
@@ -31,31 +57,25 @@ NodeId MathParser::Primary() {
     case Tok::kEmptySet:
       ++at_;
       return Make(NodeKind::kEmptySet, {});
-    case Tok::kNumberSet: {
-      const std::string name = Next().text;
-      ++at_;
-      return arena_.MakeText(NodeKind::kNumberSet, name);
-    }
+    case Tok::kNumberSet:
+      return NumberSet();
+    case Tok::kUnderscore:
+    case Tok::kCaret:
+      return SelectionBetween();
     case Tok::kCurrency:
-      if (!currency_.empty()) return kNoNode;
-      currency_ = CurrencyUnit(Next().text);
-      ++at_;
-      return At(Tok::kMinus) ? Factor() : Primary();
+      return Amount();
     case Tok::kFraction:
       return Fraction();
     case Tok::kRoot:
       return Root();
-    case Tok::kBinomial: {
-      ++at_;
-      const NodeId n = Argument();
-      return MakeFunction(Function::kBinomial, {n, Argument()});
-    }
+    case Tok::kBinomial:
+      return Binomial();
     case Tok::kOverline:
       return Overline();
     case Tok::kAngle:
       return Angle();
     case Tok::kFunction:
-      return FunctionCall();
+      return Next(1).kind == Tok::kRelation ? FunctionName() : FunctionCall();
     case Tok::kSeries:
       return Series();
     case Tok::kLimit:
@@ -63,8 +83,54 @@ NodeId MathParser::Primary() {
     case Tok::kIntegral:
       return Integral();
     default:
-      return Bracket();
+      break;
   }
+  const bool empty = At(Tok::kOpenGroup) && Next(1).kind == Tok::kCloseGroup;
+  if (empty && (Next(2).kind == Tok::kUnderscore || Next(2).kind == Tok::kCaret)) {
+    at_ += 2;
+    return SelectionBetween();
+  }
+  return Bracket();
+}
+
+NodeId MathParser::Amount() {
+  if (!currency_.empty()) return kNoNode;
+  currency_ = CurrencyUnit(Next().text);
+  ++at_;
+  return At(Tok::kMinus) ? Factor() : Primary();
+}
+
+NodeId MathParser::Binomial() {
+  ++at_;
+  const NodeId n = Argument();
+  return MakeFunction(Function::kBinomial, {n, Argument()});
+}
+
+// The name of a value: the \\max of "\\max = 12".
+NodeId MathParser::FunctionName() {
+  const std::string name = "function " + std::to_string(Next().id);
+  ++at_;
+  return arena_.MakeText(NodeKind::kSymbol, name);
+}
+
+// R, Z, N, Q or C with its marks: N^*, Z_+.
+NodeId MathParser::NumberSet() {
+  std::string name = Next().text;
+  ++at_;
+  if (At(Tok::kCaret) || At(Tok::kUnderscore)) {
+    const bool group = Next(1).kind == Tok::kOpenGroup;
+    const Tok mark = Next(group ? 2 : 1).kind;
+    const bool marked = mark == Tok::kTimes || mark == Tok::kPlus || mark == Tok::kMinus;
+    if (marked && (!group || Next(3).kind == Tok::kCloseGroup)) {
+      name += mark == Tok::kTimes ? '*' : mark == Tok::kPlus ? '+' : '-';
+      at_ += group ? 4 : 2;
+    }
+  } else if (At(Tok::kTimes) && AtItemEnd(1)) {
+    name += '*';
+    ++at_;
+  }
+  if (name == "N*" || name == "N+") name = "Z+";
+  return arena_.MakeText(NodeKind::kNumberSet, name);
 }
 
 // \\angle ABC is one name.
@@ -85,28 +151,49 @@ NodeId MathParser::Number() {
                        Next(2).kind == Tok::kClose;  // 0.1(6)
     if (At(Tok::kOverline) || round) return RepeatingDecimal(plain);
   }
+  if (At(Tok::kEllipsis) && AtItemEnd(1)) {
+    if (const size_t period = Period(plain); period > 0) {  // 0.333...
+      ++at_;
+      const size_t head = plain.size() - period;
+      return Repeating(plain.substr(0, head), plain.substr(head));
+    }
+  }
   const NodeId value = arena_.MakeNumber(plain);
   if (!At(Tok::kUnderscore)) return value;
   ++at_;
   return BaseNumeral(token, value);
 }
 
-// a.b with the digits r repeating: (abr - ab) / (10^b (10^r - 1)).
+// Behind a decimal: (6), \overline{27}, \dot{3}, \dot{1}4285\dot{7}.
 NodeId MathParser::RepeatingDecimal(const std::string& plain) {
-  ++at_;
-  const bool group = At(Tok::kOpenGroup);
-  if (group) ++at_;
-  if (!At(Tok::kNumber)) return kNoNode;
-  const std::string repeating = Next().text;
-  ++at_;
-  const bool digits = std::all_of(repeating.begin(), repeating.end(), IsDigit);
-  const bool brackets = tokens_[at_ - 2].kind == Tok::kOpen;
-  if (!digits || ((group || brackets) && !Accept(group ? Tok::kCloseGroup : Tok::kClose))) {
-    return kNoNode;
+  std::string repeating;
+  if (Accept(Tok::kOpen)) {
+    repeating = Next().text;
+    ++at_;
+    if (!Accept(Tok::kClose)) return kNoNode;
+    return Repeating(plain, repeating);
   }
+  while (Accept(Tok::kOverline)) {
+    const bool group = Accept(Tok::kOpenGroup);
+    if (!At(Tok::kNumber)) return kNoNode;
+    repeating += Next().text;
+    ++at_;
+    if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
+    if (At(Tok::kNumber) && Next(1).kind == Tok::kOverline) {  // between two dots
+      repeating += Next().text;
+      ++at_;
+    }
+  }
+  return Repeating(plain, repeating);
+}
+
+// a.b with the digits r repeating: (abr - ab) / (10^b (10^r - 1)).
+NodeId MathParser::Repeating(const std::string& plain, const std::string& repeating) {
+  constexpr size_t kMaxDigits = 200;
+  const bool digits = std::all_of(repeating.begin(), repeating.end(), IsDigit);
+  if (!digits || repeating.empty() || plain.size() + repeating.size() > kMaxDigits) return kNoNode;
   const size_t point = plain.find('.');
   const size_t places = plain.size() - point - 1;
-  if (plain.size() + repeating.size() > 200) return kNoNode;
   const NodeId denominator =
       arena_.MakeNumber(std::string(repeating.size(), '9') + std::string(places, '0'));
   const NodeId tail = Make(NodeKind::kQuotient, {arena_.MakeNumber(repeating), denominator});
@@ -164,9 +251,27 @@ NodeId MathParser::Letters() {
   }
   if (name == "e" && !At(Tok::kUnderscore)) return Make(NodeKind::kEuler, {});
   if (name == "i" && !i_is_index_ && !At(Tok::kUnderscore)) return Make(NodeKind::kImaginary, {});
+  if (SelectsFrom(name)) {
+    if (const NodeId selection = SelectionBehind(name); selection != kNoNode) return selection;
+    if (const NodeId selection = SelectionCall(name); selection != kNoNode) return selection;
+  }
+  if (ConditionAhead()) return EventCall(name);
   static const std::string kFunctionNames = "fghFGH";
   if (kFunctionNames.find(name) == std::string::npos) return Symbol(name);
   return CallOf(name);
+}
+
+// P(X = 2) as one name.
+NodeId MathParser::EventCall(const std::string& letter) {
+  std::string name = letter;
+  int open = 0;
+  do {
+    open += At(Tok::kOpen) ? 1 : At(Tok::kClose) ? -1 : 0;
+    name += Next().text + static_cast<char>('!' + static_cast<int>(Next().kind)) +
+            std::to_string(Next().id);
+    ++at_;
+  } while (open > 0);
+  return arena_.MakeText(NodeKind::kSymbol, name);
 }
 
 // A symbol with its subscript and primes.
@@ -304,7 +409,10 @@ NodeId MathParser::Argument() {
   if (At(Tok::kOpenGroup)) return Group();
   if (!At(Tok::kNumber)) return At(Tok::kLetters) ? Letters() : Primary();
   MathToken& token = tokens_[at_];
-  if (token.text.size() == 1) return Number();
+  if (token.text.size() == 1) {  // never a numeral of another base: \int^1_0
+    ++at_;
+    return arena_.MakeNumber(token.text);
+  }
   const NodeId digit = arena_.MakeNumber(token.text.substr(0, 1));
   token.text.erase(0, 1);
   token.space_before = false;

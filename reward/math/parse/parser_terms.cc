@@ -76,7 +76,7 @@ NodeId MathParser::Product() {
 }
 
 // The factor that follows without an operator. A whole number before a fraction is a mixed number;
-// two numbers side by side are no product.
+// two numbers side by side are no product, unless one is a power.
 NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
   const bool bare_number = at_ == before_at + 1 && tokens_[before_at].kind == Tok::kNumber;
   if (At(Tok::kNumber)) {
@@ -84,7 +84,23 @@ NodeId MathParser::NextFactor(NodeId before, size_t before_at) {
     const bool mixed = bare_number && Next(1).kind == Tok::kSlash && Next(2).kind == Tok::kNumber;
     if (mixed) return MixedNumber(before);
     const bool closed = behind == Tok::kCloseGroup || behind == Tok::kClose || behind == Tok::kBang;
-    if (!closed) return kNoNode;
+    // 2^3 3^2: a power on either side, and a blank between them.
+    const bool powers =
+        behind == Tok::kNumber && Next().space_before &&
+        (Next(1).kind == Tok::kCaret || (at_ > 1 && tokens_[at_ - 2].kind == Tok::kCaret));
+    if (!closed && !powers) return kNoNode;
+  }
+  if (At(Tok::kAngle) && Next(1).kind != Tok::kLetters && Next(1).kind != Tok::kName) {
+    ++at_;  // 2 \\angle 60^\\circ: a complex number by its modulus and argument
+    return Make(NodeKind::kProduct, {before, OnUnitCircle(Factor())});
+  }
+  const bool selects = bare_number && At(Tok::kLetters) && !Next().space_before &&
+                       (Next().text == "C" || Next().text == "P") && !Next(1).space_before &&
+                       Next(1).kind == Tok::kNumber;
+  if (selects) {  // 10C3
+    const std::string letter = Next().text;
+    ++at_;
+    return Selection(letter, before, Number());
   }
   if (bare_number && At(Tok::kFraction)) return MixedNumber(before);
   return Make(NodeKind::kProduct, {before, Power()});
@@ -140,7 +156,7 @@ bool MathParser::FactorAhead() const {
     case Tok::kIntegral:
     case Tok::kLimit:
     case Tok::kAngle:
-      return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo);
+      return !(At(Tok::kOpen) && Next(1).kind == Tok::kModulo) && !NoteAhead();
     case Tok::kOpenSquare:  // unless it closes an interval: ]0,1[
       return open_sets_ == 0 && !AtItemEnd(1) && Next(1).kind != Tok::kUnion &&
              Next(1).kind != Tok::kIntersection && Next(1).kind != Tok::kSetMinus;
@@ -179,7 +195,11 @@ NodeId MathParser::Postfix(NodeId base) {
     } else if (Accept(Tok::kPercent)) {
       base = Make(NodeKind::kPercent, {base});
     } else if (Accept(Tok::kDegree)) {
-      base = Make(NodeKind::kDegrees, {base});
+      base = Minutes(Make(NodeKind::kDegrees, {base}));
+    } else if (arena_.Is(base, NodeKind::kSymbol) && At(Tok::kUnderscore)) {
+      base = SelectionBehind(arena_.Text(base));  // \\mathrm{C}_5^2
+    } else if (At(Tok::kUnderscore) && ExtremeAhead()) {
+      base = Extreme();
     } else if (Accept(Tok::kCaret)) {
       base = Exponent(base);
     } else {
@@ -194,21 +214,79 @@ NodeId MathParser::Exponent(NodeId base) {
   if (Next(group ? 1 : 0).kind == Tok::kDegree) {
     at_ += group ? 2 : 1;
     if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
-    return Make(NodeKind::kDegrees, {base});
+    return Minutes(Make(NodeKind::kDegrees, {base}));
   }
   const MathToken& inner = Next(1);
+  size_t groups = 0;
+  while (groups < 3 && Next(groups).kind == Tok::kOpenGroup) ++groups;
+  const bool raised_o = arena_.Is(base, NodeKind::kNumber) && Next(groups).text == "o" &&
+                        (groups == 0 || Next(2 * groups).kind == Tok::kCloseGroup);
+  if (raised_o) {  // an "o" for the sign of degrees
+    at_ += 2 * groups + 1;
+    return Make(NodeKind::kDegrees, {base});
+  }
   const bool transposes =
       group ? inner.text == "T" && Next(2).kind == Tok::kCloseGroup : Next().text == "T";
   if (transposes && arena_.Is(base, NodeKind::kMatrix)) {
     at_ += group ? 3 : 1;
     return MakeFunction(Function::kTranspose, {base});
   }
-  if (group) return Make(NodeKind::kPower, {base, Argument()});
+  const bool row = arena_.Is(base, NodeKind::kTuple) ||
+                   (arena_.Is(base, NodeKind::kInterval) && arena_[base].op == 3);
+  if (transposes && row) {  // [1, 2]^T is a column
+    at_ += group ? 3 : 1;
+    const auto children = arena_.Children(base);
+    const std::vector<NodeId> entries(children.begin(), children.end());
+    return arena_.Make(NodeKind::kMatrix, entries, 1);
+  }
+  if (group) return Indexed(base, Argument());
   // x^ab is TeX's x^a b; x^-1 and the right-associative 2^3^2 are plain notation.
   if (At(Tok::kMinus) || At(Tok::kPlus)) return Make(NodeKind::kPower, {base, Factor()});
-  NodeId exponent = At(Tok::kLetters) ? Letters() : Primary();
+  NodeId exponent = kNoNode;
+  if (At(Tok::kNumber)) {  // an index behind it is the base's: x^2_1
+    exponent = arena_.MakeNumber(Next().text);
+    ++at_;
+  } else {
+    exponent = At(Tok::kLetters) ? Letters() : Primary();
+  }
   if (Accept(Tok::kCaret)) exponent = Exponent(exponent);
+  return Indexed(base, exponent);
+}
+
+// Degrees with the minutes and seconds behind them: 30 degrees 15' 36''.
+NodeId MathParser::Minutes(NodeId degrees) {
+  if (degrees == kNoNode) return kNoNode;
+  NodeId sum = arena_.Child(degrees, 0);
+  bool more = false;
+  while (At(Tok::kNumber) && Next(1).kind == Tok::kPrime) {
+    const bool seconds = Next(2).kind == Tok::kPrime;
+    const NodeId part = Make(NodeKind::kQuotient, {arena_.MakeNumber(Next().text),
+                                                   arena_.MakeInteger(seconds ? 3600 : 60)});
+    sum = Make(NodeKind::kSum, {sum, part});
+    at_ += seconds ? 3 : 2;
+    more = true;
+  }
+  return more ? Make(NodeKind::kDegrees, {sum}) : degrees;
+}
+
+// The power; an index that follows belongs to the base, so that x^2_1 is x_1^2.
+NodeId MathParser::Indexed(NodeId base, NodeId exponent) {
+  if (Accept(Tok::kUnderscore)) {
+    if (base == kNoNode || !arena_.Is(base, NodeKind::kSymbol)) return kNoNode;
+    std::string name = arena_.Text(base);
+    if (name.find('_') != std::string::npos || !Subscript(&name)) return kNoNode;
+    base = arena_.MakeText(NodeKind::kSymbol, name);
+  }
   return Make(NodeKind::kPower, {base, exponent});
+}
+
+// The name of an extreme value: f(x)_{\\max}.
+NodeId MathParser::Extreme() {
+  const bool group = Next(1).kind == Tok::kOpenGroup;
+  const auto f = static_cast<Function>(Next(group ? 2 : 1).id);
+  at_ += group ? 3 : 2;
+  if (group && !Accept(Tok::kCloseGroup)) return kNoNode;
+  return arena_.MakeText(NodeKind::kSymbol, f == Function::kMax ? "maximum" : "minimum");
 }
 
 }  // namespace cohort::reward::math

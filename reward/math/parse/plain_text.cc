@@ -1,9 +1,7 @@
 #include "reward/math/parse/plain_text.h"
 
 #include <algorithm>
-#include <array>
 #include <unordered_map>
-#include <vector>
 
 #include "reward/math/parse/characters.h"
 #include "reward/math/parse/macro_table.h"
@@ -11,19 +9,6 @@
 
 namespace cohort::reward::math {
 namespace {
-
-std::vector<std::string> Split(std::string_view words) {
-  std::vector<std::string> parts(1);
-  for (const char c : words) {
-    if (c == ' ' || c == '-') {
-      if (!parts.back().empty()) parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  if (parts.back().empty()) parts.pop_back();
-  return parts;
-}
 
 // The sayings that mean the same, as one of them.
 std::string_view OneSaying(std::string_view words) {
@@ -50,9 +35,30 @@ std::string_view OneSaying(std::string_view words) {
       {"the limit does not exist", "does not exist"},
       {"infinitely many solutions", "infinitely many"},
       {"it is undefined", "undefined"},
+      {"无解", "no solution"},
+      {"方程无解", "no solution"},
+      {"无实数解", "no solution"},
+      {"没有解", "no solution"},
+      {"空集", "no solution"},
+      {"不存在", "does not exist"},
+      {"无穷多", "infinitely many"},
+      {"无数个", "infinitely many"},
+      {"实数集", "all real numbers"},
+      {"全体实数", "all real numbers"},
+      {"所有实数", "all real numbers"},
   };
   const auto found = sayings.find(words);
   return found == sayings.end() ? words : found->second;
+}
+
+// "a parabola" as "parabola"; a letter beside another is no article.
+std::string_view WithoutArticle(std::string_view words) {
+  for (const std::string_view article : {"a ", "an ", "the "}) {
+    if (words.starts_with(article) && words.size() >= article.size() + 3) {
+      return words.substr(article.size());
+    }
+  }
+  return words;
 }
 
 }  // namespace
@@ -116,7 +122,7 @@ bool SameWords(std::string_view a, std::string_view b) {
   const std::string x = Words(a);
   const std::string y = Words(b);
   if (x.empty() || y.empty()) return false;
-  return OneSaying(x) == OneSaying(y);
+  return WithoutArticle(OneSaying(x)) == WithoutArticle(OneSaying(y));
 }
 
 bool IsProse(std::string_view text) {
@@ -154,67 +160,6 @@ std::optional<int64_t> LetterNumeral(std::string_view text) {
   }
   // Letters alone are a name with a subscript.
   return digits || mark > 1 ? std::optional<int64_t>(value) : std::nullopt;
-}
-
-std::optional<int64_t> NumberInWords(std::string_view text) {
-  static const std::unordered_map<std::string_view, int64_t> values = {{"zero", 0},
-                                                                       {"one", 1},
-                                                                       {"two", 2},
-                                                                       {"three", 3},
-                                                                       {"four", 4},
-                                                                       {"five", 5},
-                                                                       {"six", 6},
-                                                                       {"seven", 7},
-                                                                       {"eight", 8},
-                                                                       {"nine", 9},
-                                                                       {"ten", 10},
-                                                                       {"eleven", 11},
-                                                                       {"twelve", 12},
-                                                                       {"thirteen", 13},
-                                                                       {"fourteen", 14},
-                                                                       {"fifteen", 15},
-                                                                       {"sixteen", 16},
-                                                                       {"seventeen", 17},
-                                                                       {"eighteen", 18},
-                                                                       {"nineteen", 19},
-                                                                       {"twenty", 20},
-                                                                       {"thirty", 30},
-                                                                       {"forty", 40},
-                                                                       {"fifty", 50},
-                                                                       {"sixty", 60},
-                                                                       {"seventy", 70},
-                                                                       {"eighty", 80},
-                                                                       {"ninety", 90},
-                                                                       {"hundred", 100},
-                                                                       {"thousand", 1000},
-                                                                       {"million", 1'000'000}};
-  if (text.size() > 120) return std::nullopt;
-  int64_t total = 0;
-  int64_t part = 0;     // below the next thousand
-  int64_t last = 1000;  // the value of the word before: tens take ones, nothing else adds up
-  bool any = false;
-  const std::string words = Words(text);
-  for (const std::string& word : Split(words)) {
-    if (word == "and" && any) continue;
-    const auto found = values.find(word);
-    if (found == values.end()) return std::nullopt;
-    const int64_t value = found->second;
-    if (value == 100) {
-      if (part < 1 || part > 9) return std::nullopt;
-      part *= 100;
-    } else if (value >= 1000) {
-      if (part == 0 || (total != 0 && value >= 1'000'000)) return std::nullopt;
-      total += part * value;
-      part = 0;
-    } else {
-      const bool fits = part == 0 || part % 100 == 0 || (last >= 20 && last < 100 && value < 10);
-      if (!fits || (value == 0 && any)) return std::nullopt;
-      part += value;
-    }
-    last = value;
-    any = true;
-  }
-  return any ? std::optional<int64_t>(total + part) : std::nullopt;
 }
 
 }  // namespace cohort::reward::math

@@ -16,7 +16,7 @@ std::string Unwrap(std::string_view text);
 // Lower case, one blank between words, punctuation dropped but for what numbers need.
 std::string Words(std::string_view text);
 
-// The same words, up to case, punctuation, and the spellings of "no solution".
+// The same words, up to case, punctuation, an article in front and the spellings of "no solution".
 bool SameWords(std::string_view a, std::string_view b);
 
 // Whether a text is prose and no formula that failed to parse.
@@ -24,8 +24,5 @@ bool IsProse(std::string_view text);
 
 // "2A_16" is 42: a numeral with letters for digits and its base below. nullopt for other texts.
 std::optional<int64_t> LetterNumeral(std::string_view text);
-
-// "forty-two" is 42; up to 999,999,999. nullopt for other words.
-std::optional<int64_t> NumberInWords(std::string_view text);
 
 }  // namespace cohort::reward::math

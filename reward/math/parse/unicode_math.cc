@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "reward/math/parse/characters.h"
+#include "reward/math/parse/han_words.h"
+#include "reward/text/plain_characters.h"
+
 namespace cohort::reward::math {
 namespace {
 
@@ -25,6 +29,8 @@ const Table& Characters() {
       {"∕", "/"},
       {"⁄", "/"},
       {"√", "\\sqrt "},
+      {"∛", "\\sqrt[3]"},
+      {"∜", "\\sqrt[4]"},
       {"π", "\\pi "},
       {"∞", "\\infty "},
       {"±", "\\pm "},
@@ -70,6 +76,8 @@ const Table& Characters() {
       {"⅑", "\\frac{1}{9}"},
       {"⅒", "\\frac{1}{10}"},
       {"°", "^{\\circ}"},
+      {"℃", "^{\\circ}\\text{C}"},
+      {"℉", "^{\\circ}\\text{F}"},
       {"′", "'"},
       {"″", "''"},
       {"’", "'"},
@@ -96,8 +104,10 @@ const Table& Characters() {
       {"∂", "\\partial "},
       {"€", "\\euro "},
       {"£", "\\pounds "},
-      {"¥", "\\euro "},
-      {"₹", "\\euro "},
+      {"¢", "\\text{ cents}"},
+      {"¥", "\\yuan "},
+      {"￥", "\\yuan "},
+      {"₹", "\\rupee "},
       {"，", ", "},
       {"。", ". "},
       {"：", ":"},
@@ -107,6 +117,11 @@ const Table& Characters() {
       {"、", ", "},
       {"＋", "+"},
       {"％", "%"},
+      {"٪", "%"},
+      {"٫", "."},
+      {"٬", ","},
+      {"∶", ":"},
+      {"∷", ":"},
       {"［", "["},
       {"］", "]"},
       {"｛", "{"},
@@ -153,6 +168,16 @@ const Table& Characters() {
       {"ⅈ", "i"},
       {"ⅇ", "e"},
       {"µ", "\\mu "},
+      {"ℓ", "\\ell "},
+      {"ħ", "\\hbar "},
+      {"ı", "i"},
+      {"ȷ", "j"},
+      {"⟦", "["},
+      {"⟧", "]"},
+      {"〈", "\\langle "},
+      {"〉", "\\rangle "},
+      {"⊆", "\\subseteq "},
+      {"∼", "\\sim "},
   };
   return table;
 }
@@ -195,6 +220,8 @@ bool HasUnicode(std::string_view text) {
 }
 
 std::string UnicodeToLatex(std::string_view text) {
+  const std::string plain = PlainCharacters(text);
+  text = plain;
   std::string latex;
   latex.reserve(text.size() + text.size() / 2);
   size_t i = 0;
@@ -212,7 +239,19 @@ std::string UnicodeToLatex(std::string_view text) {
       latex += "_{" + down + "}";
       continue;
     }
+    if (StartsWithHan(text.substr(i))) {
+      size_t end = i;
+      while (StartsWithHan(text.substr(end))) end += width;
+      latex += HanToLatex(text.substr(i, end - i));
+      i = end;
+      continue;
+    }
     const std::string_view character = text.substr(i, width);
+    if (character == "\u0305" && !latex.empty() && IsDigit(latex.back())) {  // a bar over it
+      latex.replace(latex.size() - 1, 1, "\\overline{" + latex.substr(latex.size() - 1) + "}");
+      i += width;
+      continue;
+    }
     const auto found = Characters().find(character);
     latex += found == Characters().end() ? character : found->second;
     i += width;

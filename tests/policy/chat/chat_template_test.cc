@@ -51,6 +51,47 @@ TEST(ChatTemplate, RendersWhatJinja2Renders) {
   EXPECT_EQ(compared, 38);
 }
 
+// A few hundred expressions and statements of Jinja2 and of Python's texts and numbers: equal to
+// Jinja2, refused by both, or refused here by name ("unsupported"); never another text.
+TEST(ChatTemplate, SpeaksJinja2sDialectOrRefuses) {
+  std::ifstream file(COHORT_GOLDEN_DIR "/policy_text/dialect.jsonl");
+  std::string line;
+  std::getline(file, line);
+  const Json messages = Json::parse(line).at("messages");
+  int compared = 0;
+  for (; std::getline(file, line); ++compared) {
+    const Json row = Json::parse(line);
+    const std::string source = "{% set m = messages[0] %}" + row["template"].get<std::string>();
+    const auto render = [&] {
+      return ChatTemplate(source).Render(messages, false, Json::object());
+    };
+    if (row["text"].is_null() || row.contains("unsupported")) {
+      EXPECT_THROW(render(), Error) << row["template"];
+      continue;
+    }
+    std::string text;
+    EXPECT_NO_THROW(text = render()) << row["template"];
+    EXPECT_EQ(text, row["text"].get<std::string>()) << row["template"];
+  }
+  EXPECT_EQ(compared, 262);
+}
+
+TEST(ChatTemplate, LeavesOutNullFieldsOfMessagesAndNamesReasoning) {
+  const Json messages =
+      Json::parse(R"([{"role": "a", "content": null, "reasoning": "r", "tool_calls": null}])");
+  EXPECT_EQ(ChatTemplate("{{ messages[0].content is defined }}{{ messages[0].reasoning_content }}"
+                         "{{ messages[0].thinking }}")
+                .Render(messages, false, Json::object()),
+            "Falserr");
+}
+
+TEST(ChatTemplate, ADeferredOneRefusesWhereItIsUsed) {
+  const auto chat = ChatTemplate::Deferred("{% if %}");
+  EXPECT_EQ(chat->source(), "{% if %}");
+  EXPECT_THROW(chat->Render(Json::array(), false, Json::object()), Error);
+  EXPECT_THROW(chat->marks_generation(), Error);
+}
+
 TEST(ChatTemplate, TellsWhetherItMarksWhatTheAssistantWrote) {
   EXPECT_TRUE(ChatTemplate("{% generation %}{% endgeneration %}").marks_generation());
   EXPECT_FALSE(ChatTemplate("generation").marks_generation());

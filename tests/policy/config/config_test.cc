@@ -212,8 +212,9 @@ const Refusal kOfAttention[] = {
 };
 
 const Refusal kOfRope[] = {
-    {"ScalingItDoesNotKnow", "llama", Rope({{"rope_type", "linear"}, {"factor", 2.0}}),
-     "rope_parameters.rope_type is \"linear\", expected \"default\", \"llama3\" or \"yarn\""},
+    {"ScalingItDoesNotKnow", "llama", Rope({{"rope_type", "dynamic"}, {"factor", 2.0}}),
+     "rope_parameters.rope_type is \"dynamic\", expected \"default\", \"linear\", \"llama3\" or "
+     "\"yarn\""},
     {"ScalingOfTransformers4",
      "llama",
      {{"rope_parameters", nullptr}, {"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}},
@@ -346,6 +347,23 @@ TEST(Config, PassesOverASlidingWindowThatQwenDoesNotUse) {
   config.erase("use_sliding_window");  // off unless stated, as in the class
   config["sliding_window"] = 4096;
   EXPECT_NO_THROW(ParseConfig(config, "config.json"));
+}
+
+// LlamaConfig's default, which the first Llama's config.json leaves to the class.
+TEST(Config, ALlamaThatStatesNoContextHas2048Tokens) {
+  json config = ReadFamilyGolden("llama").expected.at("config");
+  config.erase("max_position_embeddings");
+  config["max_sequence_length"] = 2048;
+  EXPECT_EQ(ParseConfig(config, "config.json").max_positions, 2048);
+}
+
+TEST(Config, KeepsLinearScaling) {
+  json config = ReadFamilyGolden("llama").expected.at("config");
+  config["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 4.0}, {"rope_theta", 1e5}};
+  const ModelConfig parsed = ParseConfig(config, "config.json");
+  EXPECT_EQ(parsed.rope.kind, RopeKind::kLinear);
+  EXPECT_EQ(parsed.rope.factor, 4.0);
+  EXPECT_EQ(ParseConfig(ConfigToJson(parsed, Dtype::kFloat32), "c").rope, parsed.rope);
 }
 
 TEST(Config, TakesTheRatioOfContextsWhereYarnStatesNoFactor) {

@@ -32,6 +32,20 @@ TEST(RopeFrequencies, LeaveTheFastPairsOfDeepSeekV3AloneAndDivideTheSlowOnes) {
   EXPECT_EQ(found.attention_factor, 1.0);
 }
 
+// transformers' _compute_linear_scaling_rope_parameters: positions are divided by the factor.
+TEST(RopeFrequencies, AreDividedByTheFactorOfLinearScaling) {
+  RopeConfig rope;
+  rope.kind = RopeKind::kLinear;
+  rope.factor = 4;
+  rope.base = 100000;
+  const RopeFrequencies found = ComputeRopeFrequencies(rope, 8);
+  for (int i = 0; i < 4; ++i) {
+    const double expected = std::pow(100000.0, -2.0 * i / 8) / 4;
+    EXPECT_NEAR(found.inverse[static_cast<size_t>(i)], expected, 1e-6 * expected) << i;
+  }
+  EXPECT_EQ(found.attention_factor, 1.0);
+}
+
 // mscale = 0.1 ln(40) + 1 = 1.36889; 192^-1/2 * mscale^2 = 0.135234.
 TEST(AttentionScale, OfDeepSeekV3HasYarnsMscaleSquared) {
   AttentionConfig attention;

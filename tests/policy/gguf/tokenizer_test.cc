@@ -4,12 +4,15 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
+
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/temporary_folder.h"
 #include "policy/gguf/pre_tokenizer.h"
 #include "policy/gguf/sentencepiece_merges.h"
+#include "policy/tokenizer/pre_tokenizer.h"
 #include "tests/policy/gguf/bytes.h"
 
 namespace cohort::policy {
@@ -175,10 +178,37 @@ TEST(GgufPreTokenizer, IsThatOfTheFamilysTokenizerJson) {
   }
 }
 
+// Numbers, capitals, Chinese and spaces, cut as llama.cpp's patterns of these names cut them.
+TEST(GgufPreTokenizer, KnowsTheNamesOfLlamaCpp) {
+  const std::string text = "Ab 12345\u4e2d\u6587Cd";
+  const std::map<std::string, std::vector<std::string>> words_of = {
+      {"mpt", {"Ab", " 12345", "\u4e2d\u6587Cd"}},
+      {"command-r", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"falcon3", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
+      {"glm4", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
+      {"deepseek-r1-qwen", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"seed-coder", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"tekken", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"gpt-4o", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
+      {"kimi-k2", {"Ab", " ", "123", "45", "\u4e2d\u6587", "Cd"}},
+      {"superbpe", {"Ab ", "12", "345", "\u4e2d\u6587Cd"}},
+      {"deepseek-coder", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587", "Cd"}}};
+  for (const auto& [pre, words] : words_of) {
+    const Json json = Read(ByteLevel(pre)).pre_tokenizer;
+    std::deque<std::string> storage;
+    std::vector<std::string> found;
+    const PreTokenizer pre_tokenizer(base::JsonPlace(json, "t"));
+    for (const std::string_view word : pre_tokenizer.Split(text, true, &storage)) {
+      found.emplace_back(word);
+    }
+    EXPECT_EQ(found, words) << pre;
+  }
+}
+
 TEST(GgufPreTokenizer, IsRefusedByNameWhereItIsUnknown) {
-  const std::string error = ErrorOf(ByteLevel("gpt-4o"));
-  EXPECT_NE(error.find("tokenizer.ggml.pre 'gpt-4o' is not supported"), std::string::npos) << error;
-  EXPECT_NE(error.find("deepseek-llm, deepseek-v3"), std::string::npos) << error;
+  const std::string error = ErrorOf(ByteLevel("viking"));
+  EXPECT_NE(error.find("tokenizer.ggml.pre 'viking' is not supported"), std::string::npos) << error;
+  EXPECT_NE(error.find("deepseek-llm, deepseek-r1-qwen"), std::string::npos) << error;
 }
 
 TEST(GgufByteLevel, OfLlama3TakesWholeTokensAndBeginsWithItsFirst) {

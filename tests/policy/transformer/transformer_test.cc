@@ -152,5 +152,20 @@ TEST(Transformer, HasNoExpertLoadWhenDense) {
   EXPECT_FALSE(Transformer(golden.config)->TakeExpertLoad().defined());
 }
 
+TEST(Transformer, GivesThePaddingTokensRowOfTheEmbeddingNoGradient) {
+  GoldenModel golden = ReadGoldenModel("tiny_moe");
+  ASSERT_FALSE(golden.config.tie_embeddings);
+  const int32_t pad = golden.sequences[0][0], other = golden.sequences[0][1];
+  ASSERT_NE(pad, other);
+  for (const bool padded : {false, true}) {
+    golden.config.pad_id = padded ? pad : -1;
+    Transformer policy = MakeTransformer(golden.config, golden.weights);
+    policy(Pack(golden.sequences)).square().sum().backward();
+    const at::Tensor grad_VD = policy->named_parameters()["model.embed_tokens.weight"].grad();
+    EXPECT_EQ(grad_VD[pad].abs().sum().item<double>() == 0, padded);
+    EXPECT_GT(grad_VD[other].abs().sum().item<double>(), 0);
+  }
+}
+
 }  // namespace
 }  // namespace cohort::policy

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "policy/weights/safetensors.h"
@@ -36,6 +37,14 @@ class ModelFolder : public ::testing::TestWithParam<std::string> {
 
 using FamilyFolder = ModelFolder;
 
+class ModelFolderPlain : public ::testing::Test {
+ protected:
+  const ModelConfig config_ = ReadFamilyGolden("llama").config;
+  const WeightMap weights_ = FamilyGoldenWeights(config_);
+  const base::TemporaryFolder temporary_;
+  const std::filesystem::path folder_ = temporary_.path();
+};
+
 TEST_P(FamilyFolder, HasTheTensorsThatTransformersWrites) {
   const FamilyGolden golden = ReadFamilyGolden(GetParam());
   WriteHuggingFaceWeights(folder_, golden.config, FamilyGoldenWeights(golden.config),
@@ -55,6 +64,25 @@ TEST_P(FamilyFolder, IsReadAsItWasWritten) {
   const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   ASSERT_EQ(read.size(), weights.size());
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
+}
+
+TEST_F(ModelFolderPlain, TheSingleFileWinsOverAnIndexAsInTransformers) {
+  WriteHuggingFaceWeights(folder_, config_, weights_, Dtype::kFloat32, kOneShard);
+  base::WriteFileDurably(folder_ / "model.safetensors.index.json",
+                         R"({"weight_map": {"x": "not-there.safetensors"}})");
+  EXPECT_EQ(HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll().size(),
+            weights_.size());
+}
+
+TEST_F(ModelFolderPlain, AValueHeadThatIsLeftOverIsLeftOut) {
+  WriteHuggingFaceWeights(folder_, config_, weights_, Dtype::kFloat32, /*max_shard_bytes=*/5000);
+  auto index = nlohmann::json::parse(base::ReadFile(folder_ / "model.safetensors.index.json"));
+  index["weight_map"]["v_head.summary.weight"] = "head.safetensors";
+  base::WriteFileDurably(folder_ / "model.safetensors.index.json", index.dump());
+  WriteSafetensors(folder_ / "head.safetensors",
+                   {{"v_head.summary.weight", at::ones({1, 4}), Dtype::kFloat32}});
+  EXPECT_EQ(HuggingFaceWeights(folder_, config_, Dtype::kFloat32).TakeAll().size(),
+            weights_.size());
 }
 
 // save_pretrained(save_original_format=False) of transformers 5.

@@ -70,6 +70,70 @@ TEST_F(CodeCalls, ComparisonsOfTheDataset) {
   EXPECT_EQ(Call("def f(): return 10 ** 400", Json::array(), 0.3, "float:1e-6"), "wrong_answer");
 }
 
+TEST_F(CodeCalls, AToleranceTakesTuplesForListsAndNoIntegerForAnother) {
+  const auto call = [](const std::string& value, const Json& expected) {
+    return Call("def f(): return " + value, Json::array(), expected, "float:1e-6");
+  };
+  EXPECT_EQ(call("(0.1 + 0.2, 1.0)", {0.3, 1.0}), "accepted");
+  EXPECT_EQ(call("[(0.1 + 0.2,)]", Json::array({Json::array({0.3})})), "accepted");
+  EXPECT_EQ(call("{1, 2}", {1, 2}), "wrong_answer");
+  EXPECT_EQ(call("1000001", 1000000), "wrong_answer");
+  EXPECT_EQ(call("1000000.5", 1000000), "wrong_answer") << "it rounds to another, or as well";
+  EXPECT_EQ(call("1000000.2", 1000000), "accepted");
+  EXPECT_EQ(call("1000001", 1000000.5), "accepted") << "no integer is expected";
+}
+
+TEST_F(CodeCalls, ProgramsTakeTheLibraryForGrantedAsLeetCodesDo) {
+  const auto call = [](const std::string& body, const Json& arg, const Json& expected) {
+    return Call(body, Json::array({arg}), expected);
+  };
+  EXPECT_EQ(call("class Solution:\n    def f(self, x: Optional[int]) -> Dict[str, List[int]]:\n"
+                 "        d = defaultdict(list)\n        d['a'].append(x)\n        return d",
+                 3, {{"a", {3}}}),
+            "accepted");
+  EXPECT_EQ(
+      call("def f(x):\n    h = []\n    heappush(h, x)\n    heapq.heappush(h, 1)\n    return h", 3,
+           {1, 3}),
+      "accepted");
+  EXPECT_EQ(call("def f(x): return bisect_left(x, 2) + bisect.bisect(x, 2)", {1, 2, 3}, 3),
+            "accepted");
+  EXPECT_EQ(call("class Solution:\n    def f(self, x): return bisect(x, 1)", {1}, 1), "accepted");
+  EXPECT_EQ(call("@cache\ndef f(n): return n if n < 2 else f(n - 1) + f(n - 2)", 30, 832040),
+            "accepted");
+  EXPECT_EQ(call("def f(n): return sqrt(n) + math.pi - pi + gcd(4, 6) + comb(4, 2)", 4, 10.0),
+            "accepted");
+  EXPECT_EQ(call("def f(s): return re.sub('a', 'b', s) + string.ascii_lowercase[0]", "ca", "cba"),
+            "accepted");
+  EXPECT_EQ(call("def f(x): return pow(2, 3, 5) + sum(x)", {1}, 4), "accepted")
+      << "builtins are not math's";
+  EXPECT_EQ(call("def f(x): return no_such_name", 1, 0), "runtime_error");
+  const Json search = {
+      {"mode", "call"}, {"entry", "search"}, {"tests", {{{"args", {"ab"}}, {"expected", true}}}}};
+  EXPECT_EQ(VerdictOf("class Solution:\n    def search(self, x): return search('b', x) is not None",
+                      search),
+            "accepted")
+      << "the entry is the submission's, not re's";
+  EXPECT_EQ(VerdictOf("def f(x: List): return x[0]", AssertTests({"assert f([1]) == 1"})),
+            "runtime_error")
+      << "HumanEval's and MBPP's programs bring their own";
+}
+
+TEST_F(CodeCalls, TheSetupOfACallComesBeforeTheProgram) {
+  Json columns = {{"mode", "call"},
+                  {"entry", "f"},
+                  {"setup", "from typing import *\ndef twice(x): return 2 * x\n"},
+                  {"tests", {{{"args", {3}}, {"expected", 6}}}}};
+  const char* const code = "class Solution:\n    def f(self, x: Optional[int]): return twice(x)";
+  EXPECT_EQ(VerdictOf(code, columns), "accepted");
+  EXPECT_EQ(VerdictOf("def f(x): return x", columns), "wrong_answer");
+  columns["entry"] = "twice";
+  EXPECT_EQ(VerdictOf("x = 1", columns), "runtime_error") << "the setup is no solution";
+  for (const char* const bad : {"def twice(x: return 1", "import no_such_module", "1 / 0"}) {
+    columns["setup"] = bad;
+    EXPECT_EQ(GradeCode(code, columns).status, STATUS_UNPARSEABLE) << bad;
+  }
+}
+
 TEST_F(CodeCalls, SubclassesOfPlainTypesAreTheirContent) {
   EXPECT_EQ(Call("import collections\ndef f(): return collections.Counter('aab')", Json::array(),
                  {{"a", 2}, {"b", 1}}),

@@ -112,6 +112,96 @@ TEST_F(CodeForging, ObjectsThatEqualEverythingAreWrong) {
       kCalls);
 }
 
+TEST_F(CodeForging, ObjectsThatEqualEverythingPassNoKindOfAssert) {
+  const std::string equal = std::string(kEqual) + "add = lambda a, b: E()\nf = lambda x: E()\n";
+  for (const char* const base : {"object", "int", "float", "str", "list", "tuple", "dict", "set"}) {
+    std::string code = equal;
+    code.replace(code.find("BASE"), 4, base);
+    EarnsNothing(code, AssertTests({"assert f(2) == 5", "assert abs(f(2) - 1.5) < 1e-9",
+                                    "assert set(f(2)) == {3}", "assert 3 in f(2)",
+                                    "assert f(2) in [3, 4]", "assert f(2) < 3 and f(2) > 3",
+                                    "assert not (f(2) != 5)", "assert math.isclose(f(2), 5)",
+                                    "assert sorted(f(2)) == [1, 2]", "assert f(2).__eq__(5)",
+                                    "assert 5 == f(2)", "assert f(2) == pytest.approx(5)"},
+                                   "import math, pytest"));
+    EarnsNothing(code + "f = E\n", AssertTests({"assert f(2) == 5", "assert 5 == f(2)"}));
+  }
+}
+
+TEST_F(CodeForging, NobodyOptsOutOfABadScore) {
+  // Messages and errors by which test data would be found to be malformed.
+  Json calls = kCalls;
+  calls["setup"] = "x = 1";
+  for (const char* const number : {"1", "2", "3"}) {
+    const std::string forged = std::string(
+                                   "import os\nfor kind in b'msnM':\n    os.write(3, "
+                                   "(2).to_bytes(4, 'little') + (") +
+                               number + ").to_bytes(4, 'little') + bytes([kind, 33]))\n";
+    for (const Json& columns : {calls, kCalls, kAsserts, kCheck}) {
+      EarnsNothing(forged, columns);
+      EarnsNothing(forged + "def add(a, b): return 0\npair = half = lambda x: 0", columns);
+    }
+  }
+  for (const char* const error :
+       {"ImportError('no', name='numpy')", "ModuleNotFoundError('numpy')", "SyntaxError('x')",
+        "MemoryError()", "RecursionError()", "NotImplementedError()", "KeyboardInterrupt()"}) {
+    const std::string code =
+        std::string("def add(a, b): raise ") + error + "\npair = half = lambda x: add(x, x)";
+    for (const Json& columns : {kCalls, kAsserts, kCheck}) EarnsNothing(code, columns);
+    EarnsNothing(std::string("raise ") + error, kAsserts);
+  }
+  EarnsNothing("def g(): return 1", AssertTests({"from solution import f\nassert f(1) == 1"}));
+  const Json again = AssertTests(
+      {"try:\n    f()\nexcept ImportError as e:\n    try: g()\n    except ValueError: raise e"});
+  EarnsNothing("def f(): raise ImportError('no')\ndef g(): raise ValueError", again);
+  const Json passed = AssertTests({"assert g(f()) == 5"});
+  for (const char* const value : {"object()",
+                                  "lambda: 1",
+                                  "int",
+                                  "type",
+                                  "...",
+                                  "{}.keys()",
+                                  "{1: 2}.items()",
+                                  "range(3)",
+                                  "ValueError('x')",
+                                  "ValueError",
+                                  "iter([])",
+                                  "open",
+                                  "__import__('os')",
+                                  "b''.join",
+                                  "__import__('collections').namedtuple('P', 'x')(1)",
+                                  "memoryview(b'1')",
+                                  "slice(1)",
+                                  "__import__('types').SimpleNamespace(a=1)",
+                                  "__import__('decimal').Decimal('nan')",
+                                  "type('X', (), {})",
+                                  "type('X', (dict,), {})()",
+                                  "__import__('asyncio').sleep(0)",
+                                  "__import__('sys')._getframe()",
+                                  "NotImplemented",
+                                  "[[]]",
+                                  "(i for i in [1])"}) {
+    EarnsNothing(std::string("def f(): return ") + value + "\ndef g(x): return 4", passed);
+  }
+}
+
+TEST_F(CodeForging, LentObjectsLeadNowhereElse) {
+  const std::string lend =
+      "class T:\n    def __init__(self): self.x = 1\n    def leak(self): return 1\nexpected = 5";
+  const Json columns =
+      AssertTests({"assert f(T()) == expected", "assert f(T().leak) == expected",
+                   "assert f(x for x in [1]) == expected", "assert f(T) == expected"},
+                  lend);
+  for (const char* const body :
+       {"o.leak.__globals__['expected']", "o.__globals__['expected']",
+        "o.__func__.__globals__['expected']", "o.gi_frame.f_globals['expected']",
+        "o.__class__.leak.__globals__['expected']", "getattr(o, 'expected')",
+        "o.__init__.__globals__['expected']", "o.leak.__func__", "type(o)(None, 0, ())",
+        "o.__dict__", "o.x.real.__class__.__subclasses__()"}) {
+    EarnsNothing(std::string("def f(o): return ") + body, columns);
+  }
+}
+
 TEST_F(CodeForging, PatchedBuiltinsStayInTheBox) {
   for (const char* const code :
        {"import builtins\nbuiltins.set = builtins.abs = lambda *a: 0\nbuiltins.AssertionError = "

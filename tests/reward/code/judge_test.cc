@@ -79,6 +79,51 @@ TEST_F(CodeReward, ProgramsDoWhatProgramsDo) {
   }
 }
 
+TEST_F(CodeReward, NoTestSeesTheFilesOfAnother) {
+  const Json three = StdinTests({{"", "0\n"}, {"", "0\n"}, {"", "0\n"}});
+  for (const char* const leave :
+       {"open('x', 'w')", "open('/dev/shm/x', 'w')", "os.mkdir('x')", "os.mkfifo('x')",
+        "os.symlink('/usr', 'x')", "os.makedirs('x/y'); open('x/y/z', 'w'); os.chmod('x/y', 0)",
+        "os.mkdir('x'); os.chmod('x', 0); os.chmod('.', 0o500)", "os.link('solution.py', 'x')",
+        "exec('for i in range(2000):\\n os.mkdir(\"x\")\\n os.chdir(\"x\")')",
+        "[open('x%d' % i, 'w').close() for i in range(3000)]",
+        "open('solution.py', 'w').write('print(1)')", "os.remove('solution.py')"}) {
+    const std::string code =
+        std::string("import os\nprint(len(os.listdir('/tmp')) - 1)\n") + leave + "\n";
+    EXPECT_EQ(VerdictOf(code, three), "accepted") << code;
+  }
+}
+
+TEST_F(CodeReward, ACompiledProgramIsTheCompilersInEveryTest) {
+  Json columns = StdinTests({{"", "1\n"}, {"", "1\n"}});
+  columns["language"] = "cpp";
+  EXPECT_EQ(
+      VerdictOf("#include <cstdio>\n#include <filesystem>\n#include <fstream>\n"
+                "int main() {\n  std::puts(\"1\");\n  std::remove(\"solution\");\n"
+                "  std::ofstream(\"solution\") << \"#!/bin/sh\\necho 2\\n\";\n"
+                "  std::filesystem::permissions(\"solution\", std::filesystem::perms(0755));\n}",
+                columns),
+      "accepted");
+}
+
+TEST_F(CodeReward, OutputMayBeAsLongAsWhatIsExpected) {
+  const std::string code = "print('x' * 3000000)";
+  EXPECT_EQ(VerdictOf(code, StdinTests({{"", std::string(3'000'000, 'x')}})), "accepted");
+  EXPECT_EQ(VerdictOf(code, StdinTests({{"", std::string(2'999'999, 'x')}})), "wrong_answer");
+  EXPECT_EQ(VerdictOf(code, StdinTests({{"", "x"}})), "output_limit");
+}
+
+TEST_F(CodeReward, IntegersMayHaveMoreDigitsThanPythonPrints) {
+  const std::string zeros(5000, '0');
+  EXPECT_EQ(VerdictOf("print(10 ** int(input()))", StdinTests({{"5000\n", "1" + zeros}})),
+            "accepted");
+  EXPECT_EQ(VerdictOf("print(int(input()) % 7)", StdinTests({{"1" + zeros, "2"}})), "accepted")
+      << "10^5000 = 3^5000 = 3^2 mod 7";
+  EXPECT_EQ(VerdictOf("def f(n): return len(str(10 ** n))",
+                      AssertTests({"assert f(5000) == len(str(10 ** 5000)) == 5001"})),
+            "accepted");
+}
+
 TEST_F(CodeReward, ALanguageIsACommand) {
   const OptionMap options = {
       {"commands", "sh=sum.sh:sh sum.sh;c=main.c:gcc -O1 -o main main.c:./main"}};

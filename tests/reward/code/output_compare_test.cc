@@ -51,6 +51,20 @@ TEST(OutputCompare, FloatsAreWithinTheTolerance) {
   EXPECT_TRUE(Same("float:0", "2.0", "2"));
 }
 
+TEST(OutputCompare, IntegersAreEqualOrNotWhateverTheTolerance) {
+  EXPECT_FALSE(Same("float:1e-6", "1000000000", "1000000007"));
+  EXPECT_FALSE(Same("float:1e-6", "1000001", "1000000"));
+  EXPECT_FALSE(Same("float:1e-6", "123456789012345678901", "123456789012345678900"));
+  EXPECT_FALSE(Same("float:1e-6", "1000000007.0", "1000000000")) << "it rounds to another";
+  EXPECT_FALSE(Same("float:1e-6", "-5", "5"));
+  EXPECT_TRUE(Same("float:1e-6", "007", "7"));
+  EXPECT_TRUE(Same("float:1e-6", "+7 -0", "7 0"));
+  EXPECT_TRUE(Same("float:1e-6", "0.9999999", "1")) << "a real number that was printed short";
+  EXPECT_TRUE(Same("float:1e-6", "123456789012.00003", "123456789012"));
+  EXPECT_TRUE(Same("float:1e-6", "1000000001", "1000000000.5")) << "no integer is expected";
+  EXPECT_FALSE(Same("float:1e-3", "999.5", "1000")) << "as near to 999";
+}
+
 TEST(OutputCompare, NanAndInfinityNeverComeClose) {
   for (const char* const output : {"nan", "-nan", "NaN", "inf", "-inf", "infinity", "1e999"}) {
     EXPECT_FALSE(Same("float:1e-6", output, "3.0")) << output;

@@ -74,6 +74,48 @@ TEST(SharedMathCases, ExtractionAgreesWhereItMust) {
   EXPECT_EQ(tallies.at("must").false_positives, 0);
 }
 
+// Rows of what users and developers found wrong. Three kinds are conventions of the README, and
+// stay.
+TEST(SharedMathCases, WhatWasFoundWrongIsRight) {
+  const std::string file = COHORT_SOURCE_DIR "/../shared/data/found/graders.jsonl";
+  if (!std::ifstream(file)) GTEST_SKIP() << file << " is not here";
+  std::ifstream in(file);
+  int conventions = 0, checked = 0;
+  for (std::string line; std::getline(in, line);) {
+    const Json row = Json::parse(line);
+    const std::string reward = row["reward"].get<std::string>();
+    if (reward != "math" && reward != "format") continue;
+    const std::string kind = row["kind"].get<std::string>();
+    if (kind.find("by convention") != std::string::npos || kind.starts_with("math/decimal comma")) {
+      ++conventions;
+      continue;
+    }
+    const bool extracted = row.contains("answer");
+    Sample sample = MakeSample(row[extracted ? "answer" : "pred"].get<std::string>(),
+                               row.value("gold", std::string()));
+    sample.set_extracted(extracted);
+    const Grade grade =
+        MakeGrader(reward, {})->Score(sample, Budget(std::chrono::milliseconds(10'000)));
+    EXPECT_EQ(grade.status, STATUS_OK) << row["id"] << ": " << grade.detail;
+    EXPECT_EQ(grade.score, row["expected"].get<double>()) << row["id"] << ": " << grade.detail;
+    ++checked;
+  }
+  std::printf("%d rows checked, %d conventions\n", checked, conventions);
+}
+
+TEST(SharedMathCases, Math500GoldsInAFontEqualThemselves) {
+  const std::string file = COHORT_SOURCE_DIR "/../shared/data/math500.jsonl";
+  if (!std::ifstream(file)) GTEST_SKIP() << file << " is not here";
+  std::ifstream in(file);
+  for (std::string line; std::getline(in, line);) {
+    const std::string gold = Json::parse(line)["answer"].get<std::string>();
+    for (const std::string font : {"mathbf", "boldsymbol", "bm", "mathrm", "textbf", "underline"}) {
+      EXPECT_EQ(ScoreOf("math", "So $\\boxed{\\" + font + "{" + gold + "}}$.", gold), 1)
+          << font << " " << gold;
+    }
+  }
+}
+
 TEST(SharedMathCases, Math500GoldsEqualThemselvesAndDifferFromTheirSuccessors) {
   const std::string file = COHORT_SOURCE_DIR "/../shared/data/math500.jsonl";
   if (!std::ifstream(file)) GTEST_SKIP() << file << " is not here";

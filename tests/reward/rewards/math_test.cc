@@ -62,8 +62,25 @@ TEST(MathReward, APredictionItCannotReadIsWrong) {
   EXPECT_EQ(grade.score, 0);
 }
 
-TEST(MathReward, WhatItCannotDecideInItsBudgetIsATimeout) {
-  EXPECT_EQ(MathGrade("5", "\\boxed{5+e^{-1000000}}").status, STATUS_TIMEOUT);
+TEST(MathReward, AnAnswerThatCostsTooMuchIsWrong) {
+  for (const char* costly : {"5+e^{-1000000}", "5\\pm1\\pm1\\pm1\\pm1\\pm1",
+                             "\\sum_{a=1}^{999}\\sum_{b=1}^{999}\\sum_{c=1}^{999}abc"}) {
+    for (const char* gold :
+         {"5", "\\sqrt2+\\frac13", "x+1", "(1,2)", "1,2", "x>2", "5\\text{ cm}"}) {
+      const Grade grade = MathGrade(gold, std::string("\\boxed{") + costly + "}");
+      EXPECT_EQ(grade.status, STATUS_OK) << gold << " and " << costly << ": " << grade.detail;
+      EXPECT_EQ(grade.score, 0) << gold << " and " << costly;
+    }
+    EXPECT_THAT(MathGrade("5", costly, true).detail, HasSubstr("costs more than the budget"));
+  }
+}
+
+TEST(MathReward, AGoldAnswerThatCostsTooMuchIsATimeout) {
+  EXPECT_EQ(MathGrade("5+e^{-1000000}", "\\boxed{5}").status, STATUS_TIMEOUT);
+  EXPECT_EQ(
+      MathGrade("\\sum_{a=1}^{999}\\sum_{b=1}^{999}\\sum_{c=1}^{999}abc", "\\boxed{5}").status,
+      STATUS_TIMEOUT);
+  EXPECT_EQ(MathGrade("(5+e^{-1000000},2)", "\\boxed{(5,2)}").status, STATUS_TIMEOUT);
 }
 
 TEST(MathReward, ConventionsAreOptions) {

@@ -1,10 +1,13 @@
 // json_schema and tool_call: completions that programs read.
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "reward/text/json_schema.h"
-#include "reward/text/json_text.h"
+#include "base/temporary_folder.h"
 #include "tests/reward/grade.h"
 
 namespace cohort::reward {
@@ -12,94 +15,6 @@ namespace {
 
 using nlohmann::json;
 using ::testing::HasSubstr;
-
-JsonSchema::Result Check(const char* schema, const char* value) {
-  return JsonSchema(json::parse(schema))
-      .Check(json::parse(value), Budget(std::chrono::milliseconds(10'000)));
-}
-bool Fits(const char* schema, const char* value) {
-  return Check(schema, value).outcome == JsonSchema::Validity::kValid;
-}
-std::string RefusalOf(const char* schema) {
-  try {
-    JsonSchema(json::parse(schema));
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    return error.what();
-  }
-  return "no error";
-}
-
-// Each line is of the JSON Schema test suite's kind: schema, a value that fits, one that does not.
-TEST(JsonSchema, HoldsValuesAgainstEveryKeyword) {
-  const char* const cases[][3] = {
-      {R"({"type":"integer"})", "1.0", "1.5"},
-      {R"({"type":["string","null"]})", "null", "1"},
-      {R"({"enum":[1,"a",{"b":[2]}]})", R"({"b":[2]})", R"({"b":[3]})"},
-      {R"({"const":1})", "1.0", "true"},
-      {R"({"minimum":2,"exclusiveMaximum":3})", "2", "3"},
-      {R"({"multipleOf":0.1})", "0.3", "0.35"},
-      {R"({"minLength":2,"maxLength":3})", R"("öö")", R"("ö")"},
-      {R"({"pattern":"^a+$"})", R"("aa")", R"("ab")"},
-      {R"({"items":{"type":"number"},"minItems":1})", "[1,2]", R"([1,"2"])"},
-      {R"({"prefixItems":[{"type":"string"}],"items":false})", R"(["a"])", R"(["a",1])"},
-      {R"({"uniqueItems":true})", R"([1,2,"1"])", "[1,2,1]"},
-      {R"({"properties":{"a":{"type":"string"}},"required":["a"]})", R"({"a":"","b":1})", "{}"},
-      {R"({"properties":{"a":true},"additionalProperties":false})", R"({"a":1})", R"({"b":1})"},
-      {R"({"additionalProperties":{"type":"number"}})", R"({"x":1})", R"({"x":"1"})"},
-      {R"({"maxProperties":1})", "{}", R"({"a":1,"b":2})"},
-      {R"({"anyOf":[{"type":"string"},{"minimum":5}]})", "6", "4"},
-      {R"({"oneOf":[{"minimum":1},{"minimum":5}]})", "2", "6"},
-      {R"({"allOf":[{"minimum":1},{"maximum":5}]})", "2", "6"},
-      {R"({"not":{"type":"string"}})", "1", R"("a")"},
-      {R"({"$ref":"#/$defs/n","$defs":{"n":{"type":"number"}}})", "1", R"("a")"},
-      {R"({"properties":{"next":{"$ref":"#"}},"required":["v"]})", R"({"v":1,"next":{"v":2}})",
-       R"({"v":1,"next":{}})"},
-      {"true", "1", nullptr},
-      {"false", nullptr, "1"},
-  };
-  for (const auto& [schema, good, bad] : cases) {
-    EXPECT_TRUE(good == nullptr || Fits(schema, good)) << schema << " " << good;
-    EXPECT_FALSE(bad != nullptr && Fits(schema, bad)) << schema << " " << bad;
-  }
-}
-
-TEST(JsonSchema, SaysWhereTheValueDoesNotFit) {
-  EXPECT_EQ(Check(R"({"properties":{"a":{"items":{"type":"string"}}}})", R"({"a":["x",2]})").why,
-            "/a/1 is 2, expected \"string\"");
-}
-
-TEST(JsonSchema, RefusesWhatItWouldHaveToIgnore) {
-  EXPECT_THAT(RefusalOf(R"({"properties":{"a":{"patternProperties":{}}}})"),
-              HasSubstr("#/properties/a/patternProperties is not supported"));
-  EXPECT_THAT(RefusalOf(R"({"type":"strin"})"), HasSubstr("#/type is \"strin\""));
-  EXPECT_THAT(RefusalOf(R"({"$ref":"#/$defs/none"})"), HasSubstr("leads nowhere"));
-  EXPECT_THAT(RefusalOf(R"({"$ref":"http://localhost/x"})"), HasSubstr("not a $ref into"));
-  EXPECT_THAT(RefusalOf(R"({"pattern":"("})"), HasSubstr("pattern"));
-}
-
-TEST(JsonSchema, EndsWhereAReferenceLeadsBackToItself) {
-  EXPECT_EQ(Check(R"({"$ref":"#"})", "1").outcome, JsonSchema::Validity::kTooMuchWork);
-}
-
-TEST(JsonSchema, EndsWhereAlternativesMultiply) {
-  std::string schema = R"({"$ref":"#/$defs/d0","$defs":{)";
-  for (int i = 0; i < 40; ++i) {
-    const std::string next = R"({"$ref":"#/$defs/d)" + std::to_string(i + 1) + R"("})";
-    schema += "\"d" + std::to_string(i) + R"(":{"anyOf":[)" + next + "," + next + "]},";
-  }
-  schema += R"("d40":false}})";
-  EXPECT_EQ(Check(schema.c_str(), "1").outcome, JsonSchema::Validity::kTooMuchWork);
-}
-
-TEST(JsonText, IsOneValueOfBoundedDepth) {
-  EXPECT_TRUE(ParseJsonText(R"({"a":"[[[["})").has_value());
-  EXPECT_FALSE(ParseJsonText("{} {}").has_value());
-  EXPECT_FALSE(ParseJsonText("").has_value());
-  EXPECT_FALSE(ParseJsonText(std::string(200, '[') + std::string(200, ']')).has_value());
-  EXPECT_FALSE(ParseJsonText(std::string(1'000'000, '[')).has_value());
-  EXPECT_FALSE(ParseJsonText("\"" + std::string(2'000'000, 'a') + "\"").has_value());
-}
 
 const OptionMap kNumberA = {
     {"schema", R"({"properties":{"a":{"type":"number"}},"required":["a"]})"}};
@@ -111,6 +26,43 @@ TEST(JsonSchemaReward, ReadsTheWholeCompletionOrItsLastFencedBlock) {
   EXPECT_EQ(ScoreOf("json_schema", "```json\n{\"a\":1}\n```\n```json\n{}\n```", "", kNumberA), 0);
   EXPECT_EQ(ScoreOf("json_schema", R"(Sure! {"a":1})", "", kNumberA), 0);
   EXPECT_EQ(ScoreOf("json_schema", R"({"a":1)", "", kNumberA), 0);
+  EXPECT_EQ(ScoreOf("json_schema", "```json\n{\"a\":1}\n```\nor\n```\n{}\n```", "", kNumberA), 1);
+  EXPECT_EQ(ScoreOf("json_schema", "```{\"a\":1}```", "", kNumberA), 1);
+  EXPECT_EQ(ScoreOf("json_schema", "```json {\"a\":1}```", "", kNumberA), 1);
+}
+
+TEST(JsonSchemaReward, ReadsTextsThatHoldAFence) {
+  const std::string fence = R"({"a":1,"code":"```py\nprint(1)\n```"})";
+  EXPECT_EQ(ScoreOf("json_schema", fence, "", kNumberA), 1);
+  EXPECT_EQ(ScoreOf("json_schema", "```json\n" + fence + "\n```", "", kNumberA), 1);
+  EXPECT_EQ(ScoreOf("json_schema", "See:\n```\n" + fence + "\n```\nDone.", "", kNumberA), 1);
+}
+
+TEST(JsonSchemaReward, AnyValueIsJudgedWhateverItCosts) {
+  const auto score = [](const std::string& schema, const std::string& value) {
+    return ScoreOf("json_schema", value, "", {{"schema", schema}});
+  };
+  std::string numbers = "[0";
+  for (int i = 1; i < 60'000; ++i) numbers += "," + std::to_string(i);
+  EXPECT_EQ(score(R"({"uniqueItems":true})", numbers + "]"), 1);
+  EXPECT_EQ(score(R"({"uniqueItems":true})", numbers + ",7]"), 0);
+  EXPECT_EQ(score(R"({"items":{"type":"integer"}})", numbers + ",\"x\"]"), 0);
+  EXPECT_EQ(score(R"({"pattern":"^(a+)+$"})", "\"" + std::string(5000, 'a') + "!\""), 0);
+}
+
+TEST(JsonSchemaReward, ReadsItsSchemaFromARegularFileOfBoundedSize) {
+  const base::TemporaryFolder folder;
+  const std::string file = folder.path() / "schema.json", fifo = folder.path() / "fifo",
+                    huge = folder.path() / "huge.json";
+  std::ofstream(file) << R"({"type":"array"})";
+  std::ofstream(huge) << std::string(2 << 20, ' ') << "{}";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  EXPECT_EQ(ScoreOf("json_schema", "[]", "", {{"path", file}}), 1);
+  EXPECT_EQ(ScoreOf("json_schema", "{}", "", {{"path", file}}), 0);
+  for (const std::string& path : {fifo, huge, std::string("/dev/zero"), std::string("/dev/full"),
+                                  folder.path().string(), std::string("/no/such/file")}) {
+    EXPECT_THROW(MakeGrader("json_schema", {{"path", path}}), Error) << path;
+  }
 }
 
 Grade GradeWith(const std::string& reward, const std::string& completion, const json& columns,
@@ -162,6 +114,31 @@ TEST(ToolCall, WantsAToolThatIsThereWithArgumentsThatFit) {
   EXPECT_EQ(score("no call"), 0);
 }
 
+TEST(ToolCall, TakesNoArgumentThatTheToolDoesNotHave) {
+  const std::string more = R"({"name":"weather","arguments":{"city":"Oslo","country":"NO"}})";
+  EXPECT_EQ(GradeWith("tool_call", more, kTools).score, 0);
+  EXPECT_EQ(GradeWith("tool_call", more, kTools, "", {{"unknown_arguments", "allow"}}).score, 1);
+  const auto score = [](const json& parameters, const std::string& arguments) {
+    json tool = {{"name", "f"}};
+    if (!parameters.is_null()) tool["parameters"] = parameters;
+    return GradeWith("tool_call", R"({"name":"f","arguments":)" + arguments + "}",
+                     {{"tools", json::array({tool})}})
+        .score;
+  };
+  EXPECT_EQ(score(nullptr, "{}"), 1);
+  EXPECT_EQ(score(nullptr, R"({"x":1})"), 0) << "a tool without parameters has no arguments";
+  EXPECT_EQ(score({{"additionalProperties", true}}, R"({"x":1})"), 1) << "unless it says so";
+  EXPECT_EQ(score({{"patternProperties", {{"^x", true}}}}, R"({"x":1})"), 1);
+  EXPECT_EQ(score({{"allOf", {{{"properties", {{"x", true}}}}}}}, R"({"x":1})"), 1);
+  EXPECT_EQ(score({{"allOf", {{{"properties", {{"x", true}}}}}}}, R"({"y":1})"), 0);
+  EXPECT_EQ(score({{"properties", {{"x", {{"type", "object"}}}}}}, R"({"x":{"y":1}})"), 1)
+      << "what is within an argument is its schema's matter";
+  EXPECT_EQ(
+      score({{"$schema", "http://json-schema.org/draft-07/schema#"}, {"properties", {{"x", true}}}},
+            R"({"y":1})"),
+      0);
+}
+
 TEST(ToolCall, ComparesWithTheAnswerWhereAsked) {
   const OptionMap match = {{"match", "answer"}};
   const std::string gold = R"({"name":"weather","arguments":{"city":"Oslo","days":2}})";
@@ -174,6 +151,26 @@ TEST(ToolCall, ComparesWithTheAnswerWhereAsked) {
                 .score,
             0);
   EXPECT_EQ(GradeWith("tool_call", gold, kTools, "Oslo", match).status, STATUS_UNPARSEABLE);
+}
+
+TEST(ToolCall, ComparesParallelCallsInAnyOrder) {
+  const OptionMap match = {{"match", "answer"}};
+  const auto call = [](const std::string& city) {
+    return R"({"name":"weather","arguments":{"city":")" + city + "\"}}";
+  };
+  const auto score = [&](const std::string& calls, const std::string& gold) {
+    return GradeWith("tool_call", calls, kTools, gold, match).score;
+  };
+  const std::string gold = "[" + call("Oslo") + "," + call("Rome") + "]";
+  EXPECT_EQ(score("[" + call("Rome") + "," + call("Oslo") + "]", gold), 1);
+  EXPECT_EQ(score(Call(call("Rome")) + Call(call("Oslo")), gold), 1);
+  EXPECT_EQ(score("[weather(city='Rome'), weather(city='Oslo')]", gold), 1) << "in any format";
+  EXPECT_EQ(score("[" + call("Rome") + "," + call("Rome") + "]", gold), 0);
+  EXPECT_EQ(score("[" + call("Rome") + "," + call("Bergen") + "]", gold), 0);
+  EXPECT_EQ(score(call("Rome"), gold), 0);
+  EXPECT_EQ(score(R"({"name":"weather","arguments":{"city":"Oslo","days":2.0}})",
+                  R"({"name":"weather","arguments":{"city":"Oslo","days":2}})"),
+            1);
 }
 
 TEST(ToolCall, FailsRatherThanScoresWithoutTools) {

@@ -27,6 +27,23 @@ TEST(Repetition, CountsCharactersWhereThereAreNoSpaces) {
   EXPECT_EQ(ScoreOf("repetition", "你好世界", "", characters), 0);
 }
 
+TEST(Repetition, SeesTextWithoutSpacesBetweenItsWords) {
+  const auto often = [](const std::string& text, int times) {
+    std::string all;
+    for (int i = 0; i < times; ++i) all += text;
+    return ScoreOf("repetition", all);
+  };
+  EXPECT_LT(often("我们先计算这个积分。", 10), -0.8);
+  EXPECT_LT(often("まず、この積分を計算します。", 10), -0.8);
+  EXPECT_LT(often("เราคำนวณผลรวม", 10), -0.8);
+  EXPECT_LT(often("所以答案是 42，", 10), -0.8) << "with words of other scripts between them";
+  EXPECT_EQ(ScoreOf("repetition", "我们先计算这个积分的值，然后再把结果代入第二个方程求解。"), 0);
+  EXPECT_EQ(ScoreOf("repetition", "我们先算左边，我们再算右边。"), 0)
+      << "two characters are a word";
+  // Runs of 6 characters: abcdef bcdefa cdefab defabc efabcd fabcde abcdef.
+  EXPECT_DOUBLE_EQ(ScoreOf("repetition", "天地玄黄宇宙天地玄黄宇宙"), 6.0 / 7 - 1);
+}
+
 double LanguageScore(const std::string& prompt, const std::string& completion,
                      const OptionMap& options = {}) {
   Sample sample = MakeSample(completion);

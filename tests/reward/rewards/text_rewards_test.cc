@@ -40,7 +40,10 @@ TEST(ExactAnswer, FailsRatherThanScoresWithoutAnAnswer) {
 
 TEST(Format, WantsTheR1TagsByDefault) {
   EXPECT_EQ(ScoreOf("format", "<think>a\nb</think>\n<answer>5</answer>\n"), 1);
-  EXPECT_EQ(ScoreOf("format", "<think></think><answer></answer>"), 1);
+  EXPECT_EQ(ScoreOf("format", "<think></think><answer></answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "<think>a</think><answer> \n</answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "<think>\n\n</think><answer>b</answer>"), 0);
+  EXPECT_EQ(ScoreOf("format", "</think><answer>b</answer>", "", {{"opened", "true"}}), 0);
   EXPECT_EQ(ScoreOf("format", "<think>a</think>5"), 0);
   EXPECT_EQ(ScoreOf("format", "<answer>5</answer><think>a</think>"), 0);
   EXPECT_EQ(ScoreOf("format", "Sure: <think>a</think><answer>5</answer>"), 0);
@@ -106,6 +109,21 @@ TEST(Length, PunishesOverlongCompletionsAlongDaposSlope) {
   for (const auto& [length, penalty] : points) {
     EXPECT_DOUBLE_EQ(ScoreOf("length", std::string(length, 'x'), "", options), penalty) << length;
   }
+}
+
+TEST(Length, CountsTheTokensOfARunAgainstAMaximum) {
+  Sample sample = MakeSample("one two three");
+  sample.set_completion_tokens(90);
+  const auto grade = [&](const OptionMap& options) {
+    return MakeGrader("length", options)->Score(sample, Budget(std::chrono::milliseconds(1000)));
+  };
+  EXPECT_DOUBLE_EQ(grade({{"max", "100"}, {"cache", "20"}}).score, -0.5);
+  EXPECT_EQ(grade({{"max", "100"}}).detail, "90 tokens");
+  EXPECT_EQ(grade({{"max", "100"}, {"unit", "characters"}}).detail, "13 characters");
+  EXPECT_EQ(grade({{"target", "100"}}).detail, "13 characters");
+  EXPECT_DOUBLE_EQ(grade({{"target", "100"}, {"unit", "tokens"}}).score, 0.9);
+  sample.clear_completion_tokens();
+  EXPECT_EQ(grade({{"max", "100"}, {"unit", "tokens"}}).status, STATUS_UNPARSEABLE);
 }
 
 TEST(Length, PrefersATarget) {

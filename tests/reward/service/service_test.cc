@@ -1,12 +1,14 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <mutex>
 #include <set>
 #include <thread>
 
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/temporary_folder.h"
 #include "reward/service/server.h"
 #include "tests/reward/client.h"
 #include "tests/reward/plugins/python_file.h"
@@ -349,6 +351,25 @@ TEST(RewardServer, LoadsNoPluginsBeyondLoopbackUnlessToldTo) {
       EXPECT_EQ(reply.verdicts.at(1).score(), 1);
     } else {
       ExpectRefusal(reply, grpc::StatusCode::INVALID_ARGUMENT, "loads no plug-ins");
+    }
+  }
+}
+
+TEST(RewardServer, ReadsNoFileThatARequestNamesBeyondLoopback) {
+  const base::TemporaryFolder folder;
+  const std::string file = folder.path() / "schema.json";
+  std::ofstream(file) << R"({"type":"array"})";
+  ScoreRequest request;
+  *request.add_terms() = MakeTerm("json_schema", 1, {{"path", file}});
+  AddSample(&request, 1, "[]");
+  for (const bool allowed : {false, true}) {
+    Server server({.listen = "0.0.0.0:0", .insecure_listen = true, .allow_plugins = allowed});
+    const std::string port = server.address().substr(server.address().rfind(':'));
+    const Client::Reply reply = Client("127.0.0.1" + port).Score(request);
+    if (allowed) {
+      EXPECT_EQ(reply.verdicts.at(1).score(), 1);
+    } else {
+      ExpectRefusal(reply, grpc::StatusCode::INVALID_ARGUMENT, "the option 'path'");
     }
   }
 }

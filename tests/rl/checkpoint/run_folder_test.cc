@@ -33,15 +33,16 @@ class RunFolderTest : public testing::Test {
   }
   std::string Fault(const proto::Recipe& recipe, bool fresh = false) {
     try {
-      RunFolder run(run_, recipe, fresh);
+      RunFolder run(run_, recipe, {.fresh = fresh, .with_changes = with_changes_});
     } catch (const Error& error) {
       code_ = error.code();
+      hint_ = error.hint();
       return error.what();
     }
     return "(no error)";
   }
   void StartRun(const std::vector<std::string>& overrides = {}) {
-    RunFolder run(run_, Recipe(overrides), false);
+    RunFolder run(run_, Recipe(overrides), {});
     run.Describe(Recipe(overrides), {"cohort", "train", "r.yaml"});
     fs::create_directory(run_ / "checkpoints");  // as the first save does
   }
@@ -49,12 +50,14 @@ class RunFolderTest : public testing::Test {
 
   base::TemporaryFolder folder_;
   fs::path run_ = folder_.path() / "runs" / "r";
+  bool with_changes_ = false;
+  std::string hint_;
   ErrorCode code_ = ErrorCode::kInternal;
 };
 
 TEST_F(RunFolderTest, ANewRunDescribesItself) {
   {
-    RunFolder run(run_, Recipe(), false);
+    RunFolder run(run_, Recipe(), {});
     EXPECT_FALSE(run.resuming());
     run.Describe(Recipe({"seed=5", "threads=2"}), {"cohort", "train"});
   }
@@ -72,7 +75,7 @@ TEST_F(RunFolderTest, ANewRunDescribesItself) {
 
 TEST_F(RunFolderTest, ASecondStartGoesOn) {
   StartRun();
-  RunFolder run(run_.string() + "/", Recipe(), false);
+  RunFolder run(run_.string() + "/", Recipe(), {});
   EXPECT_TRUE(run.resuming());
   run.Describe(Recipe(), {"cohort", "again"});
   EXPECT_EQ(Provenance().at("command_line").at(1), "train") << "the first start stays";
@@ -81,7 +84,7 @@ TEST_F(RunFolderTest, ASecondStartGoesOn) {
 }
 
 TEST_F(RunFolderTest, TwoRunsInOneFolderAreRefused) {
-  std::optional<RunFolder> first(std::in_place, run_, Recipe(), false);
+  std::optional<RunFolder> first(std::in_place, run_, Recipe(), ResumeOptions{});
   EXPECT_THAT(Fault(Recipe()), HasSubstr("another cohort process is using " + run_.string()));
   EXPECT_EQ(code_, ErrorCode::kEnvironment);
   EXPECT_THAT(Fault(Recipe(), true), HasSubstr("another cohort process")) << "nor moved away";
@@ -102,14 +105,14 @@ TEST_F(RunFolderTest, AChangedRecipeIsRefusedAndTheKeysAreNamed) {
 TEST_F(RunFolderTest, AStartThatNeverSavedAnythingBindsNobody) {
   StartRun();
   fs::remove(run_ / "checkpoints");
-  RunFolder run(run_, Recipe({"seed=2"}), false);
+  RunFolder run(run_, Recipe({"seed=2"}), {});
   EXPECT_FALSE(run.resuming());
 }
 
 TEST_F(RunFolderTest, FreshMovesTheOldRunAside) {
   for (int i = 1; i <= 2; ++i) {
     StartRun();
-    RunFolder run(run_, Recipe({"seed=2"}), true);
+    RunFolder run(run_, Recipe({"seed=2"}), {.fresh = true});
     EXPECT_FALSE(run.resuming());
     EXPECT_EQ(run.moved_to(), run_.string() + ".old-" + std::to_string(i));
     EXPECT_TRUE(fs::exists(run.moved_to() + "/provenance.json"));
@@ -135,14 +138,14 @@ TEST_F(RunFolderTest, AFileInItsPlaceIsAClearError) {
 TEST_F(RunFolderTest, AStartThatDiedBeforeItDescribedItselfIsNoObstacle) {
   fs::create_directories(run_);
   std::ofstream(run_ / "recipe.resolved.yaml.tmp") << "half";
-  RunFolder run(run_, Recipe(), false);
+  RunFolder run(run_, Recipe(), {});
   EXPECT_FALSE(run.resuming());
 }
 
 TEST_F(RunFolderTest, OnlyExtensionsOfTheEndMayChangeWhatIsTrained) {
   const proto::Recipe old_recipe = Recipe();
   const auto refused = [&](const std::vector<std::string>& overrides) {
-    return RefusedChanges(old_recipe, Recipe(overrides));
+    return ChangesOf(old_recipe, Recipe(overrides)).refused;
   };
   EXPECT_THAT(refused({"rounds[2].kind=sft", "rounds[1].steps=6"}), ElementsAre());
   EXPECT_THAT(refused({"rounds[1].steps=4"}), ElementsAre("rounds[1].steps: 5 -> 4"));
@@ -151,8 +154,69 @@ TEST_F(RunFolderTest, OnlyExtensionsOfTheEndMayChangeWhatIsTrained) {
               ElementsAre());
   EXPECT_THAT(refused({"objective.clip_low=0.1"}),
               ElementsAre("objective.clip_low: (unset) -> 0.1"));
-  EXPECT_FALSE(RefusedChanges(Recipe({"rounds[2].kind=sft"}), old_recipe).empty())
+  EXPECT_FALSE(ChangesOf(Recipe({"rounds[2].kind=sft"}), old_recipe).refused.empty())
       << "rounds do not disappear";
+}
+
+TEST_F(RunFolderTest, ALearningRateAScheduleOrAWeightMayChangeOnRequestAndIsWrittenDown) {
+  StartRun();
+  const proto::Recipe changed =
+      Recipe({"rounds[1].learning_rate=0.5", "rounds[0].schedule=cosine", "rewards[0].weight=2"});
+  EXPECT_THAT(Fault(changed), HasSubstr("rounds[1].learning_rate: 1e-06 -> 0.5"));
+  EXPECT_THAT(hint_, HasSubstr("--resume-with-changes goes on with them"));
+  with_changes_ = true;
+  EXPECT_THAT(Fault(Recipe({"rounds[1].learning_rate=0.5", "seed=2"})), HasSubstr("seed: 1 -> 2"));
+  EXPECT_THAT(hint_, testing::Not(HasSubstr("--resume-with-changes")));
+  RunFolder run(run_, changed, {.with_changes = true});
+  EXPECT_THAT(run.changes(), testing::UnorderedElementsAre("rounds[1].learning_rate: 1e-06 -> 0.5",
+                                                           "rounds[0].schedule: constant -> cosine",
+                                                           "rewards[0].weight: 1 -> 2"));
+  run.Describe(changed, {"cohort"});
+  EXPECT_EQ(Provenance().at("resumed").at(0).at("changes").size(), 3u);
+}
+
+TEST_F(RunFolderTest, ChangedDataIsRefusedByName) {
+  const std::string data = folder_.Write("train.jsonl", "{}\n");
+  const std::string judge = folder_.Write("judge.py", "def reward(completion): return 0\n");
+  const std::vector<std::string> overrides = {"data.generator=", "data.train=" + data,
+                                              "rewards[0].name=python",
+                                              "rewards[0].options.path=" + judge};
+  StartRun(overrides);
+  EXPECT_EQ(Fault(Recipe(overrides)), "(no error)");
+  folder_.Write("judge.py", "def reward(completion): return 1\n");
+  EXPECT_THAT(Fault(Recipe(overrides)), HasSubstr("rewards[0].path (judge.py)"));
+  EXPECT_THAT(hint_, HasSubstr("--resume-with-changes goes on with them"));
+  with_changes_ = true;
+  EXPECT_EQ(Fault(Recipe(overrides)), "(no error)");
+  folder_.Write("train.jsonl", "{ }\n");
+  EXPECT_THAT(Fault(Recipe(overrides)), HasSubstr("data.train (train.jsonl)"));
+}
+
+TEST_F(RunFolderTest, LostCheckpointsAreNotAFreshStart) {
+  StartRun();
+  std::ofstream(run_ / "metrics.jsonl") << "{\"step\":0,\"phase\":\"eval\"}\n";
+  EXPECT_EQ(Fault(Recipe()), "(no error)") << "killed in its first save";
+  std::ofstream(run_ / "metrics.jsonl", std::ios::app) << "{\"step\":1}\n";
+  EXPECT_THAT(Fault(Recipe()), HasSubstr("holds the steps of a run and none of its checkpoints"));
+  EXPECT_EQ(code_, ErrorCode::kEnvironment);
+  fs::remove(run_ / "checkpoints");
+  EXPECT_THAT(Fault(Recipe()), HasSubstr("none of its checkpoints"));
+  EXPECT_EQ(Fault(Recipe(), /*fresh=*/true), "(no error)");
+}
+
+TEST_F(RunFolderTest, AStartThatDiedBetweenItsTwoDescriptionsIsNoObstacle) {
+  fs::create_directories(run_);
+  std::ofstream(run_ / "provenance.json") << "{}";
+  EXPECT_EQ(Fault(Recipe()), "(no error)");
+}
+
+TEST_F(RunFolderTest, ARunOfAnotherProcessorSaysSo) {
+  StartRun();
+  json provenance = Provenance();
+  EXPECT_EQ(RunFolder(run_, Recipe(), {}).other_processor(), "");
+  provenance["processor"] = "Z80";
+  std::ofstream(run_ / "provenance.json") << provenance;
+  EXPECT_EQ(RunFolder(run_, Recipe(), {}).other_processor(), "Z80");
 }
 
 }  // namespace

@@ -46,6 +46,17 @@ Outcome Grade(const std::string& input, std::vector<std::string> arguments) {
   return outcome;
 }
 
+TEST(GradeCommand, TakesTheTokensThatARunCounted) {
+  const Outcome outcome =
+      Grade("{\"id\":1,\"pred\":\"a b c\",\"tokens\":90}\n{\"id\":2,\"pred\":\"a b c\"}\n",
+            {"--reward", "length", "--option", "max=100", "--option", "cache=20"});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], -0.5);
+  EXPECT_EQ(outcome.rows[0]["detail"], "90 tokens");
+  EXPECT_EQ(outcome.rows[1]["score"], 0);
+  EXPECT_EQ(outcome.rows[1]["detail"], "5 characters");
+}
+
 TEST(GradeCommand, GradesLinesInInputOrder) {
   std::string input;
   for (int i = 0; i < 10'000; ++i) {

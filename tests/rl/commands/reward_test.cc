@@ -43,6 +43,7 @@ Outcome Try(std::vector<std::string> arguments) {
 
 const char* const kParts =
     "def reward(prompt, completion, answer, level=None, **columns):\n"
+    "  level = level if level is None else float(level)\n"  // a typed column is text
     "  return {'right': completion == answer, 'level': level, 'detail': prompt}\n";
 
 TEST(RewardCommand, ShowsEveryComponentOfATypedAnswer) {
@@ -61,6 +62,15 @@ TEST(RewardCommand, ShowsEveryComponentOfATypedAnswer) {
                              "--completion", "3", "--answer", "2"});
   EXPECT_THAT(plain.text, HasSubstr("python.right"));
   EXPECT_THAT(plain.text, HasSubstr("not_applicable"));
+}
+
+TEST(RewardCommand, ATypedColumnIsTextAndAListOrAnObjectIsOne) {
+  const reward::PythonFile file(
+      "def reward(completion, k, tests):\n  return float(k == '2' and tests == [1, 'x'])\n");
+  const Outcome outcome =
+      Try({"--reward", "python", "--option", "path=" + file.path(), "--completion", "c", "--column",
+           "k=2", "--column", "tests=[1, \"x\"]", "--json"});
+  EXPECT_EQ(outcome.Rows().at(0)["score"], 1.0) << outcome.error;
 }
 
 TEST(RewardCommand, ScoresTheSamplesOfARunAgain) {

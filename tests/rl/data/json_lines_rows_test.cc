@@ -47,7 +47,18 @@ TEST_F(JsonLinesRowsTest, ColumnsAreMappedAndPatternsStripped) {
   const auto problems = Load(R"({"question":"q","answer":"2*3 = <<2*3=6>>6, <<x>>so\n#### 6"})");
   EXPECT_EQ(problems[0].completion, "2*3 = 6, so\n#### 6");
   EXPECT_EQ(problems[0].answer, "2*3 = <<2*3=6>>6, <<x>>so\n#### 6");
-  EXPECT_TRUE(problems[0].columns.empty());
+  EXPECT_EQ(problems[0].columns.dump(), R"({"question":"q"})");
+}
+
+TEST_F(JsonLinesRowsTest, MappedColumnsReachTheRewardsUnderTheirOwnNames) {
+  data_.set_prompt_field("problem");
+  data_.set_answer_field("ground_truth");
+  data_.set_completion_field("solution");
+  const auto problems =
+      Load(R"({"problem":"p","ground_truth":"4","solution":"2+2=4","answer":"other"})");
+  EXPECT_EQ(problems[0].answer, "4");
+  EXPECT_EQ(problems[0].columns.dump(),
+            R"({"answer":"other","ground_truth":"4","problem":"p","solution":"2+2=4"})");
 }
 
 TEST_F(JsonLinesRowsTest, AChatGetsTheInstructionAsItsSystemMessage) {
@@ -59,6 +70,24 @@ TEST_F(JsonLinesRowsTest, AChatGetsTheInstructionAsItsSystemMessage) {
             R"([{"role":"system","content":"Be brief."},{"role":"user","content":"Hi?"}])");
   data_.set_chat(false);
   EXPECT_EQ(Load(R"({"prompt":"Hi?","answer":""})")[0].prompt, "Be brief.\nHi?");
+}
+
+TEST_F(JsonLinesRowsTest, TemplateVariablesComeFromTheRowAndThenFromTheRecipe) {
+  auto& kwargs = *data_.mutable_chat_template_kwargs();
+  kwargs["enable_thinking"] = "False";
+  kwargs["budget"] = "3";
+  kwargs["date_string"] = "26 Jul 2024";
+  const auto problems =
+      Load(R"({"prompt":"a","answer":"","chat_template_kwargs":{"enable_thinking":true}})"
+           "\n"
+           R"({"prompt":"b","answer":"","chat_template_kwargs":"{\"budget\": null}"})");
+  EXPECT_EQ(problems[0].chat_template_kwargs["enable_thinking"], true);
+  EXPECT_EQ(problems[0].chat_template_kwargs["budget"], 3);
+  EXPECT_EQ(problems[0].chat_template_kwargs["date_string"], "26 Jul 2024");
+  EXPECT_EQ(problems[1].chat_template_kwargs["enable_thinking"], false);
+  EXPECT_TRUE(problems[1].chat_template_kwargs["budget"].is_null());
+  EXPECT_THAT(Fault(R"({"prompt":"a","answer":"","chat_template_kwargs":[1]})"),
+              HasSubstr("chat_template_kwargs is [1]; expected an object"));
 }
 
 TEST_F(JsonLinesRowsTest, TheLastAssistantTurnIsTheDemonstration) {

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "rl/data/problem_generator.h"
+#include "tests/fakes/fake_row_source.h"
 
 namespace cohort::rl {
 namespace {
@@ -50,6 +51,38 @@ TEST(ProblemSource, TokenizesARowOfAFileOnce) {
   ProblemSource source(data, options);
   for (uint64_t i = 0; i < 5; ++i) EXPECT_EQ(source.Train(i)->prompt_ids.size(), 1u);
   EXPECT_EQ(encoded, 1);
+}
+
+TEST(ProblemSource, ReadsEachRowOfAFiniteSourceOnceHoweverManyEpochsThereAre) {
+  auto train = std::make_unique<FakeRowSource>(std::vector<std::string>{"a", "b", "c"});
+  const FakeRowSource& read = *train;
+  ProblemSource source({std::move(train), nullptr, "rows"}, Plain(1, 0));
+  for (uint64_t epoch = 0; epoch < 4; ++epoch) {
+    std::multiset<std::string> prompts;
+    for (uint64_t i = 0; i < 3; ++i) prompts.insert(source.Train(3 * epoch + i)->problem.prompt);
+    EXPECT_EQ(prompts, (std::multiset<std::string>{"a", "b", "c"}));
+  }
+  EXPECT_EQ(read.reads(), (std::vector<int>{1, 1, 1}));
+  EXPECT_TRUE(source.test().empty());
+}
+
+TEST(ProblemSource, AnEndlessSourceWithTooFewDifferentRowsIsRefused) {
+  const auto endless = [](std::vector<std::string> prompts) {
+    return std::make_unique<FakeRowSource>(std::move(prompts), FakeRowSource::End::kEndless);
+  };
+  try {
+    ProblemSource source({endless({"a", "b"}), endless({"a", "b"}), "rows"}, Plain(1, 3));
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("rows has fewer than 3 different problems"));
+  }
+  ProblemSource all_held_out({endless({"a"}), endless({"a"}), "rows"}, Plain(1, 1));
+  try {
+    all_held_out.Train(0);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the held-out problems leave nothing of rows to train on"));
+  }
 }
 
 TEST(ProblemSource, TrainingNeverMeetsAHeldOutProblem) {

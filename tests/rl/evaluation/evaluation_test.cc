@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "tests/fakes/fake_rollouts.h"
 
 namespace cohort::rl {
@@ -31,7 +33,8 @@ TEST(Evaluate, AccuracyIsTheShareOfRightSamplesAmongTheJudgedOnes) {
     if (i == 1) episode->finish_reason = rollout::FinishReason::kLength;
   });
   const std::vector<SharedProblem> problems = Problems(4);
-  const Evaluation evaluation = Evaluate(rollouts, {problems, {}, /*num_examples=*/2});
+  const Evaluation evaluation =
+      Evaluate(rollouts, {problems, {}, /*reward=*/"", /*num_examples=*/2});
   EXPECT_EQ(evaluation.problems, 3);
   EXPECT_EQ(evaluation.failed, 1);
   EXPECT_DOUBLE_EQ(evaluation.accuracy, 1.0 / 3);
@@ -62,9 +65,42 @@ TEST(Evaluate, EverySampleOfAProblemHasAnIdOfItsOwn) {
     episode->verdict = Graded(1);
   });
   const std::vector<SharedProblem> problems = Problems(2);
-  const Evaluation evaluation = Evaluate(rollouts, {problems, {}, 0, /*samples_per_problem=*/3});
+  const Evaluation evaluation =
+      Evaluate(rollouts, {problems, {}, "", 0, /*samples_per_problem=*/3});
   EXPECT_EQ(ids, (std::vector<uint64_t>{0, 1, 2, 3, 4, 5}));
   EXPECT_EQ(evaluation.problems, 6);
+}
+
+TEST(Evaluate, TheRewardThatDecidesNeedNotStandFirstAndEveryComponentIsReported) {
+  FakeRollouts rollouts([](const EpisodeGroup& group, Episode* episode) {
+    episode->verdict = Graded(1);
+    episode->verdict.mutable_components(0)->set_name("format");
+    reward::Component& answer = *episode->verdict.add_components();
+    answer.set_name("math");
+    answer.set_status(reward::STATUS_OK);
+    answer.set_score(group.group_id == 0 ? 1 : 0);
+  });
+  const std::vector<SharedProblem> problems = Problems(4);
+  const Evaluation evaluation = Evaluate(rollouts, {problems, {}, "math"});
+  EXPECT_DOUBLE_EQ(evaluation.accuracy, 0.25);
+  EXPECT_EQ(evaluation.reward, "math");
+  EXPECT_DOUBLE_EQ(evaluation.components.at("format").mean, 1);
+  EXPECT_DOUBLE_EQ(evaluation.components.at("math").mean, 0.25);
+  EXPECT_DOUBLE_EQ(evaluation.components.at("math").std, std::sqrt(3.0) / 4);
+  // Wilson's interval of 1 out of 4.
+  EXPECT_NEAR(evaluation.interval.low, 0.0456, 1e-4);
+  EXPECT_NEAR(evaluation.interval.high, 0.6994, 1e-4);
+}
+
+TEST(DecidingReward, IsTheFirstThatJudgesAnswersUnlessTheRecipeNamesOne) {
+  proto::Recipe recipe;
+  EXPECT_EQ(DecidingReward(recipe), "");
+  recipe.add_rewards()->set_name("format");
+  EXPECT_EQ(DecidingReward(recipe), "format");
+  recipe.add_rewards()->set_name("math");
+  EXPECT_EQ(DecidingReward(recipe), "math");
+  recipe.mutable_eval()->set_reward("format");
+  EXPECT_EQ(DecidingReward(recipe), "format");
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ TEST(Elo, FindsTheRatingsOfSimulatedPlayers) {
       for (int i = 0; i < 500; ++i) {
         const double difficulty = 800 + 2700 * unit(random);
         const double p = 1 / (1 + std::pow(10, (difficulty - rating) / 400));
-        verdicts.push_back({difficulty, unit(random) < p});
+        verdicts.push_back({difficulty, unit(random) < p ? 1.0 : 0.0});
       }
       const EloEstimate estimate = EstimateElo(verdicts);
       sum += estimate.rating;
@@ -104,8 +104,8 @@ TEST(Elo, FindsTheRatingsOfSimulatedPlayers) {
 TEST(Elo, IsTheProblemsRatingForHalfOfThemSolved) {
   EXPECT_NEAR(EstimateElo({{1600, true}, {1600, false}}).rating, 1600, 1e-6);
   // 10 of 11 solved is 400 points above.
-  std::vector<RatedVerdict> verdicts(11, {1600, true});
-  verdicts.back().solved = false;
+  std::vector<RatedVerdict> verdicts(11, {1600, 1});
+  verdicts.back().solved = 0;
   EXPECT_NEAR(EstimateElo(verdicts).rating, 2000, 1e-6);
   EXPECT_NEAR(EstimateElo(verdicts).standard_error, 173.7178 / std::sqrt(11 * 10.0 / 121), 1e-2);
 }

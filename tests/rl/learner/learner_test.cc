@@ -82,6 +82,62 @@ TEST_F(LearnerTest, AStepWithoutAnyAdvantageChangesNothing) {
   ExpectSameBits(learner.Weights(), before);
 }
 
+TEST_F(LearnerTest, AFrozenRouterAndABiasRateOfZeroLeaveTheRoutingAsItIs) {
+  const auto routing = [](const Learner& learner) {
+    std::map<std::string, at::Tensor> found;
+    for (const auto& [name, tensor] : learner.Weights()) {
+      if (name.find(".mlp.gate.") != std::string::npos) found[name] = tensor.clone();
+    }
+    return found;
+  };
+  for (const bool freeze : {true, false}) {
+    Learner learner = Make();
+    learner.SetRouting({.selection_bias_rate = 0, .freeze_router = freeze});
+    const auto before = routing(learner);
+    ASSERT_FALSE(before.empty());
+    learner.SftUpdate(golden_.Batch(0), 0.01);
+    for (const auto& [name, tensor] : routing(learner)) {
+      const bool bias = name.ends_with("e_score_correction_bias");
+      EXPECT_EQ(at::equal(tensor, before.at(name)), freeze || bias) << name;
+    }
+  }
+}
+
+TEST_F(LearnerTest, TheExpertsLoadCountsEachTokenOnceHoweverTheStepIsSplit) {
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  MarkCommonPrompts(sequences);
+  std::vector<double> busiest;
+  std::vector<at::Tensor> biases;
+  for (const int64_t max_tokens : {2048, 8, 1}) {
+    for (const bool flat : {false, true}) {
+      Learner learner = Make(max_tokens);
+      std::vector<TrainingSequence> step = sequences;
+      if (flat) step[0].advantage = step[1].advantage = 0;  // counted all the same
+      const UpdateReport report = learner.PolicyUpdate(spy_.Objective(), step, 0);
+      busiest.push_back(report.busiest_expert);
+      for (const auto& [name, tensor] : learner.Weights()) {
+        if (name.ends_with("layers.1.mlp.gate.e_score_correction_bias")) {
+          biases.push_back(tensor.clone());
+        }
+      }
+    }
+  }
+  ASSERT_EQ(biases.size(), 6u);
+  EXPECT_GT(biases[0].abs().max().item<double>(), 0);
+  for (size_t i = 1; i < busiest.size(); ++i) {
+    EXPECT_EQ(busiest[i], busiest[0]) << i;
+    EXPECT_TRUE(at::equal(biases[i], biases[0])) << i;
+  }
+}
+
+TEST_F(LearnerTest, NamesTheFirstWeightThatIsNotFinite) {
+  Learner learner = Make();
+  EXPECT_EQ(learner.NonFiniteWeight(), "");
+  const torch::NoGradGuard no_grad;
+  learner.Weights().at("model.norm.weight").fill_(std::nan(""));
+  EXPECT_EQ(learner.NonFiniteWeight(), "model.norm.weight");
+}
+
 TEST_F(LearnerTest, OldLogprobsAreUsedWhenThere) {
   std::vector<TrainingSequence> sequences = golden_.Batch(0);
   Learner learner = Make();

@@ -49,7 +49,7 @@ struct UpdateGolden {
     options.optimizer = {all.at("beta1"), all.at("beta2"), all.at("epsilon"),
                          all.at("weight_decay"), all.at("max_grad_norm")};
     options.max_tokens_per_microbatch = max_tokens;
-    options.selection_bias_rate = all.at("selection_bias_rate");
+    options.routing.selection_bias_rate = all.at("selection_bias_rate");
     options.sampling_temperature = all.at("temperature");
     return options;
   }

@@ -74,6 +74,9 @@ TEST_F(RecipeTest, IsNamedAfterItsFileUnlessItSaysOtherwise) {
 TEST_F(RecipeTest, AnUnknownKeyIsNamedWithLineAndNearestKey) {
   EXPECT_EQ(Fault(std::string(kGood) + "    learnng_rate: 1e-6\n"),
             "x.yaml:10: unknown key 'learnng_rate' in rounds[1]; did you mean 'learning_rate'?");
+  EXPECT_EQ(Fault(std::string(kGood) + "learnng_rate: 1e-6\n"),
+            "x.yaml:10: unknown key 'learnng_rate' in the recipe; did you mean "
+            "'rounds[i].learning_rate'?");
   EXPECT_EQ(Fault(std::string(kGood) + "optimzer: {beta1: 1}\n"),
             "x.yaml:10: unknown key 'optimzer' in the recipe; did you mean 'optimizer'?");
 }

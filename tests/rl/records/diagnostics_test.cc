@@ -76,10 +76,39 @@ TEST(DivergenceAlarm, FiveStepsInARowWithoutAFiniteGradientAreADivergence) {
   skipped.skipped_updates = 1;
   fine.skipped_updates = 0;
   DivergenceAlarm alarm;
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSuspicious);
   EXPECT_EQ(alarm.Observe(fine), State::kQuiet) << "four are none";
-  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSkipped);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(alarm.Observe(skipped), State::kSuspicious);
   EXPECT_EQ(alarm.Observe(skipped), State::kDiverged);
+}
+
+TEST(DivergenceAlarm, ThreeLossesInARowFarAboveTheRoundsAreADivergence) {
+  using State = DivergenceAlarm::State;
+  StepMetrics fine, high;
+  fine.loss = 0.5;
+  high.loss = 3.1;  // 4 x 0.5 + 1 and a little
+  DivergenceAlarm alarm;
+  EXPECT_EQ(alarm.Observe(high), State::kQuiet) << "where a round begins is not known to be high";
+  alarm.BeginRound();
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(alarm.Observe(fine), State::kQuiet);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(alarm.Observe(high), State::kSuspicious);
+  EXPECT_EQ(alarm.Observe(fine), State::kQuiet) << "two are none";
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(alarm.Observe(high), State::kSuspicious);
+  EXPECT_EQ(alarm.Observe(high), State::kDiverged);
+  EXPECT_THAT(alarm.reason(), HasSubstr("the loss is 3.1, where it was 0.5"));
+}
+
+TEST(DivergenceAlarm, APolicyThatLeavesItsReferenceIsADivergence) {
+  using State = DivergenceAlarm::State;
+  StepMetrics away;
+  away.groups = 4;
+  away.loss = 1e6;  // of a grpo round: says nothing
+  away.kl = 2.9;
+  DivergenceAlarm alarm;
+  for (int i = 0; i < 9; ++i) EXPECT_EQ(alarm.Observe(away), State::kQuiet);
+  away.kl = 3.1;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(alarm.Observe(away), State::kSuspicious);
+  EXPECT_EQ(alarm.Observe(away), State::kDiverged);
 }
 
 }  // namespace

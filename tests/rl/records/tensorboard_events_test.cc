@@ -20,5 +20,11 @@ TEST(TensorboardEvents, RecordsEqualTensorboardsOwnByteForByte) {
             expected);
 }
 
+TEST(TensorboardEvents, AValueOfZeroIsWritten) {
+  // Field 2 of Summary.Value, fixed32: tag byte 0x15, then four bytes of 0.0f.
+  const std::string zero("\x15\0\0\0\0", 5);
+  EXPECT_NE(ScalarEvent(7, 2.75, {{"entropy", 0.0}}).find(zero), std::string::npos);
+}
+
 }  // namespace
 }  // namespace cohort::rl

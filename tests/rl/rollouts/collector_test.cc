@@ -5,8 +5,11 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <mutex>
 
 #include "base/error.h"
+#include "tests/fakes/fake_environment.h"
 #include "tests/fakes/fake_service_pool.h"
 #include "tests/fakes/fake_services.h"
 
@@ -136,6 +139,46 @@ TEST_F(CollectorTest, ACompletionWithTooFewLogprobsOrAnUnknownIdIsNotTaken) {
   ExpectComplete(Collect(Groups(3, 2)), 3, 2);
 }
 
+TEST_F(CollectorTest, AWorkerWhoseAnswersCannotBeTrueIsLeftOutAndTheOthersGoOn) {
+  const std::vector<std::pair<std::string, std::function<void(rollout::v1::Completion*)>>> lies = {
+      {"token 70000", [](rollout::v1::Completion* c) { c->set_ids(0, 70000); }},
+      {"token -1", [](rollout::v1::Completion* c) { c->set_ids(1, -1); }},
+      {"a logprob of 50", [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, 50); }},
+      {"a logprob of nan",
+       [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, std::nanf("")); }},
+      {"a logprob of -inf",
+       [](rollout::v1::Completion* c) { c->set_rollout_logprobs(0, -HUGE_VALF); }},
+      {"2000 tokens", [](rollout::v1::Completion* c) {
+         c->mutable_ids()->Resize(2000, 1);
+         c->mutable_rollout_logprobs()->Resize(2000, -1);
+       }}};
+  options_.sampling.vocab_size = 100;
+  for (const auto& [what, lie] : lies) {
+    FakeServicePool<FakeRolloutService> workers(2);
+    workers.service(0).change = lie;
+    Collector collector(
+        workers, rewards_, environment_, terms_,
+        [](std::span<const int32_t> ids) { return std::string(ids.size(), 'x'); }, options_);
+    const CollectedGroups collected = collector.Collect(Groups(6, 4), {}, kVersion);
+    ExpectComplete(collected, 6, 4);
+    EXPECT_GE(collected.stats.refused_completions, 1u) << what;
+    EXPECT_THAT(workers.endpoint(0).failure, HasSubstr(what));
+    EXPECT_EQ(workers.endpoint(1).failure, "");
+  }
+}
+
+TEST_F(CollectorTest, AServiceThatStartsAgainHasTimeToDoSoBeforeItsSamplesFail) {
+  const auto start = std::chrono::steady_clock::now();
+  // Everything fails at once for 300 ms, as after a kill, while other work wakes the lanes.
+  rewards_.service(0).before_call = [&](grpc::ServerContext&, const reward::ScoreRequest&, int) {
+    return std::chrono::steady_clock::now() - start < std::chrono::milliseconds(300)
+               ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "killed")
+               : grpc::Status::OK;
+  };
+  const CollectedGroups collected = Collect(Groups(8, 4));
+  EXPECT_EQ(collected.stats.failed_rewards, 0u);
+}
+
 TEST_F(CollectorTest, ARefusedCallIsNoFailureOfItsGroups) {
   for (int i = 0; i < 2; ++i) {
     workers_.service(i).before_sample = [](grpc::ServerContext&, int number) {
@@ -196,6 +239,24 @@ TEST_F(CollectorTest, ASampleWithoutAVerdictIsAskedForAgainAndThenFails) {
   EXPECT_GE(rewards_.service(0).calls(), 3);
 }
 
+TEST_F(CollectorTest, RewardsAreToldHowManyTokensACompletionHas) {
+  std::mutex mutex;
+  std::map<uint64_t, uint32_t> told;
+  rewards_.service(0).before_call = [&](grpc::ServerContext&, const reward::ScoreRequest& request,
+                                        int) {
+    const std::lock_guard lock(mutex);
+    for (const reward::Sample& sample : request.samples()) {
+      told[sample.sample_id()] = sample.completion_tokens();
+    }
+    return grpc::Status::OK;
+  };
+  const CollectedGroups collected = Collect(Groups(1, 3));
+  for (const Episode& episode : collected.groups[0].episodes) {
+    EXPECT_GT(episode.completion_ids.size(), 0u);
+    EXPECT_EQ(told[episode.sample_id], episode.completion_ids.size());
+  }
+}
+
 TEST_F(CollectorTest, APoisonSampleCostsOnlyItself) {
   rewards_.service(0).before_call = [](grpc::ServerContext&, const reward::ScoreRequest& request,
                                        int) {
@@ -230,8 +291,8 @@ TEST_F(CollectorTest, WithoutRewardsEverythingIsGradedWithoutAService) {
 }
 
 TEST_F(CollectorTest, ServicesThatAreAllGivenUpEndTheCollectWithTheirFailure) {
-  workers_.GiveUp(0, "rollout-0 died");
-  workers_.GiveUp(1, "rollout-1 died; the end of its log: boom");
+  workers_.LeaveOut(0, "rollout-0 died");
+  workers_.LeaveOut(1, "rollout-1 died; the end of its log: boom");
   EXPECT_THAT(FaultOf(Groups(1, 1), ErrorCode::kUnavailable), HasSubstr("rollout-1 died"));
 }
 
@@ -253,16 +314,17 @@ TEST_F(CollectorTest, WhenNobodyServesTheWaitHasAnEnd) {
               HasSubstr("no reward service has served for"));
 }
 
-class Talkative final : public Environment {
- public:
-  boost::asio::awaitable<std::optional<std::vector<int32_t>>> Step(const EncodedProblem&,
-                                                                   const Episode&) override {
-    co_return std::vector<int32_t>{5};
-  }
-};
+TEST_F(CollectorTest, AsksTheEnvironmentOnceForEachEpisode) {
+  FakeEnvironment environment;
+  Collector collector(
+      workers_, rewards_, environment, terms_, [](std::span<const int32_t>) { return "x"; },
+      options_);
+  collector.Collect(Groups(2, 3), {}, kVersion);
+  EXPECT_THAT(environment.seen(), testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5));
+}
 
 TEST_F(CollectorTest, AnEnvironmentThatWantsASecondTurnIsNotSilentlyCutShort) {
-  Talkative environment;
+  FakeEnvironment environment(std::deque<std::vector<int32_t>>{{5}});
   Collector collector(
       workers_, rewards_, environment, terms_, [](std::span<const int32_t>) { return "x"; },
       options_);

@@ -19,9 +19,9 @@ Evaluation Accuracy(double accuracy, const std::string& completion) {
 
 TEST(EvaluationHistory, ShowsEveryAccuracyAndTheFirstAnswersBesideTheLast) {
   EvaluationHistory history;
-  history.Add("start", Accuracy(0, "9"));
-  history.Add("round 1 (sft)", Accuracy(0.5, "3"));
-  history.Add("round 2 (grpo)", Accuracy(1, "2"));
+  history.Add("start", 0, Accuracy(0, "9"));
+  history.Add("round 1 (sft)", 5, Accuracy(0.5, "3"));
+  history.Add("round 2 (grpo)", 9, Accuracy(1, "2"));
   EXPECT_THAT(history.AccuracyLines(),
               ElementsAre("  start                      0.0%", "  round 1 (sft)             50.0%",
                           "  round 2 (grpo)           100.0%"));
@@ -36,12 +36,12 @@ TEST(EvaluationHistory, ShowsEveryAccuracyAndTheFirstAnswersBesideTheLast) {
 
 TEST(EvaluationHistory, GoesThroughACheckpoint) {
   EvaluationHistory history;
-  history.Add("start", Accuracy(0, "9"));
+  history.Add("start", 0, Accuracy(0, "9"));
   nlohmann::json scalars = {{"progress", 1}};
   history.AddTo(&scalars);
   EvaluationHistory resumed;
   resumed.LoadFrom(nlohmann::json::parse(scalars.dump()));
-  resumed.Add("round 1 (sft)", Accuracy(1, "2"));
+  resumed.Add("round 1 (sft)", 5, Accuracy(1, "2"));
   EXPECT_THAT(resumed.AccuracyLines(), SizeIs(2));
   EXPECT_EQ(resumed.BeforeAfterRows().at(0).before, "9");
 }

@@ -115,6 +115,10 @@ TEST_F(GrpoRoundTest, GroupsWithoutVarianceLeaveTheWeightsAsTheyAre) {
   EXPECT_TRUE(EqualWeights(before));
   EXPECT_EQ(record.metrics.zero_variance_groups, 2);
   EXPECT_EQ(record.metrics.trained_tokens, 0);
+  for (const char* key : {"loss", "kl", "entropy", "ratio_mean", "ratio_max", "clip_fraction",
+                          "logprob_gap_mean", "logprob_gap_max", "grad_norm"}) {
+    EXPECT_FALSE(MetricsRow(record.metrics).contains(key)) << key << " was not computed";
+  }
   EXPECT_EQ(run_->progress.policy_version, 2) << "the step counts all the same";
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include "base/durable_file.h"
 #include "tests/rl/run/run_fixture.h"
 
 namespace cohort::rl {
@@ -63,7 +64,8 @@ TEST_F(RejectionSftRoundTest, GoodAnswersThatEndedAreKeptEachOnce) {
     if (i == 3) episode->finish_reason = rollout::FinishReason::kLength;
   };
   Begin({{"good", 1}, {"good", 1}, {"bad", 0.25}, {"cut", 1}});
-  EXPECT_THAT(stderr_, HasSubstr("1 of 4 sampled answers are verified"));
+  EXPECT_THAT(stderr_,
+              HasSubstr("2 of 4 sampled answers reach min_reward; 1 different ones become"));
   EXPECT_THAT(Take(round_), ElementsAre("good", "good")) << "again in each epoch";
   EXPECT_THAT(run_.rollouts.publisher().published, ElementsAre(1)) << "the policy as it is";
   EXPECT_EQ(run_.progress.data_cursor, 1u);
@@ -106,6 +108,24 @@ TEST_F(RejectionSftRoundTest, AResumedRoundLearnsTheSameInTheSameOrder) {
   for (run_.progress.step_in_round = 0; run_.progress.step_in_round < 3;
        ++run_.progress.step_in_round) {
     EXPECT_EQ(Take(resumed), Take(round_));
+  }
+}
+
+TEST_F(RejectionSftRoundTest, ADamagedFileOfDemonstrationsIsRefused) {
+  Begin({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}});
+  const auto path = folder_.path() / "run" / "verified-round-1.jsonl";
+  std::string bytes = base::ReadFile(path);
+  for (const std::string& damaged :
+       {bytes.substr(bytes.find('\n') + 1), bytes.substr(0, bytes.find("{\"xxh3"))}) {
+    base::WriteFileDurably(path, damaged);
+    RejectionSftRound resumed(run_.context, run_.recipe.rounds(0), 0);
+    try {
+      resumed.Resume();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
+      EXPECT_THAT(error.what(), HasSubstr("verified-round-1.jsonl is not what this run wrote"));
+    }
   }
 }
 

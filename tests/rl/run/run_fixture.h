@@ -43,7 +43,7 @@ class RunFixture {
  public:
   RunFixture(const std::filesystem::path& folder_path, proto::Recipe its_recipe)
       : recipe(std::move(its_recipe)),
-        folder(folder_path, recipe, /*fresh=*/false),
+        folder(folder_path, recipe, ResumeOptions{}),
         model(InitialPolicy(recipe)),
         learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe)),
         problems(recipe.data(), Options(recipe, model)) {

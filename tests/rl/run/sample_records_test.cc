@@ -19,6 +19,7 @@ EpisodeGroup Group(const std::vector<double>& rewards, const std::string& column
   auto problem = std::make_shared<EncodedProblem>();
   problem->problem.question = "1+1=";
   problem->problem.answer = "2";
+  problem->problem.columns = json::parse(columns);
   problem->columns_json = columns;
   EpisodeGroup group = NewEpisodeGroup(problem, 7, 40, static_cast<int>(rewards.size()));
   for (size_t i = 0; i < rewards.size(); ++i) {

@@ -35,6 +35,35 @@ TEST_F(SftRoundTest, AStepTakesTheNextRowsPromptThenCompletion) {
   EXPECT_EQ(work.sequences[0].prompt_length, static_cast<int64_t>(row->prompt_ids.size()));
 }
 
+TEST_F(SftRoundTest, ADemonstrationThatIsTooLongIsCutOrLeftOutAndCounted) {
+  for (const std::string overlong : {"cut", "drop"}) {
+    RunFixture run{folder_.path() / overlong,
+                   TinyRecipe("[{kind: sft, steps: 4, sequences_per_step: 3}]",
+                              {"data.generator=word_problems", "model.scratch.context=400",
+                               "data.overlong=" + overlong, "data.max_sequence_tokens=112"})};
+    SftRound round{run.context, run.recipe.rounds(0)};
+    testing::internal::CaptureStderr();
+    int64_t changed = 0, cut = 0;
+    for (int step = 0; step < 20; ++step) {
+      const StepWork work = round.Take();
+      EXPECT_THAT(work.sequences, SizeIs(3));
+      for (const TrainingSequence& sequence : work.sequences) {
+        EXPECT_LE(sequence.ids.size(), 112u);
+        EXPECT_GT(sequence.completion_length(), 0);
+      }
+      const StepMetrics& metrics = work.record.metrics;
+      changed +=
+          metrics.cut_demonstrations.value_or(0) + metrics.dropped_demonstrations.value_or(0);
+      cut += metrics.cut_demonstrations.value_or(0);
+    }
+    const std::string told = testing::internal::GetCapturedStderr();
+    EXPECT_GT(changed, 0) << overlong;
+    EXPECT_EQ(cut > 0, overlong == "cut");
+    EXPECT_THAT(told, testing::HasSubstr("longer than 112 tokens"));
+    EXPECT_EQ(told.find("longer than"), told.rfind("longer than")) << "told once";
+  }
+}
+
 TEST_F(SftRoundTest, AnUpdateLowersTheLossOfWhatItLearnt) {
   const StepWork work = round_.Take();
   const double before = *round_.Update(work).metrics.loss;
@@ -51,7 +80,10 @@ TEST_F(SftRoundTest, TheLearningRateFallsOverTheRoundsSteps) {
 TEST_F(SftRoundTest, AStepHasTheFiguresThatTheTableNamesForItsRow) {
   const StepRecord record = round_.Update(round_.Take());
   // The rest is the run's to add, or belongs to policies with experts or further layers.
-  const std::set<std::string> elsewhere = {"elapsed_s", "phase", "busiest_expert", "mtp_loss"};
+  const std::set<std::string> elsewhere = {
+      "elapsed_s",         "phase",        "busiest_expert", "mtp_loss",
+      "sampled_answers",   "good_answers", "kept_answers",   "dropped_demonstrations",
+      "cut_demonstrations"};
   const nlohmann::json row = MetricsRow(record.metrics);
   for (const Figure& figure : Figures()) {
     const bool expected = (figure.uses & kSftRow) != 0 && !elsewhere.contains(figure.key);

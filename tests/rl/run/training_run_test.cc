@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+
 #include "base/durable_file.h"
 #include "tests/fakes/fake_round.h"
 #include "tests/rl/run/run_fixture.h"
@@ -97,7 +100,8 @@ TEST_F(TrainingRunTest, AStepIsTakenLearntRecordedSavedPublishedAndReleasedInTha
                                    "take 0", "update", "save with 2 rows", "publish 2",  //
                                    "release",                                            //
                                    "take 1", "update",                                   //
-                                   "publish 3", "evaluate", "save with 4 rows"));
+                                   "save with 3 rows", "publish 3", "evaluate"))
+      << "the model of the checkpoint after the evaluation is that of the one before";
 }
 
 TEST_F(TrainingRunTest, WhatDoesNotSampleIsNotPublished) {
@@ -114,7 +118,7 @@ TEST_F(TrainingRunTest, ARowSaysWhereTheRunStandsAndWhatTheStepDid) {
   ASSERT_EQ(rows.size(), 5u);
   EXPECT_EQ(rows[0], nlohmann::json::parse(
                          R"({"step": 0, "round": 0, "phase": "eval", "eval_after": "start",
-        "eval_accuracy": 0.5, "eval_problems": 2, "eval_failed": 0, "eval_completion_tokens": 0.0,
+        "eval_accuracy": 0.5, "eval_accuracy_low": 0.0, "eval_accuracy_high": 0.0, "eval_problems": 2, "eval_failed": 0, "eval_completion_tokens": 0.0,
         "eval_truncated": 0.0})"));
   EXPECT_EQ(rows[1],
             nlohmann::json::parse(R"({"step": 1, "round": 1, "phase": "sft", "loss": 1.0})"));
@@ -122,7 +126,8 @@ TEST_F(TrainingRunTest, ARowSaysWhereTheRunStandsAndWhatTheStepDid) {
   EXPECT_EQ(rows[3],
             nlohmann::json::parse(R"({"step": 2, "round": 2, "phase": "grpo", "loss": 2.0})"));
   EXPECT_THAT(stderr_, HasSubstr("round 2/2: grpo, 1 steps\n"));
-  EXPECT_THAT(stderr_, HasSubstr("after round 2 (grpo): held-out accuracy 50.0% (2 problems, "));
+  EXPECT_THAT(stderr_, HasSubstr("after round 2 (grpo): held-out accuracy 50.0% [0.0, 0.0] (2 "
+                                 "answers, greedy, "));
 }
 
 TEST_F(TrainingRunTest, OnlyStepsThatSampleTellHowLongPublishingTook) {
@@ -139,7 +144,11 @@ TEST_F(TrainingRunTest, OnlyStepsThatSampleTellHowLongPublishingTook) {
 TEST_F(TrainingRunTest, ACheckpointComesEveryFewStepsAndAtARoundsEnd) {
   Run("run", TinyRecipe("[{kind: grpo, steps: 7}]", {"output.checkpoint_every=3"}));
   EXPECT_THAT(EventsStartingWith("save"), ElementsAre("save with 1 rows", "save with 4 rows",
-                                                      "save with 7 rows", "save with 9 rows"));
+                                                      "save with 7 rows", "save with 8 rows"));
+  const auto checkpoint = FindNewestCheckpoint(Folder("run")).newest;
+  ASSERT_TRUE(checkpoint.has_value());
+  EXPECT_EQ(checkpoint->state.scalars.at("evaluations").size(), 2u);
+  EXPECT_TRUE(std::filesystem::exists(checkpoint->folder / "model"));
 }
 
 TEST_F(TrainingRunTest, AnAccuracyThatNobodyKnowsIsNullAndAWarning) {
@@ -193,6 +202,168 @@ TEST_F(TrainingRunTest, ARunThatIsDoneIsDoneAtOnce) {
   EXPECT_THAT(stderr_, HasSubstr("checkpoints/step-1/model --greedy --prompt '1+1='"));
 }
 
+TEST_F(TrainingRunTest, AFinishedRunThatGetsMoreStepsOrRoundsTrainsOn) {
+  const proto::Recipe longer = TinyRecipe("[{kind: sft, steps: 1}, {kind: grpo, steps: 4}]");
+  Run("straight", longer);
+  Run("run", TinyRecipe("[{kind: sft, steps: 1}, {kind: grpo, steps: 2}]"));
+  Run("run", longer);
+  EXPECT_THAT(stderr_, HasSubstr("round 2 has 2 more steps than it had"));
+  EXPECT_THAT(events_,
+              ElementsAre("resume", "publish 4", "take 3", "update", "publish 5", "release",
+                          "take 4", "update", "save with 8 rows", "publish 6", "evaluate"))
+      << "the optimizer goes on, and the evaluation in between stays";
+  std::vector<nlohmann::json> steps[2];
+  for (const std::string name : {"straight", "run"}) {
+    for (const nlohmann::json& row : Rows(name)) {
+      if (row.at("phase") != "eval") steps[name == "run"].push_back(row);
+    }
+  }
+  EXPECT_EQ(steps[0], steps[1]);
+  Run("run", TinyRecipe("[{kind: sft, steps: 1}, {kind: grpo, steps: 4}, {kind: sft, steps: 1}]"));
+  EXPECT_THAT(EventsStartingWith("take"), ElementsAre("take 5"));
+  EXPECT_THAT(stderr_, HasSubstr("the same command with rounds[2].steps=2 trains on"));
+}
+
+TEST_F(TrainingRunTest, AKillInTheEvaluationAtARoundsEndLosesNoStep) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 3}, {kind: sft, steps: 1}]");
+  Run("straight", recipe);
+  EXPECT_THROW(Run("killed", recipe,
+                   [](RunFixture& run, RunParts& parts) {
+                     const auto evaluate = parts.evaluate;
+                     parts.evaluate = [&run, evaluate] {
+                       if (run.progress.step == 3) throw std::runtime_error("killed");
+                       return evaluate();
+                     };
+                   }),
+               std::runtime_error);
+  Run("killed", recipe);
+  EXPECT_THAT(EventsStartingWith("take"), ElementsAre("take 3"));
+  EXPECT_THAT(EventsStartingWith("evaluate"), testing::SizeIs(2)) << "the one that was due, too";
+  EXPECT_EQ(Rows("killed"), Rows("straight"));
+}
+
+TEST_F(TrainingRunTest, AStopWhilePublishingOrInARoundsLastStepLosesNoStep) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 4}]");
+  Run("straight", recipe);
+  RunToError("publishing", recipe, ErrorCode::kInterrupted, [](RunFixture& run, RunParts&) {
+    run.rollouts.publisher().fail = [](int64_t version) {
+      if (version == 3) throw Error(ErrorCode::kInterrupted, "stopped while no worker answers");
+    };
+  });
+  EXPECT_THAT(stderr_, HasSubstr("saved after step 2"));
+  Run("publishing", recipe);
+  EXPECT_THAT(EventsStartingWith("take"), ElementsAre("take 2", "take 3"));
+  EXPECT_EQ(Rows("publishing"), Rows("straight"));
+
+  RunToError("last step", recipe, ErrorCode::kInterrupted, [](RunFixture& run, RunParts& parts) {
+    parts.interrupted = [&run] { return run.progress.step == 4; };
+  });
+  EXPECT_THAT(EventsStartingWith("evaluate"), testing::SizeIs(1)) << "only that before training";
+  Run("last step", recipe);
+  EXPECT_THAT(events_, ElementsAre("publish 5", "evaluate"));
+  EXPECT_EQ(Rows("last step"), Rows("straight"));
+}
+
+TEST_F(TrainingRunTest, RewardsThatFailEverywhereEndTheRunWithTheirReasonAndItGoesOn) {
+  const proto::Recipe recipe =
+      TinyRecipe("[{kind: grpo, steps: 6}]", {"rollout.max_failed_steps=2"});
+  script_.update = [](int64_t step, StepMetrics* metrics) {
+    metrics->samples = 8;
+    metrics->failed_rewards = step == 2 ? 7 : 8;
+  };
+  script_.first_failure = "ERROR: judge.py:3: NameError";
+  EXPECT_EQ(RunToError("run", recipe, ErrorCode::kEnvironment),
+            "the reward failed on every sample of 2 steps in a row; the last: ERROR: judge.py:3: "
+            "NameError");
+  EXPECT_THAT(stderr_, HasSubstr("step 1: the reward failed on 8 of 8 samples, which are left out; "
+                                 "the first: ERROR: judge.py:3: NameError\n"));
+  EXPECT_THAT(stderr_, testing::Not(HasSubstr("step 2: the reward failed"))) << "told once";
+  script_ = {};
+  Run("run", recipe);
+  EXPECT_THAT(EventsStartingWith("take"), ElementsAre("take 4", "take 5"));
+}
+
+TEST_F(TrainingRunTest, ALossThatRunsAwayEndsTheRunAtTheLastGoodCheckpoint) {
+  const proto::Recipe recipe =
+      TinyRecipe("[{kind: sft, steps: 20}]", {"output.checkpoint_every=1"});
+  script_.update = [](int64_t step, StepMetrics* metrics) {
+    metrics->loss = step == 7 || step > 10 ? 1057 : 5.6;  // once is no divergence
+  };
+  EXPECT_THAT(RunToError("run", recipe, ErrorCode::kDiverged),
+              HasSubstr("the loss is 1057, where it was 5.6"));
+  EXPECT_EQ(Rows("run").size(), 14u);
+  EXPECT_EQ(FindNewestCheckpoint(Folder("run")).newest->step, 10);
+  script_.update = [](int64_t, StepMetrics* metrics) {
+    metrics->loss = std::numeric_limits<double>::quiet_NaN();
+  };
+  EXPECT_THAT(RunToError("nan", recipe, ErrorCode::kDiverged), HasSubstr("the loss is not finite"));
+}
+
+TEST_F(TrainingRunTest, WeightsThatAreNotFiniteAreNeverSaved) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: sft, steps: 4}]", {"output.checkpoint_every=1"});
+  EXPECT_THAT(RunToError("run", recipe, ErrorCode::kDiverged,
+                         [&](RunFixture& run, RunParts&) {
+                           script_.update = [&run](int64_t step, StepMetrics*) {
+                             if (step < 3) return;
+                             const torch::NoGradGuard no_grad;
+                             run.learner.Weights().at("model.norm.weight").fill_(NAN);
+                           };
+                         }),
+              HasSubstr("after step 3 model.norm.weight is not finite"));
+  EXPECT_EQ(FindNewestCheckpoint(Folder("run")).newest->step, 2);
+}
+
+TEST_F(TrainingRunTest, AnEvaluationWithinARoundComesEveryFewStepsAndTheBestIsKept) {
+  const proto::Recipe recipe = TinyRecipe(
+      "[{kind: grpo, steps: 7}]",
+      {"eval.every=2", "output.checkpoint_every=1", "output.keep=2", "output.keep_best=true"});
+  const auto best_at_four = [](RunFixture& run, RunParts& parts) {
+    const auto evaluate = parts.evaluate;
+    parts.evaluate = [&run, evaluate] {
+      Evaluation evaluation = evaluate();
+      evaluation.accuracy = run.progress.step == 4 ? 0.9 : 0.5;
+      return evaluation;
+    };
+  };
+  Run("run", recipe, best_at_four);
+  EXPECT_THAT(EventsStartingWith("evaluate"), testing::SizeIs(5));
+  EXPECT_THAT(stderr_, HasSubstr("after step 4 of round 1 (grpo): held-out accuracy 90.0%"));
+  EXPECT_THAT(stderr_, HasSubstr("the best evaluation is that of step 4: "));
+  for (const int64_t step : {4, 6, 7}) {
+    EXPECT_EQ(CheckpointFault(CheckpointFolder(Folder("run"), step)), "") << step;
+  }
+  EXPECT_FALSE(std::filesystem::exists(CheckpointFolder(Folder("run"), 5)));
+}
+
+TEST_F(TrainingRunTest, AnEvaluationWithinARoundIsMadeUpForAfterAKill) {
+  const proto::Recipe recipe =
+      TinyRecipe("[{kind: grpo, steps: 5}]", {"eval.every=2", "output.checkpoint_every=2"});
+  Run("straight", recipe);
+  EXPECT_THROW(Run("killed", recipe,
+                   [](RunFixture& run, RunParts& parts) {
+                     parts.evaluate = [&run]() -> Evaluation {
+                       if (run.progress.step == 2) throw std::runtime_error("killed");
+                       Evaluation evaluation;
+                       evaluation.problems = 2;
+                       evaluation.accuracy = 0.5;
+                       return evaluation;
+                     };
+                   }),
+               std::runtime_error);
+  Run("killed", recipe);
+  EXPECT_EQ(Rows("killed"), Rows("straight"));
+}
+
+TEST_F(TrainingRunTest, ALostEventFileIsMadeAgainFromTheMetrics) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 3}]");
+  Run("run", recipe);
+  const auto events = Folder("run") / "events.out.tfevents.0.cohort";
+  const auto size = std::filesystem::file_size(events);
+  std::filesystem::remove(events);
+  Run("run", TinyRecipe("[{kind: grpo, steps: 4}]"));
+  EXPECT_GT(std::filesystem::file_size(events), size);
+}
+
 TEST_F(TrainingRunTest, AFolderWhoseCheckpointsAreAllDamagedIsRefused) {
   const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 1}]");
   Run("run", recipe);
@@ -210,7 +381,7 @@ TEST_F(TrainingRunTest, FiveStepsInARowWithoutAFiniteGradientEndTheRun) {
     metrics->skipped_updates = step == 4 ? 0 : 1;  // three, none, then five
   };
   EXPECT_EQ(RunToError("run", recipe, ErrorCode::kDiverged),
-            "5 steps in a row had no finite gradient");
+            "the run diverges: the gradient is not finite; the weights stay as they were");
   EXPECT_EQ(Rows("run").size(), 10u);
   EXPECT_THAT(stderr_, HasSubstr("warning: step 9: the gradient is not finite; the weights stay"));
   EXPECT_THAT(stderr_, testing::Not(HasSubstr("step 4: the gradient")));

@@ -102,6 +102,27 @@ TEST(MathCollections, Matrices) {
         "\\begin{pmatrix}0&1\\\\1&0\\end{pmatrix}\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}"}});
 }
 
+TEST(MathCollections, VectorsInOtherNotations) {
+  ExpectSame({{"\\langle1,2,3\\rangle", "\\mathbf{i}+2\\mathbf{j}+3\\mathbf{k}"},
+              {"(1,-2)", "\\hat{i}-2\\hat{j}"},
+              {"(1,2,3)", "i+2j+3k"},
+              {"\\begin{pmatrix}1\\\\2\\\\3\\end{pmatrix}", "\\vec{i}+2\\vec{j}+3\\vec{k}"},
+              {"\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "[[1,2],[3,4]]"},
+              {"\\begin{bmatrix}1\\\\2\\end{bmatrix}", "[1, 2]"},
+              {"\\begin{bmatrix}1\\\\2\\end{bmatrix}", "[1, 2]^T"},
+              {"[0.5, 1]", "\\begin{matrix}\\frac12\\\\1\\end{matrix}"},
+              {"(1,2)", "<1,2>"}});
+  ExpectDifferent({{"(1,2,3)", "\\mathbf{i}+3\\mathbf{j}+2\\mathbf{k}"},
+                   {"(3,2)", "3+2i"},
+                   {"\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "[[1,3],[2,4]]"},
+                   {"\\begin{bmatrix}1\\\\2\\end{bmatrix}", "[2, 1]"}});
+}
+
+TEST(MathCollections, ARegionWithAPointInBracesIsNoRegion) {
+  ExpectSame({{"(0,9)\\cup(9,36)", "\\{(0,9)\\cup(9,36)\\}"}});
+  ExpectDifferent({{"(0,9)\\cup(9,36)", "\\{(0,9)\\cup(9,36),17\\}"}, {"[1,3]", "\\{[1,3],2\\}"}});
+}
+
 TEST(MathCollections, FamiliesOfNumbers) {
   ExpectSame({{"\\{3k\\mid k\\in\\mathbb{Z}\\}", "3k, k\\in\\mathbb{Z}"}});
   ExpectDifferent({{"\\{3k\\mid k\\in\\mathbb{Z}\\}", "\\{2k\\mid k\\in\\mathbb{Z}\\}"},

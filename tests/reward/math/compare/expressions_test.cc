@@ -85,6 +85,29 @@ TEST(MathExpressions, Calculus) {
   ExpectDifferent({{"\\frac{x^2}{2}+C", "\\frac{x^2}{2}"}, {"\\int 3x^2 dx", "3x^2"}});
 }
 
+TEST(MathExpressions, AConstantOfIntegrationMayHaveAnotherLetter) {
+  ExpectSame({{"\\frac{x^2}{2}+C", "\\frac{x^2}{2}+c"},
+              {"\\sin x+C", "\\sin x+K"},
+              {"c_1e^x+c_2e^{-x}", "C_1e^{x}+C_2e^{-x}"},
+              {"Ce^{2x}", "ce^{2x}"}});
+  ExpectDifferent({{"\\sin x+C", "\\cos x+c"},
+                   {"x^2+C", "x^2+1"},
+                   {"2C", "2c"},
+                   {"x+a", "x+b"},
+                   {"c_1e^x+c_2e^{-x}", "C_2e^{x}+C_1e^{-x}"}});
+}
+
+TEST(MathExpressions, IdentitiesOfHundredsOfTermsAreDecidedInAPrimeField) {
+  std::string terms = "1+x";
+  for (int i = 2; i < 800; ++i) terms += "+x^{" + std::to_string(i) + "}";
+  const std::string quotient = "\\frac{x^{800}-1}{x-1}";
+  EXPECT_STREQ(Judge(quotient, terms, {}).method, "points of a prime field");
+  EXPECT_TRUE(Same(quotient, terms));
+  EXPECT_TRUE(Same("0", quotient + "-(" + terms + ")"));
+  EXPECT_FALSE(Same(quotient, terms + "+1"));
+  EXPECT_FALSE(Same(quotient, terms + "+x^{800}"));
+}
+
 TEST(MathExpressions, IntegerFunctions) {
   ExpectSame({{"\\lfloor 5.7\\rfloor", "5"},
               {"\\lceil -1.5\\rceil", "-1"},

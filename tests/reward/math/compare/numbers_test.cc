@@ -59,6 +59,26 @@ TEST(MathNumbers, ADecimalIsAllowedItsRounding) {
                    {"0", "0.0000001"},
                    {"10^7", "10^7+0.5"},
                    {"e^{50}", "e^{50}+1.5"}});
+  // An integer and a decimal of few digits are exact, and so is a value's own decimal.
+  ExpectDifferent({{"1000000", "1000000.5"},
+                   {"1000000", "1000000.1"},
+                   {"5040", "5040.001"},
+                   {"1", "0.9999999"},
+                   {"123456789", "123456788.9"},
+                   {"0.999999", "1.0"},
+                   {"0.5", "0.4999999"},
+                   {"\\frac12", "0.4999999"},
+                   {"5!", "119.99999"},
+                   {"10^6", "1000000.1"},
+                   {"(1000000,2)", "(1000000.5,2)"},
+                   {"x=1000000", "x=1000000.5"},
+                   {"1000000x", "1000000.5x"},
+                   {"1\\text{ km}", "999.9999\\text{ m}"}});
+  ExpectSame(
+      {{"1000000", "1000000.0"}, {"0.1", "0.10000000000000001"}, {"1.234567", "1.23456712"}});
+  Conventions wide;
+  wide.rel_tol = 1e-2;
+  EXPECT_TRUE(Same("5", "4.99", wide));
   Conventions strict;
   strict.rel_tol = 0;
   EXPECT_FALSE(Same("\\frac{2}{3}", "0.6666667", strict));

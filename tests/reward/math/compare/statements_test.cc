@@ -33,6 +33,35 @@ TEST(MathStatements, AnAssignmentIsItsValue) {
   EXPECT_FALSE(Same("9", "x=9", strict));
 }
 
+TEST(MathStatements, AValueMayHaveACompoundName) {
+  ExpectSame({{"\\frac{NO}{BO}=\\frac{1}{\\sqrt6}", "\\frac{1}{\\sqrt6}"},
+              {"P(X=2)=\\frac14", "\\frac14"},
+              {"P(A|B)=\\frac13", "\\frac13"},
+              {"P(A\\cap B)=0.2", "0.2"},
+              {"f(x)_{\\max}=3", "3"},
+              {"(xy)_{\\min}=4", "4"},
+              {"\\max = 12", "12"},
+              {"\\gcd(a,b)=6", "6"},
+              {"d(A,B)=5", "5"},
+              {"\\tan(\\alpha+\\beta)=1", "1"},
+              {"\\frac{dy}{dx}=2x", "2x"},
+              {"S_{\\triangle ABC}=6", "6"},
+              {"|\\overrightarrow{AB}|=5", "5"}});
+  ExpectDifferent({{"\\frac{x}{4}=2", "2"},
+                   {"x+y=9", "9"},
+                   {"\\sin 2x=1", "1"},
+                   {"P(X=2)=\\frac14", "2"},
+                   {"\\max=12", "\\min=12"}});
+}
+
+TEST(MathStatements, AFunctionMayNameItsArgumentAsItLikes) {
+  ExpectSame({{"f(x)=x", "f(t)=t"}, {"f(n)=2n", "f(x)=2x"}, {"f(x,y)=x-y", "f(a,b)=a-b"}});
+  ExpectDifferent({{"f(x)=x", "g(t)=t"},
+                   {"f(x)=ax", "f(a)=xa"},
+                   {"f(x,y)=x-y", "f(a,b)=b-a"},
+                   {"f(x)=x^2", "f(t)=x^2"}});
+}
+
 TEST(MathStatements, AnEquationIsItsMultiples) {
   ExpectSame({{"y=3x-1", "3x-y-1=0"},
               {"2x+4y=6", "x+2y=3"},
@@ -81,7 +110,9 @@ TEST(MathStatements, SolutionsInEveryForm) {
 }
 
 TEST(MathStatements, Congruences) {
-  ExpectSame({{"x\\equiv2\\pmod9", "x\\equiv11\\pmod{9}"}, {"2\\pmod9", "11\\pmod 9"}});
+  ExpectSame({{"x\\equiv2\\pmod9", "x\\equiv11\\pmod{9}"},
+              {"2\\pmod9", "11\\pmod 9"},
+              {"x\\equiv2\\pmod9", "x\\equiv2\\bmod9"}});
   ExpectDifferent({{"x\\equiv2\\pmod9", "x\\equiv2\\pmod8"},
                    {"x\\equiv2\\pmod9", "x\\equiv3\\pmod9"},
                    {"x\\equiv2\\pmod9", "2"}});

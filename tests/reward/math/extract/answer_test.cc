@@ -54,6 +54,33 @@ TEST(MathExtraction, TagsHashesAndPhrasesComeBeforeLooseNumbers) {
   EXPECT_EQ(Found("The answer is Martin."), "Martin");
 }
 
+TEST(MathExtraction, HeadingsAndJsonHoldAnswers) {
+  EXPECT_EQ(Found("Some steps.\n\n#### Answer: 12"), "12");
+  EXPECT_EQ(Found("#### Final Answer\n\n12"), "12");
+  EXPECT_EQ(Found("#### Step 2: add 5\nSo the answer is 12."), "12");
+  EXPECT_EQ(Found("#### Evelyn"), "Evelyn");
+  EXPECT_EQ(Found("{\"answer\": \"12\"}"), "12");
+  EXPECT_EQ(Found("```json\n{\"steps\": [1, 2], \"answer\": 12}\n```"), "12");
+  EXPECT_EQ(Found("{\"answer\": 12, \"confidence\": 0.9}"), "12");
+  EXPECT_EQ(Found("{\"final_answer\": \"\\\\frac{1}{2}\"}"), "\\frac{1}{2}");
+  EXPECT_EQ(Found("{\"answer\": \"\\frac{1}{2}\"}"), "\\frac{1}{2}");
+  EXPECT_EQ(Found("{'answer': '12'}"), "12");
+  EXPECT_EQ(Found("<answer>{\"answer\": 12}</answer>"), "12");
+}
+
+TEST(MathExtraction, DigitsOfOtherScriptsAreDigits) {
+  EXPECT_EQ(Found("So it is １２。"), "12");
+  EXPECT_EQ(Found("The answer is 𝟏𝟐."), "12");
+  EXPECT_EQ(Found("答案：１２"), "12");
+}
+
+TEST(MathExtraction, AnOptionThatIsDeniedIsNoAnswer) {
+  EXPECT_EQ(Found("C is not right, so it is B"), "B");
+  EXPECT_EQ(Found("I think it is B, not A"), "B");
+  EXPECT_NE(Found("Option (C) is false."), "C");
+  EXPECT_NE(Found("It is not (C)."), "C");
+}
+
 TEST(MathExtraction, ElseTheLastFormulaOrNumber) {
   EXPECT_EQ(Found("So the share is $\\frac{2}{5}$."), "\\frac{2}{5}");
   EXPECT_EQ(Found("The roots are $3$ and $8$."), "3, 8");

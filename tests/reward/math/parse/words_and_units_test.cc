@@ -1,6 +1,5 @@
 #include "reward/math/parse/calendar.h"
 #include "reward/math/parse/choice.h"
-#include "reward/math/parse/plain_text.h"
 #include "reward/math/parse/units.h"
 #include "tests/reward/math/judge.h"
 
@@ -51,6 +50,56 @@ TEST(MathUnits, AValueInSeveralUnitsIsOneValue) {
                    {"2 hours 3 meters", "3"}});
 }
 
+TEST(MathUnits, TemperaturesAndAnglesInTheirSpellings) {
+  for (const char* spelled :
+       {"20°C", "20 °C", "20℃", "20\\,^\\circ\\mathrm{C}", "20^{\\circ}C", "20\\text{°C}",
+        "20 degrees Celsius", "20\\text{ degrees Celsius}", "20", "20°"}) {
+    EXPECT_TRUE(Same("20^\\circ\\text{C}", spelled)) << spelled;
+  }
+  for (const char* spelled : {"30º", "30˚", "30^o", "30^{\\text{o}}", "30{}^\\circ", "30 deg",
+                              "\\ang{30}", "30\\text{°}", "30\\degree", "\\frac{\\pi}{6}", "30"}) {
+    EXPECT_TRUE(Same("30^\\circ", spelled)) << spelled;
+  }
+  ExpectSame({{"30.25^\\circ", "30^\\circ15'"}, {"30.26°", "30°15′36″"}});
+  ExpectDifferent({{"20^\\circ\\text{C}", "20^\\circ\\text{F}"},
+                   {"20^\\circ\\text{C}", "21°C"},
+                   {"60^\\circ", "60\\text{ cm}"},
+                   {"30^\\circ", "30^2"},
+                   {"30.25^\\circ", "30^\\circ25'"}});
+}
+
+TEST(MathUnits, QuotientsPowersAndPrefixes) {
+  for (const char* spelled :
+       {"5\\,\\frac{m}{s}", "5 m s^{-1}", "5\\text{ m s}^{-1}", "5\\,\\mathrm{m\\,s^{-1}}",
+        "5\\text{ m}\\text{ s}^{-1}", "5\\,\\mathrm{m}/\\mathrm{s}", "18\\text{ km/h}",
+        "5\\frac{\\text{m}}{\\text{s}}", "5 meters per second"}) {
+    EXPECT_TRUE(Same("5\\text{ m/s}", spelled)) << spelled;
+    EXPECT_TRUE(Same(spelled, "5\\text{ m/s}")) << spelled;
+  }
+  ExpectSame({{"60\\text{ km/h}", "60\\frac{\\text{km}}{\\text{h}}"},
+              {"5\\text{ kJ}", "5000\\text{ J}"},
+              {"5\\text{ μm}", "5000\\text{ nm}"},
+              {"5\\,\\mu\\text{m}", "0.005\\text{ mm}"},
+              {"1\\text{ L}", "1000\\text{ cm}^3"},
+              {"10\\text{ N}", "10\\text{ kg m/s}^2"},
+              {"10\\text{ J}", "10\\text{ N}\\cdot\\text{m}"},
+              {"9.8\\text{ m/s}^2", "9.8\\frac{m}{s^2}"},
+              {"5 in", "5"},
+              {"9.8 \\mathrm{~m} / \\mathrm{s}^{2}", "9.8\\text{ m/s}^2"},
+              {"300 \\mathrm{~K}", "300"},
+              {"1 \\mathrm{~L}", "1 liter"},
+              {"2 lbs", "2 pounds"},
+              {"5¢", "5 cents"},
+              {"63 inches", "63 in"},
+              {"USD 25", "25"}});
+  ExpectDifferent({{"5\\text{ kJ}", "5\\text{ J}"},
+                   {"5\\text{ m/s}", "5 m/s^2"},
+                   {"5\\text{ m/s}", "5\\frac{s}{m}"},
+                   {"1\\text{ m/s}", "\\frac{11+9a}{20}"},
+                   {"20\\text{ m}", "11+9m"},
+                   {"10\\text{ N}", "10\\text{ N}\\cdot\\text{m}"}});
+}
+
 TEST(MathUnits, PercentOnOneSideIsEitherReading) {
   ExpectSame(
       {{"35\\%", "0.35"}, {"35\\%", "35"}, {"35%", "\\frac{7}{20}"}, {"35 percent", "35\\%"}});
@@ -69,6 +118,8 @@ TEST(MathUnits, Ratios) {
 TEST(MathWords, CompareWithoutCaseAndPunctuation) {
   ExpectSame({{"Martin", "\\text{martin}"},
               {"\\text{a regular hexagon}", "A regular hexagon."},
+              {"parabola", "a parabola"},
+              {"the ellipse", "\\text{an ellipse}"},
               {"\\text{odd}", "odd"},
               {"\\text{no real solutions}", "No solution"},
               {"twenty-one", "21"},
@@ -103,6 +154,14 @@ TEST(MathWords, MultipleChoice) {
                    {"C", "C\\cdot2"},
                    {"(C)", "(C)+1"}});
   ExpectSame({{"C", "C non A"}, {"C", "C, not (A)"}, {"(C)", "(C) rather than A or B"}});
+  ExpectSame(
+      {{"C", "选C"}, {"C", "C项"}, {"B", "B不是 A"}, {"B", "B。不是 A"}, {"C", "(C) is correct"}});
+  for (const char* denied :
+       {"(C) is wrong", "\\text{(C) is incorrect}", "C is not correct", "(C) is not the answer",
+        "C cannot be right", "(C) 错误", "C不对", "(C) isn't right", "(C) can be ruled out"}) {
+    EXPECT_FALSE(Same("C", denied)) << denied;
+  }
+  ExpectDifferent({{"A", "B不是 A"}});
   ExpectDifferent({{"A", "C non A"},
                    {"C", "not C"},
                    {"C", "C not"},
@@ -133,14 +192,6 @@ TEST(MathWords, DatesAndTimes) {
                    {"4:15", "5:15"}});
   EXPECT_FALSE(ParseDate("2023-13-04").has_value());
   EXPECT_FALSE(ParseTime("4:75").has_value());
-}
-
-TEST(MathWords, NumbersInWords) {
-  EXPECT_EQ(NumberInWords("forty-two"), 42);
-  EXPECT_EQ(NumberInWords("Two thousand and five"), 2005);
-  EXPECT_EQ(NumberInWords("one hundred twenty three million"), 123'000'000);
-  EXPECT_FALSE(NumberInWords("two three").has_value());
-  EXPECT_FALSE(NumberInWords("forty two or three").has_value());
 }
 
 TEST(MathUnits, TextsThatChangeWhatIsSaidAreNoUnits) {

@@ -1,4 +1,4 @@
-#include "reward/text/json_text.h"
+#include "reward/structured/json_text.h"
 
 #include "base/json_place.h"
 

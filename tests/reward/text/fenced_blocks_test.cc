@@ -1,8 +1,8 @@
-#include "reward/code/fenced_code.h"
+#include "reward/text/fenced_blocks.h"
 
 #include <gtest/gtest.h>
 
-namespace cohort::reward::judge {
+namespace cohort::reward {
 namespace {
 
 const std::vector<std::string> kPython = {"python", "py"};
@@ -11,7 +11,7 @@ std::string CodeOf(const std::string& text) { return FencedCode(text, kPython).v
 
 TEST(FencedCode, TheLastBlockCounts) {
   EXPECT_EQ(CodeOf("First:\n```python\na\n```\nno, better:\n```python\nb\n```\nDone."), "b\n");
-  EXPECT_EQ(CodeOf("```py\na\n```\n```\nb\n```"), "b\n") << "one without a language too";
+  EXPECT_EQ(CodeOf("```\na\n```\n```\nb\n```"), "b\n") << "without a language too";
   EXPECT_EQ(CodeOf("no code here"), "(none)");
   EXPECT_EQ(CodeOf("inline ```print(1)``` is none"), "(none)");
 }
@@ -20,6 +20,13 @@ TEST(FencedCode, BlocksOfOtherLanguagesDoNotCount) {
   EXPECT_EQ(CodeOf("```python\na\n```\nRun it:\n```bash\npython a.py\n```\n```text\n3\n```"),
             "a\n");
   EXPECT_EQ(CodeOf("```ruby\na\n```"), "a\n") << "unless there are only such";
+}
+
+TEST(FencedCode, ATaggedBlockWinsOverAnUntaggedOneBehindIt) {
+  EXPECT_EQ(CodeOf("```python\na\n```\nExample output:\n```\n3\n```"), "a\n");
+  EXPECT_EQ(CodeOf("```\n1 2\n```\n```py\na\n```\n```\n3\n```\n```text\nO(n)\n```"), "a\n");
+  EXPECT_EQ(CodeOf("```py\na\n```\n```py\nb\n```\n```\nc\n```"), "b\n") << "the last tagged one";
+  EXPECT_EQ(CodeOf("```\na\n```\n```text\n3\n```"), "a\n") << "no language is nearer than another";
 }
 
 TEST(FencedCode, FencesNestByTheirLength) {
@@ -57,4 +64,4 @@ TEST(FencedCode, TakesLinearTime) {
 }
 
 }  // namespace
-}  // namespace cohort::reward::judge
+}  // namespace cohort::reward

@@ -1,9 +1,9 @@
-#include "reward/code/fenced_code.h"
+#include "reward/text/fenced_blocks.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace cohort::reward::judge {
+namespace cohort::reward {
 namespace {
 
 struct Fence {
@@ -44,15 +44,12 @@ std::string_view WithoutIndent(std::string_view line, size_t indent) {
 
 }  // namespace
 
-std::optional<std::string> FencedCode(std::string_view text, const std::vector<std::string>& tags) {
-  std::optional<std::string> ours, any;
+std::vector<FencedBlock> FencedBlocks(std::string_view text) {
+  std::vector<FencedBlock> blocks;
   std::optional<Fence> open;
   std::string code;
   const auto keep = [&] {
-    const bool named_ours =
-        open->info.empty() || std::find(tags.begin(), tags.end(), open->info) != tags.end();
-    if (named_ours) ours = code;
-    any = std::move(code);
+    blocks.push_back({open->info, std::move(code)});
     code.clear();
     open.reset();
   };
@@ -72,7 +69,16 @@ std::optional<std::string> FencedCode(std::string_view text, const std::vector<s
     }
   }
   if (open) keep();
-  return ours ? ours : any;
+  return blocks;
 }
 
-}  // namespace cohort::reward::judge
+std::optional<std::string> FencedCode(std::string_view text, const std::vector<std::string>& tags) {
+  std::optional<std::string> tagged, untagged, other;
+  for (FencedBlock& block : FencedBlocks(text)) {
+    const bool is_ours = std::find(tags.begin(), tags.end(), block.info) != tags.end();
+    (is_ours ? tagged : block.info.empty() ? untagged : other) = std::move(block.text);
+  }
+  return tagged ? tagged : untagged ? untagged : other;
+}
+
+}  // namespace cohort::reward

@@ -1,0 +1,1 @@
+// The one source of the targets that own precompiled headers; see targets.cmake.

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace cohort::policy::jinja {
+
+// Whether Jinja2 3.1 in transformers' environment has a filter of that name, supported here or not.
+bool IsFilterOfJinja(std::string_view name);
+
+// Why a filter cannot be used: not supported here, or not known at all.
+std::string UnknownFilter(const std::string& name);
+
+}  // namespace cohort::policy::jinja
