@@ -171,21 +171,40 @@ Calls ReadWrapped(std::string_view text, const Wrapper& wrapper, const ToolSchem
   return calls;
 }
 
-// <｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME, a fence of JSON, <｜tool▁call▁end｜>; since V3.1
-// <｜tool▁call▁begin｜>NAME<｜tool▁sep｜>JSON<｜tool▁call▁end｜>.
-Calls ReadDeepSeek(std::string_view text) {
-  constexpr std::string_view kBegin = "<｜tool▁call▁begin｜>", kSeparator = "<｜tool▁sep｜>",
-                             kEnd = "<｜tool▁call▁end｜>";
-  std::vector<ToolCall> calls;
-  for (size_t at = text.find(kBegin); at != std::string_view::npos; at = text.find(kBegin, at)) {
-    at += kBegin.size();
-    const size_t separator = text.find(kSeparator, at), end = text.find(kEnd, at);
+// A call's name and arguments between marks, trimmed.
+struct MarkedCall {
+  std::string_view name, body;
+};
+struct CallMarks {
+  std::string_view begin, separator, end;
+};
+
+// nullopt: a call is not whole.
+std::optional<std::vector<MarkedCall>> MarkedCalls(std::string_view text, const CallMarks& marks) {
+  std::vector<MarkedCall> calls;
+  size_t at = text.find(marks.begin);
+  for (; at != std::string_view::npos; at = text.find(marks.begin, at)) {
+    at += marks.begin.size();
+    const size_t separator = text.find(marks.separator, at), end = text.find(marks.end, at);
     if (separator == std::string_view::npos || end == std::string_view::npos || separator > end) {
       return std::nullopt;
     }
-    std::string_view name = Trim(text.substr(at, separator - at));
-    const size_t behind = separator + kSeparator.size();
-    std::string_view body = Trim(text.substr(behind, end - behind));
+    const size_t behind = separator + marks.separator.size();
+    calls.push_back(
+        {Trim(text.substr(at, separator - at)), Trim(text.substr(behind, end - behind))});
+    at = end;
+  }
+  return calls;
+}
+
+// <｜tool▁call▁begin｜>function<｜tool▁sep｜>NAME, a fence of JSON, <｜tool▁call▁end｜>; since V3.1
+// <｜tool▁call▁begin｜>NAME<｜tool▁sep｜>JSON<｜tool▁call▁end｜>.
+Calls ReadDeepSeek(std::string_view text) {
+  const auto marked =
+      MarkedCalls(text, {"<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>"});
+  if (!marked || marked->empty()) return std::nullopt;
+  std::vector<ToolCall> calls;
+  for (auto [name, body] : *marked) {
     if (name == "function" && !body.starts_with('{')) {
       const size_t line = std::min(body.find('\n'), body.size());
       name = Trim(body.substr(0, line));
@@ -195,9 +214,7 @@ Calls ReadDeepSeek(std::string_view text) {
     const auto arguments = ParseJsonText(Trim(blocks.empty() ? body : blocks.front().text));
     if (name.empty() || !arguments) return std::nullopt;
     calls.push_back({std::string(name), *arguments});
-    at = end;
   }
-  if (calls.empty()) return std::nullopt;
   return calls;
 }
 
@@ -217,25 +234,17 @@ Calls ReadMarkedTags(std::string_view text, const ToolSchemas& tools) {
 
 // <|tool_call_begin|>functions.NAME:0<|tool_call_argument_begin|>JSON<|tool_call_end|>
 Calls ReadKimi(std::string_view text) {
-  constexpr std::string_view kBegin = "<|tool_call_begin|>", kEnd = "<|tool_call_end|>",
-                             kSeparator = "<|tool_call_argument_begin|>";
+  const auto marked = MarkedCalls(
+      text, {"<|tool_call_begin|>", "<|tool_call_argument_begin|>", "<|tool_call_end|>"});
+  if (!marked || marked->empty()) return std::nullopt;
   std::vector<ToolCall> calls;
-  for (size_t at = text.find(kBegin); at != std::string_view::npos; at = text.find(kBegin, at)) {
-    at += kBegin.size();
-    const size_t separator = text.find(kSeparator, at), end = text.find(kEnd, at);
-    if (separator == std::string_view::npos || end == std::string_view::npos || separator > end) {
-      return std::nullopt;
-    }
-    std::string_view name = Trim(text.substr(at, separator - at));
+  for (auto [name, body] : *marked) {
     if (name.starts_with("functions.")) name.remove_prefix(std::string_view("functions.").size());
     name = name.substr(0, name.find(':'));
-    const size_t behind = separator + kSeparator.size();
-    const auto arguments = ParseJsonText(Trim(text.substr(behind, end - behind)));
+    const auto arguments = ParseJsonText(body);
     if (name.empty() || !arguments) return std::nullopt;
     calls.push_back({std::string(name), *arguments});
-    at = end;
   }
-  if (calls.empty()) return std::nullopt;
   return calls;
 }
 
