@@ -190,7 +190,8 @@ CheckpointSearch FindNewestCheckpoint(const fs::path& run_folder) {
 }
 
 bool HoldsCheckpoints(const fs::path& run_folder) {
-  const fs::directory_iterator entries(run_folder / "checkpoints");
+  std::error_code none;  // no folder: nothing in it
+  const fs::directory_iterator entries(run_folder / "checkpoints", none);
   return std::any_of(begin(entries), end(entries),
                      [](const auto& entry) { return entry.path().extension() != ".tmp"; });
 }

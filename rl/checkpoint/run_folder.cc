@@ -11,6 +11,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "rl/checkpoint/checkpoint.h"
 #include "rl/checkpoint/provenance.h"
 #include "rl/checkpoint/resume_rule.h"
 #include "rl/recipe/recipe.h"
@@ -81,12 +82,6 @@ bool HasSteps(const fs::path& folder) {
   return false;
 }
 
-bool HasCheckpoints(const fs::path& folder) {
-  std::error_code none;
-  const fs::directory_iterator entries(folder / "checkpoints", none);
-  return !none && entries != fs::directory_iterator();
-}
-
 // The path without a trailing slash, so that PATH.old-N is a sibling.
 fs::path Normal(const fs::path& path) {
   const fs::path normal = path.lexically_normal();
@@ -119,7 +114,7 @@ RunFolder::RunFolder(fs::path path, const proto::Recipe& recipe, const ResumeOpt
       CheckInputs(options.with_changes);
       resuming_ = true;
     }
-    if (holds_run && !options.fresh && HasSteps(path_) && !HasCheckpoints(path_)) {
+    if (holds_run && !options.fresh && HasSteps(path_) && !HoldsCheckpoints(path_)) {
       throw Error(ErrorCode::kEnvironment,
                   path_.string() + " holds the steps of a run and none of its checkpoints",
                   "put them back, or start anew with --fresh (the old run is kept)");
