@@ -1,7 +1,5 @@
 #include "rl/evaluation/evaluation.h"
 
-#include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "reward/registry.h"
@@ -11,29 +9,6 @@ namespace {
 
 double Share(int64_t part, int64_t whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-// Sums over the scores of one component.
-struct ScoreSums {
-  double sum = 0, squares = 0;
-  int64_t count = 0;
-
-  ComponentFigures figures() const {
-    const auto n = static_cast<double>(count);
-    const double mean = sum / n;
-    return {mean, std::sqrt(std::max(0.0, squares / n - mean * mean)), count};
-  }
-};
-
-void AddScores(const reward::Verdict& verdict, std::map<std::string, ScoreSums>* sums) {
-  for (const reward::Component& component : verdict.components()) {
-    const auto score = ComponentScore(component);
-    if (!score) continue;
-    ScoreSums& of_one = (*sums)[component.name()];
-    of_one.sum += *score;
-    of_one.squares += *score * *score;
-    ++of_one.count;
-  }
 }
 
 Estimate IntervalOf(const std::vector<std::vector<JudgedEpisode>>& outcomes) {
@@ -68,7 +43,6 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
 
   Evaluation result;
   result.reward = inputs.reward;
-  std::map<std::string, ScoreSums> sums;
   int64_t correct = 0, tokens = 0, truncated = 0, samples = 0;
   for (EpisodeGroup& group : collected.groups) {
     std::vector<JudgedEpisode>& outcome = result.outcomes.emplace_back();
@@ -79,7 +53,11 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
       if (episode.reward_failed() && result.failed++ == 0) {
         result.first_failure = DescribeVerdict(episode.verdict);
       }
-      AddScores(episode.verdict, &sums);
+      for (const reward::Component& component : episode.verdict.components()) {
+        if (const auto score = ComponentScore(component)) {
+          result.components[component.name()].Add(*score);
+        }
+      }
       outcome.push_back({std::move(episode), inputs.reward});
       result.problems += outcome.back().judged() ? 1 : 0;
       correct += outcome.back().correct() ? 1 : 0;
@@ -92,7 +70,6 @@ Evaluation Evaluate(Rollouts& rollouts, const EvaluationInputs& inputs) {
   }
   result.accuracy = Share(correct, result.problems);
   result.interval = IntervalOf(result.outcomes);
-  for (const auto& [name, of_one] : sums) result.components[name] = of_one.figures();
   result.completion_tokens = Share(tokens, samples);
   result.truncated = Share(truncated, samples);
   result.wall_s = collected.stats.wall_seconds;

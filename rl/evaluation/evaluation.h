@@ -9,6 +9,7 @@
 
 #include "rl/data/problem_source.h"
 #include "rl/evaluation/judged_episode.h"
+#include "rl/evaluation/moments.h"
 #include "rl/evaluation/statistics.h"
 #include "rl/rollouts/rollouts.h"
 
@@ -21,13 +22,6 @@ struct EvaluatedProblem {
   bool correct = false;
 };
 
-// The scores of one component of the reward.
-struct ComponentFigures {
-  double mean = 0;
-  double std = 0;
-  int64_t count = 0;
-};
-
 struct Evaluation {
   int64_t problems = 0;       // judged samples
   int64_t failed = 0;         // the grader failed; neither right nor wrong
@@ -35,7 +29,7 @@ struct Evaluation {
   double accuracy = 0;        // share of the judged that are right
   Estimate interval;          // of the same, over the problems
   std::string first_failure;  // why the first of the failed did
-  std::map<std::string, ComponentFigures> components;  // over the samples that they scored
+  std::map<std::string, Moments> components;  // over the samples that they scored
   double completion_tokens = 0;                        // mean
   double truncated = 0;                                // share that ran into the length limit
   double wall_s = 0;

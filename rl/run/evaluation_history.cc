@@ -16,8 +16,8 @@ StepMetrics MetricsOf(const Evaluation& evaluation) {
     metrics.eval_accuracy_low = evaluation.interval.low;
     metrics.eval_accuracy_high = evaluation.interval.high;
   }
-  for (const auto& [name, figures] : evaluation.components) {
-    metrics.eval_rewards[name] = {figures.mean, figures.std, figures.count};
+  for (const auto& [name, scores] : evaluation.components) {
+    metrics.eval_rewards[name] = {scores.mean(), scores.deviation(), scores.count};
   }
   metrics.eval_problems = evaluation.problems;
   metrics.eval_failed = evaluation.failed;
@@ -43,8 +43,8 @@ std::string DescribeEvaluation(const Evaluation& evaluation, const proto::Eval& 
   std::string line = "held-out accuracy" + reward + text;
   if (evaluation.components.size() < 2) return line;
   const char* separator = "; mean ";
-  for (const auto& [name, figures] : evaluation.components) {
-    std::snprintf(text, sizeof(text), "%.3g", figures.mean);
+  for (const auto& [name, scores] : evaluation.components) {
+    std::snprintf(text, sizeof(text), "%.3g", scores.mean());
     line += separator + name + " " + text;
     separator = ", ";
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "rl/run/moments.h"
+#include "rl/evaluation/moments.h"
 
 namespace cohort::rl {
 namespace {

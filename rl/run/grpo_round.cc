@@ -12,7 +12,7 @@
 #include "rl/objectives/advantages.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"
-#include "rl/run/moments.h"
+#include "rl/evaluation/moments.h"
 
 namespace cohort::rl {
 namespace {

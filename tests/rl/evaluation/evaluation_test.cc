@@ -84,9 +84,9 @@ TEST(Evaluate, TheRewardThatDecidesNeedNotStandFirstAndEveryComponentIsReported)
   const Evaluation evaluation = Evaluate(rollouts, {problems, {}, "math"});
   EXPECT_DOUBLE_EQ(evaluation.accuracy, 0.25);
   EXPECT_EQ(evaluation.reward, "math");
-  EXPECT_DOUBLE_EQ(evaluation.components.at("format").mean, 1);
-  EXPECT_DOUBLE_EQ(evaluation.components.at("math").mean, 0.25);
-  EXPECT_DOUBLE_EQ(evaluation.components.at("math").std, std::sqrt(3.0) / 4);
+  EXPECT_DOUBLE_EQ(evaluation.components.at("format").mean(), 1);
+  EXPECT_DOUBLE_EQ(evaluation.components.at("math").mean(), 0.25);
+  EXPECT_DOUBLE_EQ(evaluation.components.at("math").deviation(), std::sqrt(3.0) / 4);
   // Wilson's interval of 1 out of 4.
   EXPECT_NEAR(evaluation.interval.low, 0.0456, 1e-4);
   EXPECT_NEAR(evaluation.interval.high, 0.6994, 1e-4);
