@@ -11,7 +11,8 @@
 
 namespace cohort::policy {
 
-// What a Hugging Face folder says about texts, read as transformers' AutoTokenizer reads it.
+// Tokenizer, chat templates and end tokens of a Hugging Face folder, read as transformers'
+// AutoTokenizer reads it.
 struct HuggingFaceTexts {
   // A folder without tokenizer.json gets one that refuses to be used, with a hint.
   std::shared_ptr<const Tokenizer> tokenizer;

@@ -19,7 +19,7 @@ struct EncodedPrompt {
 // Plain text, with the beginning-of-text token that the tokenizer's post-processor asks for.
 EncodedPrompt EncodeText(const Model& model, const std::string& text);
 
-// What a chat offers the template besides its messages.
+// Inputs of a chat template besides the messages.
 struct TemplateInputs {
   nlohmann::ordered_json tools;  // null: none
   // null, or an object of variables that the template may read, such as enable_thinking

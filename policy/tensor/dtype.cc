@@ -8,13 +8,13 @@
 namespace cohort::policy {
 namespace {
 
-struct Spelling {
+struct DtypeNames {
   Dtype dtype;
   at::ScalarType torch;
   std::string_view name, safetensors;
 };
 
-constexpr Spelling kSpellings[] = {
+constexpr DtypeNames kDtypeNames[] = {
     {Dtype::kFloat32, at::kFloat, "float32", "F32"},
     {Dtype::kFloat16, at::kHalf, "float16", "F16"},
     {Dtype::kBFloat16, at::kBFloat16, "bfloat16", "BF16"},
@@ -35,13 +35,13 @@ constexpr Spelling kSpellings[] = {
 
 // The row that `matches`, or null.
 template <class Matches>
-const Spelling* Find(const Matches& matches) {
-  const auto found = std::find_if(std::begin(kSpellings), std::end(kSpellings), matches);
-  return found == std::end(kSpellings) ? nullptr : found;
+const DtypeNames* Find(const Matches& matches) {
+  const auto found = std::find_if(std::begin(kDtypeNames), std::end(kDtypeNames), matches);
+  return found == std::end(kDtypeNames) ? nullptr : found;
 }
 
-const Spelling& RowOf(Dtype dtype) {
-  const Spelling* found = Find([&](const Spelling& row) { return row.dtype == dtype; });
+const DtypeNames& RowOf(Dtype dtype) {
+  const DtypeNames* found = Find([&](const DtypeNames& row) { return row.dtype == dtype; });
   COHORT_CHECK(found != nullptr, "every dtype has its row");
   return *found;
 }
@@ -59,14 +59,14 @@ std::map<std::string, Dtype> DtypesByName(std::initializer_list<Dtype> dtypes) {
 std::string_view SafetensorsName(Dtype dtype) { return RowOf(dtype).safetensors; }
 
 std::optional<Dtype> DtypeOfSafetensors(std::string_view name) {
-  const Spelling* found = Find([&](const Spelling& row) { return row.safetensors == name; });
+  const DtypeNames* found = Find([&](const DtypeNames& row) { return row.safetensors == name; });
   return found == nullptr ? std::nullopt : std::optional(found->dtype);
 }
 
 at::ScalarType TorchDtype(Dtype dtype) { return RowOf(dtype).torch; }
 
 Dtype DtypeOfTorch(at::ScalarType dtype) {
-  const Spelling* found = Find([&](const Spelling& row) { return row.torch == dtype; });
+  const DtypeNames* found = Find([&](const DtypeNames& row) { return row.torch == dtype; });
   COHORT_CHECK(found != nullptr,
                std::string("tensors of ") + at::toString(dtype) + " have no place in a file");
   return found->dtype;

@@ -13,7 +13,7 @@ const OnigUChar* Bytes(std::string_view text) {
   return reinterpret_cast<const OnigUChar*>(text.data());
 }
 
-// What \w is too, but not [\w]: the fractions and raised digits of Latin-1.
+// Characters that \w matches and [\w] does not: the fractions and raised digits of Latin-1.
 constexpr char kWordOutsideClass[] = "\\x{B2}-\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 
 // Writes a pattern for 6.9.8 and Unicode 14 so that it means what it does to 6.9.10 and Unicode 16:
@@ -80,8 +80,8 @@ class NewerMeaning {
     Widen(close + 2 - at_, pattern_.substr(name, close - name), inverse);
   }
 
-  // What stands there, `length` bytes, is the set of that name, or its opposite. Outside of a class
-  // Oniguruma folds no case of a set.
+  // Copies the next `length` bytes, which are the set of that name or its opposite. Outside of a
+  // class Oniguruma folds no case of a set.
   void Widen(size_t length, const std::string& name, bool negated) {
     const std::string written = pattern_.substr(at_, length);
     at_ += length;

@@ -9,7 +9,7 @@
 namespace cohort::reward {
 namespace {
 
-enum class Unit { kTokens, kCharacters, kWords };
+enum class LengthUnit { kTokens, kCharacters, kWords };
 
 int64_t CountWords(std::string_view text) {
   int64_t words = 0;
@@ -52,19 +52,19 @@ class LengthGrader final : public Grader {
   }
 
   Grade Score(const Sample& sample, const Budget&) const override {
-    const Unit unit = UnitFor(sample);
-    if (unit == Unit::kTokens && !sample.has_completion_tokens()) {
+    const LengthUnit unit = UnitFor(sample);
+    if (unit == LengthUnit::kTokens && !sample.has_completion_tokens()) {
       return Failed(STATUS_UNPARSEABLE, "nobody counted the completion's tokens");
     }
     const std::string& text = sample.completion();
-    const int64_t length = unit == Unit::kTokens  ? sample.completion_tokens()
-                           : unit == Unit::kWords ? CountWords(text)
-                                                  : base::CountCharacters(text);
+    const int64_t length = unit == LengthUnit::kTokens  ? sample.completion_tokens()
+                           : unit == LengthUnit::kWords ? CountWords(text)
+                                                        : base::CountCharacters(text);
     const double score =
         target_ > 0 ? NearTarget(length, target_) : SoftOverlongPenalty(length, max_, cache_);
-    const char* const name = unit == Unit::kTokens  ? " tokens"
-                             : unit == Unit::kWords ? " words"
-                                                    : " characters";
+    const char* const name = unit == LengthUnit::kTokens  ? " tokens"
+                             : unit == LengthUnit::kWords ? " words"
+                                                          : " characters";
     return {score, STATUS_OK, std::to_string(length) + name};
   }
 
@@ -72,11 +72,11 @@ class LengthGrader final : public Grader {
   static constexpr int64_t kMax = 1'000'000'000;
 
   // DAPO's penalty counts tokens, which only a run or its records know.
-  Unit UnitFor(const Sample& sample) const {
-    if (unit_ == "words") return Unit::kWords;
-    if (unit_ == "tokens") return Unit::kTokens;
+  LengthUnit UnitFor(const Sample& sample) const {
+    if (unit_ == "words") return LengthUnit::kWords;
+    if (unit_ == "tokens") return LengthUnit::kTokens;
     const bool counts_tokens = unit_.empty() && max_ > 0 && sample.has_completion_tokens();
-    return counts_tokens ? Unit::kTokens : Unit::kCharacters;
+    return counts_tokens ? LengthUnit::kTokens : LengthUnit::kCharacters;
   }
 
   std::string unit_;  // "": by the sample

@@ -13,7 +13,7 @@ namespace cohort::reward {
 namespace {
 
 // A word, or a character of a script that puts no spaces between words.
-struct Piece {
+struct TextUnit {
   uint64_t hash = 0;
   int weight = 0;  // two such characters count as one word
 };
@@ -28,10 +28,10 @@ bool IsWrittenWithoutSpaces(uint32_t code_point) {
   return script == Script::kHan || script == Script::kKana || is_mark || is_south_east_asian;
 }
 
-std::vector<Piece> Words(std::string_view text) {
-  std::vector<Piece> pieces;
+std::vector<TextUnit> Words(std::string_view text) {
+  std::vector<TextUnit> units;
   const auto add = [&](std::string_view piece, int weight) {
-    if (!piece.empty()) pieces.push_back({std::hash<std::string_view>()(piece), weight});
+    if (!piece.empty()) units.push_back({std::hash<std::string_view>()(piece), weight});
   };
   for (const std::string_view word : SplitWords(text)) {
     size_t begin = 0;
@@ -46,29 +46,29 @@ std::vector<Piece> Words(std::string_view text) {
     }
     add(word.substr(begin), kWordWeight);
   }
-  return pieces;
+  return units;
 }
 
-std::vector<Piece> Characters(std::string_view text) {
-  std::vector<Piece> pieces;
+std::vector<TextUnit> Characters(std::string_view text) {
+  std::vector<TextUnit> units;
   for (size_t at = 0; at < text.size();) {
     const base::CodePoint point = base::DecodeUtf8(text, at);
-    pieces.push_back({point.value, kWordWeight});
+    units.push_back({point.value, kWordWeight});
     at += point.length;
   }
-  return pieces;
+  return units;
 }
 
 // 64-bit hashes of all runs of n units; equal runs have equal hashes, others hardly ever.
-std::vector<uint64_t> HashNgrams(const std::vector<Piece>& pieces, size_t n) {
+std::vector<uint64_t> HashNgrams(const std::vector<TextUnit>& units, size_t n) {
   std::vector<uint64_t> ngrams;
   const int enough = static_cast<int>(n) * kWordWeight;
-  for (size_t i = 0; i < pieces.size(); ++i) {
+  for (size_t i = 0; i < units.size(); ++i) {
     uint64_t hash = 0x9E3779B97F4A7C15;
     int weight = 0;
-    for (size_t j = i; j < pieces.size() && weight < enough; ++j) {
-      weight += pieces[j].weight;
-      hash = (hash ^ pieces[j].hash) * 0xD6E8FEB86659FD93;
+    for (size_t j = i; j < units.size() && weight < enough; ++j) {
+      weight += units[j].weight;
+      hash = (hash ^ units[j].hash) * 0xD6E8FEB86659FD93;
       hash ^= hash >> 32;
     }
     if (weight < enough) break;

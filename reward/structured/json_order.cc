@@ -29,14 +29,14 @@ int Kind(const json& value) {
 }
 
 // digits * 10^exponent, without trailing zeros in the digits.
-struct Decimal {
+struct JsonDecimal {
   uint64_t digits = 0;
   int exponent = 0;
 };
 
 // From the shortest text that is read as the same number, which is what was written.
-Decimal DecimalOf(const json& number) {
-  Decimal decimal;
+JsonDecimal JsonDecimalOf(const json& number) {
+  JsonDecimal decimal;
   const std::string text = number.dump();
   bool fraction = false;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -78,7 +78,7 @@ bool IsInteger(const json& number) {
 }
 
 bool IsMultipleOf(const json& number, const json& of) {
-  const Decimal value = DecimalOf(number), divisor = DecimalOf(of);
+  const JsonDecimal value = JsonDecimalOf(number), divisor = JsonDecimalOf(of);
   if (value.digits == 0) return true;
   if (divisor.digits == 0) return false;
   int shift = value.exponent - divisor.exponent;

@@ -12,7 +12,7 @@ enum class SchemaDialect { kDraft06, kDraft07, kDraft2019, kDraft2020 };
 // Errors: kUsage for a URI that is none of these.
 SchemaDialect DialectNamed(const std::string& uri);
 
-// What a keyword's value holds.
+// The kind of value that a keyword has.
 enum class KeywordHolds { kValue, kSchema, kSchemas, kSchemaOrSchemas, kNamedSchemas };
 
 struct SchemaKeyword {

@@ -36,7 +36,7 @@ class SchemaResources {
   explicit SchemaResources(const nlohmann::json& document);
 
   const SchemaResource& Of(const nlohmann::json& schema) const { return *resource_of_.at(&schema); }
-  // Of a schema that has `keyword`: $ref, $dynamicRef or $recursiveRef.
+  // The schema must have `keyword`: $ref, $dynamicRef or $recursiveRef.
   const SchemaReference& ReferenceOf(const nlohmann::json& schema,
                                      const std::string& keyword) const {
     return references_.at({&schema, keyword});

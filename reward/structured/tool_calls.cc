@@ -116,7 +116,7 @@ Calls ReadNamedJson(std::string_view text, std::string_view separator) {
   return std::vector<ToolCall>{{std::string(name), *arguments}};
 }
 
-// What stands between the tags of a call.
+// Reads the text between the tags of a call.
 Calls ReadBody(std::string_view body, const ToolSchemas& tools) {
   body = Trim(body);
   if (body.starts_with("<function=")) return ReadFunctionTags(body, tools);
@@ -287,7 +287,7 @@ Calls ReadHarmony(std::string_view text) {
   return calls;
 }
 
-// Of a text without tags.
+// Reads a text without tags.
 Calls ReadBare(std::string_view text) {
   if (auto calls = ReadJsonCalls(text)) return calls;
   if (text.starts_with('[')) {

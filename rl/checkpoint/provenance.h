@@ -21,7 +21,7 @@ struct ResumeRecord {
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);
 
-// What a run's provenance.json says of where and from what it was made; empty where it does not.
+// The machine and the inputs of a run, from its provenance.json; empty where it does not say.
 struct RecordedRun {
   std::string processor;  // bits may differ between kinds of processors
   InputChecksums inputs;

@@ -8,7 +8,7 @@
 
 namespace cohort::rl {
 
-// What a step does to how tokens find their experts.
+// How a step changes the routing of tokens to experts.
 struct RoutingOptions {
   double selection_bias_rate = 0.001;  // arXiv 2412.19437 section 2.1.2; 0: the bias stays
   bool freeze_router = false;

@@ -36,7 +36,7 @@ class DivergenceAlarm {
   enum class State { kQuiet, kSuspicious, kDiverged };
   // Called once a step.
   State Observe(const StepMetrics& metrics);
-  // What was seen in the step that was observed last; "" when quiet.
+  // Why the step that was observed last is suspicious or diverged; "" when quiet.
   const std::string& reason() const { return reason_; }
   // A round's figures are not compared with those of the round before.
   void BeginRound();

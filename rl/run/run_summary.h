@@ -5,8 +5,8 @@
 
 namespace cohort::rl {
 
-// What a finished run tells on the console: the accuracies, answers before and after, where the
-// trained model lies, and what to type next. `seconds`: of this program.
+// Prints the end of a finished run on the console: the accuracies, answers before and after, where
+// the trained model lies, and what to type next. `seconds`: of this program.
 void PrintSummary(const RunContext& context, const EvaluationHistory& evaluations, double seconds);
 
 }  // namespace cohort::rl

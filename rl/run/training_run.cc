@@ -187,7 +187,7 @@ void TrainingRun::EvaluatePolicy() {
 
 void TrainingRun::SaveIfDue() {
   const bool due = progress_.step_in_round % context_.recipe.output().checkpoint_every() == 0;
-  // What may be the start of a divergence does not take the place of good weights.
+  // A step that may be the start of a divergence does not replace good weights.
   if (parts_.interrupted() || (due && !suspicious_)) SaveState();
   StopIfAsked();
 }

@@ -28,7 +28,7 @@ namespace {
 
 using testing::HasSubstr;
 
-// What a process has computed so far, of fields 14 and 15 of its stat (man 5 proc).
+// Processor time of a process so far: fields 14 and 15 of its stat (man 5 proc).
 double ProcessorSeconds(pid_t pid) {
   std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
   const std::string text{std::istreambuf_iterator<char>(stat), {}};

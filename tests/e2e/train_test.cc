@@ -16,7 +16,7 @@ namespace {
 
 using TrainTest = TinyRun;
 
-// Of those that ended. Unlike the time on the wall it is the same on a busy machine.
+// Counts children that ended. Unlike the time on the wall it is the same on a busy machine.
 double ProcessorSecondsOfChildren() {
   rusage usage{};
   getrusage(RUSAGE_CHILDREN, &usage);

@@ -98,8 +98,8 @@ class FakeRanks {
     int rank_;
   };
 
-  // What every rank gave, by rank, once all have given; twice per call all ranks meet, so that
-  // nobody gives anew before all have read.
+  // Returns every rank's values, by rank, once all have given; twice per call all ranks meet, so
+  // that nobody gives anew before all have read.
   std::vector<Values> Exchange(int rank, Values own, std::chrono::milliseconds deadline) {
     {
       const std::lock_guard lock(mutex_);

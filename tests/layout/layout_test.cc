@@ -155,6 +155,23 @@ TEST(Layout, NoFileHasANameThatNamesNothing) {
   }
 }
 
+// A reader who finds a name must not have to ask which of two it is. Types inside of a class bear
+// its name too, and are free.
+TEST(Layout, NoTwoTypesOfANamespaceBearOneName) {
+  const std::regex type(
+      "^(?:struct|class|enum class) ([A-Z][A-Za-z0-9]*)(?: final)?(?: : .*)? \\{");
+  std::map<std::string, std::string> file_of;
+  for (const SourceFile& source : AllRooms()) {
+    for (const std::string& line : source.lines) {
+      std::smatch match;
+      if (!std::regex_search(line, match, type)) continue;
+      const auto [found, is_new] = file_of.emplace(match[1], source.path.string());
+      EXPECT_TRUE(is_new) << match[1] << " is in " << found->second << " and in "
+                          << source.path.string();
+    }
+  }
+}
+
 std::string ReadText(const fs::path& path) {
   std::ifstream in(path);
   return {std::istreambuf_iterator<char>(in), {}};

@@ -77,7 +77,7 @@ inline Transformer MakeTransformer(const ModelConfig& config, const WeightMap& w
   return policy;
 }
 
-// Of the golden's sequences at temperature 1, by a model that may be another one.
+// Logprobs of the golden's sequences at temperature 1, by a model that may be another one.
 inline at::Tensor GoldenLogprobs(const GoldenModel& golden, const ModelConfig& config,
                                  const WeightMap& weights) {
   const at::NoGradGuard no_grad;

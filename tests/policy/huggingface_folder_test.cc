@@ -1,4 +1,4 @@
-// What a folder says about texts and ends, against what transformers 5.24 makes of the same files.
+// Tokenizers, templates and end tokens of folders, against transformers 5.24 on the same files.
 
 #include "policy/huggingface_folder.h"
 

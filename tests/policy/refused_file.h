@@ -9,7 +9,7 @@
 
 namespace cohort::policy {
 
-// What a file of these bytes is refused with, without its path.
+// The message that refuses a file of these bytes, without its path.
 template <class File>
 std::string ErrorOfFile(const std::string& bytes) {
   const base::TemporaryFolder folder;

@@ -9,10 +9,10 @@ namespace {
 
 constexpr size_t kMaxBits = 100'000;
 
-class Integer {
+class GmpInteger {
  public:
-  Integer() { mpz_init(value_); }
-  explicit Integer(const Value& value) {
+  GmpInteger() { mpz_init(value_); }
+  explicit GmpInteger(const Value& value) {
     mpz_init(value_);
     if (const auto* big = std::get_if<std::shared_ptr<const BigInteger>>(&value.data)) {
       mpz_set_str(value_, (*big)->digits.c_str(), 10);
@@ -20,9 +20,9 @@ class Integer {
       mpz_set_si(value_, value.ToInteger());
     }
   }
-  Integer(const Integer&) = delete;
-  Integer& operator=(const Integer&) = delete;
-  ~Integer() { mpz_clear(value_); }
+  GmpInteger(const GmpInteger&) = delete;
+  GmpInteger& operator=(const GmpInteger&) = delete;
+  ~GmpInteger() { mpz_clear(value_); }
 
   mpz_ptr get() { return value_; }
 
@@ -44,7 +44,7 @@ class Integer {
   mpz_t value_;
 };
 
-void Power(Integer* base, Integer* exponent, Integer* result) {
+void Power(GmpInteger* base, GmpInteger* exponent, GmpInteger* result) {
   const size_t bits = mpz_sizeinbase(base->get(), 2);
   const bool small = mpz_cmpabs_ui(base->get(), 1) <= 0;
   if (small && mpz_sgn(exponent->get()) != 0) {
@@ -63,7 +63,7 @@ void Power(Integer* base, Integer* exponent, Integer* result) {
 }  // namespace
 
 Value IntegerOf(const std::string& digits, int base) {
-  Integer integer;
+  GmpInteger integer;
   const size_t plus = digits.starts_with('+') ? 1 : 0;
   if (digits.size() > kMaxBits / 3 ||
       mpz_set_str(integer.get(), digits.c_str() + plus, base) != 0) {
@@ -74,13 +74,13 @@ Value IntegerOf(const std::string& digits, int base) {
 }
 
 Value IntegerOf(double whole) {
-  Integer integer;
+  GmpInteger integer;
   mpz_set_d(integer.get(), std::trunc(whole));
   return integer.ToValue();
 }
 
 Value IntegerArithmetic(const std::string& op, const Value& a, const Value& b) {
-  Integer left(a), right(b), result;
+  GmpInteger left(a), right(b), result;
   if (op == "+") {
     mpz_add(result.get(), left.get(), right.get());
   } else if (op == "-") {
@@ -101,10 +101,10 @@ Value IntegerArithmetic(const std::string& op, const Value& a, const Value& b) {
 }
 
 int CompareIntegers(const Value& a, const Value& b) {
-  return mpz_cmp(Integer(a).get(), Integer(b).get());
+  return mpz_cmp(GmpInteger(a).get(), GmpInteger(b).get());
 }
 
-std::string IntegerText(const Value& value) { return Integer(value).Text(); }
+std::string IntegerText(const Value& value) { return GmpInteger(value).Text(); }
 
 double IntegerToDouble(const Value& value) {
   // GMP truncates; the decimal text is rounded to nearest.

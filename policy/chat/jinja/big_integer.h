@@ -8,7 +8,7 @@
 
 namespace cohort::policy::jinja {
 
-// Of digits with an optional sign, in a base from 2 to 36; an int64_t where it fits.
+// Reads digits with an optional sign, in a base from 2 to 36; gives an int64_t where it fits.
 Value IntegerOf(const std::string& digits, int base = 10);
 
 // a + b, a - b, a * b, a // b, a % b, a ** b of two integers (or bools) of any size. Throws

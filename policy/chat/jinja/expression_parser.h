@@ -3,14 +3,14 @@
 #include <utility>
 
 #include "policy/chat/jinja/syntax.h"
-#include "policy/chat/jinja/token_cursor.h"
+#include "policy/chat/jinja/template_cursor.h"
 
 namespace cohort::policy::jinja {
 
 // Expressions by recursive descent, with Jinja2's precedence. Nesting is bounded.
 class ExpressionParser {
  public:
-  explicit ExpressionParser(TokenCursor* tokens) : tokens_(*tokens) {}
+  explicit ExpressionParser(TemplateCursor* tokens) : tokens_(*tokens) {}
 
   ExpressionPtr Parse(bool with_conditional = true);
   // "a, b" without brackets is a tuple.
@@ -52,7 +52,7 @@ class ExpressionParser {
   void ParseArguments(Expression* call);
   std::unique_ptr<Expression> Make(ExpressionKind kind, std::string name = "");
 
-  TokenCursor& tokens_;
+  TemplateCursor& tokens_;
   int depth_ = 0;
   int parts_ = 0;
   int ifs_ = 0;  // around the current expression

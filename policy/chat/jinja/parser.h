@@ -41,7 +41,7 @@ class TemplateParser {
   void EndTag() { tokens_.Expect(TemplateTokenKind::kBlockEnd, "'%}'"); }
   StatementPtr Make(StatementKind kind) const;
 
-  TokenCursor tokens_;
+  TemplateCursor tokens_;
   ExpressionParser expressions_;
   int depth_ = 0;
   bool has_generation_ = false;

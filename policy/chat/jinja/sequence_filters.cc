@@ -101,7 +101,7 @@ Value FoldCase(const Value& value, bool case_sensitive) {
                                                        : Value(PythonLower(*value.AsString()));
 }
 
-// What values are ordered by: themselves, an attribute, or several ("a,b").
+// The key that values are ordered by: themselves, an attribute, or several ("a,b").
 Value SortKey(V item, const Value* attribute, bool case_sensitive) {
   if (attribute == nullptr) return FoldCase(item, case_sensitive);
   if (attribute->AsString() == nullptr || attribute->AsString()->find(',') == std::string::npos) {

@@ -83,7 +83,7 @@ struct Statement {
   std::vector<Branch> branches;
   Body body, otherwise;
   bool recursive = false;
-  // Of a macro: its body names varargs, kwargs, caller.
+  // Whether a macro's body names varargs, kwargs, caller.
   bool takes_varargs = false, takes_kwargs = false, takes_caller = false;
 };
 

@@ -320,7 +320,7 @@ Arguments ForMarkup(const std::string& name, Arguments arguments) {
   return arguments;
 }
 
-// What a method of an HTML text gives: HTML again.
+// A method of an HTML text returns HTML.
 Value MarkupMethod(const Value& value, const std::string& name, const Value& plain) {
   if (name == "unescape" || name == "striptags") {
     throw TemplateError{"the method '" + name + "' of an HTML text is not supported"};

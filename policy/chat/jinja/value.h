@@ -31,8 +31,8 @@ struct List {
   // Set for what Python makes a generator (select, map, reverse ..): how much of it has been taken.
   // It can be gone through once, is always true, and has neither length nor entries by number.
   std::shared_ptr<size_t> taken = nullptr;
-  // What Python has a type of its own for, not a list: "dict_items", "dict_keys", "dict_values", or
-  // "range(0, 3)", as it is printed.
+  // Names the type where Python has one of its own and not a list: "dict_items", "dict_keys",
+  // "dict_values", or "range(0, 3)", as it is printed.
   std::string view = {};
 
   bool is_group = false;  // of groupby: a tuple with the names grouper and list

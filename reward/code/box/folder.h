@@ -7,7 +7,7 @@
 
 namespace cohort::reward::judge {
 
-// What is in the current folder, to be put back after programs ran in it, which may have left
+// The content of the current folder, to be put back after programs ran in it, which may have left
 // folders of any depth and mode, links and fifos. Owned by the first process of a box.
 class FolderImage {
  public:

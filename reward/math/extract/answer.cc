@@ -83,7 +83,7 @@ Extracted JsonAnswer(std::string_view text) {
     std::string value;
     if (rest.starts_with('"') || rest.starts_with('\'')) {
       for (size_t i = 1; i < rest.size() && rest[i] != rest[0]; ++i) {
-        // Of JSON's escapes only \\ and \": a policy that writes \frac means TeX.
+        // Only two of JSON's escapes are read, \\ and \": a policy that writes \frac means TeX.
         const bool escape = rest[i] == '\\' && i + 1 < rest.size() &&
                             (rest[i + 1] == '\\' || rest[i + 1] == rest[0]);
         value += rest[i += escape ? 1 : 0];

@@ -263,7 +263,7 @@ std::string_view LeadingFormula(std::string_view sentence) {
   return {};
 }
 
-// What a sentence that begins behind a phrase states.
+// The answer that a sentence behind an answer phrase states.
 Extracted Stated(std::string_view text) {
   std::string_view sentence = WithoutMarks(Sentence(WithoutMarks(text)));
   const bool exclaims =
@@ -295,7 +295,7 @@ Extracted Stated(std::string_view text) {
   return found(sentence);
 }
 
-// What is said instead of the answer that is denied: "not 5 but 7", "not 5; it is 7".
+// The answer said in place of one that is denied: "not 5 but 7", "not 5; it is 7".
 std::optional<std::string_view> Correction(std::string_view text) {
   const std::string_view sentence = Sentence(WithoutMarks(text));
   const std::string lower = LowerCase(sentence);

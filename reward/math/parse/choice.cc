@@ -65,7 +65,7 @@ bool SetsOptionsAside(std::string_view text) {
   return negated;
 }
 
-// What stands behind an option's letter, where it judges the option and is not its value.
+// Words behind an option's letter that judge the option and are not its value.
 enum class Remark { kNone, kAffirms, kDenies };
 
 Remark RemarkIn(std::string_view text) {

@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kMaxBytes = 80;
 constexpr size_t kMaxDigits = 9;
 
-struct Part {
+struct QuantityPart {
   int64_t count;
   std::string word;
 };
@@ -22,10 +22,10 @@ bool IsShortUnit(std::string_view word) {  // one letter is a name elsewhere
 }
 
 // Empty for other texts.
-std::vector<Part> PartsOf(std::string_view text) {
+std::vector<QuantityPart> PartsOf(std::string_view text) {
   if (text.size() > kMaxBytes) return {};
   const std::string plain = Unwrap(text);
-  std::vector<Part> parts;
+  std::vector<QuantityPart> parts;
   size_t at = 0;
   const auto skip = [&](auto matches) {
     const size_t begin = at;
@@ -46,7 +46,7 @@ std::vector<Part> PartsOf(std::string_view text) {
     parts.push_back({std::stoll(std::string(digits)), word});
     if (at < plain.size() && plain[at] == '.') ++at;  // "min."
   }
-  return parts.size() < 2 ? std::vector<Part>() : parts;
+  return parts.size() < 2 ? std::vector<QuantityPart>() : parts;
 }
 
 }  // namespace
@@ -54,12 +54,12 @@ std::vector<Part> PartsOf(std::string_view text) {
 bool IsCompoundQuantity(std::string_view text) { return !PartsOf(text).empty(); }
 
 std::optional<std::string> InOneUnit(std::string_view text) {
-  const std::vector<Part> parts = PartsOf(text);
+  const std::vector<QuantityPart> parts = PartsOf(text);
   if (parts.empty()) return std::nullopt;
   const auto last = ParseUnit(parts.back().word);
   if (!last) return std::nullopt;
   int64_t sum = 0, before = 0;  // `before`: the size of the unit before, in units of the last
-  for (const Part& part : parts) {
+  for (const QuantityPart& part : parts) {
     const auto unit = ParseUnit(part.word);
     if (!unit || unit->dimension != last->dimension) return std::nullopt;
     // Sizes are small whole numbers over each other: of known units alone.

@@ -176,14 +176,14 @@ std::vector<std::string> WordsOf(std::string_view text) {
   return words;
 }
 
-struct Prefix {
+struct SiPrefix {
   std::string_view symbol;
   std::string_view name;
   int64_t num;
   int64_t den;
 };
 
-constexpr Prefix kPrefixes[] = {
+constexpr SiPrefix kPrefixes[] = {
     {"G", "giga", 1'000'000'000, 1}, {"M", "mega", 1'000'000, 1},    {"k", "kilo", 1000, 1},
     {"h", "hecto", 100, 1},          {"d", "deci", 1, 10},           {"c", "centi", 1, 100},
     {"m", "milli", 1, 1000},         {"u", "micro", 1, 1'000'000},   {"μ", "micro", 1, 1'000'000},
@@ -200,7 +200,7 @@ std::optional<Size> SizeOf(const std::string& word) {
   for (const std::string_view spelling : {std::string_view(word), Singular(word)}) {
     if (const auto found = units.find(spelling); found != units.end()) return found->second;
   }
-  for (const Prefix& prefix : kPrefixes) {
+  for (const SiPrefix& prefix : kPrefixes) {
     for (const bool named : {false, true}) {
       const std::string_view front = named ? prefix.name : prefix.symbol;
       if (!std::string_view(word).starts_with(front)) continue;
@@ -290,7 +290,7 @@ void Multiply(const Factor& factor, int exponent, Reading* reading) {
 }  // namespace
 
 bool IsKnownUnit(std::string_view word) {
-  // Of two letters or more, but rather a product of variables where nothing tells.
+  // These units have two letters or more, but are rather read as products of variables.
   static constexpr std::array<std::string_view, 15> kProducts = {
       "in", "pi", "ha", "cc", "Pa", "eV", "amp", "kV", "kN", "MW", "MJ", "dL", "cL", "cal", "RMB"};
   const bool product = std::find(kProducts.begin(), kProducts.end(), word) != kProducts.end();

@@ -24,7 +24,7 @@ struct PagedSequence {
     const int64_t key_width = layout.kv_heads * layout.key_dim;
     const int64_t value_width = layout.kv_heads * layout.value_dim;
     const int64_t count = (length + kBlockTokens - 1) / kBlockTokens;
-    // What lies beyond the sequence must not matter.
+    // Cache entries beyond the sequence must not matter.
     cache.assign(static_cast<size_t>(count * layout.block_floats()), NAN);
     for (int64_t i = 0; i < count; ++i) blocks.push_back(static_cast<int32_t>(count - 1 - i));
     k.resize(static_cast<size_t>(length * key_width));

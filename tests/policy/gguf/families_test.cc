@@ -187,7 +187,7 @@ at::Tensor RopeDivisors(const FamilyGolden& golden) {
 class GgufFamilies : public ::testing::TestWithParam<std::string> {
  protected:
   GgufFamilies() {
-    // What the file cannot say.
+    // A GGUF file has no keys for these.
     if (GetParam() == "qwen3_moe") golden_.config.moe.dense_layers.clear();
     golden_.config.rope.mscale = golden_.config.rope.mscale_all_dim;
     weights_ = FamilyGoldenWeights(golden_.config);

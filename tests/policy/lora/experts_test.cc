@@ -97,7 +97,7 @@ TEST_P(ExpertLora, IsMergedFromItsFolder) {
   }
 }
 
-// What PEFT itself writes: the experts' adapters fused, and the router's.
+// PEFT itself writes the experts' adapters fused, and the router's.
 TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
   const at::NoGradGuard no_grad;
   const auto peft = nlohmann::json::parse(base::ReadFile(

@@ -1,4 +1,4 @@
-// What a malformed tokenizer.json is told: the file, the place, what was found and expected.
+// A malformed tokenizer.json is refused with file, place, what was found and expected.
 
 #include <gtest/gtest.h>
 

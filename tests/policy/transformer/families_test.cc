@@ -59,7 +59,7 @@ TEST_P(FamilyParity, PicksTheLikeliestTokenOfTransformersWhereItLeads) {
   EXPECT_GT(compared, 170u);
 }
 
-// Of the mean of -logprob over all tokens, as supervised fine-tuning has it.
+// The loss is the mean of -logprob over all tokens, as in supervised fine-tuning.
 TEST_P(FamilyParity, GivesTheGradientOfTransformersForEveryParameter) {
   const PackedTokens tokens = Pack(sequences_);
   const NextTokens next = FindNextTokens(tokens);

@@ -47,7 +47,7 @@ TEST(Fp8Blocks, ComeBackWithinHalfAStep) {
                                .narrow(1, 0, 130);
   const at::Tensor bound = at::max(weight.abs() / 16, scale * (1.0 / 1024)) * (1 + 1e-6);
   EXPECT_TRUE(((back - weight).abs() <= bound).all().item<bool>());
-  // What was dequantised is quantised to itself.
+  // Dequantised values are quantised to themselves.
   EXPECT_TRUE(at::equal(Bytes(QuantizeFp8(back).values), Bytes(matrix.values)));
 }
 

@@ -60,7 +60,7 @@ class CheckpointTest : public testing::Test {
     std::sort(files.begin(), files.end());
     return files;
   }
-  // What a resume finds; checks that it is whole and says the right step.
+  // The step that a resume finds; checks that its checkpoint is whole.
   int64_t NewestStep() {
     const CheckpointSearch found = FindNewestCheckpoint(run());
     warnings_.insert(warnings_.end(), found.warnings.begin(), found.warnings.end());

@@ -1,4 +1,4 @@
-// What a program with the commands about models, and nothing more, has in it.
+// A program with the commands about models alone has no learner in it.
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-// What a program with the commands about rewards, and nothing more, has in it.
+// A program with the commands about rewards alone has no LibTorch in it.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

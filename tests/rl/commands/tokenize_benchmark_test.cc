@@ -39,7 +39,7 @@ TEST(TokenizeBenchmark, RefusesAFileWithoutText) {
   }
 }
 
-// What a cold pass relies on.
+// A cold pass relies on this.
 TEST(WordCache, ForgetsEverythingWhenCleared) {
   policy::WordCache& cache = policy::WordCache::OfThisThread();
   constexpr uint32_t kOwner = 0x7FFFFFFF;

@@ -25,7 +25,7 @@ std::string Fenced(const std::string& code) { return "```python\n" + code + "\n`
 
 class EvalBenchmarks : public testing::Test {
  protected:
-  // What `cohort eval --json` prints for the first problems of the file.
+  // The output of `cohort eval --json` for the first problems of the file.
   Json Report(const std::string& file, const Solution& solution,
               std::vector<std::string> more = {}) {
     std::vector<Json> rows;

@@ -98,7 +98,7 @@ TEST_F(MultiTokenPrediction, DoesNotDependOnTheMicroBatches) {
   policy::ExpectGradients(policy_, golden_.at("gradients"));
 }
 
-// What follows a shared prompt's last token differs, and the deeper predictions already read it.
+// The token behind a shared prompt's last one differs, and the deeper predictions already read it.
 TEST_F(MultiTokenPrediction, IsTheSameWhereSequencesShareTheirPrompt) {
   const at::NoGradGuard no_grad;
   TrainingSequence first = sequences_[1], second = sequences_[1];

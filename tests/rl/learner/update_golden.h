@@ -58,7 +58,7 @@ struct UpdateGolden {
     for (const auto& [key, tensor] : model.weights) weights[key] = tensor.clone();
     return weights;
   }
-  // What the weights have become after the updates named "policy" or "sft".
+  // The weights after the updates named "policy" or "sft".
   policy::WeightMap After(const std::string& updates) const {
     const policy::SafetensorsFile file(std::filesystem::path(COHORT_GOLDEN_DIR) / "rl" /
                                        ("updates_" + name + ".safetensors"));

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a run needs besides processes: a recipe, a policy of a few thousand weights, a run folder.
+// The parts of a run besides processes: a recipe, a policy of a few thousand weights, a run folder.
 
 #include <functional>
 #include <memory>

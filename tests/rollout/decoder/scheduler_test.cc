@@ -15,7 +15,7 @@ std::unique_ptr<SequenceGroup> MakeGroup(uint64_t id, size_t prompt_length, size
   return group;
 }
 
-// What the decoder does after a step, without a model: every draw is token 0.
+// Advances as the decoder does after a step, without a model: every draw is token 0.
 void Advance(const std::vector<PlannedTokens>& plan) {
   const auto draw = [](Sequence& sample) {
     sample.ids.push_back(0);

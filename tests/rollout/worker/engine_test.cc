@@ -25,7 +25,7 @@ EngineOptions Options(uint64_t max_outstanding = 8192) {
   return {.make_decoder = {}, .max_outstanding_samples = max_outstanding};
 }
 
-// What a request's sink was told; the engine writes, the test waits.
+// Records the calls of a request's sink; the engine writes, the test waits.
 class Outcome {
  public:
   RequestSink Sink() {

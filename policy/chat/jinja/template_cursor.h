@@ -9,9 +9,9 @@
 namespace cohort::policy::jinja {
 
 // The parser's place in the tokens.
-class TokenCursor {
+class TemplateCursor {
  public:
-  explicit TokenCursor(std::vector<TemplateToken> tokens) : tokens_(std::move(tokens)) {}
+  explicit TemplateCursor(std::vector<TemplateToken> tokens) : tokens_(std::move(tokens)) {}
 
   const TemplateToken& Current() const { return tokens_[position_]; }
   const TemplateToken& Ahead() const {
