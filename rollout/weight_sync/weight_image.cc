@@ -102,6 +102,24 @@ std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std:
   return {reinterpret_cast<const char*>(image.data()) + entry.offset(), entry.num_bytes()};
 }
 
+// Whether a number has all bits of `exponent` set, which are those of NaN and the infinities. A
+// page at a time without a branch, so that it runs at the speed of memory.
+template <class Bits>
+bool HoldsFullExponent(std::string_view bytes, Bits exponent) {
+  constexpr size_t kPiece = 4096;
+  const auto* numbers = reinterpret_cast<const Bits*>(bytes.data());  // aligned as kAlignment says
+  const size_t count = bytes.size() / sizeof(Bits);
+  for (size_t start = 0; start < count; start += kPiece) {
+    const size_t end = std::min(count, start + kPiece);
+    Bits found = 0;
+    for (size_t i = start; i < end; ++i) {
+      found |= static_cast<Bits>((numbers[i] & exponent) == exponent);
+    }
+    if (found != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
@@ -171,6 +189,18 @@ std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::
     if (base::Checksum(BytesOfEntry(entry, image)) != entry.checksum()) {
       return "tensor '" + entry.name() + "' of weights version " +
              std::to_string(manifest.policy_version()) + " does not match its checksum";
+    }
+  }
+  return "";
+}
+
+std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const std::byte> image) {
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    const std::string_view bytes = BytesOfEntry(entry, image);
+    const bool wide = *DtypeOf(entry.dtype()) == at::kFloat;
+    if (wide ? HoldsFullExponent<uint32_t>(bytes, 0x7f800000)
+             : HoldsFullExponent<uint16_t>(bytes, 0x7f80)) {
+      return entry.name();
     }
   }
   return "";
