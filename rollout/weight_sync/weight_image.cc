@@ -102,20 +102,25 @@ std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std:
   return {reinterpret_cast<const char*>(image.data()) + entry.offset(), entry.num_bytes()};
 }
 
-// Whether a number has all bits of `exponent` set, which are those of NaN and the infinities. A
-// page at a time without a branch, so that it runs at the speed of memory.
-template <class Bits>
-bool HoldsFullExponent(std::string_view bytes, Bits exponent) {
-  constexpr size_t kPiece = 4096;
-  const auto* numbers = reinterpret_cast<const Bits*>(bytes.data());  // aligned as kAlignment says
-  const size_t count = bytes.size() / sizeof(Bits);
-  for (size_t start = 0; start < count; start += kPiece) {
-    const size_t end = std::min(count, start + kPiece);
-    Bits found = 0;
-    for (size_t i = start; i < end; ++i) {
-      found |= static_cast<Bits>((numbers[i] & exponent) == exponent);
+// Whether a number has all bits of its exponent set, which are those of NaN and the infinities:
+// adding the exponent's lowest bit then carries into the sign's place. Eight bytes at once and
+// without a branch, so that it runs at the speed of memory. `exponent`, `lowest`, `sign`: these
+// bits of every number in eight bytes.
+bool HoldsFullExponent(std::string_view bytes, uint64_t exponent, uint64_t lowest, uint64_t sign) {
+  constexpr size_t kPiece = size_t{1} << 16;
+  for (size_t start = 0; start < bytes.size(); start += kPiece) {
+    const size_t end = std::min(bytes.size(), start + kPiece);
+    uint64_t carried = 0;
+    size_t i = start;
+    for (; i + sizeof(uint64_t) <= end; i += sizeof(uint64_t)) {
+      uint64_t numbers;
+      std::memcpy(&numbers, bytes.data() + i, sizeof(numbers));
+      carried |= (numbers & exponent) + lowest;
     }
-    if (found != 0) return true;
+    uint64_t last = 0;
+    std::memcpy(&last, bytes.data() + i, end - i);
+    carried |= (last & exponent) + lowest;
+    if ((carried & sign) != 0) return true;
   }
   return false;
 }
@@ -198,10 +203,11 @@ std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const st
   for (const v1::TensorEntry& entry : manifest.tensors()) {
     const std::string_view bytes = BytesOfEntry(entry, image);
     const bool wide = *DtypeOf(entry.dtype()) == at::kFloat;
-    if (wide ? HoldsFullExponent<uint32_t>(bytes, 0x7f800000)
-             : HoldsFullExponent<uint16_t>(bytes, 0x7f80)) {
-      return entry.name();
-    }
+    const bool found = wide ? HoldsFullExponent(bytes, 0x7f800000'7f800000, 0x00800000'00800000,
+                                                0x80000000'80000000)
+                            : HoldsFullExponent(bytes, 0x7f80'7f80'7f80'7f80, 0x0080'0080'0080'0080,
+                                                0x8000'8000'8000'8000);
+    if (found) return entry.name();
   }
   return "";
 }
