@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/random_hex.h"
 
 namespace cohort::base {
 namespace {
@@ -44,10 +45,17 @@ struct DurableFile::HashState {
 
 uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+// The name of a killed writer's leftover, which goes; in a folder where others write too (/tmp) it
+// may be a planted link, which is not followed, or somebody's that stays: then a name of chance.
 DurableFile::DurableFile(std::filesystem::path path)
-    : path_(std::move(path)),
-      temporary_(path_.string() + ".tmp"),
-      fd_(open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    : path_(std::move(path)), temporary_(path_.string() + ".tmp") {
+  constexpr int kNew = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  unlink(temporary_.c_str());
+  fd_ = open(temporary_.c_str(), kNew, 0644);
+  if (fd_ < 0 && errno == EEXIST) {
+    temporary_ = path_.string() + "." + RandomHex(8) + ".tmp";
+    fd_ = open(temporary_.c_str(), kNew, 0644);
+  }
   if (fd_ < 0) ThrowSystemError("create", temporary_, errno);
   hash_ = new HashState();
 }

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <new>
 
+#include "base/file_fault.h"
+
 namespace cohort {
 
 int ExitStatus(ErrorCode code) {
@@ -28,10 +30,13 @@ int ReportError(const std::exception& error) {
     std::fprintf(stderr, "error: not enough memory\nhint: use a smaller model or batch\n");
     return ExitStatus(ErrorCode::kEnvironment);
   }
-  std::fprintf(stderr, "error: %s\n", error.what());
-  if (dynamic_cast<const std::filesystem::filesystem_error*>(&error) != nullptr) {
+  if (const auto* files = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
+    std::fprintf(stderr, "error: %s\n", base::MessageOf(error).c_str());
+    const char* hint = base::HintOf(files->code());
+    if (*hint != '\0') std::fprintf(stderr, "hint: %s\n", hint);
     return ExitStatus(ErrorCode::kEnvironment);
   }
+  std::fprintf(stderr, "error: %s\n", error.what());
   const auto* ours = dynamic_cast<const Error*>(&error);
   if (ours == nullptr) return ExitStatus(ErrorCode::kInternal);
   if (!ours->hint().empty()) std::fprintf(stderr, "hint: %s\n", ours->hint().c_str());

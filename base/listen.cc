@@ -3,6 +3,7 @@
 #include <grpc/support/log.h>
 #include <grpcpp/grpcpp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -100,8 +101,7 @@ ListeningServer Listen(grpc::ServerBuilder& builder, const std::string& address,
     if (!IsLoopback(address) && !allow_remote) {
       throw Error(ErrorCode::kUsage,
                   "refusing to listen on " + address +
-                      ": other machines would reach it, and calls "
-                      "are neither encrypted nor authenticated",
+                      ": other machines would reach it, and calls are not encrypted",
                   "listen on 127.0.0.1 or a unix socket; on a network you trust, add "
                   "--insecure-listen");
     }
@@ -110,7 +110,11 @@ ListeningServer Listen(grpc::ServerBuilder& builder, const std::string& address,
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   gpr_set_log_function(DropLogLine);
+  // A socket is its owner's alone; it has no other guard.
+  mode_t mask = 0;
+  if (local_socket) mask = umask(0177);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (local_socket) umask(mask);
   gpr_set_log_function(nullptr);
   if (server == nullptr || port == 0) {
     throw Error(ErrorCode::kEnvironment,

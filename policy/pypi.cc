@@ -15,6 +15,7 @@
 #include "base/child_process.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/file_fault.h"
 #include "base/nearest_name.h"
 
 namespace cohort::policy {
@@ -177,7 +178,7 @@ fs::path Fetch(const PypiPin& pin, const fs::path& folder, std::chrono::seconds 
   try {
     fs::create_directories(folder);
   } catch (const fs::filesystem_error& error) {
-    throw Error(ErrorCode::kEnvironment, std::string("cannot make the cache: ") + error.what(),
+    throw Error(ErrorCode::kEnvironment, "cannot make the cache: " + base::MessageOf(error),
                 "set COHORT_CACHE to a folder that can be written");
   }
   const Clock::time_point until = Clock::now() + deadline;

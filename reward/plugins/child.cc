@@ -14,7 +14,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "base/error.h"
 #include "reward/plugins/protocol.h"
 
 extern char** environ;
@@ -73,6 +72,13 @@ int Spawn(const std::vector<std::string>& command, int channel, int lifeline, pi
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
   return error;
+}
+
+// Signals that a process sends to end another; a fault of its own raises others. Our own limits
+// raise none: memory is bounded by failing allocations, time by an end that we know of.
+bool ComesFromOutside(int signal) {
+  return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP ||
+         signal == SIGQUIT;
 }
 
 // Above the numbers that the child's ends get, so that neither dup2 above hits the other's source.
@@ -208,11 +214,19 @@ Grade PluginChild::Ended() {
     return Failed(STATUS_CRASH,
                   "the plug-in ended its process with status " + std::to_string(info.si_status));
   }
-  if (info.si_status == SIGKILL) {
-    return Failed(STATUS_MEMORY, "the plug-in was killed, most likely because memory ran out");
+  const std::string signal =
+      "signal " + std::to_string(info.si_status) + " (" + strsignal(info.si_status) + ")";
+  if (!ComesFromOutside(info.si_status)) {
+    return Failed(STATUS_CRASH, "the plug-in crashed: " + signal);
   }
-  return Failed(STATUS_CRASH, "the plug-in crashed: signal " + std::to_string(info.si_status) +
-                                  " (" + strsignal(info.si_status) + ")");
+  killed_by_ = info.si_status;
+  if (killed_by_ != SIGKILL) return Failed(STATUS_CRASH, "the plug-in was ended by " + signal);
+  return Failed(STATUS_MEMORY, "the plug-in was killed by " + signal +
+                                   ": by somebody, or because the machine's memory ran out");
+}
+
+ErrorCode PluginChild::LoadFault() const {
+  return killed_by_ != 0 ? ErrorCode::kUnavailable : ErrorCode::kUsage;
 }
 
 void PluginChild::KillAndReap() {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "reward/grader.h"
 
 namespace cohort::reward {
@@ -36,6 +37,10 @@ class PluginChild {
   Grade BrokeProtocol();
   void KillAndReap();
   bool alive() const { return supervisor_ > 0; }
+  int killed_by() const { return killed_by_; }  // as PluginWorker has it
+  // Of an owner whose child was lost before it was ready: kUnavailable where it was killed from
+  // outside, since another one may do better; else kUsage.
+  ErrorCode LoadFault() const;
 
  private:
   void Start(const std::vector<std::string>& arguments);
@@ -46,6 +51,7 @@ class PluginChild {
   int channel_ = -1;
   int lifeline_ = -1;   // the supervisor kills the child and all its offspring when this closes
   std::string unread_;  // received behind the last line
+  int killed_by_ = 0;
 };
 
 }  // namespace cohort::reward

@@ -18,18 +18,27 @@ class PluginPool {
   using Start = std::function<std::unique_ptr<PluginWorker>()>;  // may throw Error
 
   // Starts the first process, so that a plug-in that does not load is refused here.
-  // `max_processes` 0: one for each thread that scores.
+  // `max_processes` 0: one for each thread that scores. Whatever is killed from outside is started
+  // again, a few times and with pauses. Errors: what `start` throws; kEnvironment when each was
+  // killed.
   PluginPool(int max_processes, Start start);
 
   bool takes_batches() const { return takes_batches_; }
 
   // Waits for a free process, then gives it the budget's whole limit: neither waiting nor starting
-  // a process costs the samples their time. Errors: what `start` throws.
+  // a process costs the samples their time. Samples whose process was killed from outside are
+  // judged again by a fresh one, three times at most. Errors: as the constructor's.
   std::vector<Grade> Score(std::span<const Sample* const> samples, const Budget& budget);
 
  private:
-  std::unique_ptr<PluginWorker> Acquire(const Budget& budget);  // null: cancelled
-  void Release(std::unique_ptr<PluginWorker> worker);           // null: it is no more
+  struct Acquired {
+    std::unique_ptr<PluginWorker> worker;  // null: the call was cancelled
+    bool fresh = false;                    // has judged nothing yet
+  };
+
+  std::unique_ptr<PluginWorker> StartPatiently(const Budget* budget) const;
+  Acquired Acquire(const Budget& budget);
+  void Release(std::unique_ptr<PluginWorker> worker);  // null: it is no more
 
   const int max_processes_;
   const Start start_;

@@ -49,7 +49,8 @@ PluginProcess::PluginProcess(const PluginSettings& settings, const Budget& budge
   if (transfer == Transfer::kDone && hello.outcome == PluginOutcome::kOk) return;
   const std::string why = transfer == Transfer::kDone ? std::string(hello.detail)
                                                       : child_.Lost(transfer, budget).detail;
-  throw Error(ErrorCode::kUsage, "cannot load the plug-in " + settings_.path.string() + ": " + why);
+  throw Error(child_.LoadFault(),
+              "cannot load the plug-in " + settings_.path.string() + ": " + why);
 }
 
 std::vector<Grade> PluginProcess::Score(std::span<const Sample* const> samples,

@@ -19,11 +19,13 @@ struct PluginSettings {
 class PluginProcess final : public PluginWorker {
  public:
   // Returns when the plug-in is loaded. Errors: kUsage when it cannot be loaded (with the loader's
-  // reason), kEnvironment when no process can be started.
+  // reason), kUnavailable when it was killed from outside, kEnvironment when no process can be
+  // started.
   PluginProcess(const PluginSettings& settings, const Budget& budget);
 
   std::vector<Grade> Score(std::span<const Sample* const> samples, const Budget& budget) override;
   bool alive() const override { return child_.alive(); }
+  int killed_by() const override { return child_.killed_by(); }
 
  private:
   Grade ScoreOne(const Sample& sample, const Budget& budget);

@@ -85,7 +85,7 @@ PythonProcess::PythonProcess(const PythonSettings& settings, const Budget& budge
   } else {
     why = child_.Lost(transfer, budget).detail;
   }
-  throw Error(ErrorCode::kUsage, "cannot load the reward " + settings.path.string() + ": " + why);
+  throw Error(child_.LoadFault(), "cannot load the reward " + settings.path.string() + ": " + why);
 }
 
 std::vector<Grade> PythonProcess::Score(std::span<const Sample* const> samples,

@@ -20,14 +20,15 @@ struct PythonSettings {
 
 class PythonProcess final : public PluginWorker {
  public:
-  // Returns when the file is loaded. Errors: kUsage when it cannot be, with file:line; kEnvironment
-  // when no process can be started.
+  // Returns when the file is loaded. Errors: kUsage when it cannot be, with file:line; kUnavailable
+  // when it was killed from outside, kEnvironment when no process can be started.
   PythonProcess(const PythonSettings& settings, const Budget& budget);
 
   // A batch function is called once with all samples, another one once for each, within one budget.
   std::vector<Grade> Score(std::span<const Sample* const> samples, const Budget& budget) override;
   bool takes_batches() const override { return takes_batches_; }
   bool alive() const override { return child_.alive(); }
+  int killed_by() const override { return child_.killed_by(); }
 
  private:
   PluginChild child_;

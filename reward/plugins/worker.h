@@ -19,6 +19,9 @@ class PluginWorker {
   virtual bool takes_batches() const { return false; }
   // False once it crashed, hung or broke the protocol; it is then gone and reaped.
   virtual bool alive() const = 0;
+  // The signal by which somebody else ended it (a user, the kernel short of memory), so that the
+  // samples are not at fault; 0: nobody did.
+  virtual int killed_by() const = 0;
 };
 
 }  // namespace cohort::reward

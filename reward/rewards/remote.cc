@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/listen.h"
+#include "base/rpc_token.h"
 #include "reward/registry.h"
 #include "reward/reward.grpc.pb.h"
 
@@ -74,7 +75,10 @@ class RemoteGrader final : public Grader {
     if (!base::IsAddress(address_)) {
       options.Fail("option 'address' is '" + address_ + "', expected HOST:PORT or unix:PATH");
     }
-    channel_ = grpc::CreateChannel(address_, grpc::InsecureChannelCredentials());
+    const std::string token_file = options.Text("token_file", "");
+    if (!token_file.empty()) base::ReadToken(token_file);
+    channel_ = grpc::experimental::CreateCustomChannelWithInterceptors(
+        address_, grpc::InsecureChannelCredentials(), {}, base::ShowingToken(address_, token_file));
     stub_ = Reward::NewStub(channel_);
   }
 
@@ -174,7 +178,8 @@ RewardInfo RemoteReward() {
           "a server of your own that implements reward/reward.proto",
           {{"address", "HOST:PORT or unix:PATH; plain gRPC"},
            {"reward", "the name that it is asked for (default \"default\")"},
-           {"options", "that reward's own options, one JSON object"}},
+           {"options", "that reward's own options, one JSON object"},
+           {"token_file", "of a service that wants a token; default: where it leaves it here"}},
           [](const Options& options) { return std::make_unique<RemoteGrader>(options); },
           /*starts_process=*/false,
           /*trusted_only=*/true};

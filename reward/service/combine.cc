@@ -4,6 +4,7 @@
 #include <new>
 
 #include "base/error.h"
+#include "base/file_fault.h"
 #include "base/utf8.h"
 
 namespace cohort::reward {
@@ -37,7 +38,7 @@ std::vector<Grade> Safely(size_t count, const ScoreThem& score) {
   } catch (const std::bad_alloc&) {
     return {count, Failed(STATUS_MEMORY, "out of memory")};
   } catch (const std::exception& error) {
-    return {count, Failed(STATUS_ERROR, error.what())};
+    return {count, Failed(STATUS_ERROR, base::MessageOf(error))};
   }
 }
 

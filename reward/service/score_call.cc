@@ -1,6 +1,7 @@
 #include "reward/service/score_call.h"
 
 #include "base/error.h"
+#include "base/file_fault.h"
 
 namespace cohort::reward {
 
@@ -81,7 +82,7 @@ void ScoreCall::OnDone() { const std::shared_ptr<ScoreCall> self = std::move(sel
 
 grpc::Status ToGrpcStatus(const std::exception& error) {
   const auto* known = dynamic_cast<const Error*>(&error);
-  if (known == nullptr) return {grpc::StatusCode::INTERNAL, error.what()};
+  if (known == nullptr) return {grpc::StatusCode::INTERNAL, base::MessageOf(error)};
   std::string text = known->what();
   if (!known->hint().empty()) text += " (" + known->hint() + ")";
   switch (known->code()) {

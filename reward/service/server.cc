@@ -13,7 +13,9 @@ Server::Server(const ServerSettings& settings)
                    ? settings.workers
                    : std::max(1, static_cast<int>(std::thread::hardware_concurrency()))),
       scorer_({.workers = workers_}),
-      service_({.allow_plugins = settings.allow_plugins || base::IsLoopback(settings.listen)},
+      service_({.allow_plugins = settings.allow_plugins ||
+                                 (base::IsLoopback(settings.listen) && !settings.open_to_all_users),
+                .token = settings.token},
                &scorer_) {
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(static_cast<int>(kMaxRequestBytes));

@@ -12,8 +12,10 @@ namespace cohort::reward {
 struct ServerSettings {
   std::string listen = "127.0.0.1:0";  // HOST:PORT or unix:PATH; port 0 picks a free one
   int workers = 0;                     // graders at once; 0: one for each core
-  bool insecure_listen = false;        // anyone who can reach the address may connect
-  bool allow_plugins = false;          // beyond loopback too
+  bool insecure_listen = false;        // other machines may reach the address
+  bool allow_plugins = false;          // beyond loopback too, and for callers without a token
+  std::string token = {};              // that callers must show; "": none
+  bool open_to_all_users = false;      // of this machine: a TCP port without a token
 };
 
 // A listening reward service. Not thread-safe.

@@ -41,6 +41,13 @@ void RefuseTrusted(const RewardTerm& term) {
   }
 }
 
+grpc::ServerUnaryReactor* Finished(grpc::CallbackServerContext* context,
+                                   const grpc::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(status);
+  return reactor;
+}
+
 }  // namespace
 
 std::shared_ptr<const Grader> RewardService::KnownGrader(const std::string& key) {
@@ -90,8 +97,11 @@ std::shared_ptr<ScoreBatch> RewardService::MakeBatch(const ScoreRequest& request
   return batch;
 }
 
-grpc::ServerWriteReactor<Verdict>* RewardService::Score(grpc::CallbackServerContext*,
+grpc::ServerWriteReactor<Verdict>* RewardService::Score(grpc::CallbackServerContext* context,
                                                         const ScoreRequest* request) {
+  if (const grpc::Status status = gate_.Check(*context); !status.ok()) {
+    return ScoreCall::Refuse(status);
+  }
   if (draining_) {
     return ScoreCall::Refuse({grpc::StatusCode::UNAVAILABLE, "the reward service is stopping"});
   }
@@ -104,6 +114,9 @@ grpc::ServerWriteReactor<Verdict>* RewardService::Score(grpc::CallbackServerCont
 
 grpc::ServerUnaryReactor* RewardService::Describe(grpc::CallbackServerContext* context,
                                                   const DescribeRequest*, DescribeReply* reply) {
+  if (const grpc::Status status = gate_.Check(*context); !status.ok()) {
+    return Finished(context, status);
+  }
   for (const RewardInfo& reward : RegisteredRewards()) {
     auto* entry = reply->add_rewards();
     entry->set_name(reward.name);
@@ -112,13 +125,14 @@ grpc::ServerUnaryReactor* RewardService::Describe(grpc::CallbackServerContext* c
       entry->add_options(option.name + ": " + option.description);
     }
   }
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return Finished(context, grpc::Status::OK);
 }
 
 grpc::ServerUnaryReactor* RewardService::Health(grpc::CallbackServerContext* context,
                                                 const HealthRequest*, HealthReply* reply) {
+  if (const grpc::Status status = gate_.Check(*context); !status.ok()) {
+    return Finished(context, status);
+  }
   reply->set_serving(!draining_);
   const ScorerProgress progress = scorer_->progress();
   reply->set_samples_scored(progress.scored);
@@ -126,9 +140,7 @@ grpc::ServerUnaryReactor* RewardService::Health(grpc::CallbackServerContext* con
   reply->set_samples_waiting(progress.waiting);
   reply->set_samples_running(progress.running);
   reply->set_since_progress_ms(static_cast<uint64_t>(progress.since_verdict.count()));
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  reactor->Finish(grpc::Status::OK);
-  return reactor;
+  return Finished(context, grpc::Status::OK);
 }
 
 }  // namespace cohort::reward

@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "base/rpc_token.h"
 #include "reward/reward.grpc.pb.h"
 #include "reward/service/scorer.h"
 
@@ -13,6 +14,7 @@ namespace cohort::reward {
 struct RewardServiceSettings {
   std::chrono::milliseconds default_limit{10'000};  // per sample and term
   bool allow_plugins = true;  // `custom` loads code from a path in the request
+  std::string token = {};     // that callers must show; "": none
 };
 
 // The RPC face of the scorer (gRPC's callback API). Thread-safe. The scorer must outlive it, and
@@ -20,12 +22,13 @@ struct RewardServiceSettings {
 class RewardService final : public Reward::CallbackService {
  public:
   RewardService(const RewardServiceSettings& settings, Scorer* scorer)
-      : settings_(settings), scorer_(scorer) {}
+      : settings_(settings), gate_(settings.token), scorer_(scorer) {}
 
   // New calls fail with UNAVAILABLE and health says so; running ones go on.
   void BeginDrain() { draining_ = true; }
 
-  // INVALID_ARGUMENT: unknown reward or option, bad sizes. RESOURCE_EXHAUSTED: the queue is full.
+  // UNAUTHENTICATED: without the token. INVALID_ARGUMENT: unknown reward or option, bad sizes.
+  // RESOURCE_EXHAUSTED: the queue is full.
   grpc::ServerWriteReactor<Verdict>* Score(grpc::CallbackServerContext* context,
                                            const ScoreRequest* request) override;
   grpc::ServerUnaryReactor* Describe(grpc::CallbackServerContext* context,
@@ -39,6 +42,7 @@ class RewardService final : public Reward::CallbackService {
   std::shared_ptr<const Grader> KnownGrader(const std::string& key);  // with mutex_ held
 
   const RewardServiceSettings settings_;
+  base::TokenGate gate_;
   Scorer* const scorer_;
   std::atomic<bool> draining_{false};
   std::mutex mutex_;

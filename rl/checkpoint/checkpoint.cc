@@ -11,6 +11,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/file_fault.h"
 #include "base/json_lines.h"
 #include "rl/checkpoint/manifest.h"
 #include "rl/checkpoint/tensor_file.h"
@@ -146,7 +147,8 @@ void SaveCheckpoint(const fs::path& run_folder, int64_t step, const TrainingStat
     fs::remove_all(temporary, ignored);
     const auto* ours = dynamic_cast<const Error*>(&error);
     throw Error(ours != nullptr ? ours->code() : ErrorCode::kEnvironment,
-                "cannot save the checkpoint of step " + std::to_string(step) + ": " + error.what(),
+                "cannot save the checkpoint of step " + std::to_string(step) + ": " +
+                    base::MessageOf(error),
                 ours != nullptr && !ours->hint().empty()
                     ? ours->hint()
                     : "the checkpoints before it are intact; the same command goes on from there");
@@ -182,8 +184,9 @@ CheckpointSearch FindNewestCheckpoint(const fs::path& run_folder) {
       break;
     } catch (const std::exception& fault) {
       const std::string aside = SetAside(folder);
-      search.warnings.push_back("checkpoint " + folder.string() + " is damaged (" + fault.what() +
-                                "); it is now " + aside + ", an older one is used");
+      search.warnings.push_back("checkpoint " + folder.string() + " is damaged (" +
+                                base::MessageOf(fault) + "); it is now " + aside +
+                                ", an older one is used");
     }
   }
   return search;
@@ -205,7 +208,7 @@ std::string CheckpointFault(const fs::path& folder) {
     Load(folder);
     return "";
   } catch (const std::exception& fault) {
-    return fault.what();
+    return base::MessageOf(fault);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/durable_file.h"
+#include "base/random_hex.h"
 
 namespace cohort::rl {
 namespace {
@@ -39,7 +40,7 @@ RecordedRun ReadProvenance(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return {};
   const json provenance = json::parse(base::ReadFile(path), nullptr, false);
   if (!provenance.is_object()) return {};
-  return {provenance.value("processor", std::string()),
+  return {provenance.value("run_id", std::string()), provenance.value("processor", std::string()),
           provenance.value("inputs", InputChecksums())};
 }
 
@@ -67,6 +68,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"started_at", UtcNow()},
                   {"resumed", json::array()}};
   }
+  if (!provenance.contains("run_id")) provenance["run_id"] = base::RandomHex(16);
   provenance["inputs"] = resume.inputs;
   base::WriteFileDurably(path, provenance.dump(2) + "\n");
 }

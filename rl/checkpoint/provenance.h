@@ -15,14 +15,16 @@ struct ResumeRecord {
   std::vector<std::string> changes;  // of the recipe, taken on request
 };
 
-// Writes provenance.json: version, build type, LibTorch's version, processor, command line, seed,
-// threads, start time (UTC), checksums of the inputs. A resumed run keeps what is there and adds
+// Writes provenance.json: an id that no other run has, version, build type, LibTorch's version,
+// processor, command line, seed, threads, start time (UTC), checksums of the inputs. A resumed run
+// keeps what is there and adds
 // {"at", "command_line", "version", "processor", "changes"} to "resumed".
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);
 
 // The machine and the inputs of a run, from its provenance.json; empty where it does not say.
 struct RecordedRun {
+  std::string run_id;     // kept when the run is resumed
   std::string processor;  // bits may differ between kinds of processors
   InputChecksums inputs;
 };

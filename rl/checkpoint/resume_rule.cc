@@ -19,6 +19,7 @@ bool MayChange(const std::string& key) {
                                               "rollout.allow_weak_sandbox",
                                               "rollout.reward_services",
                                               "rollout.reward_addresses",
+                                              "rollout.token_file",
                                               "rollout.reward_deadline_s",
                                               "rollout.step_deadline_s"};
   return key.starts_with("output.") || kFree.contains(key);

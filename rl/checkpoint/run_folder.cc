@@ -27,7 +27,7 @@ constexpr char kProvenanceFile[] = "provenance.json";
 
 int Lock(const fs::path& folder) {
   const fs::path path = folder / kLockFile;
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (fd < 0) {
     throw Error(ErrorCode::kEnvironment,
                 "cannot write into " + folder.string() + ": " + std::strerror(errno),

@@ -1,6 +1,8 @@
 #include "rl/evaluation/benchmark_data.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -14,9 +16,12 @@ constexpr char kStepByStep[] =
     "\nPlease reason step by step, and put your final answer within \\boxed{}.";
 
 nlohmann::json FirstRow(const std::filesystem::path& data) {
+  errno = 0;
   std::ifstream file(data);
-  if (!file || std::filesystem::is_directory(data)) {
-    throw Error(ErrorCode::kEnvironment, "cannot read " + data.string());
+  std::error_code none;
+  if (!file || std::filesystem::is_directory(data, none)) {
+    throw Error(ErrorCode::kEnvironment,
+                "cannot read " + data.string() + ": " + std::strerror(errno != 0 ? errno : EISDIR));
   }
   std::string line;
   while (std::getline(file, line) && line.find_first_not_of(" \t\r") == std::string::npos) {

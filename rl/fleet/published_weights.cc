@@ -56,11 +56,13 @@ grpc::Status SendOnce(rollout::v1::Rollout::StubInterface& stub, CancellableCall
 
 }  // namespace
 
-PublishedWeights::PublishedWeights(const policy::WeightMap& weights, int64_t version,
-                                   policy::Dtype dtype,
+PublishedWeights::PublishedWeights(const policy::WeightMap& weights,
+                                   const rollout::v1::WeightManifest& heading, policy::Dtype dtype,
                                    std::unique_ptr<rollout::SharedImage> recycled)
-    : manifest_(rollout::PlanImage(weights, version, dtype)), image_(std::move(recycled)) {
-  COHORT_CHECK(version >= 1, "published weights have a version of 1 or more");
+    : manifest_(rollout::PlanImage(weights, heading.policy_version(), dtype)),
+      image_(std::move(recycled)) {
+  COHORT_CHECK(version() >= 1, "published weights have a version of 1 or more");
+  manifest_.MergeFrom(heading);
   if (image_ == nullptr || image_->bytes().size() != manifest_.total_bytes()) {
     image_.reset();  // before its successor takes as much again
     image_ = std::make_unique<rollout::SharedImage>(manifest_.total_bytes());
@@ -81,7 +83,9 @@ grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableC
       by_path = false;
       status = SendOnce(stub, calls, weights, by_path, left);
     }
-    const bool retry = status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+    const bool altered = status.error_code() == grpc::StatusCode::DATA_LOSS;
+    if (altered) by_path = false;
+    const bool retry = (altered || status.error_code() == grpc::StatusCode::UNAVAILABLE) &&
                        attempt < options.max_attempts && Clock::now() + pause < end;
     if (!retry) return status;
     std::this_thread::sleep_for(pause);

@@ -20,18 +20,19 @@ namespace cohort::rl {
 // Immutable until its image is taken; safe to share between threads.
 class PublishedWeights {
  public:
-  // `version` >= 1; `dtype`: how the workers store weights, to which tensors are rounded. Errors:
-  // kEnvironment when memory does not suffice.
+  // `heading`: who publishes (rollout/weight_sync/handshake.h), and a version of 1 or more.
+  // `dtype`: how the workers store weights, to which tensors are rounded. Errors: kEnvironment when
+  // memory does not suffice.
   // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
   // are slow to get.
-  PublishedWeights(const policy::WeightMap& weights, int64_t version, policy::Dtype dtype,
-                   std::unique_ptr<rollout::SharedImage> recycled = nullptr);
+  PublishedWeights(const policy::WeightMap& weights, const rollout::v1::WeightManifest& heading,
+                   policy::Dtype dtype, std::unique_ptr<rollout::SharedImage> recycled = nullptr);
 
   const rollout::v1::WeightManifest& manifest() const { return manifest_; }
   int64_t version() const { return manifest_.policy_version(); }
   std::span<const std::byte> bytes() const { return image_->bytes(); }
   std::unique_ptr<rollout::SharedImage> TakeImage() && { return std::move(image_); }
-  const std::string& shared_path() const { return image_->path(); }  // empty: not shared
+  std::string shared_path() const { return image_->path(); }  // empty: not shared
 
  private:
   rollout::v1::WeightManifest manifest_;
@@ -41,7 +42,8 @@ class PublishedWeights {
 struct SendOptions {
   bool same_host = false;                       // try shared memory first
   std::chrono::milliseconds deadline{600'000};  // all attempts together
-  int max_attempts = 4;                         // UNAVAILABLE only, 0.1 s, 0.2 s, ... between
+  // UNAVAILABLE, and DATA_LOSS of an image that was altered on its way; 0.1 s, 0.2 s, ... between.
+  int max_attempts = 4;
 };
 
 // Blocks until the worker samples from `weights`, or says why not. Thread-safe.

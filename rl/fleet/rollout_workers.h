@@ -23,6 +23,9 @@ struct RolloutWorkersOptions : ServicesOptions {
   policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
   int64_t kv_cache_bytes = int64_t{1} << 30;
   std::chrono::milliseconds publish_deadline{600'000};  // of one version, all workers
+  std::chrono::milliseconds answer_deadline{120'000};   // how long Publish waits when none answers
+  rollout::v1::RunStart run;                            // whose workers they are while it lives
+  uint64_t vocabulary_checksum = 0;                     // of the model's tokenizer; 0: not compared
 };
 
 // The rollout workers of a run, kept on the published weights: one that restarts gets them before
@@ -31,7 +34,11 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
  public:
   explicit RolloutWorkers(const RolloutWorkersOptions& options);
 
+  ~RolloutWorkers() override;
+
   SupervisedPool& pool() { return pool_; }
+  // Remote workers may serve another run at once; the destructor then waits for less.
+  void RequestStop();
 
   void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override;
   int64_t published_version() const override { return wanted_version(); }
@@ -45,15 +52,22 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   void Replace(const policy::WeightMap& weights, int64_t version);
   void ThrowIfRefused() const;
   bool Settled() const;
+  bool AnyAnswers() const;
+  std::string NotReady() const;
   std::string Refusals() const;
+  void EndLeases();
 
   const std::chrono::milliseconds publish_deadline_;
+  const std::chrono::milliseconds answer_deadline_;
+  const int num_local_;
+  const rollout::v1::WeightManifest heading_;  // of every version
   const policy::Dtype dtype_;
   mutable std::mutex mutex_;  // guards the next three
   std::shared_ptr<PublishedWeights> current_;
   // The version before, for its image: a worker that answers has taken `current_` since.
   std::shared_ptr<PublishedWeights> previous_;
   std::map<std::string, grpc::Status> refusals_;  // by worker: why it did not take `current_`
+  bool leases_ended_ = false;                     // by the thread that owns this
   SupervisedPool pool_;                           // last: its threads use all of the above
 };
 

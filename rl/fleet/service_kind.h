@@ -22,7 +22,7 @@ struct Heartbeat {
 
 // The part of supervising that differs between workers, reward services and others. Thread-safe:
 // every supervisor calls it from its own thread. Blocking calls go through `calls`, so that a stop
-// cuts them short.
+// cuts them short. Both may throw Error: the service cannot serve this run and is left out.
 class ServiceKind {
  public:
   using Channel = std::shared_ptr<grpc::Channel>;

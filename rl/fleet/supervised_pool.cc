@@ -18,10 +18,10 @@ SupervisedPool::SupervisedPool(SupervisedPoolOptions options, ServiceKind& kind)
     : options_(std::move(options)) {
   for (int i = 0; i < options_.num_local; ++i) {
     const std::string name = options_.name + "-" + std::to_string(i);
-    Start({name, options_.command, "", options_.log_folder / (name + ".log")}, kind);
+    Start({name, options_.command, "", {}, options_.log_folder / (name + ".log")}, kind);
   }
   for (const std::string& address : options_.addresses) {
-    Start({options_.remote_name + " " + address, {}, address, {}}, kind);
+    Start({options_.remote_name + " " + address, {}, address, options_.token_file, {}}, kind);
   }
 }
 

@@ -17,6 +17,7 @@ namespace cohort::rl {
 struct ServicesOptions {
   int num_local = 0;                   // processes to start
   std::vector<std::string> addresses;  // of services that others started
+  std::filesystem::path token_file;    // of those addresses; "": the default place of each
   std::filesystem::path log_folder;    // takes NAME-0.log, ...
   SupervisorLimits limits;
 };
@@ -52,6 +53,7 @@ class SupervisedPool final : public ServicePool {
   }
   uint32_t restarts() const override;
 
+  const std::string& name(int index) const { return supervisors_.at(index)->name(); }
   bool answers(int index) const { return supervisors_.at(index)->answers(); }
   void LookNow();  // at all of them
   // Returns when a supervisor has looked at its service, or after `limit`.

@@ -20,7 +20,7 @@ constexpr milliseconds kRetry{50};  // while it starts, or was not brought up to
 constexpr milliseconds kStopGrace{2'000};
 constexpr milliseconds kFirstBackoff{100};
 constexpr milliseconds kLongestBackoff{2'000};
-constexpr milliseconds kUnheardOf{5'000};  // a remote service is then named
+constexpr milliseconds kUnheardOf{5'000};  // then a remote service is named
 constexpr size_t kLogTailBytes = 2000;
 
 }  // namespace
@@ -84,7 +84,7 @@ void Supervisor::Run() {
     try {
       if (EnsureStarted()) Look();
     } catch (const std::exception& error) {
-      GiveUp(service_.name + ": " + error.what());
+      LeaveOut(error.what());
     }
     on_change_();
     Pause(endpoint().ready ? kLook : kRetry, true);
@@ -105,9 +105,9 @@ bool Supervisor::EnsureStarted() {
   if (service_.command.empty()) {
     if (address_.empty()) {
       address_ = service_.address;
-      last_answer_ = first_look_ = Clock::now();
+      last_answer_ = silent_since_ = Clock::now();
       std::lock_guard lock(mutex_);
-      endpoint_.channel = MakeChannel(address_);
+      endpoint_.channel = MakeChannel(address_, service_.token_file);
       endpoint_.incarnation++;
     }
     return true;
@@ -178,7 +178,7 @@ bool Supervisor::AwaitAddress(const std::filesystem::path& port_file) {
   address_ = base::ReadFile(port_file);
   last_answer_ = last_progress_ = next_heartbeat_ = Clock::now();
   std::lock_guard lock(mutex_);
-  endpoint_.channel = MakeChannel(address_);
+  endpoint_.channel = MakeChannel(address_, service_.token_file);
   return true;
 }
 
@@ -197,8 +197,9 @@ void Supervisor::Look() {
     Heartbeat heartbeat;
     const grpc::Status status = kind_.AskHealth(channel, calls_, limits_.heartbeat, &heartbeat);
     if (!status.ok()) return OnSilence(status);
+    if (std::exchange(named_, false)) spdlog::warn("{} answers", service_.name);
     ever_answered_ = true;
-    last_answer_ = Clock::now();
+    last_answer_ = silent_since_ = Clock::now();
     if (Stuck(heartbeat)) return;
     std::lock_guard lock(mutex_);
     answers_ = true;
@@ -225,20 +226,28 @@ void Supervisor::OnSilence(const grpc::Status& status) {
     child_->Signal(SIGKILL);
     return;
   }
+  const auto silence =
+      std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - silent_since_);
+  if (child_ == nullptr && !named_ && silence > kUnheardOf) {
+    named_ = true;
+    spdlog::warn("{} has not answered for {} s: {}", service_.name, silence.count(),
+                 status.error_message());
+  }
+  if (status.error_code() == grpc::StatusCode::UNAUTHENTICATED && silence > kUnheardOf) {
+    return LeaveOut(status.error_message());
+  }
   // A late answer may come from a busy machine; a broken connection is a fact.
   if (!hung && status.error_code() != grpc::StatusCode::UNAVAILABLE) return;
-  if (!ever_answered_ && child_ == nullptr && !named_ && Clock::now() - first_look_ > kUnheardOf) {
-    named_ = true;
-    spdlog::warn("{} has not answered yet: {}", service_.name, status.error_message());
-  }
   std::lock_guard lock(mutex_);
-  if (answers_) spdlog::warn("{} does not answer: {}", service_.name, status.error_message());
+  if (answers_ && !std::exchange(named_, true)) {
+    spdlog::warn("{} does not answer: {}", service_.name, status.error_message());
+  }
   answers_ = false;
   version_ = -1;
   if (hung) {
     last_answer_ = Clock::now();
     endpoint_.incarnation++;  // calls to it are given up
-    endpoint_.channel = MakeChannel(address_);
+    endpoint_.channel = MakeChannel(address_, service_.token_file);
   }
 }
 

@@ -34,6 +34,7 @@ struct SupervisedService {
   std::string name;                  // "rollout-0", for logs and messages
   std::vector<std::string> command;  // of a local process, without --listen and --port-file
   std::string address;               // or: where a remote one listens
+  std::filesystem::path token_file;  // of a remote one
   std::filesystem::path log;         // of a local process
 };
 
@@ -47,6 +48,7 @@ class Supervisor {
   ~Supervisor();  // ends the child: SIGTERM, then SIGKILL
   Supervisor(const Supervisor&) = delete;
 
+  const std::string& name() const { return service_.name; }
   Endpoint endpoint() const;
   bool answers() const;  // its last heartbeat was answered
   uint32_t restarts() const;
@@ -92,8 +94,8 @@ class Supervisor {
   std::deque<Clock::time_point> recent_starts_;
   bool ever_answered_ = false;
   Clock::time_point last_answer_;
-  Clock::time_point first_look_;  // at a remote service
-  bool named_ = false;            // said that it has not answered
+  Clock::time_point silent_since_;
+  bool named_ = false;  // said that it does not answer
   Clock::time_point last_progress_;
   Clock::time_point next_heartbeat_;
   uint64_t progress_ = 0;

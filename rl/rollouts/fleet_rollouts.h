@@ -24,7 +24,8 @@ struct FleetOptions {
   proto::Rollout rollout;
   std::vector<reward::RewardTerm> rewards;
   uint64_t seed = 0;
-  int threads = 0;  // of all workers together; 0: all cores
+  int threads = 0;     // of all workers together; 0: all cores
+  std::string run_id;  // of a run that can be resumed; "": any
 };
 FleetOptions ToFleetOptions(const proto::Recipe& recipe);
 
@@ -44,6 +45,7 @@ class FleetRollouts final : public Rollouts {
 
  private:
   const rollout::Sampling sampling_;
+  const rollout::v1::RunStart run_;
   RolloutWorkers workers_;
   RewardServices rewards_;
   SingleTurn environment_;

@@ -91,6 +91,7 @@ std::vector<SamplingLane::PendingGroup> SamplingLane::Take() {
 rollout::v1::GenerateRequest SamplingLane::Request(const std::vector<PendingGroup>& taken) const {
   rollout::v1::GenerateRequest request;
   request.set_policy_version(policy_version_);
+  request.set_run(options_.run);
   FillSampling(sampling_, request.mutable_sampling());
   for (const PendingGroup& pending : taken) {
     const EpisodeGroup& group = state_.groups()[pending.group];
@@ -106,6 +107,10 @@ rollout::v1::GenerateRequest SamplingLane::Request(const std::vector<PendingGrou
 // Why a completion cannot be of this policy and this request; "" where it may be.
 std::string SamplingLane::FaultOf(const rollout::v1::Completion& completion) const {
   constexpr float kRounding = 1e-3f;  // a logprob of 0 may come out above it
+  if (!options_.run.empty() && completion.run() != options_.run) {
+    return "a completion under the weights of run '" + completion.run() +
+           "', which is not this one";
+  }
   if (completion.ids_size() > sampling_.max_new_tokens) {
     return std::to_string(completion.ids_size()) + " tokens where at most " +
            std::to_string(sampling_.max_new_tokens) + " were asked for";

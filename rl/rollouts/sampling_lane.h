@@ -17,6 +17,7 @@ namespace cohort::rl {
 class SamplingLane final : public Lane {
  public:
   struct Options {
+    std::string run;                                // whose workers they are; "": not checked
     int max_outstanding_samples = 1024;             // a call
     int max_attempts = 4;                           // a group
     int64_t vocab_size = 0;                         // of the policy; 0: ids are not checked

@@ -10,6 +10,7 @@
 
 #include "policy/lora/peft.h"
 #include "policy/tensor/tensor_memory.h"
+#include "rl/checkpoint/provenance.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"
 #include "rl/learner/learner.h"
@@ -116,7 +117,9 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   const proto::Objective objective = ResolveObjective(recipe);
   Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
-  FleetRollouts rollouts(ToFleetOptions(recipe), model, folder.path(), programs);
+  FleetOptions fleet = ToFleetOptions(recipe);
+  fleet.run_id = ReadProvenance(folder.path() / "provenance.json").run_id;
+  FleetRollouts rollouts(fleet, model, folder.path(), programs);
   if (recipe.lora().rank() > 0) {
     const proto::Lora& lora = recipe.lora();
     learner.TrainAdapters(

@@ -1,18 +1,18 @@
 #pragma once
 
-// Bytes that one process writes and others on the same host map: a file in /dev/shm, or plain
-// memory where that has no room (then only this process sees them).
+// Bytes that one process writes and others on the same host map: a sealed memfd, or plain memory
+// where there is none (then only this process sees them). Sealed: nobody can cut it short under a
+// reader, which would be a SIGBUS there, and nobody but its maker can write to it. It goes with the
+// last process that has it, however that ends.
 
 #include <cstddef>
-#include <filesystem>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace cohort::rollout {
 
-// The writer's side. The file goes with the object; one that a killed process left behind is
-// removed when the next is made.
+// The writer's side.
 class SharedImage {
  public:
   // kEnvironment when there is no memory for it at all.
@@ -22,19 +22,19 @@ class SharedImage {
   SharedImage& operator=(const SharedImage&) = delete;
 
   std::span<std::byte> bytes() const { return {data_, num_bytes_}; }
-  const std::string& path() const { return path_; }  // empty: not shared
+  // /proc/PID/fd/N, which the same user's processes can open; empty: not shared.
+  std::string path() const;
 
  private:
-  bool MakeFile();
+  bool MakeFile(size_t mapped_bytes);
 
-  std::string path_;
-  int fd_ = -1;  // holds the lock that says the owner lives
+  int fd_ = -1;
   std::byte* data_ = nullptr;
   size_t num_bytes_ = 0;
 };
 
-// The reader's side: a read-only mapping. The path comes from outside: only a regular file
-// /dev/shm/cohort-weights-* of exactly `num_bytes` is accepted; kUnavailable otherwise.
+// The reader's side: a read-only mapping. The path comes from outside: only a sealed memfd of
+// exactly `num_bytes` is accepted; kUnavailable otherwise.
 class MappedImage {
  public:
   MappedImage(const std::string& path, size_t num_bytes);

@@ -102,6 +102,29 @@ std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std:
   return {reinterpret_cast<const char*>(image.data()) + entry.offset(), entry.num_bytes()};
 }
 
+// Whether a number has all bits of its exponent set, which are those of NaN and the infinities:
+// adding the exponent's lowest bit then carries into the sign's place. Eight bytes at once and
+// without a branch, so that it runs at the speed of memory. `exponent`, `lowest`, `sign`: these
+// bits of every number in eight bytes.
+bool HoldsFullExponent(std::string_view bytes, uint64_t exponent, uint64_t lowest, uint64_t sign) {
+  constexpr size_t kPiece = size_t{1} << 16;
+  for (size_t start = 0; start < bytes.size(); start += kPiece) {
+    const size_t end = std::min(bytes.size(), start + kPiece);
+    uint64_t carried = 0;
+    size_t i = start;
+    for (; i + sizeof(uint64_t) <= end; i += sizeof(uint64_t)) {
+      uint64_t numbers;
+      std::memcpy(&numbers, bytes.data() + i, sizeof(numbers));
+      carried |= (numbers & exponent) + lowest;
+    }
+    uint64_t last = 0;
+    std::memcpy(&last, bytes.data() + i, end - i);
+    carried |= (last & exponent) + lowest;
+    if ((carried & sign) != 0) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_version,
@@ -172,6 +195,19 @@ std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::
       return "tensor '" + entry.name() + "' of weights version " +
              std::to_string(manifest.policy_version()) + " does not match its checksum";
     }
+  }
+  return "";
+}
+
+std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const std::byte> image) {
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    const std::string_view bytes = BytesOfEntry(entry, image);
+    const bool wide = *DtypeOf(entry.dtype()) == at::kFloat;
+    const bool found = wide ? HoldsFullExponent(bytes, 0x7f800000'7f800000, 0x00800000'00800000,
+                                                0x80000000'80000000)
+                            : HoldsFullExponent(bytes, 0x7f80'7f80'7f80'7f80, 0x0080'0080'0080'0080,
+                                                0x8000'8000'8000'8000);
+    if (found) return entry.name();
   }
   return "";
 }

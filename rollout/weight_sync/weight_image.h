@@ -36,6 +36,9 @@ void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig
 // `manifest` has passed CheckManifest and the image has its total_bytes.
 std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::byte> image);
 
+// The first tensor that holds NaN or an infinity; "" where all are finite.
+std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const std::byte> image);
+
 // Tensors that lie in the image, without a copy; they keep `owner` alive.
 policy::WeightMap ViewImage(const v1::WeightManifest& manifest, std::span<const std::byte> image,
                             std::shared_ptr<const void> owner);

@@ -6,6 +6,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/shared_image.h"
 #include "rollout/weight_sync/weight_image.h"
 
@@ -18,12 +19,15 @@ grpc::Status DataLoss(const std::string& message) {
 
 }  // namespace
 
-WeightReceiver::WeightReceiver(const policy::ModelConfig& config) : config_(config) {}
+WeightReceiver::WeightReceiver(const policy::ModelConfig& config, uint64_t vocabulary_checksum)
+    : config_(config), vocabulary_checksum_(vocabulary_checksum) {}
 
 grpc::Status WeightReceiver::AcceptFirst(const v1::WeightChunk& chunk) {
   if (!chunk.has_manifest()) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "the first WeightChunk must carry the manifest"};
   }
+  const std::string disagreement = Disagreement(chunk.manifest(), config_, vocabulary_checksum_);
+  if (!disagreement.empty()) return {grpc::StatusCode::INVALID_ARGUMENT, disagreement};
   try {
     CheckManifest(chunk.manifest(), config_);
     manifest_ = chunk.manifest();
@@ -92,7 +96,12 @@ grpc::Status WeightReceiver::Finish() const {
                     std::to_string(image_.size()));
   }
   const std::string damage = FindDamage(manifest_, image_);
-  return damage.empty() ? grpc::Status::OK : DataLoss(damage);
+  if (!damage.empty()) return DataLoss(damage);
+  const std::string tensor = FindNonFinite(manifest_, image_);
+  if (tensor.empty()) return grpc::Status::OK;
+  return {grpc::StatusCode::OUT_OF_RANGE,
+          "tensor '" + tensor + "' of weights version " + std::to_string(policy_version()) +
+              " holds NaN or an infinity; the worker keeps its old weights"};
 }
 
 policy::WeightMap WeightReceiver::Weights() const {

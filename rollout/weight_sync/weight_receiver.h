@@ -22,12 +22,15 @@ constexpr size_t kMaxChunkBytes = size_t{1} << 20;
 // says the weights weigh, and is taken only after the manifest has been checked against it.
 class WeightReceiver {
  public:
-  explicit WeightReceiver(const policy::ModelConfig& config);
+  // `vocabulary_checksum` of the worker's tokenizer; 0: it has none.
+  explicit WeightReceiver(const policy::ModelConfig& config, uint64_t vocabulary_checksum = 0);
 
-  // INVALID_ARGUMENT: a manifest or message that breaks the protocol. DATA_LOSS: a chunk that is
+  // INVALID_ARGUMENT: a manifest or message that breaks the protocol, or weights of another model
+  // than the worker's (handshake.h). DATA_LOSS: a chunk that is
   // damaged, missing, out of order or outside the image. NOT_FOUND: no such shared memory here.
   grpc::Status Accept(const v1::WeightChunk& chunk);
-  // After the last message: DATA_LOSS when bytes are missing or a tensor's checksum fails.
+  // After the last message: DATA_LOSS when bytes are missing or a tensor's checksum fails;
+  // OUT_OF_RANGE naming the tensor that holds NaN or an infinity.
   grpc::Status Finish() const;
 
   int64_t policy_version() const { return manifest_.policy_version(); }
@@ -38,6 +41,7 @@ class WeightReceiver {
   grpc::Status AcceptFirst(const v1::WeightChunk& chunk);
 
   policy::ModelConfig config_;
+  uint64_t vocabulary_checksum_;
   bool started_ = false;
   v1::WeightManifest manifest_;
   std::shared_ptr<const void> owner_;

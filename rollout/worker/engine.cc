@@ -28,14 +28,14 @@ grpc::Status StatusOf(const std::exception& error) {
 
 struct Engine::PendingSwap {
   policy::WeightMap weights;
-  int64_t policy_version;
+  PolicyName policy;
   std::function<void(const grpc::Status&)> on_done;
 };
 
 Engine::Engine(EngineOptions options, std::unique_ptr<Decoder> decoder)
     : options_(std::move(options)), decoder_(std::move(decoder)) {
   health_.serving = decoder_ != nullptr;
-  if (decoder_ != nullptr) health_.policy_version = decoder_->policy_version();
+  if (decoder_ != nullptr) health_.policy.version = decoder_->policy_version();
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -48,7 +48,7 @@ Engine::~Engine() {
   thread_.join();
 }
 
-grpc::Status Engine::Submit(std::vector<GroupRequest> groups, int64_t expected_version,
+grpc::Status Engine::Submit(std::vector<GroupRequest> groups, const PolicyName& expected,
                             RequestSink sink, uint64_t* request_id) {
   uint64_t samples = 0;
   for (const GroupRequest& group : groups) samples += group.sample_ids.size();
@@ -57,10 +57,14 @@ grpc::Status Engine::Submit(std::vector<GroupRequest> groups, int64_t expected_v
   if (stopping_ || draining_) return Unavailable("the worker is draining");
   if (swapping_) return Unavailable("the worker is taking new weights");
   if (!health_.serving) return Unavailable("the worker has no weights yet");
-  if (expected_version != 0 && expected_version != health_.policy_version) {
+  if (expected.version != 0 && expected.version != health_.policy.version) {
     return {grpc::StatusCode::FAILED_PRECONDITION, "the worker has weights version " +
-                                                       std::to_string(health_.policy_version) +
-                                                       ", not " + std::to_string(expected_version)};
+                                                       std::to_string(health_.policy.version) +
+                                                       ", not " + std::to_string(expected.version)};
+  }
+  if (!expected.run.empty() && expected.run != health_.policy.run) {
+    return {grpc::StatusCode::FAILED_PRECONDITION,
+            "the worker has weights of run '" + health_.policy.run + "', not of " + expected.run};
   }
   if (samples > options_.max_outstanding_samples - outstanding_) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -80,13 +84,13 @@ void Engine::Cancel(uint64_t request_id) {
   wake_.notify_all();
 }
 
-void Engine::Swap(policy::WeightMap weights, int64_t policy_version,
+void Engine::Swap(policy::WeightMap weights, const PolicyName& policy,
                   std::function<void(const grpc::Status&)> on_done) {
   {
     std::lock_guard lock(mutex_);
     if (!swapping_ && !stopping_ && health_.failure.empty()) {
       swapping_ = true;
-      swap_.reset(new PendingSwap{std::move(weights), policy_version, std::move(on_done)});
+      swap_.reset(new PendingSwap{std::move(weights), policy, std::move(on_done)});
       wake_.notify_all();
       return;
     }
@@ -202,7 +206,7 @@ void Engine::Deliver(SampledCompletion completion) {
   const uint64_t request_id = owner->second.first;
   Request& request = running_.at(request_id);
   completion.group_id = owner->second.second;
-  request.sink.on_completion(std::move(completion));
+  request.sink.on_completion(std::move(completion), run_);
   request.unfinished--;
   {
     std::lock_guard lock(mutex_);
@@ -215,10 +219,11 @@ void Engine::PerformSwap(std::unique_ptr<PendingSwap> swap) {
   grpc::Status status;
   try {
     if (decoder_ == nullptr) {
-      decoder_ = options_.make_decoder(std::move(swap->weights), swap->policy_version);
+      decoder_ = options_.make_decoder(std::move(swap->weights), swap->policy.version);
     } else {
-      decoder_->SwapWeights(std::move(swap->weights), swap->policy_version);
+      decoder_->SwapWeights(std::move(swap->weights), swap->policy.version);
     }
+    run_ = swap->policy.run;
   } catch (const std::exception& error) {
     status = StatusOf(error);
   }
@@ -227,7 +232,7 @@ void Engine::PerformSwap(std::unique_ptr<PendingSwap> swap) {
     swapping_ = false;
     if (decoder_ != nullptr) {
       health_.serving = true;
-      health_.policy_version = decoder_->policy_version();
+      health_.policy = {run_, decoder_->policy_version()};
     }
   }
   swap->on_done(status);

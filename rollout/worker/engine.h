@@ -28,16 +28,22 @@ struct EngineOptions {
   uint64_t max_outstanding_samples = 8192;  // waiting and running, all requests together
 };
 
+// Which policy: a version, and of which start of a run (RUN_ID/STARTED_MS).
+struct PolicyName {
+  std::string run;  // "": weights that no run published; of a request: any
+  int64_t version = 0;
+};
+
 // Both run on the engine's thread, must be quick and must not call back into the engine.
 struct RequestSink {
-  std::function<void(SampledCompletion)> on_completion;
+  std::function<void(SampledCompletion, const std::string& run)> on_completion;
   // The last call, exactly once, also after Cancel.
   std::function<void(const grpc::Status&)> on_end;
 };
 
 struct EngineHealth {
   bool serving = false;  // has weights, admits requests
-  int64_t policy_version = 0;
+  PolicyName policy;
   uint64_t tokens_generated = 0;
   uint64_t tokens_computed = 0;  // generated ones and those of prompts; grows with every step
   uint32_t running = 0;
@@ -56,16 +62,16 @@ class Engine {
   Engine(const Engine&) = delete;
 
   // Not OK: refused, and the sink is never called. UNAVAILABLE without weights, before a swap, in a
-  // drain; RESOURCE_EXHAUSTED when full; FAILED_PRECONDITION for another version than
-  // `expected_version` (0 = any). The request's id goes to `request_id` before the sink's first
+  // drain; RESOURCE_EXHAUSTED when full; FAILED_PRECONDITION for another policy than
+  // `expected` (version 0 = any). The request's id goes to `request_id` before the sink's first
   // call.
-  grpc::Status Submit(std::vector<GroupRequest> groups, int64_t expected_version, RequestSink sink,
-                      uint64_t* request_id);
+  grpc::Status Submit(std::vector<GroupRequest> groups, const PolicyName& expected,
+                      RequestSink sink, uint64_t* request_id);
   void Cancel(uint64_t request_id);
 
   // Admits nothing more, lets what was admitted finish under the old version, then swaps and calls
   // `on_done` once. UNAVAILABLE when another swap is waiting.
-  void Swap(policy::WeightMap weights, int64_t policy_version,
+  void Swap(policy::WeightMap weights, const PolicyName& policy,
             std::function<void(const grpc::Status&)> on_done);
   void CancelSwap();  // the one that waits, if any: ends with CANCELLED
 
@@ -111,6 +117,7 @@ class Engine {
   std::unique_ptr<Decoder> decoder_;
   std::map<uint64_t, Request> running_;
   bool decoder_broken_ = false;
+  std::string run_;  // of the decoder's weights
   // The decoder's group id, which we number ourselves -> request, and the caller's group id.
   std::map<uint64_t, std::pair<uint64_t, uint64_t>> owners_;
   uint64_t next_group_ = 1;

@@ -13,17 +13,20 @@ GenerateCall::GenerateCall(Engine& engine, const policy::ModelConfig& config,
   std::vector<GroupRequest> groups;
   grpc::Status status = CheckRequest(request, config, &groups);
   if (status.ok()) {
-    RequestSink sink{[this](SampledCompletion completion) { Push(completion); },
+    RequestSink sink{[this](const SampledCompletion& completion, const std::string& run) {
+                       Push(completion, run);
+                     },
                      [this](const grpc::Status& end) { End(end); }};
-    status =
-        engine_.Submit(std::move(groups), request.policy_version(), std::move(sink), &request_id_);
+    status = engine_.Submit(std::move(groups), {request.run(), request.policy_version()},
+                            std::move(sink), &request_id_);
   }
   if (!status.ok()) Finish(status);
 }
 
 // Writes and Finish are started outside the lock: gRPC may react to them on the same thread.
-void GenerateCall::Push(const SampledCompletion& completion) {
+void GenerateCall::Push(const SampledCompletion& completion, const std::string& run) {
   v1::Completion message = ToMessage(completion);
+  message.set_run(run);
   const v1::Completion* first = nullptr;
   {
     std::lock_guard lock(mutex_);

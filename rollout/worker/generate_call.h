@@ -23,7 +23,7 @@ class GenerateCall : public grpc::ServerWriteReactor<v1::Completion> {
   void OnDone() override;
 
  private:
-  void Push(const SampledCompletion& completion);
+  void Push(const SampledCompletion& completion, const std::string& run);
   void End(const grpc::Status& status);
 
   Engine& engine_;

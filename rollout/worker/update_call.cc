@@ -1,16 +1,18 @@
 #include "rollout/worker/update_call.h"
 
+#include <spdlog/spdlog.h>
+
 #include <exception>
+
+#include "rollout/weight_sync/handshake.h"
 
 namespace cohort::rollout {
 
-UpdateCall::UpdateCall(Engine& engine, const policy::ModelConfig& config, std::atomic<bool>& busy,
-                       v1::UpdateWeightsReply* reply)
-    : engine_(engine),
-      busy_(busy),
-      owns_busy_(!busy.exchange(true)),
+UpdateCall::UpdateCall(const Worker& worker, v1::UpdateWeightsReply* reply)
+    : worker_(worker),
+      owns_busy_(!worker.busy.exchange(true)),
       reply_(reply),
-      receiver_(config) {
+      receiver_(worker.config, worker.vocabulary_checksum) {
   if (owns_busy_) {
     StartRead(&chunk_);
   } else {
@@ -24,11 +26,27 @@ void UpdateCall::OnReadDone(bool ok) {
     Swap();
     return;
   }
-  if (const grpc::Status status = receiver_.Accept(chunk_); !status.ok()) {
+  if (const grpc::Status status = Accept(); !status.ok()) {
     End(status);
     return;
   }
   StartRead(&chunk_);
+}
+
+grpc::Status UpdateCall::Accept() {
+  const bool first = chunk_.has_manifest();
+  if (const grpc::Status status = receiver_.Accept(chunk_); !status.ok()) {
+    if (first) spdlog::warn("weights refused: {}", status.error_message());
+    return status;
+  }
+  if (!first) {
+    worker_.lease.Renew(run_);
+    return grpc::Status::OK;
+  }
+  run_ = chunk_.manifest().run();
+  const grpc::Status status = worker_.lease.Take(run_);
+  if (!status.ok()) spdlog::warn("{} is refused: {}", Describe(run_), status.error_message());
+  return status;
 }
 
 void UpdateCall::Swap() {
@@ -37,8 +55,8 @@ void UpdateCall::Swap() {
     try {
       swapping_ = true;
       reply_->set_policy_version(receiver_.policy_version());
-      engine_.Swap(receiver_.Weights(), receiver_.policy_version(),
-                   [this](const grpc::Status& swapped) { End(swapped); });
+      worker_.engine.Swap(receiver_.Weights(), {NameOf(run_), receiver_.policy_version()},
+                          [this](const grpc::Status& swapped) { End(swapped); });
       return;
     } catch (const std::exception& error) {
       status = {grpc::StatusCode::INTERNAL, error.what()};
@@ -49,12 +67,13 @@ void UpdateCall::Swap() {
 
 // Not busy before the status is sent: a client that sees it may send the next update at once.
 void UpdateCall::End(const grpc::Status& status) {
-  busy_ = false;
+  worker_.lease.Renew(run_);
+  worker_.busy = false;
   Finish(status);
 }
 
 void UpdateCall::OnCancel() {
-  if (swapping_) engine_.CancelSwap();
+  if (swapping_) worker_.engine.CancelSwap();
 }
 
 void UpdateCall::OnDone() { delete this; }

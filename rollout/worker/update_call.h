@@ -8,6 +8,7 @@
 #include "rollout/rollout.pb.h"
 #include "rollout/weight_sync/weight_receiver.h"
 #include "rollout/worker/engine.h"
+#include "rollout/worker/run_lease.h"
 
 namespace cohort::rollout {
 
@@ -15,23 +16,31 @@ namespace cohort::rollout {
 // itself when gRPC is done with it.
 class UpdateCall : public grpc::ServerReadReactor<v1::WeightChunk> {
  public:
-  // `busy` is shared by all calls: one image at a time bounds the memory. Others get UNAVAILABLE.
-  UpdateCall(Engine& engine, const policy::ModelConfig& config, std::atomic<bool>& busy,
-             v1::UpdateWeightsReply* reply);
+  // What all calls of a worker share.
+  struct Worker {
+    Engine& engine;
+    const policy::ModelConfig& config;
+    uint64_t vocabulary_checksum;
+    RunLease& lease;
+    std::atomic<bool>& busy;  // one image at a time bounds the memory; others get UNAVAILABLE
+  };
+
+  UpdateCall(const Worker& worker, v1::UpdateWeightsReply* reply);
 
   void OnReadDone(bool ok) override;
   void OnCancel() override;
   void OnDone() override;
 
  private:
+  grpc::Status Accept();
   void Swap();
   void End(const grpc::Status& status);
 
-  Engine& engine_;
-  std::atomic<bool>& busy_;
+  const Worker worker_;
   const bool owns_busy_;
   std::atomic<bool> swapping_ = false;
   v1::UpdateWeightsReply* reply_;
+  v1::RunStart run_;  // the sender, from the first chunk on
   WeightReceiver receiver_;
   v1::WeightChunk chunk_;
 };

@@ -1,7 +1,11 @@
 #include "base/durable_file.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
+
+#include <fstream>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
@@ -37,12 +41,16 @@ TEST_F(DurableFileTest, AnUncommittedFileLeavesTheOldOneAndNoTemporary) {
 }
 
 TEST_F(DurableFileTest, AFullDiskIsAClearErrorAndTheOldFileStays) {
-  // /dev/full fails every write with ENOSPC; the temporary name is a link to it.
+  // In a mount namespace of its own, so that nothing stays mounted.
+  if (unshare(CLONE_NEWNS) != 0 ||
+      mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+      mount("none", folder_.c_str(), "tmpfs", 0, "size=64k") != 0) {
+    GTEST_SKIP() << "mounting is not permitted here";
+  }
   const auto path = folder_ / "a";
   WriteFileDurably(path, "old");
-  std::filesystem::create_symlink("/dev/full", path.string() + ".tmp");
   try {
-    WriteFileDurably(path, "new");
+    WriteFileDurably(path, std::string(100'000, 'x'));
     FAIL() << "expected an error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kEnvironment);
@@ -50,6 +58,34 @@ TEST_F(DurableFileTest, AFullDiskIsAClearErrorAndTheOldFileStays) {
     EXPECT_FALSE(error.hint().empty());
   }
   EXPECT_EQ(ReadFile(path), "old");
+  EXPECT_EQ(umount(folder_.c_str()), 0);
+}
+
+TEST_F(DurableFileTest, APlantedLinkIsNotFollowed) {
+  const auto path = folder_ / "a", victim = folder_ / "victim";
+  WriteFileDurably(victim, "precious");
+  std::filesystem::create_symlink(victim, path.string() + ".tmp");
+  std::filesystem::create_symlink(victim, path);
+  WriteFileDurably(path, "new");
+  EXPECT_EQ(ReadFile(victim), "precious");
+  EXPECT_EQ(ReadFile(path), "new");
+  EXPECT_FALSE(std::filesystem::is_symlink(path));
+  EXPECT_FALSE(std::filesystem::exists(std::filesystem::symlink_status(path.string() + ".tmp")));
+}
+
+TEST_F(DurableFileTest, ATemporaryNameThatIsTakenAndStaysIsAvoided) {
+  const auto path = folder_ / "a";
+  std::filesystem::create_directories(path.string() + ".tmp/x");  // unlink cannot remove it
+  WriteFileDurably(path, "new");
+  EXPECT_EQ(ReadFile(path), "new");
+}
+
+TEST_F(DurableFileTest, WhatAKilledWriterLeftIsReplaced) {
+  const auto path = folder_ / "a";
+  std::ofstream(path.string() + ".tmp") << "half";
+  WriteFileDurably(path, "new");
+  EXPECT_EQ(ReadFile(path), "new");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
 }
 
 TEST_F(DurableFileTest, ReadingAMissingFileNamesIt) {

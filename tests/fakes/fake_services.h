@@ -51,6 +51,7 @@ class FakeRolloutService final : public rollout::v1::Rollout::Service {
         }
         auto completion =
             ScriptedCompletion(group.group_id(), sample_id, request->policy_version());
+        completion.set_run(request->run());
         if (change) change(&completion);
         writer->Write(completion);
       }

@@ -7,6 +7,7 @@
 
 #include <map>
 
+#include "base/rpc_token.h"
 #include "reward/reward.grpc.pb.h"
 #include "tests/reward/grade.h"
 
@@ -15,7 +16,8 @@ namespace cohort::reward {
 class Client {
  public:
   explicit Client(const std::string& address)
-      : stub_(Reward::NewStub(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()))) {}
+      : stub_(Reward::NewStub(grpc::experimental::CreateCustomChannelWithInterceptors(
+            address, grpc::InsecureChannelCredentials(), {}, base::ShowingToken(address, "")))) {}
 
   struct Reply {
     grpc::Status status;

@@ -4,11 +4,19 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <mutex>
+#include <sstream>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "rollout/weight_sync/handshake.h"
 
 namespace cohort::rl {
 namespace {
@@ -32,8 +40,12 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
     ++updates;
     rollout::v1::WeightChunk chunk;
     int64_t version = 0;
+    std::string run;
     while (reader->Read(&chunk)) {
-      if (chunk.has_manifest()) version = chunk.manifest().policy_version();
+      if (chunk.has_manifest()) {
+        version = chunk.manifest().policy_version();
+        run = rollout::NameOf(chunk.manifest().run());
+      }
       bytes += chunk.data().size();
       by_path += chunk.shared_memory_path().empty() ? 0 : 1;
     }
@@ -42,6 +54,10 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
       return {grpc::StatusCode::NOT_FOUND, "no such file"};
     }
     if (!answer.ok()) return answer;
+    {
+      const std::lock_guard lock(mutex);
+      served_run = run;
+    }
     served = version;
     reply->set_policy_version(reported.load() == 0 ? version : reported.load());
     return grpc::Status::OK;
@@ -49,9 +65,22 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
   grpc::Status Health(grpc::ServerContext*, const rollout::v1::HealthRequest*,
                       rollout::v1::HealthReply* reply) override {
     reply->set_policy_version(served);
+    reply->set_protocol(protocol);
+    const std::lock_guard lock(mutex);
+    reply->set_run(served_run);
     return grpc::Status::OK;
   }
 
+  grpc::Status EndLease(grpc::ServerContext*, const rollout::v1::EndLeaseRequest* request,
+                        rollout::v1::EndLeaseReply*) override {
+    ended += rollout::NameOf(request->run()) == served_run ? 1 : 0;
+    return grpc::Status::OK;
+  }
+
+  uint32_t protocol = rollout::kProtocol;
+  std::mutex mutex;
+  std::string served_run;  // guarded
+  std::atomic<int> ended{0};
   grpc::Status answer;        // set before the worker is used
   bool shares_memory = true;  // the same
   std::atomic<int64_t> reported{0};
@@ -67,6 +96,8 @@ class RolloutWorkersTest : public testing::Test {
  protected:
   RolloutWorkersTest() {
     options_.num_local = 0;
+    options_.run.set_run_id("ours");
+    options_.run.set_started_ms(1);
     options_.log_folder = folder_.path();
     options_.limits.heartbeat = std::chrono::milliseconds(50);
     options_.publish_deadline = std::chrono::milliseconds(10'000);
@@ -156,6 +187,118 @@ TEST_F(RolloutWorkersTest, AWorkerThatForgotTheWeightsGetsThemAgain) {
     workers.pool().AwaitChange(std::chrono::milliseconds(20));
   }
   EXPECT_EQ(a.served, 2);
+}
+
+TEST_F(RolloutWorkersTest, AWorkerOfAnotherRunIsLeftOutAndTheOthersServe) {
+  FakeWorker taken(Address("a")), free(Address("b"));
+  taken.answer = {grpc::StatusCode::FAILED_PRECONDITION, "the worker serves run theirs"};
+  RolloutWorkers workers(options_);
+  workers.Publish(1, Weights);
+  for (int i = 0; i < 500 && workers.pool().endpoint(0).failure.empty(); ++i) {
+    workers.pool().AwaitChange(std::chrono::milliseconds(20));
+  }
+  EXPECT_THAT(workers.pool().endpoint(0).failure, HasSubstr("serves run theirs"));
+  EXPECT_EQ(free.served, 1);
+}
+
+TEST_F(RolloutWorkersTest, WhereEveryWorkerServesAnotherRunTheRunEnds) {
+  FakeWorker taken(Address("a"));
+  taken.answer = {grpc::StatusCode::FAILED_PRECONDITION, "the worker serves run theirs"};
+  RolloutWorkers workers(options_);
+  EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable), HasSubstr("serves run theirs"));
+}
+
+TEST_F(RolloutWorkersTest, AWorkerThatOthersGaveWeightsIsGivenOursAgain) {
+  FakeWorker a(Address("a"));
+  RolloutWorkers workers(options_);
+  workers.Publish(2, Weights);
+  {
+    const std::lock_guard lock(a.mutex);
+    a.served_run = "theirs/1";  // under the same number
+  }
+  const auto ours = [&] {
+    const std::lock_guard lock(a.mutex);
+    return a.served_run == "ours/1";
+  };
+  for (int i = 0; i < 500 && !ours(); ++i) {
+    workers.pool().AwaitChange(std::chrono::milliseconds(20));
+  }
+  EXPECT_TRUE(ours());
+}
+
+TEST_F(RolloutWorkersTest, WorkersAreFreeWhenTheRunEnds) {
+  FakeWorker a(Address("a"));
+  {
+    RolloutWorkers workers(options_);
+    workers.Publish(1, Weights);
+    EXPECT_EQ(a.ended, 0);
+  }
+  EXPECT_EQ(a.ended, 1);
+}
+
+TEST_F(RolloutWorkersTest, AWorkerOfAnotherReleaseIsNamedAtOnce) {
+  FakeWorker a(Address("a"));
+  a.protocol = 0;
+  RolloutWorkers workers(options_);
+  EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable),
+              HasSubstr("the worker speaks version 0 of the protocol"));
+}
+
+TEST_F(RolloutWorkersTest, WeightsThatAreNotFiniteAreADivergence) {
+  FakeWorker a(Address("a"));
+  a.answer = {grpc::StatusCode::OUT_OF_RANGE, "tensor 'w' holds NaN"};
+  RolloutWorkers workers(options_);
+  EXPECT_THAT(FaultOf(workers, ErrorCode::kDiverged), HasSubstr("tensor 'w' holds NaN"));
+}
+
+TEST_F(RolloutWorkersTest, AnImageThatArrivesAlteredIsSentAgainAFewTimes) {
+  FakeWorker a(Address("a"));
+  a.answer = {grpc::StatusCode::DATA_LOSS, "tensor 'w' does not match its checksum"};
+  RolloutWorkers workers(options_);
+  EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable), HasSubstr("does not match its checksum"));
+  EXPECT_EQ(a.updates, 4);
+  EXPECT_GT(a.bytes, 0u) << "as bytes, where its memory was no help";
+}
+
+// Accepts connections and says nothing.
+class SilentPeer {
+ public:
+  SilentPeer() {
+    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(fd_, 64), 0);
+    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  }
+  ~SilentPeer() { close(fd_); }
+  const std::string& address() const { return address_; }
+
+ private:
+  int fd_ = -1;
+  std::string address_;
+};
+
+TEST_F(RolloutWorkersTest, APeerThatNeverAnswersIsNamedWithinTenSecondsAndGivenUpInTime) {
+  const SilentPeer peer;
+  options_.addresses = {peer.address()};
+  options_.limits = {};
+  options_.answer_deadline = std::chrono::milliseconds(9'000);
+  std::ostringstream lines;
+  const auto logger = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
+  const auto start = std::chrono::steady_clock::now();
+  {
+    RolloutWorkers workers(options_);
+    EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable), HasSubstr(peer.address()));
+  }
+  spdlog::set_default_logger(logger);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
+  EXPECT_THAT(lines.str(), HasSubstr("rollout worker " + peer.address() + " has not answered for"));
 }
 
 }  // namespace

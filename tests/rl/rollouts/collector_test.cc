@@ -167,6 +167,18 @@ TEST_F(CollectorTest, AWorkerWhoseAnswersCannotBeTrueIsLeftOutAndTheOthersGoOn) 
   }
 }
 
+TEST_F(CollectorTest, AWorkerThatSamplesForAnotherRunIsLeftOut) {
+  options_.sampling.run = "ours/1";
+  workers_.service(0).change = [](rollout::v1::Completion* completion) {
+    completion->set_run("theirs/1");
+  };
+  const CollectedGroups collected = Collect(Groups(6, 4));
+  ExpectComplete(collected, 6, 4);
+  EXPECT_GT(collected.stats.refused_completions, 0u);
+  EXPECT_THAT(workers_.endpoint(0).failure, HasSubstr("under the weights of run 'theirs/1'"));
+  EXPECT_EQ(workers_.endpoint(1).failure, "");
+}
+
 TEST_F(CollectorTest, AServiceThatStartsAgainHasTimeToDoSoBeforeItsSamplesFail) {
   const auto start = std::chrono::steady_clock::now();
   // Everything fails at once for 300 ms, as after a kill, while other work wakes the lanes.

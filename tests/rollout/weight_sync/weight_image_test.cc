@@ -1,16 +1,20 @@
 #include "rollout/weight_sync/weight_image.h"
 
 #include <ATen/ATen.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <utime.h>
+#include <unistd.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/temporary_folder.h"
+#include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/shared_image.h"
 #include "rollout/weight_sync/weight_receiver.h"
 #include "tests/rollout/tiny_policy.h"
@@ -22,7 +26,10 @@ using ::testing::HasSubstr;
 
 class WeightImage : public ::testing::Test {
  protected:
-  WeightImage() { WriteImage(weights_, image_, &manifest_); }
+  WeightImage() {
+    FillHandshake(config_, &manifest_);
+    WriteImage(weights_, image_, &manifest_);
+  }
 
   std::span<std::byte> Bytes() { return image_; }
 
@@ -177,7 +184,7 @@ TEST_F(WeightImage, ChunksBeforeTheManifestAreInvalid) {
 
 TEST_F(WeightImage, ArrivesThroughSharedMemory) {
   SharedImage shared(image_.size());
-  if (shared.path().empty()) GTEST_SKIP() << "no room in /dev/shm";
+  if (shared.path().empty()) GTEST_SKIP() << "no memfd here";
   std::memcpy(shared.bytes().data(), image_.data(), image_.size());
   WeightReceiver receiver(config_);
   v1::WeightChunk chunk;
@@ -188,33 +195,66 @@ TEST_F(WeightImage, ArrivesThroughSharedMemory) {
   ExpectSameWeights(receiver.Weights(), weights_);
 }
 
-TEST(SharedImage, TakesOnlyItsOwnFilesOfTheRightSize) {
+TEST_F(WeightImage, NamesTheTensorThatIsNotFinite) {
+  EXPECT_EQ(FindNonFinite(manifest_, image_), "");
+  const v1::TensorEntry& entry = manifest_.tensors(5);
+  const float bad = INFINITY;
+  std::memcpy(image_.data() + entry.offset() + entry.num_bytes() - sizeof(bad), &bad, sizeof(bad));
+  EXPECT_EQ(FindNonFinite(manifest_, image_), entry.name());
+
+  policy::WeightMap half;
+  for (const auto& [name, tensor] : weights_) half[name] = tensor.to(at::kBFloat16);
+  half.begin()->second.flatten()[0] = std::nanf("");
+  v1::WeightManifest manifest = PlanImage(half, 1, policy::Dtype::kFloat32);
+  std::vector<std::byte> image(manifest.total_bytes());
+  WriteImage(half, image, &manifest);
+  EXPECT_EQ(FindNonFinite(manifest, image), half.begin()->first);
+}
+
+TEST(SharedImage, TakesOnlySealedMemoryOfTheRightSize) {
   const SharedImage shared(1000);
-  if (shared.path().empty()) GTEST_SKIP() << "no room in /dev/shm";
+  if (shared.path().empty()) GTEST_SKIP() << "no memfd here";
   EXPECT_EQ(MappedImage(shared.path(), 1000).bytes().size(), 1000u);
   EXPECT_THROW(MappedImage(shared.path(), 1001), Error);
   EXPECT_THROW(MappedImage(shared.path() + "x", 1000), Error);
+  EXPECT_THROW(MappedImage(shared.path() + "/../0", 1000), Error);
   EXPECT_THROW(MappedImage("/etc/passwd", std::filesystem::file_size("/etc/passwd")), Error);
-  EXPECT_THROW(MappedImage("/dev/shm/cohort-weights-/../../../etc/passwd",
-                           std::filesystem::file_size("/etc/passwd")),
-               Error);
+  // A file that could be cut short while it is read, and one whose opening would wait.
+  const base::TemporaryFolder folder;
+  const std::string path = folder.Write("image", std::string(1000, 'x'));
+  ASSERT_EQ(mkfifo((folder.path() / "fifo").c_str(), 0600), 0);
+  for (const std::string& name : {path, (folder.path() / "fifo").string()}) {
+    const int fd = open(name.c_str(), O_RDWR | O_CLOEXEC);
+    const std::string by_descriptor =
+        "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(fd);
+    EXPECT_THROW(MappedImage(by_descriptor, 1000), Error) << name;
+    EXPECT_THROW(MappedImage(name, 1000), Error);
+    close(fd);
+  }
 }
 
-TEST(SharedImage, GoesWithItsOwnerAndSweepsWhatAKilledOneLeft) {
-  const std::string abandoned = "/dev/shm/cohort-weights-test-abandoned";
-  base::WriteFileDurably(abandoned, "x");
-  const utimbuf long_ago{1, 1};
-  ASSERT_EQ(utime(abandoned.c_str(), &long_ago), 0);
-  std::string path;
-  {
-    const SharedImage shared(10);
-    path = shared.path();
-    EXPECT_TRUE(std::filesystem::exists(path));
-    const SharedImage other(10);
-    EXPECT_TRUE(std::filesystem::exists(path)) << "the sweep took a living owner's image";
-  }
-  EXPECT_FALSE(std::filesystem::exists(path));
-  EXPECT_FALSE(std::filesystem::exists(abandoned));
+TEST(SharedImage, CannotBeCutShortOrWrittenByAReader) {
+  const SharedImage shared(10'000);
+  if (shared.path().empty()) GTEST_SKIP() << "no memfd here";
+  const MappedImage reader(shared.path(), 10'000);
+  const int fd = open(shared.path().c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  EXPECT_NE(ftruncate(fd, 10), 0);
+  EXPECT_NE(ftruncate(fd, 20'000), 0);
+  EXPECT_LT(pwrite(fd, "x", 1, 0), 0);
+  close(fd);
+  EXPECT_NE(truncate(shared.path().c_str(), 10), 0);
+  shared.bytes()[9'999] = std::byte{42};
+  EXPECT_EQ(reader.bytes()[9'999], std::byte{42});
+}
+
+TEST(SharedImage, LeavesNothingInTheFileSystem) {
+  const auto count = [] {
+    return std::distance(std::filesystem::directory_iterator("/dev/shm"), {});
+  };
+  const auto before = count();
+  const SharedImage shared(10'000);
+  EXPECT_EQ(count(), before);
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ EngineOptions Options(uint64_t max_outstanding = 8192) {
 class Outcome {
  public:
   RequestSink Sink() {
-    return {[this](SampledCompletion completion) {
+    return {[this](SampledCompletion completion, const std::string&) {
               std::lock_guard lock(mutex_);
               EXPECT_FALSE(ended_);
               completions_.push_back(std::move(completion));
@@ -83,7 +83,7 @@ class EngineTest : public ::testing::Test {
   }
   grpc::Status Swap(Engine& engine, int64_t version) {
     auto done = std::make_shared<std::promise<grpc::Status>>();
-    engine.Swap(other_weights_, version,
+    engine.Swap(other_weights_, {"", version},
                 [done](const grpc::Status& status) { done->set_value(status); });
     auto future = done->get_future();
     EXPECT_EQ(future.wait_for(kLimit), std::future_status::ready);
@@ -100,8 +100,8 @@ TEST_F(EngineTest, DeliversEverySampleUnderTheCallersOwnIds) {
   const auto engine = MakeEngine();
   Outcome first;
   Outcome second;  // the same group and sample ids, from another caller
-  ASSERT_TRUE(engine->Submit(OneGroup(5, 4, 16), 1, first.Sink(), &id_).ok());
-  ASSERT_TRUE(engine->Submit(OneGroup(5, 4, 16), 0, second.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(5, 4, 16), {"", 1}, first.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(5, 4, 16), {"", 0}, second.Sink(), &id_).ok());
   EXPECT_TRUE(first.AwaitEnd().ok());
   EXPECT_TRUE(second.AwaitEnd().ok());
   ASSERT_EQ(first.completions().size(), 4u);
@@ -116,7 +116,7 @@ TEST_F(EngineTest, DeliversEverySampleUnderTheCallersOwnIds) {
 TEST_F(EngineTest, RefusesAnotherVersionThanExpected) {
   const auto engine = MakeEngine();
   Outcome outcome;
-  const grpc::Status status = engine->Submit(OneGroup(1, 1, 4), 2, outcome.Sink(), &id_);
+  const grpc::Status status = engine->Submit(OneGroup(1, 1, 4), {"", 2}, outcome.Sink(), &id_);
   EXPECT_EQ(status.error_code(), StatusCode::FAILED_PRECONDITION);
 }
 
@@ -124,23 +124,23 @@ TEST_F(EngineTest, RefusesWhatDoesNotFitTheQueueAndServesOnceThereIsRoom) {
   const auto engine = MakeEngine(Options(8));
   Outcome running;
   Outcome refused;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 6, 1000), 0, running.Sink(), &id_).ok());
-  EXPECT_EQ(engine->Submit(OneGroup(2, 3, 4), 0, refused.Sink(), &id_).error_code(),
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 6, 1000), {"", 0}, running.Sink(), &id_).ok());
+  EXPECT_EQ(engine->Submit(OneGroup(2, 3, 4), {"", 0}, refused.Sink(), &id_).error_code(),
             StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(running.AwaitEnd().ok());
   Outcome later;
-  ASSERT_TRUE(engine->Submit(OneGroup(2, 8, 4), 0, later.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(2, 8, 4), {"", 0}, later.Sink(), &id_).ok());
   EXPECT_TRUE(later.AwaitEnd().ok());
 }
 
 TEST_F(EngineTest, CancelFreesTheSequences) {
   const auto engine = MakeEngine(Options(8));
   Outcome cancelled;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 8, 4000), 0, cancelled.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 8, 4000), {"", 0}, cancelled.Sink(), &id_).ok());
   engine->Cancel(id_);
   EXPECT_EQ(cancelled.AwaitEnd().error_code(), StatusCode::CANCELLED);
   Outcome next;
-  ASSERT_TRUE(engine->Submit(OneGroup(2, 8, 4), 0, next.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(2, 8, 4), {"", 0}, next.Sink(), &id_).ok());
   EXPECT_TRUE(next.AwaitEnd().ok());
   EXPECT_EQ(next.completions().size(), 8u);
 }
@@ -148,14 +148,14 @@ TEST_F(EngineTest, CancelFreesTheSequences) {
 TEST_F(EngineTest, SwapsOnlyAfterWhatWasAdmittedHasFinished) {
   const auto engine = MakeEngine();
   Outcome before;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 400), 1, before.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 400), {"", 1}, before.Sink(), &id_).ok());
   EXPECT_TRUE(Swap(*engine, 2).ok());
   EXPECT_TRUE(before.ended());
   for (const SampledCompletion& completion : before.completions()) {
     EXPECT_EQ(completion.policy_version, 1);
   }
   Outcome after;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 8), 2, after.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 8), {"", 2}, after.Sink(), &id_).ok());
   EXPECT_TRUE(after.AwaitEnd().ok());
   EXPECT_EQ(after.completions().at(0).policy_version, 2);
 }
@@ -164,17 +164,18 @@ TEST_F(EngineTest, AdmitsNothingWhileASwapWaits) {
   const auto engine = MakeEngine();
   Outcome running;
   uint64_t running_id = 0;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 4000), 1, running.Sink(), &running_id).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 4000), {"", 1}, running.Sink(), &running_id).ok());
   std::promise<grpc::Status> swapped;
-  engine->Swap(other_weights_, 2, [&](const grpc::Status& status) { swapped.set_value(status); });
+  engine->Swap(other_weights_, {"", 2},
+               [&](const grpc::Status& status) { swapped.set_value(status); });
   Outcome refused;
-  EXPECT_EQ(engine->Submit(OneGroup(2, 1, 4), 0, refused.Sink(), &id_).error_code(),
+  EXPECT_EQ(engine->Submit(OneGroup(2, 1, 4), {"", 0}, refused.Sink(), &id_).error_code(),
             StatusCode::UNAVAILABLE);
   engine->CancelSwap();
   EXPECT_EQ(swapped.get_future().get().error_code(), StatusCode::CANCELLED);
-  EXPECT_EQ(engine->health().policy_version, 1);
+  EXPECT_EQ(engine->health().policy.version, 1);
   Outcome admitted;
-  EXPECT_TRUE(engine->Submit(OneGroup(2, 1, 4), 1, admitted.Sink(), &id_).ok());
+  EXPECT_TRUE(engine->Submit(OneGroup(2, 1, 4), {"", 1}, admitted.Sink(), &id_).ok());
   EXPECT_TRUE(admitted.AwaitEnd().ok());
   engine->Cancel(running_id);
   running.AwaitEnd();
@@ -189,13 +190,13 @@ TEST_F(EngineTest, IsUnavailableUntilItsFirstWeights) {
   Engine engine(options, nullptr);
   EXPECT_FALSE(engine.health().serving);
   Outcome refused;
-  EXPECT_EQ(engine.Submit(OneGroup(1, 1, 4), 0, refused.Sink(), &id_).error_code(),
+  EXPECT_EQ(engine.Submit(OneGroup(1, 1, 4), {"", 0}, refused.Sink(), &id_).error_code(),
             StatusCode::UNAVAILABLE);
   EXPECT_TRUE(Swap(engine, 3).ok());
   EXPECT_TRUE(engine.health().serving);
-  EXPECT_EQ(engine.health().policy_version, 3);
+  EXPECT_EQ(engine.health().policy.version, 3);
   Outcome served;
-  ASSERT_TRUE(engine.Submit(OneGroup(1, 1, 4), 3, served.Sink(), &id_).ok());
+  ASSERT_TRUE(engine.Submit(OneGroup(1, 1, 4), {"", 3}, served.Sink(), &id_).ok());
   EXPECT_TRUE(served.AwaitEnd().ok());
 }
 
@@ -204,20 +205,20 @@ TEST_F(EngineTest, RequestThatTheDecoderRefusesFailsAlone) {
   Outcome bad;
   auto groups = OneGroup(1, 1, 4);
   groups[0].prompt_ids = {1000};  // outside the vocabulary
-  ASSERT_TRUE(engine->Submit(std::move(groups), 0, bad.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(std::move(groups), {"", 0}, bad.Sink(), &id_).ok());
   EXPECT_EQ(bad.AwaitEnd().error_code(), StatusCode::INVALID_ARGUMENT);
   Outcome good;
-  ASSERT_TRUE(engine->Submit(OneGroup(2, 1, 4), 0, good.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(2, 1, 4), {"", 0}, good.Sink(), &id_).ok());
   EXPECT_TRUE(good.AwaitEnd().ok());
 }
 
 TEST_F(EngineTest, DrainFinishesWhatRunsAndAdmitsNothing) {
   const auto engine = MakeEngine();
   Outcome running;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 200), 0, running.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 200), {"", 0}, running.Sink(), &id_).ok());
   std::promise<uint32_t> drained;
   engine->Drain(Engine::Clock::now() + kLimit, [&](uint32_t left) { drained.set_value(left); });
-  EXPECT_EQ(engine->Submit(OneGroup(2, 1, 4), 0, running.Sink(), &id_).error_code(),
+  EXPECT_EQ(engine->Submit(OneGroup(2, 1, 4), {"", 0}, running.Sink(), &id_).error_code(),
             StatusCode::UNAVAILABLE);
   EXPECT_EQ(drained.get_future().get(), 0u);
   EXPECT_TRUE(running.ended());
@@ -226,7 +227,7 @@ TEST_F(EngineTest, DrainFinishesWhatRunsAndAdmitsNothing) {
 TEST_F(EngineTest, DrainReportsWhatItsDeadlineCutOff) {
   auto engine = MakeEngine();
   Outcome running;
-  ASSERT_TRUE(engine->Submit(OneGroup(1, 64, 4000), 0, running.Sink(), &id_).ok());
+  ASSERT_TRUE(engine->Submit(OneGroup(1, 64, 4000), {"", 0}, running.Sink(), &id_).ok());
   std::promise<uint32_t> drained;
   engine->Drain(Engine::Clock::now(), [&](uint32_t left) { drained.set_value(left); });
   EXPECT_EQ(drained.get_future().get(), 64u);
@@ -254,7 +255,7 @@ TEST(EngineProgress, MovesWithEveryStepOfALongPrompt) {
   groups[0].prompt_ids.assign(2000, 1);
   Outcome outcome;
   uint64_t id = 0;
-  ASSERT_TRUE(engine.Submit(std::move(groups), 0, outcome.Sink(), &id).ok());
+  ASSERT_TRUE(engine.Submit(std::move(groups), {"", 0}, outcome.Sink(), &id).ok());
   first_step.get_future().wait();
   const EngineHealth inside = engine.health();
   EXPECT_EQ(inside.tokens_computed, 24u) << "three steps are done, the fourth is under way";

@@ -1,5 +1,6 @@
 #include "rollout/worker/service.h"
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -13,8 +14,10 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/rpc_token.h"
 #include "base/temporary_folder.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "tests/rollout/tiny_policy.h"
 
@@ -47,7 +50,7 @@ class ServiceTest : public ::testing::Test {
     engine_ = std::make_unique<Engine>(
         EngineOptions{.max_outstanding_samples = 16},
         std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
-    service_ = std::make_unique<RolloutService>(*engine_, config_, policy::Dtype::kFloat32);
+    service_ = std::make_unique<RolloutService>(*engine_, config_, RolloutServiceSettings{});
     grpc::ServerBuilder builder;
     builder.RegisterService(service_.get());
     base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
@@ -82,9 +85,15 @@ class ServiceTest : public ::testing::Test {
     return writer->Finish();
   }
   // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
-  std::vector<v1::WeightChunk> Chunks() {
-    const policy::WeightMap weights = policy::InitialWeights(config_, 2);
+  std::vector<v1::WeightChunk> Chunks(const std::string& run_id = "one") {
+    return Chunks(policy::InitialWeights(config_, 2), run_id);
+  }
+  std::vector<v1::WeightChunk> Chunks(const policy::WeightMap& weights,
+                                      const std::string& run_id = "one") {
     v1::WeightManifest manifest = PlanImage(weights, 2, policy::Dtype::kFloat32);
+    FillHandshake(config_, &manifest);
+    manifest.mutable_run()->set_run_id(run_id);
+    manifest.mutable_run()->set_started_ms(1);
     std::vector<std::byte> image(manifest.total_bytes());
     WriteImage(weights, image, &manifest);
     std::vector<v1::WeightChunk> chunks(1);
@@ -241,6 +250,90 @@ TEST_F(ServiceTest, KeepsTheOldWeightsWhenAChunkIsDamagedOrMissing) {
   EXPECT_TRUE(Update(Chunks()).ok()) << "a good update after bad ones is taken";
 }
 
+TEST_F(ServiceTest, ServesOneRunAtATimeAndNamesItWithEachVersion) {
+  ASSERT_TRUE(Update(Chunks("one")).ok());
+  EXPECT_EQ(Health().run(), "one/1");
+  auto request = Request(1, 8);
+  request.set_run("one/1");
+  request.set_policy_version(2);
+  Reply reply = Generate(request);
+  ASSERT_EQ(reply.completions.size(), 1u) << reply.status.error_message();
+  EXPECT_EQ(reply.completions[0].run(), "one/1");
+
+  const grpc::Status second = Update(Chunks("two"));
+  EXPECT_EQ(second.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(second.error_message(), HasSubstr("serves run one"));
+  request.set_run("two/1");
+  reply = Generate(request);
+  EXPECT_EQ(reply.status.error_code(), StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(reply.status.error_message(), HasSubstr("not of two/1"));
+
+  grpc::ClientContext context;
+  SetDeadline(&context);
+  v1::EndLeaseRequest end;
+  end.mutable_run()->set_run_id("one");
+  end.mutable_run()->set_started_ms(1);
+  v1::EndLeaseReply ended;
+  ASSERT_TRUE(stub_->EndLease(&context, end, &ended).ok());
+  EXPECT_TRUE(Update(Chunks("two")).ok());
+  EXPECT_EQ(Health().run(), "two/1");
+}
+
+TEST_F(ServiceTest, WeightsThatAreNotFiniteAreRefusedByNameAndTheOldOnesStay) {
+  for (const float bad : {std::nanf(""), INFINITY, -INFINITY}) {
+    policy::WeightMap weights = policy::InitialWeights(config_, 2);
+    at::Tensor& tensor = std::next(weights.begin(), 3)->second;
+    tensor = tensor.clone();
+    tensor.flatten()[tensor.numel() - 1] = bad;
+    const grpc::Status status = Update(Chunks(weights));
+    EXPECT_EQ(status.error_code(), StatusCode::OUT_OF_RANGE) << bad;
+    EXPECT_THAT(status.error_message(), HasSubstr(std::next(weights.begin(), 3)->first));
+  }
+  EXPECT_EQ(Health().policy_version(), 1);
+  EXPECT_TRUE(Generate(Request(4, 4)).status.ok());
+}
+
+TEST_F(ServiceTest, WeightsOfAnotherModelAreRefusedByTheFieldThatDiffers) {
+  const auto refusal = [&](auto change) {
+    policy::ModelConfig other = config_;
+    change(other);
+    auto chunks = Chunks();
+    FillHandshake(other, chunks[0].mutable_manifest());
+    const grpc::Status status = Update(chunks);
+    EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+    return std::string(status.error_message());
+  };
+  const std::string base = refusal([](auto& config) { config.rope.base = 500'000; });
+  EXPECT_THAT(base, HasSubstr("rope_theta = 500000.0"));
+  EXPECT_THAT(base, HasSubstr("config.json 10000.0"));
+  EXPECT_THAT(refusal([](auto& config) { config.norm_eps = 0.5; }), HasSubstr("rms_norm_eps"));
+  EXPECT_THAT(refusal([](auto& config) {
+                config.rope.kind = policy::RopeKind::kLinear;
+                config.rope.factor = 8;
+              }),
+              HasSubstr("rope"));
+  EXPECT_EQ(Health().policy_version(), 1);
+  policy::ModelConfig ends_elsewhere = config_;
+  ends_elsewhere.eos_ids = {7};  // who samples says where to stop
+  auto chunks = Chunks();
+  FillHandshake(ends_elsewhere, chunks[0].mutable_manifest());
+  EXPECT_TRUE(Update(chunks).ok());
+}
+
+TEST_F(ServiceTest, ALearnerOfAnotherProtocolOrVocabularyIsRefused) {
+  auto chunks = Chunks();
+  chunks[0].mutable_manifest()->clear_protocol();
+  const grpc::Status status = Update(chunks);
+  EXPECT_EQ(status.error_code(), StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("speaks version 0 of the protocol"));
+  v1::WeightManifest manifest;
+  FillHandshake(config_, &manifest);
+  manifest.set_vocabulary_checksum(1);
+  EXPECT_THAT(Disagreement(manifest, config_, 2), HasSubstr("other tokens"));
+  EXPECT_EQ(Disagreement(manifest, config_, 1), "");
+  EXPECT_EQ(Disagreement(manifest, config_, 0), "");
+}
+
 TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
   auto request = Request(1, 1);
   for (int i = 0; i < 2000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
@@ -318,6 +411,39 @@ TEST_F(ProgramTest, ServesOnAUnixSocketAndEndsWithZeroAtSigterm) {
   EXPECT_FALSE(reply.serving()) << "it has no weights yet";
   worker->Signal(SIGTERM);
   EXPECT_EQ(worker->Wait(30s), 0);
+}
+
+TEST_F(ProgramTest, ItsSocketIsItsOwnersAlone) {
+  const auto worker = Start("unix:" + (folder_ / "s").string());
+  AwaitAddress();
+  EXPECT_EQ(std::filesystem::status(folder_ / "s").permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST_F(ProgramTest, ATcpPortIsOpenToThoseWhoShowItsTokenOnly) {
+  const auto worker = Start("127.0.0.1:0");
+  const std::string address = AwaitAddress();
+  const auto health = [&](base::ClientInterceptors interceptors) {
+    const auto stub = v1::Rollout::NewStub(grpc::experimental::CreateCustomChannelWithInterceptors(
+        address, grpc::InsecureChannelCredentials(), {}, std::move(interceptors)));
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    v1::HealthReply reply;
+    return stub->Health(&context, {}, &reply);
+  };
+  EXPECT_TRUE(health(base::ShowingToken(address, "")).ok());
+  const grpc::Status refused = health({});
+  EXPECT_EQ(refused.error_code(), StatusCode::UNAUTHENTICATED);
+  EXPECT_THAT(refused.error_message(), HasSubstr("rollout.token_file"));
+  base::ServiceToken other("127.0.0.1:0", {.file = folder_ / "other"});
+  other.Write("127.0.0.1:1");
+  EXPECT_EQ(health(base::ShowingToken(address, folder_ / "other")).error_code(),
+            StatusCode::UNAUTHENTICATED);
+  const std::string log = base::ReadFile(folder_ / "log");
+  EXPECT_THAT(log, HasSubstr("callers show the token in "));
+  EXPECT_THAT(log, HasSubstr("refused a call without this service's token"));
+  EXPECT_THAT(log, HasSubstr("2 so far"));
+  EXPECT_THAT(log, ::testing::Not(HasSubstr(base::ReadToken(base::DefaultTokenFile(address)))));
 }
 
 TEST_F(ProgramTest, SaysSoWhenItsPortIsTaken) {
