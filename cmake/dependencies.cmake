@@ -17,6 +17,7 @@ find_library(ARB_LIBRARY flint-arb REQUIRED)
 find_library(GMP_LIBRARY gmp REQUIRED)  # big integers of templates; inlined by the headers of FLINT, which depends on it
 find_library(UTF8PROC_LIBRARY utf8proc REQUIRED)
 find_library(XXHASH_LIBRARY xxhash REQUIRED)
+find_library(ZSTD_LIBRARY zstd REQUIRED)
 find_library(SECCOMP_LIBRARY seccomp REQUIRED)
 find_program(PROTOC protoc REQUIRED)
 find_program(GRPC_CPP_PLUGIN grpc_cpp_plugin REQUIRED)

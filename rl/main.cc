@@ -21,6 +21,7 @@ struct Command {
 
 const Command kCommands[] = {
     {"train", "run a recipe: SFT and GRPO rounds; resumes by default", cohort::rl::RunTrain},
+    {"replay", "compute a recorded step of a run again, bit for bit", cohort::rl::RunReplay},
     {"eval", "score a model on a file of problems", cohort::rl::RunEval},
     {"generate", "complete prompts", cohort::rl::RunGenerate},
     {"score", "logprobs of given tokens, by the learner or the decoder", cohort::rl::RunScore},

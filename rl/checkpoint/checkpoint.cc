@@ -104,24 +104,6 @@ void MoveIntoPlace(const fs::path& temporary, const fs::path& folder) {
   base::RenameDurably(temporary, folder);
 }
 
-LoadedCheckpoint Load(const fs::path& folder) {
-  LoadedCheckpoint loaded;
-  loaded.step = StepOf(folder);
-  loaded.folder = folder;
-  const Manifest manifest = ReadManifest(folder);
-  for (const auto& [name, entry] : manifest) {
-    const std::string bytes = ReadVerified(folder, name, entry);
-    if (name == kTensors) loaded.state.tensors = ReadTensors(bytes, name);
-    if (name == kScalars) loaded.state.scalars = json::parse(bytes);
-  }
-  for (const char* name : {kTensors, kScalars}) {
-    if (!manifest.contains(name)) {
-      throw Error(ErrorCode::kUsage, std::string("manifest.json does not list ") + name);
-    }
-  }
-  return loaded;
-}
-
 std::string SetAside(const fs::path& folder) {
   fs::path bad = folder.string() + ".bad";
   for (int i = 2; fs::exists(bad); ++i) bad = folder.string() + ".bad-" + std::to_string(i);
@@ -180,7 +162,7 @@ CheckpointSearch FindNewestCheckpoint(const fs::path& run_folder) {
   CheckpointSearch search;
   for (const fs::path& folder : Checkpoints(run_folder)) {
     try {
-      search.newest = Load(folder);
+      search.newest = ReadCheckpoint(folder);
       break;
     } catch (const std::exception& fault) {
       const std::string aside = SetAside(folder);
@@ -190,6 +172,30 @@ CheckpointSearch FindNewestCheckpoint(const fs::path& run_folder) {
     }
   }
   return search;
+}
+
+std::vector<int64_t> CheckpointSteps(const fs::path& run_folder) {
+  std::vector<int64_t> steps;
+  for (const fs::path& folder : Checkpoints(run_folder)) steps.push_back(StepOf(folder));
+  return steps;
+}
+
+LoadedCheckpoint ReadCheckpoint(const fs::path& folder) {
+  LoadedCheckpoint loaded;
+  loaded.step = StepOf(folder);
+  loaded.folder = folder;
+  const Manifest manifest = ReadManifest(folder);
+  for (const auto& [name, entry] : manifest) {
+    const std::string bytes = ReadVerified(folder, name, entry);
+    if (name == kTensors) loaded.state.tensors = ReadTensors(bytes, name);
+    if (name == kScalars) loaded.state.scalars = json::parse(bytes);
+  }
+  for (const char* name : {kTensors, kScalars}) {
+    if (!manifest.contains(name)) {
+      throw Error(ErrorCode::kUsage, std::string("manifest.json does not list ") + name);
+    }
+  }
+  return loaded;
 }
 
 bool HoldsCheckpoints(const fs::path& run_folder) {
@@ -205,7 +211,7 @@ fs::path CheckpointFolder(const fs::path& run_folder, int64_t step) {
 
 std::string CheckpointFault(const fs::path& folder) {
   try {
-    Load(folder);
+    ReadCheckpoint(folder);
     return "";
   } catch (const std::exception& fault) {
     return base::MessageOf(fault);

@@ -53,6 +53,12 @@ struct CheckpointSearch {
 // Reads from the newest on. A damaged checkpoint is renamed to step-N.bad.
 CheckpointSearch FindNewestCheckpoint(const std::filesystem::path& run_folder);
 
+// Steps of the finished checkpoints, newest first.
+std::vector<int64_t> CheckpointSteps(const std::filesystem::path& run_folder);
+// One of them, every file of which is checked; nothing is changed. Errors: kUsage for a damaged
+// one.
+LoadedCheckpoint ReadCheckpoint(const std::filesystem::path& folder);
+
 // Whether any was ever finished, readable or not: a run killed in its first save has none.
 bool HoldsCheckpoints(const std::filesystem::path& run_folder);
 

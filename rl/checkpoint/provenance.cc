@@ -1,5 +1,6 @@
 #include "rl/checkpoint/provenance.h"
 
+#include <ATen/Parallel.h>
 #include <torch/version.h>
 
 #include <ctime>
@@ -34,6 +35,10 @@ std::string ThisProcessor() {
     if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
   }
   return "unknown";
+}
+
+Platform ThisPlatform() {
+  return {ThisProcessor(), at::get_num_threads(), COHORT_VERSION, TORCH_VERSION};
 }
 
 RecordedRun ReadProvenance(const std::filesystem::path& path) {

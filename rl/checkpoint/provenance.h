@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -31,5 +32,14 @@ struct RecordedRun {
 RecordedRun ReadProvenance(const std::filesystem::path& path);
 // This machine's: the model name of /proc/cpuinfo.
 std::string ThisProcessor();
+
+// What the bits of a step depend on, besides its inputs.
+struct Platform {
+  std::string processor;
+  int threads = 0;  // of LibTorch
+  std::string version, libtorch;
+  NLOHMANN_DEFINE_TYPE_INTRUSIVE(Platform, processor, threads, version, libtorch)
+};
+Platform ThisPlatform();
 
 }  // namespace cohort::rl

@@ -9,7 +9,7 @@ namespace cohort::rl {
 
 // A resumed run accepts the changes of its recipe that leave the finished steps as they were:
 //   rounds            more rounds at the end; more steps in what was the last round
-//   output.*          how often checkpoints are made and samples shown
+//   output.*          how often checkpoints are made and samples shown, what the journal holds
 //   eval.examples
 //   rollout.*         how work is spread: workers, addresses, reward_services, reward_addresses,
 //                     reward_deadline_s, step_deadline_s, kv_cache_mb, allow_weak_sandbox

@@ -1,7 +1,7 @@
 #pragma once
 
-// The subcommands of `cohort`, a file of its name each. argv[0] is the subcommand's name. They return the
-// exit status, or throw Error (exit status by its code).
+// The subcommands of `cohort`, a file of its name each. argv[0] is the subcommand's name. They
+// return the exit status, or throw Error (exit status by its code).
 
 namespace cohort::rl {
 
@@ -15,6 +15,7 @@ int RunReward(int argc, char** argv);
 int RunObjective(int argc, char** argv);
 int RunProblems(int argc, char** argv);
 int RunConvert(int argc, char** argv);
+int RunReplay(int argc, char** argv);
 int RunBench(int argc, char** argv);
 int RunPlan(int argc, char** argv);
 int RunDoctor(int argc, char** argv);

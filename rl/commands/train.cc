@@ -1,7 +1,11 @@
 // cohort train: run a recipe, or go on with the run that the folder holds.
 
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <cstdio>
 
+#include "base/console_log.h"
 #include "base/error.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
@@ -25,6 +29,15 @@ void CheckPluginsLoad(const proto::Recipe& recipe) {
   for (const reward::RewardTerm& term : recipe.rewards()) {
     reward::CheckRewardLoads(term.name(), {term.options().begin(), term.options().end()});
   }
+}
+
+// From here on console.log of the run folder has what people are told, log messages included.
+void KeepConsoleOf(const RunFolder& folder, const std::vector<std::string>& command_line) {
+  std::string heading = "cohort";
+  for (const std::string& word : command_line) heading += " " + word;
+  base::KeepConsole(folder.path() / "console.log",
+                    heading + (folder.resuming() ? " (goes on)" : " (starts)"));
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort"));
 }
 
 }  // namespace
@@ -60,6 +73,8 @@ int RunTrain(int argc, char** argv) {
   }
   CatchInterrupts();
   RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, resume);
+  folder.Describe(recipe, {argv, argv + argc});
+  KeepConsoleOf(folder, {argv, argv + argc});
   for (const std::string& change : folder.changes()) {
     std::fprintf(stderr, "changed from here on: %s\n", change.c_str());
   }
@@ -70,7 +85,6 @@ int RunTrain(int argc, char** argv) {
                  "as good, but not the same bits\n",
                  processor.c_str());
   }
-  folder.Describe(recipe, {argv, argv + argc});
   TrainRecipe(recipe, folder, FindPrograms());
   return 0;
 }

@@ -57,8 +57,8 @@ bool EqualToRounding(const std::vector<double>& rewards) {
 
 }  // namespace
 
-std::vector<std::optional<double>> ComputeAdvantages(
-    const proto::Objective& objective, std::span<const std::optional<double>> rewards) {
+GroupAdvantages ComputeAdvantages(const proto::Objective& objective,
+                                  std::span<const std::optional<double>> rewards) {
   std::vector<double> scored;
   for (const std::optional<double>& reward : rewards) {
     if (!reward) continue;
@@ -69,7 +69,7 @@ std::vector<std::optional<double>> ComputeAdvantages(
   const std::vector<double> normalized =
       all_equal ? std::vector<double>(scored.size(), 0.0) : Normalize(objective, scored);
 
-  std::vector<std::optional<double>> advantages;
+  GroupAdvantages advantages;
   advantages.reserve(rewards.size());
   size_t next = 0;
   for (const std::optional<double>& reward : rewards) {

@@ -8,10 +8,13 @@
 
 namespace cohort::rl {
 
+// One a sample; nothing: its reward failed or does not apply, so that nothing is learnt from it.
+using GroupAdvantages = std::vector<std::optional<double>>;
+
 // Advantages of one group from its rewards [G]. A failed sample has no reward: it gets no
 // advantage, and does not count in the group's statistics. Where all rewards are equal (one sample
 // too) the advantages are exactly 0. Rewards must be finite.
-std::vector<std::optional<double>> ComputeAdvantages(
-    const proto::Objective& objective, std::span<const std::optional<double>> rewards);
+GroupAdvantages ComputeAdvantages(const proto::Objective& objective,
+                                  std::span<const std::optional<double>> rewards);
 
 }  // namespace cohort::rl

@@ -126,6 +126,8 @@ std::vector<Figure> SamplingFigures() {
        "longer than data.max_sequence_tokens and left out in the step"},
       {"cut_demonstrations", &M::cut_demonstrations, kSftRow, "",
        "longer than data.max_sequence_tokens and cut to it in the step"},
+      {"journal_dropped_steps", &M::journal_dropped_steps, kEveryStep, "",
+       "that output.journal_mib has removed from the journal so far; absent before the first"},
       {"step_s", &M::step_s, kGrpoRow, "s", "the whole step, with the publishing before it"},
       {"publish_s", &M::publish_s, kGrpoRow, "s", "to bring `policy_version` to the workers"},
       {"decode_s", &M::decode_s, kGrpoRow, "s", "until the last completion arrived"},

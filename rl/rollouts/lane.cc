@@ -3,6 +3,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 namespace cohort::rl {
 namespace {
@@ -28,6 +30,8 @@ Awaitable<void> Drive(CollectState& state, Lane& lane, ServicePool& pool, int in
       continue;
     }
     const Lane::Served served = co_await lane.Serve(endpoint, index);
+    // A call whose answers are all there at once has not waited: the other services come first.
+    co_await boost::asio::post(state.executor(), boost::asio::use_awaitable);
     if (served.status.ok() || served.progressed) backoff = kFirstBackoff;
     if (served.status.ok() || state.Finished()) continue;
     spdlog::warn("{} {}: {}", lane.service_name(), index, served.status.error_message());

@@ -2,49 +2,19 @@
 
 #include <algorithm>
 #include <chrono>
-#include <iterator>
-#include <span>
 #include <utility>
 
 #include "base/seconds_since.h"
 #include "rl/evaluation/evaluation.h"
-#include "rl/learner/learner.h"
-#include "rl/objectives/advantages.h"
+#include "rl/evaluation/moments.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/run/group_figures.h"
-#include "rl/evaluation/moments.h"
+#include "rl/run/grpo_update.h"
 
 namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-GroupAdvantages AdvantagesOf(const proto::Objective& objective, const EpisodeGroup& group) {
-  std::vector<std::optional<double>> rewards;
-  for (const Episode& episode : group.episodes) rewards.push_back(episode.reward());
-  return ComputeAdvantages(objective, rewards);
-}
-
-// The samples that have an advantage, ready to train on.
-std::vector<TrainingSequence> TrainingSequences(const std::vector<EpisodeGroup>& groups,
-                                                const std::vector<GroupAdvantages>& advantages) {
-  std::vector<TrainingSequence> sequences;
-  for (size_t g = 0; g < groups.size(); ++g) {
-    const std::vector<int32_t>& prompt_ids = groups[g].problem->prompt_ids;
-    for (size_t i = 0; i < groups[g].episodes.size(); ++i) {
-      if (!advantages[g][i].has_value()) continue;
-      const Episode& episode = groups[g].episodes[i];
-      TrainingSequence& sequence = sequences.emplace_back();
-      sequence.ids = prompt_ids;
-      sequence.prompt_length = static_cast<int64_t>(prompt_ids.size());
-      sequence.ids.insert(sequence.ids.end(), episode.completion_ids.begin(),
-                          episode.completion_ids.end());
-      sequence.rollout_logprobs = episode.rollout_logprobs;
-      sequence.advantage = *advantages[g][i];
-    }
-  }
-  MarkCommonPrompts(sequences);
-  return sequences;
-}
 
 void AddCollectFigures(const CollectStats& stats, StepMetrics* metrics) {
   metrics->completion_tokens = static_cast<int64_t>(stats.completion_tokens);
@@ -127,46 +97,39 @@ StepWork GrpoRound::Take() {
   CollectedGroups collected =
       context_.rollouts.Collect(NextEpisodeGroups(context_, spec_), context_.rollouts.sampling());
   for (EpisodeGroup& group : collected.groups) buffer_.Put(std::move(group));
-  const std::vector<EpisodeGroup> groups =
+  std::vector<EpisodeGroup> groups =
       buffer_.Take(spec_.prompts_per_step(), std::chrono::milliseconds(0));
 
-  std::vector<GroupAdvantages> advantages;
-  for (const EpisodeGroup& group : groups) advantages.push_back(AdvantagesOf(objective_, group));
+  std::vector<GroupAdvantages> advantages = AdvantagesOf(objective_, groups);
   StepWork work;
   work.sequences = TrainingSequences(groups, advantages);
   work.record.metrics = GroupFigures(groups, DecidingReward(context_.recipe));
   work.record.metrics.policy_version = policy_version;
   AddCollectFigures(collected.stats, &work.record.metrics);
   work.record.samples = KeepSamples(groups, advantages);
+  JournalEntry& entry = work.record.entry;
+  entry.objective = objective_;
+  entry.temperature = context_.recipe.rollout().temperature();
+  entry.groups = std::move(groups);
+  entry.advantages = std::move(advantages);
   return work;
 }
 
-// Optimizer steps over consecutive slices of the sequences.
 StepRecord GrpoRound::Update(StepWork work) {
   const auto start = Clock::now();
-  const auto parts = static_cast<size_t>(spec_.updates_per_step());
   const int64_t total_updates = int64_t{spec_.steps()} * spec_.updates_per_step();
-  std::vector<TrainingSequence>& sequences = work.sequences;
-  Learner& learner = context_.learner;
-  if (policy_objective_.needs_ref_logprobs) learner.RecordRefLogprobs(sequences);
-  // The first slice sees the policy that the batch started from; the later ones need to know it.
-  learner.RecordOldLogprobs(policy_objective_,
-                            std::span(sequences).subspan(sequences.size() / parts));
-
-  StepRecord record = std::move(work.record);
-  UpdateTotals totals;
-  for (size_t part = 0; part < parts; ++part) {
-    const auto at = [&](size_t k) {
-      return std::make_move_iterator(sequences.begin() +
-                                     static_cast<ptrdiff_t>(sequences.size() * k / parts));
-    };
-    const std::vector<TrainingSequence> slice(at(part), at(part + 1));
-    const double learning_rate = NextLearningRate(context_, spec_, total_updates);
-    totals.Add(learner.PolicyUpdate(policy_objective_, slice, learning_rate));
+  std::vector<double> learning_rates;
+  for (int i = 0; i < spec_.updates_per_step(); ++i) {
+    learning_rates.push_back(NextLearningRate(context_, spec_, total_updates));
     ++context_.progress.updates_in_round;
     ++context_.progress.policy_version;
-    record.metrics.learning_rate = learning_rate;
   }
+  StepRecord record = std::move(work.record);
+  record.entry.updates =
+      GrpoUpdates(context_.learner, policy_objective_, std::move(work.sequences), learning_rates);
+  UpdateTotals totals;
+  for (const JournalUpdate& update : record.entry.updates) totals.Add(update.report);
+  record.metrics.learning_rate = learning_rates.back();
   AddUpdateFigures(totals, base::SecondsSince(start), &record.metrics);
   return record;
 }

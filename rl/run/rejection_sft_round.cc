@@ -17,11 +17,12 @@ struct RejectionSamples {
   std::vector<Demonstration> kept;
   int64_t sampled = 0;
   int64_t good = 0;  // with the reward that is asked for; equal answers to one prompt are kept once
+  std::vector<EpisodeGroup> groups;  // all of it
 };
 
 RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& spec) {
   PublishPolicy(context);
-  const CollectedGroups collected =
+  CollectedGroups collected =
       context.rollouts.Collect(NextEpisodeGroups(context, spec), context.rollouts.sampling());
   RejectionSamples samples;
   // A prompt may come in several groups.
@@ -37,6 +38,7 @@ RejectionSamples SampleAndReject(RunContext& context, const proto::RoundSpec& sp
       }
     }
   }
+  samples.groups = std::move(collected.groups);
   return samples;
 }
 
@@ -98,6 +100,7 @@ void RejectionSftRound::Begin() {
                     "].min_reward or train longer before this round");
   }
   demonstrations_ = std::move(samples.kept);
+  sampled_ = std::move(samples.groups);
 }
 
 void RejectionSftRound::Resume() { demonstrations_ = ReadDemonstrations(StoragePath()); }
@@ -110,6 +113,8 @@ StepWork RejectionSftRound::Take() {
   for (uint64_t i = 0; i < count; ++i) batch.push_back(demonstrations_[order.At(first + i)]);
   StepWork work{DemonstrationSequences(batch), {}};
   work.record.metrics = std::exchange(figures_, {});
+  work.record.entry.groups = std::exchange(sampled_, {});
+  work.record.entry.temperature = context_.recipe.rollout().temperature();
   return work;
 }
 

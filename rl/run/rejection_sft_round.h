@@ -32,7 +32,9 @@ class RejectionSftRound final : public Round {
   const proto::RoundSpec& spec_;
   const int round_;
   std::vector<Demonstration> demonstrations_;
-  StepMetrics figures_;  // of the sampling, for the round's first step
+  // Of the sampling, for the round's first step.
+  StepMetrics figures_;
+  std::vector<EpisodeGroup> sampled_;
 };
 
 }  // namespace cohort::rl

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "rl/journal/journal_entry.h"
 #include "rl/learner/batch.h"
 #include "rl/records/step_metrics.h"
 #include "rl/run/sample_records.h"
@@ -16,6 +17,7 @@ namespace cohort::rl {
 struct StepRecord {
   StepMetrics metrics;  // the step's own; the run adds where it stands
   KeptSamples samples;  // none in rounds that do not sample
+  JournalEntry entry;   // what the step was made of and came to
 };
 
 // The sequences that a step trains on, with the figures that are known before the update.

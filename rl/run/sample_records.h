@@ -4,10 +4,10 @@
 // samples.jsonl.
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "rl/objectives/advantages.h"
 #include "rl/records/sample_table.h"
 #include "rl/rollouts/episode.h"
 
@@ -18,9 +18,6 @@ struct KeptSamples {
   std::vector<nlohmann::json> records;  // rows of samples.jsonl, but for the step
   std::string first_failure;            // why the first failed reward did; "": none did
 };
-
-// One a sample; nothing: its reward failed or does not apply, so that nothing is learnt from it.
-using GroupAdvantages = std::vector<std::optional<double>>;
 
 // The best and the worst sample of each of the first groups, and some whose reward failed.
 // `advantages`: one entry a group.

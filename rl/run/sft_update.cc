@@ -34,6 +34,8 @@ StepRecord UpdateOnDemonstrations(RunContext& context, const proto::RoundSpec& s
   const double train_s = base::SecondsSince(start);
 
   StepRecord record = std::move(work.record);
+  record.entry.updates = {{learning_rate, report}};
+  record.entry.demonstrations = std::move(work.sequences);
   StepMetrics& metrics = record.metrics;
   metrics.loss = report.loss;
   metrics.mtp_loss = report.mtp_loss;

@@ -1,15 +1,11 @@
 #include "rl/run/train_recipe.h"
 
-#include <ATen/Parallel.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "policy/lora/peft.h"
-#include "policy/tensor/tensor_memory.h"
 #include "rl/checkpoint/provenance.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"
@@ -17,23 +13,13 @@
 #include "rl/objectives/objective.h"
 #include "rl/run/grpo_round.h"
 #include "rl/run/initial_policy.h"
+#include "rl/run/recipe_learner.h"
 #include "rl/run/rejection_sft_round.h"
 #include "rl/run/sft_round.h"
 #include "rl/run/training_run.h"
 
 namespace cohort::rl {
 namespace {
-
-void PrepareLibTorch(const proto::Recipe& recipe) {
-  // A quarter of the machine's memory: about what the activations of one micro-batch take.
-  const auto pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
-  policy::KeepTensorMemory(pages / 4 * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
-  if (recipe.threads() > 0) at::set_num_threads(recipe.threads());
-}
-
-int BytesPerParameter(const proto::Recipe& recipe) {
-  return recipe.lora().rank() > 0 ? kAdapterTrainingBytesPerParameter : kTrainingBytesPerParameter;
-}
 
 // Rows without a demonstration are refused before training starts, not when an sft round meets one.
 RowKind TrainingRows(const proto::Recipe& recipe) {
@@ -112,19 +98,14 @@ std::string DescribeRun(const proto::Recipe& recipe) {
 
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
   Console console;
-  PrepareLibTorch(recipe);
+  PrepareLibTorch(recipe.threads());
   policy::Model model = InitialPolicy(recipe, BytesPerParameter(recipe));
   const proto::Objective objective = ResolveObjective(recipe);
-  Learner learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe));
+  const std::unique_ptr<Learner> learner = MakeLearner(recipe, &model);
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
   FleetOptions fleet = ToFleetOptions(recipe);
   fleet.run_id = ReadProvenance(folder.path() / "provenance.json").run_id;
   FleetRollouts rollouts(fleet, model, folder.path(), programs);
-  if (recipe.lora().rank() > 0) {
-    const proto::Lora& lora = recipe.lora();
-    learner.TrainAdapters(
-        {lora.rank(), lora.alpha(), {lora.targets().begin(), lora.targets().end()}}, recipe.seed());
-  }
   if (problems.left_out() > 0) {
     console.Note(std::to_string(problems.left_out()) +
                  " problems left out: their prompts are longer than data.max_prompt_tokens");
@@ -137,7 +118,7 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   }
 
   RunProgress progress;
-  RunContext context{recipe, folder, model, problems, rollouts, learner, console, progress};
+  RunContext context{recipe, folder, model, problems, rollouts, *learner, console, progress};
   RunParts parts;
   parts.make_round = [&](int index) { return MakeRound(context, objective, index); };
   if (!problems.test().empty()) parts.evaluate = [&] { return EvaluateHeldOut(context); };

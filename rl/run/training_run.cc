@@ -101,6 +101,7 @@ void TrainingRun::Publish(const Round& round) {
 
 void TrainingRun::Start() {
   log_ = std::make_unique<MetricsLog>(context_.folder.path(), nullptr);
+  journal_ = std::make_unique<Journal>(context_.folder.path(), context_.recipe, nullptr);
   EvaluatePolicy();
   SaveState();
 }
@@ -124,15 +125,47 @@ void TrainingRun::Record(const proto::RoundSpec& spec, StepRecord record) {
   record.metrics.round = progress_.round + 1;
   record.metrics.phase = WordOf(spec.kind());
   record.metrics.elapsed_s = base::SecondsSince(session_start_);
+  if (const int64_t dropped = journal_->dropped_steps(); dropped > 0) {
+    record.metrics.journal_dropped_steps = dropped;
+  }
   log_->Append(record.metrics);
   for (nlohmann::json& row : record.samples.records) {
     row["step"] = progress_.step;
     log_->AppendSample(row);
   }
+  WriteJournal(std::move(record.entry));
   Show(spec, record);
   WatchDivergence(record.metrics);
   recorded_ = progress_;
   rewards_.Observe(record);
+}
+
+void TrainingRun::WriteJournal(JournalEntry entry) {
+  const proto::Output& output = context_.recipe.output();
+  if (!told_of_dropped_ && journal_->dropped_steps() > 0) {
+    told_of_dropped_ = true;
+    console_.Warn("the journal has reached output.journal_mib (" +
+                  std::to_string(output.journal_mib()) +
+                  " MiB): from here on its oldest steps are dropped, which "
+                  "journal_dropped_steps of metrics.jsonl counts");
+  }
+  entry.step = progress_.step;
+  entry.round = progress_.round;
+  entry.step_in_round = progress_.step_in_round;
+  journal_->Append(std::move(entry));
+}
+
+void TrainingRun::WriteJournal(Evaluation evaluation, const std::string& after) {
+  JournalEvaluation entry{
+      progress_.step, after, evaluation.reward, context_.recipe.eval().temperature(), {}};
+  const std::vector<SharedProblem>& problems = context_.problems.test();
+  for (size_t i = 0; i < evaluation.outcomes.size(); ++i) {
+    EpisodeGroup& group = entry.groups.emplace_back(EpisodeGroup{i, problems.at(i), {}});
+    for (JudgedEpisode& outcome : evaluation.outcomes[i]) {
+      group.episodes.push_back(std::move(outcome.episode));
+    }
+  }
+  journal_->Append(std::move(entry));
 }
 
 void TrainingRun::WatchDivergence(const StepMetrics& metrics) {
@@ -163,7 +196,7 @@ void TrainingRun::Show(const proto::RoundSpec& spec, const StepRecord& record) {
 void TrainingRun::EvaluatePolicy() {
   if (!parts_.evaluate) return;
   PublishPolicy(context_);
-  const Evaluation evaluation = parts_.evaluate();
+  Evaluation evaluation = parts_.evaluate();
   progress_.evaluation_due = false;
   const std::string after = DescribePosition(context_);
   StepMetrics metrics = MetricsOf(evaluation);
@@ -179,10 +212,11 @@ void TrainingRun::EvaluatePolicy() {
   }
   if (evaluation.problems == 0) {
     console_.Warn(when + ": no held-out answer could be graded; `cohort grade` shows why");
-    return;
+  } else {
+    evaluations_.Add(after, progress_.step, evaluation);
+    console_.Heading(when + ": " + DescribeEvaluation(evaluation, context_.recipe.eval()));
   }
-  evaluations_.Add(after, progress_.step, evaluation);
-  console_.Heading(when + ": " + DescribeEvaluation(evaluation, context_.recipe.eval()));
+  WriteJournal(std::move(evaluation), after);
 }
 
 void TrainingRun::SaveIfDue() {

@@ -9,6 +9,7 @@
 
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/evaluation/evaluation.h"
+#include "rl/journal/journal.h"
 #include "rl/records/diagnostics.h"
 #include "rl/records/metrics_log.h"
 #include "rl/run/evaluation_history.h"
@@ -53,6 +54,8 @@ class TrainingRun {
   void Publish(const Round& round);
   void Record(const proto::RoundSpec& spec, StepRecord record);
   void Show(const proto::RoundSpec& spec, const StepRecord& record);
+  void WriteJournal(JournalEntry entry);
+  void WriteJournal(Evaluation evaluation, const std::string& after);
   void WatchDivergence(const StepMetrics& metrics);
   void EvaluatePolicy();
   void EvaluateIfDue();  // within a round
@@ -72,6 +75,8 @@ class TrainingRun {
   int64_t session_steps_ = 0;
   double publish_s_ = 0;  // of the version that the next step samples from
   std::unique_ptr<MetricsLog> log_;
+  std::unique_ptr<Journal> journal_;
+  bool told_of_dropped_ = false;
   EvaluationHistory evaluations_;
   DivergenceAlarm divergence_;
   RewardWatch rewards_;

@@ -24,6 +24,8 @@ bool TrainingRun::Resume() {
   evaluations_.LoadFrom(state.scalars);
   context_.learner.LoadState(state.tensors);
   log_ = std::make_unique<MetricsLog>(context_.folder.path(), state.scalars.at("files"));
+  journal_ = std::make_unique<Journal>(context_.folder.path(), context_.recipe,
+                                       state.scalars.value("journal", nlohmann::json()));
   console_.Note("resuming after step " + std::to_string(progress_.step) + " of " +
                 std::to_string(total_steps_));
   if (progress_.evaluation_due) {
@@ -56,7 +58,7 @@ void TrainingRun::SaveState() {
   }
   TrainingState state;
   state.tensors = context_.learner.SaveState();
-  state.scalars = {{"progress", progress_}, {"files", log_->Sync()}};
+  state.scalars = {{"progress", progress_}, {"files", log_->Sync()}, {"journal", journal_->Sync()}};
   evaluations_.AddTo(&state.scalars);
   SaveCheckpoint(context_.folder.path(), progress_.step, state,
                  [&](const std::filesystem::path& folder) { Export(folder); });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,7 @@ class FakeRound final : public Round {
     bool samples = true;
     std::function<void(int64_t step, StepMetrics* metrics)> update = [](int64_t, StepMetrics*) {};
     std::string first_failure;  // of the rewards of every step
+    int64_t journal_bytes = 0;  // that every step adds to the journal, about
   };
 
   FakeRound(RunContext& context, const Script& script, Events* events)
@@ -38,12 +40,23 @@ class FakeRound final : public Round {
     record.metrics.loss = static_cast<double>(context_.progress.data_cursor);
     record.samples.records.push_back({{"sample_id", context_.progress.data_cursor}});
     record.samples.first_failure = script_.first_failure;
+    record.entry.demonstrations.push_back(Noise());
     script_.update(context_.progress.step + 1, &record.metrics);
     return record;
   }
   void Release() override { events_.push_back("release"); }
 
  private:
+  // Ids that do not compress: two bytes each.
+  TrainingSequence Noise() const {
+    std::mt19937 random(static_cast<uint32_t>(context_.progress.data_cursor));
+    TrainingSequence sequence;
+    sequence.prompt_length = 1;
+    sequence.ids.resize(static_cast<size_t>(1 + script_.journal_bytes / 2));
+    for (int32_t& id : sequence.ids) id = static_cast<int32_t>(random() % 65'536);
+    return sequence;
+  }
+
   RunContext& context_;
   Script script_;
   Events& events_;

@@ -39,7 +39,7 @@ const std::map<std::string, std::vector<std::string>> kSubRooms = {
     {"rollout", {"", "decoder", "cpu", "weight_sync", "worker"}},
     {"rl",
      {"recipe", "objectives", "data", "fleet", "rollouts", "learner", "checkpoint", "records",
-      "evaluation", "plan", "run", "commands", ""}},
+      "evaluation", "journal", "plan", "run", "commands", ""}},
 };
 
 struct SourceFile {

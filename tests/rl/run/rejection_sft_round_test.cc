@@ -71,6 +71,17 @@ TEST_F(RejectionSftRoundTest, GoodAnswersThatEndedAreKeptEachOnce) {
   EXPECT_EQ(run_.progress.data_cursor, 1u);
 }
 
+TEST_F(RejectionSftRoundTest, AllThatWasSampledIsInTheEntryOfTheRoundsFirstStep) {
+  Begin({{"good", 1}, {"good", 1}, {"bad", 0.25}, {"cut", 1}});
+  const StepRecord first = round_.Update(round_.Take());
+  ASSERT_THAT(first.entry.groups, SizeIs(1));
+  EXPECT_THAT(first.entry.groups[0].episodes, SizeIs(4));
+  EXPECT_EQ(first.entry.groups[0].episodes[2].reward(), 0.25);
+  EXPECT_THAT(first.entry.demonstrations, SizeIs(2));
+  EXPECT_THAT(first.entry.updates, SizeIs(1));
+  EXPECT_THAT(round_.Update(round_.Take()).entry.groups, SizeIs(0));
+}
+
 TEST_F(RejectionSftRoundTest, AFailedRewardIsNoConfirmation) {
   edit_ = [](size_t i, Episode* episode) {
     if (i == 0) episode->verdict = FailedVerdict(reward::STATUS_TIMEOUT, "");

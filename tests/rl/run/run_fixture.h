@@ -41,9 +41,10 @@ inline proto::Recipe TinyRecipe(const std::string& rounds,
 // One process's life with a run: destroyed and made anew over the same folder, it resumes.
 class RunFixture {
  public:
-  RunFixture(const std::filesystem::path& folder_path, proto::Recipe its_recipe)
+  RunFixture(const std::filesystem::path& folder_path, proto::Recipe its_recipe,
+             const ResumeOptions& options = {})
       : recipe(std::move(its_recipe)),
-        folder(folder_path, recipe, ResumeOptions{}),
+        folder(folder_path, recipe, options),
         model(InitialPolicy(recipe)),
         learner(model.config, std::exchange(model.weights, {}), RecipeLearnerOptions(recipe)),
         problems(recipe.data(), Options(recipe, model)) {

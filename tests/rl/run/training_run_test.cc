@@ -104,6 +104,49 @@ TEST_F(TrainingRunTest, AStepIsTakenLearntRecordedSavedPublishedAndReleasedInTha
       << "the model of the checkpoint after the evaluation is that of the one before";
 }
 
+TEST_F(TrainingRunTest, AResumedRunWritesTheJournalOfItsStepsAnewAndNoneTwice) {
+  const proto::Recipe recipe =
+      TinyRecipe("[{kind: grpo, steps: 6}]", {"output.checkpoint_every=2"});
+  const auto journal = [&] {
+    std::vector<std::string> names;
+    for (const auto& file : std::filesystem::directory_iterator(JournalFolder(Folder("run")))) {
+      names.push_back(file.path().filename().string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  script_.update = [](int64_t step, StepMetrics*) {
+    if (step == 4) throw std::runtime_error("killed");  // nothing is saved: as SIGKILL
+  };
+  EXPECT_THROW(Run("run", recipe), std::runtime_error);
+  EXPECT_THAT(journal(), testing::Contains("step-00000003.jsonl.zst"));
+  const std::string third = base::ReadFile(JournalFile(Folder("run"), 3));
+  script_.update = [&](int64_t step, StepMetrics*) {
+    const bool there = std::filesystem::exists(JournalFile(Folder("run"), 3));
+    EXPECT_FALSE(step == 3 && there) << "the checkpoint is that of step 2";
+  };
+  Run("run", recipe);
+  EXPECT_THAT(journal(), ElementsAre("eval-00000000.jsonl.zst", "eval-00000006.jsonl.zst",
+                                     testing::StartsWith("recipe-"), "step-00000001.jsonl.zst",
+                                     "step-00000002.jsonl.zst", "step-00000003.jsonl.zst",
+                                     "step-00000004.jsonl.zst", "step-00000005.jsonl.zst",
+                                     "step-00000006.jsonl.zst"));
+  EXPECT_EQ(base::ReadFile(JournalFile(Folder("run"), 3)), third);
+}
+
+TEST_F(TrainingRunTest, StepsThatLeaveTheJournalAreToldOnceAndCounted) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 5}]", {"output.journal_mib=1"});
+  script_.journal_bytes = 700'000;
+  Run("run", recipe);
+  const auto rows = Rows("run");
+  EXPECT_FALSE(rows.at(1).contains("journal_dropped_steps"));
+  EXPECT_EQ(rows.at(5).at("journal_dropped_steps"), 3) << "of steps 1 to 4 the last is left";
+  const std::string told = "the journal has reached output.journal_mib (1 MiB)";
+  const size_t first = stderr_.find(told);
+  ASSERT_NE(first, std::string::npos) << stderr_;
+  EXPECT_EQ(stderr_.find(told, first + 1), std::string::npos);
+}
+
 TEST_F(TrainingRunTest, WhatDoesNotSampleIsNotPublished) {
   script_.samples = false;
   Run("run", TinyRecipe("[{kind: sft, steps: 3}]"),

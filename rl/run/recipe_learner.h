@@ -1,0 +1,22 @@
+#pragma once
+
+// The learner that a recipe asks for, as it is before the first step.
+
+#include <memory>
+
+#include "policy/model.h"
+#include "rl/learner/learner.h"
+#include "rl/recipe/recipe.pb.h"
+
+namespace cohort::rl {
+
+// Threads (0: all cores) and memory of this process's LibTorch. Call before the first tensor.
+void PrepareLibTorch(int threads);
+
+// For InitialPolicy to check.
+int BytesPerParameter(const proto::Recipe& recipe);
+
+// Takes the weights out of `model` (InitialPolicy); fresh adapters where the recipe trains some.
+std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model);
+
+}  // namespace cohort::rl
