@@ -73,13 +73,15 @@ void Journal::RemoveOthers() const {
   for (const fs::path& path : others) fs::remove(path, none);
 }
 
-void Journal::KeepRecipe(const proto::Recipe& recipe) {
+// Without `output`, which changes no step.
+void Journal::KeepRecipe(proto::Recipe recipe) {
+  recipe.clear_output();
   std::string text;
   google::protobuf::util::JsonPrintOptions options;
   options.preserve_proto_field_names = true;
-  options.add_whitespace = true;
   const auto printed = google::protobuf::util::MessageToJsonString(recipe, &text, options);
   COHORT_CHECK(printed.ok(), "a recipe is printed as JSON");
+  text = json::parse(text).dump(2) + "\n";  // in order of keys, which Protobuf's maps have not
   recipe_file_ = RecipeName(text);
   std::error_code failed;
   fs::create_directories(folder_, failed);
@@ -109,11 +111,17 @@ void Journal::Append(JournalEvaluation evaluation) {
 
 void Journal::Write(const std::string& name, std::function<void(CompressedFile*)> write) {
   Wait();
-  writing_ = std::async(std::launch::async, [this, name, write = std::move(write)] {
+  unwritten_ = [this, name, write = std::move(write)] {
     CompressedFile file(folder_ / name);
     write(&file);
     Count(name, file.Commit());
-  });
+  };
+  writing_ = std::async(std::launch::async, [this] { WriteUnwritten(); });
+}
+
+void Journal::WriteUnwritten() {
+  unwritten_();
+  unwritten_ = nullptr;
 }
 
 void Journal::Count(const std::string& name, uint64_t bytes) {
@@ -132,7 +140,8 @@ void Journal::Count(const std::string& name, uint64_t bytes) {
 }
 
 void Journal::Wait() {
-  if (writing_.valid()) writing_.get();
+  if (writing_.valid()) return writing_.get();
+  if (unwritten_) WriteUnwritten();  // it has failed, and said so: there may be space again
 }
 
 json Journal::Sync() {

@@ -29,7 +29,8 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   // Mode, recipe and platform are the journal's to fill in. Errors, also of what was appended
-  // before: kEnvironment naming the file and the system's reason.
+  // before, which every later call tries again: kEnvironment naming the file and the system's
+  // reason.
   void Append(JournalEntry entry);
   void Append(JournalEvaluation evaluation);
   // Every entry is durable. Returns which files there are, for the checkpoint's scalars.
@@ -44,9 +45,10 @@ class Journal {
   };
   void LoadLedger(const nlohmann::json& ledger);
   void RemoveOthers() const;
-  void KeepRecipe(const proto::Recipe& recipe);
+  void KeepRecipe(proto::Recipe recipe);
   void Write(const std::string& name, std::function<void(CompressedFile*)> write);
   void Count(const std::string& name, uint64_t bytes);  // and drops what is too much
+  void WriteUnwritten();
   void Wait();
 
   const std::filesystem::path folder_;
@@ -56,13 +58,15 @@ class Journal {
   // While `writing_` runs these are its own.
   std::vector<File> files_;  // in the order in which they were written
   int64_t dropped_steps_ = 0;
+  std::function<void()> unwritten_;  // the last entry, until it is on disk
   std::future<void> writing_;
 };
 
 std::filesystem::path JournalFolder(const std::filesystem::path& run_folder);
 // Where the entry of a step lies.
 std::filesystem::path JournalFile(const std::filesystem::path& run_folder, int64_t step);
-// The recipe that an entry names. Errors: kEnvironment when it is gone or altered.
+// The recipe that an entry names, without its output. Errors: kEnvironment when it is gone or
+// altered.
 proto::Recipe ReadJournalRecipe(const std::filesystem::path& run_folder, const std::string& name);
 
 }  // namespace cohort::rl

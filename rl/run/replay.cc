@@ -3,6 +3,7 @@
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <limits>
@@ -79,12 +80,14 @@ class Replay {
 
  private:
   void UseRecipe(const JournalEntry& entry);
+  void CheckTokens(int64_t step, const std::vector<TrainingSequence>& sequences) const;
 
   const std::filesystem::path run_folder_;
   const Say& say_;
   State start_;  // empty: as the recipe makes it
   std::string recipe_file_;
   proto::Recipe recipe_;
+  int64_t vocab_size_ = 0;
   std::unique_ptr<Learner> learner_;
 };
 
@@ -114,9 +117,21 @@ void Replay::UseRecipe(const JournalEntry& entry) {
   recipe_ = ReadJournalRecipe(run_folder_, entry.recipe);
   if (!entry.groups.empty()) recipe_.mutable_rollout()->set_temperature(entry.temperature);
   policy::Model model = InitialPolicy(recipe_, BytesPerParameter(recipe_));
+  vocab_size_ = model.config.vocab_size;
   learner_ = MakeLearner(recipe_, &model);
   if (!start_.empty()) learner_->LoadState(start_);
   start_.clear();
+}
+
+void Replay::CheckTokens(int64_t step, const std::vector<TrainingSequence>& sequences) const {
+  for (const TrainingSequence& sequence : sequences) {
+    const bool known = std::all_of(sequence.ids.begin(), sequence.ids.end(),
+                                   [&](int32_t id) { return id >= 0 && id < vocab_size_; });
+    if (known && sequence.prompt_length > 0) continue;
+    throw Error(ErrorCode::kEnvironment,
+                "the entry of step " + std::to_string(step) +
+                    " has a sequence without a prompt, or of tokens that the model does not have");
+  }
 }
 
 std::vector<JournalUpdate> Replay::Repeat(const JournalEntry& entry,
@@ -138,6 +153,7 @@ std::vector<JournalUpdate> Replay::Repeat(const JournalEntry& entry,
   }
   advantages->clear();
   if (entry.advantages.empty()) {
+    CheckTokens(entry.step, entry.demonstrations);
     std::vector<JournalUpdate> updates;
     for (const JournalUpdate& update : entry.updates) {
       updates.push_back(
@@ -146,10 +162,11 @@ std::vector<JournalUpdate> Replay::Repeat(const JournalEntry& entry,
     return updates;
   }
   *advantages = AdvantagesOf(entry.objective, entry.groups);
+  std::vector<TrainingSequence> sequences = TrainingSequences(entry.groups, *advantages);
+  CheckTokens(entry.step, sequences);
   std::vector<double> learning_rates;
   for (const JournalUpdate& update : entry.updates) learning_rates.push_back(update.learning_rate);
-  return GrpoUpdates(*learner_, objective, TrainingSequences(entry.groups, *advantages),
-                     learning_rates);
+  return GrpoUpdates(*learner_, objective, std::move(sequences), learning_rates);
 }
 
 std::vector<ReplayedFigure> Figures(const JournalEntry& entry,
@@ -230,6 +247,10 @@ bool ReplayReport::equal() const {
 }
 
 ReplayReport ReplayStep(const std::filesystem::path& run_folder, int64_t step, const Say& say) {
+  if (!std::filesystem::exists(JournalFolder(run_folder))) {
+    throw Error(ErrorCode::kEnvironment, run_folder.string() + " has no journal/",
+                "it is no run folder, or that of a run with output.journal=off");
+  }
   const JournalEntry entry = ReplayableEntry(run_folder, step);
   PrepareLibTorch(entry.platform.threads);  // before the first tensor
   ReplayReport report;

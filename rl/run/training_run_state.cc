@@ -83,6 +83,8 @@ void TrainingRun::Export(const std::filesystem::path& folder) {
 
 void TrainingRun::SaveUnsaved() {
   if (recorded_.step <= saved_step_) return;
+  // An update that was not written down has changed the weights already.
+  if (progress_.policy_version != recorded_.policy_version) return;
   progress_ = recorded_;  // without what a step that did not end has taken of the data
   try {
     SaveState();

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -121,6 +122,15 @@ rounds:
     for (size_t i = 0; i < left.size(); ++i) EXPECT_EQ(left[i], right[i]) << "row " << i;
     EXPECT_EQ(base::ReadFile(folder_ / a / "samples.jsonl"),
               base::ReadFile(folder_ / b / "samples.jsonl"));
+    EXPECT_TRUE(Journal(a) == Journal(b)) << "the journals differ";
+  }
+  // The bytes of each file, by its name.
+  std::map<std::string, std::string> Journal(const std::string& out) {
+    std::map<std::string, std::string> files;
+    for (const auto& file : fs::directory_iterator(folder_ / out / "journal")) {
+      files[file.path().filename()] = base::ReadFile(file.path());
+    }
+    return files;
   }
 
   const base::TemporaryFolder temporary_;

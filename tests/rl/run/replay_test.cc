@@ -234,12 +234,20 @@ TEST_F(ReplayTest, AnEntryThatIsGoneOrNotWholeIsRefusedByName) {
   EXPECT_THAT(Fault(3), HasSubstr("step 2 is not in the journal")) << "it leads to step 3";
   std::filesystem::copy(JournalFile(run_, 1), JournalFile(run_, 2));
   EXPECT_THAT(Fault(3), HasSubstr("is the entry of step 1"));
-  std::filesystem::copy(run_ / "kept", JournalFile(run_, 2),
-                        std::filesystem::copy_options::overwrite_existing);
+  const auto put_back = [&] {
+    std::filesystem::copy(run_ / "kept", JournalFile(run_, 2),
+                          std::filesystem::copy_options::overwrite_existing);
+  };
+  put_back();
   Alter(2, [](JournalEntry* entry) { entry->mode = proto::Output::JOURNAL_GROUPS; });
   EXPECT_THAT(Fault(2), HasSubstr("step 2 was journalled with output.journal=groups"));
+  put_back();
+  Alter(2, [](JournalEntry* entry) { entry->groups[0].episodes[0].completion_ids[0] = 1'000'000; });
+  EXPECT_THAT(Fault(2), HasSubstr("the entry of step 2 has a sequence"));
   base::WriteFileDurably(JournalFile(run_, 2), "not zstd");
   EXPECT_THAT(Fault(2), HasSubstr("step-00000002.jsonl.zst is damaged"));
+  std::filesystem::remove_all(JournalFolder(run_));
+  EXPECT_THAT(Fault(2), HasSubstr("run has no journal/"));
 }
 
 TEST_F(ReplayTest, AnotherPlatformIsSaidByName) {

@@ -134,6 +134,21 @@ TEST_F(TrainingRunTest, AResumedRunWritesTheJournalOfItsStepsAnewAndNoneTwice) {
   EXPECT_EQ(base::ReadFile(JournalFile(Folder("run"), 3)), third);
 }
 
+TEST_F(TrainingRunTest, AStepThatCannotBeWrittenDownIsNotSavedAndDoneAgain) {
+  const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 4}]");
+  Run("straight", recipe);
+  script_.update = [&](int64_t step, StepMetrics*) {
+    if (step == 2) std::filesystem::rename(JournalFolder(Folder("run")), Folder("away"));
+  };
+  EXPECT_THAT(RunToError("run", recipe, ErrorCode::kEnvironment),
+              HasSubstr("journal/step-0000000"));
+  EXPECT_THAT(stderr_, testing::Not(HasSubstr("saved after")))
+      << "an update more has changed the weights";
+  script_.update = [](int64_t, StepMetrics*) {};
+  Run("run", recipe);
+  EXPECT_EQ(Rows("run"), Rows("straight"));
+}
+
 TEST_F(TrainingRunTest, StepsThatLeaveTheJournalAreToldOnceAndCounted) {
   const proto::Recipe recipe = TinyRecipe("[{kind: grpo, steps: 5}]", {"output.journal_mib=1"});
   script_.journal_bytes = 700'000;
