@@ -21,7 +21,7 @@ TEST(FileFaults, EndInASentenceWithPathAndReason) {
   std::ofstream(recipe)
       << "name: tiny\nmodel: {scratch: {layers: 1, width: 16, heads: 1, kv_heads: "
          "1, ffn_width: 16, experts: 0, context: 64}}\ndata: {generator: "
-         "addition}\nrewards: [{name: length}]\nrounds: [{kind: sft, steps: 1}]\n";
+         "addition}\nrewards: [{name: math}]\nrounds: [{kind: sft, steps: 1}]\n";
   fs::create_symlink("loop", folder / "loop");
   const std::pair<std::string, std::string> paths[] = {
       {folder / "loop", "symbolic links"},
@@ -36,7 +36,7 @@ TEST(FileFaults, EndInASentenceWithPathAndReason) {
        {"tokenize", "--input", file, "--model"},
        {"plan", "--model"},
        {"grade", "--reward", "math", "--input"},
-       {"reward", "try", "--reward", "math", "--data"},
+       {"reward", "try", "--reward", "math", "--input"},
        {"objective", "--input"},
        {"bench", "decode", "--model"},
        {"convert", "--to", folder / "to", "--from"},

@@ -186,8 +186,8 @@ TEST_F(CheckpointTest, AFailedSaveLeavesTheOthersAlone) {
   Save(1);
   try {
     SaveCheckpoint(run(), 2, State(2), [](const fs::path& folder) {
-      fs::create_symlink("/dev/full", folder / "weights.bin.tmp");
-      base::WriteFileDurably(folder / "weights.bin", "bytes");
+      base::WriteFileDurably(folder / "config.json", "half of an export");
+      throw Error(ErrorCode::kEnvironment, "cannot write weights.bin: No space left on device");
     });
     FAIL() << "no error";
   } catch (const Error& error) {
