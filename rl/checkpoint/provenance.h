@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct ResumeRecord {
 // {"at", "command_line", "version", "processor", "changes"} to "resumed".
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);
+
+// Sets one key of the provenance.json that is there.
+void AddToProvenance(const std::filesystem::path& path, const std::string& key,
+                     const nlohmann::json& value);
 
 // What a run's provenance.json says of where and from what it was made; empty where it does not.
 struct RecordedRun {
