@@ -11,9 +11,40 @@
 namespace cohort::base {
 namespace {
 
+constexpr int kMaxDepth = 200;
+constexpr size_t kMaxLineBytes = size_t{64} << 20;
+
 template <typename AnyJson>
-void ForEachLine(const std::filesystem::path& path,
-                 const std::function<void(const AnyJson& row, int line)>& row) {
+using OnRow = std::function<void(const AnyJson& row, int line)>;
+
+std::string Fault(const std::string& text) {
+  if (text.size() > kMaxLineBytes) {
+    return "a line of " + std::to_string(text.size()) + " bytes; the limit is 64 MiB";
+  }
+  if (JsonDepth(text) > kMaxDepth) {
+    return "values are nested deeper than " + std::to_string(kMaxDepth);
+  }
+  return "";
+}
+
+template <typename AnyJson>
+void ReadLine(const std::string& text, int line, const OnRow<AnyJson>& row) {
+  if (const std::string fault = Fault(text); !fault.empty()) throw Error(ErrorCode::kUsage, fault);
+  const AnyJson value = AnyJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!value.is_object()) {
+    throw Error(ErrorCode::kUsage, "expected one JSON object a line, found '" + text.substr(0, 40) +
+                                       (text.size() > 40 ? "...'" : "'"));
+  }
+  try {
+    row(value, line);
+  } catch (const nlohmann::detail::exception& error) {
+    throw Error(ErrorCode::kUsage, error.what());
+  }
+}
+
+template <typename AnyJson>
+void ForEachLine(const std::filesystem::path& path, const OnRow<AnyJson>& row,
+                 const std::function<void(const Error&)>& fault) {
   std::ifstream file;
   const bool from_stdin = path == "-";
   if (!from_stdin) {
@@ -28,23 +59,14 @@ void ForEachLine(const std::filesystem::path& path,
   std::string text;
   for (int line = 1; std::getline(in, text); ++line) {
     if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const std::string where = path.string() + ":" + std::to_string(line) + ": ";
-    constexpr int kMaxDepth = 200;
-    if (JsonDepth(text) > kMaxDepth) {
-      throw Error(ErrorCode::kUsage,
-                  where + "values are nested deeper than " + std::to_string(kMaxDepth));
-    }
-    const AnyJson value = AnyJson::parse(text, nullptr, /*allow_exceptions=*/false);
-    if (!value.is_object()) {
-      throw Error(ErrorCode::kUsage, where + "expected one JSON object a line, found '" +
-                                         text.substr(0, 40) + (text.size() > 40 ? "...'" : "'"));
-    }
     try {
-      row(value, line);
+      ReadLine(text, line, row);
     } catch (const Error& error) {
-      throw Error(error.code(), where + error.what(), error.hint());
-    } catch (const nlohmann::detail::exception& error) {
-      throw Error(ErrorCode::kUsage, where + error.what());
+      const Error placed(error.code(),
+                         path.string() + ":" + std::to_string(line) + ": " + error.what(),
+                         error.hint());
+      if (!fault || error.code() != ErrorCode::kUsage) throw placed;
+      fault(placed);
     }
   }
 }
@@ -53,12 +75,13 @@ void ForEachLine(const std::filesystem::path& path,
 
 void ForEachJsonLine(const std::filesystem::path& path,
                      const std::function<void(const Json& row, int line)>& row) {
-  ForEachLine<Json>(path, row);
+  ForEachLine<Json>(path, row, {});
 }
 
 void ForEachOrderedJsonLine(const std::filesystem::path& path,
-                            const std::function<void(const OrderedJson& row, int line)>& row) {
-  ForEachLine<OrderedJson>(path, row);
+                            const std::function<void(const OrderedJson& row, int line)>& row,
+                            const std::function<void(const Error& error)>& fault) {
+  ForEachLine<OrderedJson>(path, row, fault);
 }
 
 std::string DumpJson(const Json& value) {

@@ -38,7 +38,7 @@ const ChatTemplate& TemplateFor(const Model& model, const TemplateInputs& inputs
   if (model.chat_template != nullptr) return *model.chat_template;
   if (model.named_templates.empty()) {
     throw Error(ErrorCode::kUsage, "the model has no chat template",
-                "give plain text (data.chat=false, or no --chat), or a model with a template");
+                "give plain text (data.chat=false), or a model with a template");
   }
   std::string names;
   for (const auto& [name, unused] : model.named_templates) {

@@ -117,7 +117,7 @@ UpcycleOptions ParseUpcycleOptions(const std::string& text) {
 ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& options) {
   if (dense.moe.num_experts > 0) {
     throw Error(ErrorCode::kUsage, "the " + dense.family + " model has experts already",
-                "--upcycle is for dense models");
+                "model.upcycle is for dense models");
   }
   const AttentionConfig& attention = dense.attention;
   if (attention.latent() || (attention.qkv_bias && options.shared == 0)) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "rl/commands/commands.h"
+#include "rl/commands/flag_names.h"
 
 namespace {
 
@@ -60,6 +61,8 @@ int main(int argc, char** argv) {
     std::printf("cohort %s\n", COHORT_VERSION);
     return 0;
   }
+  std::string running = argv[1];  // with the part of a command that has some
+  if (running == "bench" && argc > 2) running += std::string(" ") + argv[2];
   try {
     std::vector<std::string> names;
     for (const Command& command : kCommands) {
@@ -77,6 +80,8 @@ int main(int argc, char** argv) {
         cohort::ErrorCode::kUsage,
         "unknown command '" + std::string(argv[1]) + "'" + cohort::base::DidYouMean(argv[1], names),
         "cohort --help lists the commands");
+  } catch (const cohort::Error& error) {
+    return cohort::ReportError(cohort::base::InOwnWords(error, cohort::rl::FlagNames(running)));
   } catch (const std::exception& error) {
     return cohort::ReportError(error);
   }

@@ -112,4 +112,8 @@ void KeepTensorMemory(size_t max_kept_bytes) {
   c10::SetCPUAllocator(&TheAllocator(), kPriority);
 }
 
+size_t HeldTensorBytes(size_t bytes) {
+  return RoundUp(bytes, bytes < kLarge ? kAlignment : kHugePage);
+}
+
 }  // namespace cohort::policy

@@ -9,6 +9,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/rpc_token.h"
+#include "base/setting_names.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/service/server.h"
 
@@ -93,6 +94,10 @@ int main(int argc, char** argv) {
   }
   try {
     return Serve(flags);
+  } catch (const cohort::Error& error) {
+    const std::vector<cohort::base::SettingName> names = {
+        {"rollout.allow_weak_sandbox=true", "--allow-weak-sandbox"}};
+    return cohort::ReportError(cohort::base::InOwnWords(error, names));
   } catch (const std::exception& error) {
     return cohort::ReportError(error);
   }

@@ -78,4 +78,12 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
   base::WriteFileDurably(path, provenance.dump(2) + "\n");
 }
 
+void AddToProvenance(const std::filesystem::path& path, const std::string& key, const json& value) {
+  json provenance = json::parse(base::ReadFile(path), nullptr, false);
+  if (!provenance.is_object() || provenance.value(key, json()) == value) return;
+  provenance[key] = value;
+  base::WriteFileDurably(path,
+                         provenance.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
 }  // namespace cohort::rl

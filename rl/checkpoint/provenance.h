@@ -23,6 +23,10 @@ struct ResumeRecord {
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);
 
+// Sets one key of the provenance.json that is there.
+void AddToProvenance(const std::filesystem::path& path, const std::string& key,
+                     const nlohmann::json& value);
+
 // The machine and the inputs of a run, from its provenance.json; empty where it does not say.
 struct RecordedRun {
   std::string run_id;     // kept when the run is resumed

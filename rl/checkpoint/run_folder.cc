@@ -156,4 +156,8 @@ void RunFolder::Describe(const proto::Recipe& recipe,
   base::WriteFileDurably(path_ / kRecipeFile, ResolvedYaml(recipe));
 }
 
+void RunFolder::Record(const std::string& key, const nlohmann::json& value) const {
+  AddToProvenance(path_ / kProvenanceFile, key, value);
+}
+
 }  // namespace cohort::rl

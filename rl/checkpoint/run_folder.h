@@ -3,6 +3,7 @@
 // The folder of one run: who may write to it, and whether the run starts or goes on.
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,9 @@ class RunFolder {
   // Writes recipe.resolved.yaml and provenance.json (version, command line, seed, threads, build
   // type, start time; a resumed run adds itself to "resumed"). Call before the first step.
   void Describe(const proto::Recipe& recipe, const std::vector<std::string>& command_line);
+
+  // Adds to provenance.json what only the run finds out.
+  void Record(const std::string& key, const nlohmann::json& value) const;
 
   const std::filesystem::path& path() const { return path_; }
   bool resuming() const { return resuming_; }

@@ -44,6 +44,7 @@ int BenchStep(int argc, char** argv) {
   app.add_option("--new-tokens", options.new_tokens)->check(CLI::PositiveNumber);
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--kl-coef", options.kl_coef)->check(CLI::Range(0.0, 10.0));
+  AddCacheOption(app, options.kv_cache_bytes);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   Print(RunStepBenchmark(options), json);
@@ -84,6 +85,7 @@ int BenchDecode(int argc, char** argv) {
   app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--dtype", dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
+  AddCacheOption(app, benchmark.decoder.kv_cache_bytes);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   benchmark.decoder.dtype = rollout::WorkerDtypes().at(dtype);
@@ -115,6 +117,7 @@ int BenchGrade(int argc, char** argv) {
   app.add_option("--repeats", benchmark.repeats, "passes over the lines")
       ->check(CLI::Range(1, 1000000));
   app.add_option("--workers", benchmark.workers, "threads")->check(CLI::Range(1, 1024));
+  AddWeakSandboxFlag(app);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   benchmark.options = SplitAssignments("--option", assignments);

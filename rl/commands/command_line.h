@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "reward/code/box/sandbox.h"
 
 namespace cohort::rl {
 
@@ -19,6 +20,21 @@ inline std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv)
     return app.exit(error) == 0 ? 0 : 2;
   }
   return std::nullopt;
+}
+
+// --allow-weak-sandbox, for commands that grade in this process.
+inline void AddWeakSandboxFlag(CLI::App& app) {
+  app.add_flag_callback(
+      "--allow-weak-sandbox", [] { reward::judge::Sandbox::AllowWeak(true); },
+      "run code even where cohort doctor finds a protection missing");
+}
+
+// --kv-cache-mb of a decoder whose bound is `bytes`.
+inline void AddCacheOption(CLI::App& app, int64_t& bytes) {
+  app.add_option_function<int64_t>(
+         "--kv-cache-mb", [&bytes](int64_t mib) { bytes = mib << 20; },
+         "bound of the KV cache (default 1024)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 24));
 }
 
 // key=value of every assignment. Errors: kUsage, naming the flag, where one is not so or comes

@@ -38,7 +38,8 @@ struct EvalOptions {
   bool chat = false, json = false, allow_weak_sandbox = false;
   int samples = 1, problems = 1'000'000;
   std::optional<int> max_tokens;  // default: kMaxTokens, or the model's context where it is shorter
-  double temperature = -1;
+  double temperature = -1, max_unreadable_share = 0;
+  int64_t kv_cache_bytes = int64_t{1} << 30;
   uint64_t seed = 0;
 };
 
@@ -71,6 +72,9 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
   app.add_option("--prompt-template", options->prompt_template,
                  "or: the question as text, with {column} in place of a column of the row");
   app.add_option("--answer-field", options->answer_field);
+  app.add_option("--max-unreadable-share", options->max_unreadable_share,
+                 "of the lines that are left out, since they cannot be read (default 0: refuse)")
+      ->check(CLI::Range(0.0, 1.0));
   app.add_option("--instruction", options->instruction,
                  "system message of a chat, or a first line");
   app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
@@ -92,6 +96,7 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
                  "of a completion (default 1024, or the model's context)")
       ->check(CLI::PositiveNumber);
   app.add_option("--seed", options->seed);
+  AddCacheOption(app, options->kv_cache_bytes);
   app.add_flag("--allow-weak-sandbox", options->allow_weak_sandbox,
                "run code even where cohort doctor finds a protection missing");
   app.add_flag("--json", options->json, "one JSON object on stdout");
@@ -130,6 +135,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   data->set_answer_field(options.answer_field);
   data->set_instruction(options.instruction);
   data->set_chat(options.chat);
+  data->set_max_unreadable_share(options.max_unreadable_share);
   reward::RewardTerm* reward = recipe.add_rewards();
   reward->set_name(options.reward);
   for (const auto& [key, value] : SplitAssignments("--option", options.reward_options)) {
@@ -138,6 +144,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   reward::CheckReward(reward->name(), {reward->options().begin(), reward->options().end()});
   reward::CheckRewardLoads(reward->name(), {reward->options().begin(), reward->options().end()});
   recipe.mutable_rollout()->set_max_new_tokens(options.max_tokens.value_or(kMaxTokens));
+  recipe.mutable_rollout()->set_kv_cache_mb(static_cast<int>(options.kv_cache_bytes >> 20));
   recipe.mutable_rollout()->set_allow_weak_sandbox(options.allow_weak_sandbox);
   // Programs have limits of their own, one for each test.
   if (options.reward == "code") recipe.mutable_rollout()->set_reward_deadline_s(120);
@@ -253,7 +260,11 @@ int RunEval(int argc, char** argv) {
   reward::judge::Sandbox::AllowWeak(options.allow_weak_sandbox);
   const BenchmarkData* const benchmark = FillFromBenchmark(&options);
   const proto::Recipe recipe = EvalRecipe(options);
-  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
+  LoadedRows rows = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
+  if (rows.unreadable.count() > 0) {
+    std::fprintf(stderr, "warning: %s\n", rows.unreadable.Describe().c_str());
+  }
+  std::vector<Problem>& problems = rows.problems;
   const size_t all = problems.size();
   if (problems.size() > static_cast<size_t>(options.problems)) {
     problems.resize(static_cast<size_t>(options.problems));
@@ -265,6 +276,7 @@ int RunEval(int argc, char** argv) {
   report["reward"] = options.reward;
   report["samples"] = result.problems;
   report["failed"] = result.failed;
+  report["unreadable_rows"] = rows.unreadable.count();
   report["completion_tokens_mean"] = result.completion_tokens;
   report["truncated"] = result.truncated;
   report["wall_s"] = result.wall_s;

@@ -55,6 +55,7 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--seed", options->sampling.seed);
   app.add_option("--samples", options->samples, "completions a prompt")->check(CLI::PositiveNumber);
   app.add_option("--threads", options->decoder.num_threads, "0 = all cores");
+  AddCacheOption(app, options->decoder.kv_cache_bytes);
   app.add_option("--dtype", options->dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
   auto* json = app.add_flag("--json", options->json, "JSON lines on stdout");
   app.add_flag("--stream", options->stream,

@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
-#include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "reward/service/scorer.h"
 #include "rl/commands/command_line.h"
@@ -137,14 +136,11 @@ int RunGrade(int argc, char** argv) {
                  "longest time for one answer (default 10 s; code, whose tests have limits of "
                  "their own: 120 s)")
       ->check(CLI::Range(1, 3'600'000));
-  bool weak = false;
-  app.add_flag("--allow-weak-sandbox", weak,
-               "run code even where cohort doctor finds a protection missing");
+  AddWeakSandboxFlag(app);
   bool json = true;
   app.add_flag("--json", json, "output is JSON lines with and without it");
   app.footer(RewardList());
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  reward::judge::Sandbox::AllowWeak(weak);
   Grading grading(settings);
   try {
     base::ForEachJsonLine(settings.input,

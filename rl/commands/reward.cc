@@ -1,10 +1,13 @@
-// cohort reward try: a reward on one typed answer, or on the samples that a run kept.
+// cohort reward try: a reward on one typed answer, on the samples that a run kept, or on rows as a
+// run poses them.
 
 #include <cstdio>
 #include <thread>
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/nearest_name.h"
+#include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "reward/service/scorer.h"
@@ -12,6 +15,9 @@
 #include "rl/commands/commands.h"
 #include "rl/commands/grade_sample.h"
 #include "rl/recipe/recipe.h"
+#include "rl/run/initial_policy.h"
+#include "rl/run/reward_trial.h"
+#include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -20,8 +26,10 @@ using base::Json;
 using base::OrderedJson;
 
 struct TrySettings {
-  std::string recipe, reward, prompt, completion, answer, input;
-  std::vector<std::string> options, columns;
+  std::string recipe, reward, prompt, answer, input, data, completion_column;
+  std::optional<std::string> completion;
+  std::vector<std::string> options, columns, overrides;
+  std::optional<int> rows;
   int workers = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   int limit_ms = 10'000;
   bool json = false;
@@ -31,8 +39,15 @@ struct TrySettings {
 struct TriedSample {
   Json id;
   reward::Sample sample;
-  Json recorded;  // the reward that the run recorded; null: none
+  Json recorded;           // the reward that the run recorded; null: none
+  std::string posed = {};  // the completion and the row that it answers, of a row
 };
+
+// Rows of the recipe's data, in place of samples.
+bool PosesRows(const TrySettings& settings) {
+  const bool typed = settings.completion && settings.data.empty() && !settings.rows;
+  return !settings.recipe.empty() && settings.input.empty() && !typed;
+}
 
 std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
   auto terms = std::make_shared<reward::Terms>();
@@ -42,8 +57,8 @@ std::shared_ptr<const reward::Terms> MakeTerms(const TrySettings& settings) {
          reward::MakeGrader(settings.reward, SplitAssignments("--option", settings.options))});
     return terms;
   }
-  const proto::Recipe recipe = LoadRecipe(settings.recipe);
-  reward::judge::Sandbox::AllowWeak(recipe.rollout().allow_weak_sandbox());
+  const proto::Recipe recipe = LoadRecipe(settings.recipe, settings.overrides);
+  if (recipe.rollout().allow_weak_sandbox()) reward::judge::Sandbox::AllowWeak(true);
   for (const reward::RewardTerm& term : recipe.rewards()) {
     terms->push_back(
         {term.name(), term.weight(),
@@ -77,7 +92,7 @@ std::vector<TriedSample> ReadRows(const TrySettings& settings) {
       columns[name] = ValueOf(value);
     }
     rows.push_back(ToRow({{"prompt", settings.prompt},
-                          {"completion", settings.completion},
+                          {"completion", settings.completion.value_or("")},
                           {"answer", settings.answer},
                           {"columns", columns}},
                          1));
@@ -99,6 +114,32 @@ std::vector<reward::Verdict> ScoreRows(const TrySettings& settings,
                          std::chrono::milliseconds(settings.limit_ms));
 }
 
+// The first rows of the file, or of the generator.
+std::vector<SharedProblem> FirstRows(ProblemSource& problems, size_t count) {
+  std::vector<SharedProblem> rows = problems.train();
+  if (rows.size() > count) rows.resize(count);
+  for (uint64_t i = 0; problems.train_size() == 0 && i < count; ++i) {
+    rows.push_back(problems.Train(i));
+  }
+  return rows;
+}
+
+std::string ColumnText(const proto::Data& data, const Problem& problem, const std::string& column) {
+  if (column == data.completion_field()) return problem.completion;
+  if (column == data.answer_field()) return problem.answer;
+  if (problem.columns.contains(column)) return TextOf(problem.columns[column]);
+  std::vector<std::string> names = {data.completion_field(), data.answer_field()};
+  for (const auto& [name, value] : problem.columns.items()) names.push_back(name);
+  throw Error(ErrorCode::kUsage,
+              problem.place + ": no column '" + column + "'" + base::DidYouMean(column, names));
+}
+
+StandIn CompletionOf(const TrySettings& settings, const proto::Data& data, const Problem& problem) {
+  if (settings.completion) return {*settings.completion, "--completion"};
+  if (settings.completion_column.empty()) return StandIns(problem).front();
+  return {ColumnText(data, problem, settings.completion_column),
+          "the row's column '" + settings.completion_column + "'"};
+}
 // The fields of a verdict or of a component; no score where there is none.
 template <class Scored>
 OrderedJson ToJson(const Scored& scored) {
@@ -140,20 +181,81 @@ void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json)
   }
   const std::string recorded =
       row.recorded.is_number() ? "  (the run recorded " + base::DumpJson(row.recorded) + ")" : "";
-  PrintLine("sample " + base::DumpJson(row.id), verdict, recorded);
+  if (!row.posed.empty()) std::printf("%s\n", row.posed.c_str());
+  PrintLine((row.posed.empty() ? "sample " : "row ") + base::DumpJson(row.id), verdict, recorded);
   for (const reward::Component& component : verdict.components()) {
     PrintLine("  " + component.name(), component);
   }
 }
 
+proto::Recipe RecipeOfRows(const TrySettings& settings) {
+  proto::Recipe recipe = LoadRecipe(settings.recipe, settings.overrides);
+  if (recipe.rewards().empty()) throw Error(ErrorCode::kUsage, settings.recipe + " has no rewards");
+  if (!settings.data.empty()) {
+    recipe.mutable_data()->clear_generator();
+    recipe.mutable_data()->clear_test();
+    recipe.mutable_data()->set_train(settings.data);
+  }
+  return recipe;
+}
+
+// Poses rows as a run of the recipe does, through reward services of its own.
+void TryRows(const TrySettings& settings) {
+  constexpr int kRows = 3;
+  const proto::Recipe recipe = RecipeOfRows(settings);
+  const policy::Model model = InitialPolicyWithoutWeights(recipe);
+  ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  for (const UnreadableRows& rows : problems.unreadable()) {
+    std::fprintf(stderr, "warning: %s\n", rows.Describe().c_str());
+  }
+  const std::vector<SharedProblem> rows =
+      FirstRows(problems, static_cast<size_t>(settings.rows.value_or(kRows)));
+  std::vector<std::string> completions, posed;
+  for (const SharedProblem& row : rows) {
+    const StandIn completion = CompletionOf(settings, recipe.data(), row->problem);
+    completions.push_back(completion.text);
+    posed.push_back(row->problem.place + (row->problem.place.empty() ? "" : ": ") +
+                    "completion: " + completion.origin);
+  }
+  const base::TemporaryFolder logs;
+  const std::vector<EpisodeGroup> judged =
+      JudgesOf(recipe, model, logs.path()).Judge(PoseRows(model, rows, completions));
+  for (size_t i = 0; i < judged.size(); ++i) {
+    Print({.id = i + 1, .sample = {}, .recorded = {}, .posed = posed[i]},
+          judged[i].episodes.front().verdict, settings.json);
+  }
+  for (const RewardFailure& failure : FailuresOf(judged)) {
+    if (failure.failed < failure.tried) continue;
+    throw Error(ErrorCode::kEnvironment,
+                "the reward '" + failure.reward + "' fails on each of the " +
+                    std::to_string(failure.tried) + " rows; the first: " + failure.reason);
+  }
+}
+
 void AddFlags(CLI::App* app, TrySettings* settings) {
-  auto* recipe = app->add_option("--recipe", settings->recipe, "score with this recipe's rewards");
+  auto* recipe = app->add_option("--recipe", settings->recipe,
+                                 "score with this recipe's rewards; by itself: rows of its data, "
+                                 "posed as a run does");
+  app->add_option("overrides", settings->overrides, "key=value of the recipe, as for train")
+      ->needs(recipe);
+  auto* data = app->add_option("--data", settings->data,
+                               "JSON lines whose rows are posed in place of the recipe's");
+  data->needs(recipe);
+  app->add_option("--rows", settings->rows, "so many rows, from the top (default 3)")
+      ->needs(recipe)
+      ->check(CLI::Range(1, 100'000));
   app->add_option("--reward", settings->reward,
                   "or with one reward; cohort grade --help lists them")
       ->excludes(recipe);
   app->add_option("--option", settings->options, "key=value of --reward, once for each option")
       ->allow_extra_args(false);
-  auto* completion = app->add_option("--completion", settings->completion, "what to score");
+  auto* completion = app->add_option("--completion", settings->completion,
+                                     "what to score; of rows by default their demonstration, or "
+                                     "their answer in \\boxed{}");
+  app->add_option("--completion-column", settings->completion_column,
+                  "or: the column of the rows with it")
+      ->needs(recipe)
+      ->excludes(completion);
   app->add_option("--prompt", settings->prompt, "its prompt");
   app->add_option("--answer", settings->answer, "the right answer");
   app->add_option(
@@ -162,10 +264,13 @@ void AddFlags(CLI::App* app, TrySettings* settings) {
       ->allow_extra_args(false);
   app->add_option("--input", settings->input,
                   "or JSON lines, such as a run's samples.jsonl; - reads stdin")
-      ->excludes(completion);
+      ->excludes(completion)
+      ->excludes(data);
   app->add_option("--workers", settings->workers, "threads")->check(CLI::Range(1, 1024));
-  app->add_option("--deadline-ms", settings->limit_ms, "longest time for one sample and reward")
+  app->add_option("--deadline-ms", settings->limit_ms,
+                  "longest time for one sample and reward; of rows it is rollout.reward_deadline_s")
       ->check(CLI::Range(1, 3'600'000));
+  AddWeakSandboxFlag(*app);
   app->add_flag("--json", settings->json, "one JSON object a sample");
 }
 
@@ -178,6 +283,7 @@ int RunReward(int argc, char** argv) {
       "try",
       "Scores and shows every component. Examples:\n"
       "  cohort reward try --reward last_number --completion 'So it is 18.' --answer 18\n"
+      "  cohort reward try --recipe recipes/quickstart.yaml --rows 5\n"
       "  cohort reward try --reward python --option path=my_reward.py --input "
       "runs/x/samples.jsonl");
   app.require_subcommand(1);
@@ -186,7 +292,11 @@ int RunReward(int argc, char** argv) {
   if (settings.recipe.empty() && settings.reward.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to score with: name a --reward or a --recipe");
   }
-  if (settings.input.empty() && attempt->count("--completion") == 0) {
+  if (PosesRows(settings)) {
+    TryRows(settings);
+    return 0;
+  }
+  if (settings.input.empty() && !settings.completion) {
     throw Error(ErrorCode::kUsage, "nothing to score: give a --completion or an --input");
   }
   const std::vector<TriedSample> rows = ReadRows(settings);

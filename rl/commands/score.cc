@@ -43,9 +43,7 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
   };
 }
 
-Scorer DecoderScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
-  rollout::DecoderOptions options;
-  options.dtype = dtype;
+Scorer DecoderScorer(const policy::OpenedModel& opened, const rollout::DecoderOptions& options) {
   auto decoder = std::make_shared<rollout::Decoder>(
       rollout::MakeCpuDecoder(opened.model.config, *opened.weights, options, 0));
   return [decoder](const std::vector<int32_t>& ids) { return decoder->Score(ids); };
@@ -54,6 +52,7 @@ Scorer DecoderScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
 }  // namespace
 
 int RunScore(int argc, char** argv) {
+  rollout::DecoderOptions decoder;
   std::string model_name, input, engine = "learner", dtype_name = "float32";
   CLI::App app(
       "Logprobs of given tokens: {\"id\",\"ids\"} a line in, {\"id\",\"logprobs\"} out. Example:\n"
@@ -64,14 +63,16 @@ int RunScore(int argc, char** argv) {
   app.add_option("--input", input, "JSON lines; - reads stdin")->required();
   app.add_option("--engine", engine)->check(CLI::IsMember({"learner", "decoder"}));
   app.add_option("--dtype", dtype_name)->check(CLI::IsMember(rollout::WorkerDtypes()));
+  AddCacheOption(app, decoder.kv_cache_bytes);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const bool learner = engine == "learner";
-  const policy::Dtype dtype = rollout::WorkerDtypes().at(dtype_name);
+  decoder.dtype = rollout::WorkerDtypes().at(dtype_name);
   policy::OpenedModel opened =
-      policy::OpenModel(model_name, learner ? policy::Dtype::kFloat32 : dtype);
+      policy::OpenModel(model_name, learner ? policy::Dtype::kFloat32 : decoder.dtype);
   const int64_t vocab_size = opened.model.config.vocab_size;
-  const Scorer score = learner ? LearnerScorer(opened, dtype) : DecoderScorer(opened, dtype);
+  const Scorer score =
+      learner ? LearnerScorer(opened, decoder.dtype) : DecoderScorer(opened, decoder);
   opened.weights.reset();
   base::ForEachJsonLine(input, [&](const base::Json& row, int line) {
     const std::vector<int32_t> ids = policy::ReadTokenIds(row, vocab_size);

@@ -40,6 +40,8 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
   recipe.set_threads(options.threads);
   recipe.mutable_model()->set_path(options.model);
   recipe.mutable_data()->set_train(prompts);
+  // Cut and decoded, some are a few tokens longer again.
+  recipe.mutable_data()->set_max_prompt_tokens(std::max(1024, 2 * options.prompt_tokens));
   // A score that differs from sample to sample: in a group of equal ones nothing is trained.
   reward::RewardTerm* reward = recipe.add_rewards();
   reward->set_name("length");
@@ -49,6 +51,7 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
   objective->set_kl(options.kl_coef > 0 ? proto::Objective::KL_K3 : proto::Objective::KL_NONE);
   objective->set_kl_coef(options.kl_coef);
   recipe.mutable_rollout()->set_max_new_tokens(options.new_tokens);
+  recipe.mutable_rollout()->set_kv_cache_mb(static_cast<int>(options.kv_cache_bytes >> 20));
   recipe.mutable_eval()->set_problems(0);
   recipe.mutable_output()->set_checkpoint_every(1'000'000);
   recipe.mutable_output()->set_samples_every(1'000'000);

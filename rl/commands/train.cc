@@ -59,16 +59,16 @@ int RunTrain(int argc, char** argv) {
                "go on although a learning rate, a schedule or a reward's weight has changed");
   app.add_flag(
       "--dry-run", dry_run,
-      "print the resolved recipe and the objective, open model, data and rewards, train nothing");
+      "print the resolved recipe and the objective, open model and data, try the rewards on two "
+      "training rows, train nothing");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
   CheckPluginsLoad(recipe);
   if (dry_run) {
     std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n%s\nrewards: %d, all of which load\n",
-                 Explain(ResolveObjective(recipe)).c_str(), DescribeRun(recipe).c_str(),
-                 recipe.rewards_size());
+    std::fprintf(stderr, "%s\n%s\n", Explain(ResolveObjective(recipe)).c_str(),
+                 DescribeRun(recipe).c_str());
     return 0;
   }
   CatchInterrupts();

@@ -178,16 +178,21 @@ class RowReader {
 
 }  // namespace
 
-std::vector<Problem> LoadProblems(const proto::Data& data, const std::filesystem::path& path,
-                                  RowKind kind) {
+LoadedRows LoadProblems(const proto::Data& data, const std::filesystem::path& path, RowKind kind) {
   const RowReader reader(data, kind);
-  std::vector<Problem> problems;
+  LoadedRows rows{{}, {path.string(), data.max_unreadable_share()}};
   base::ForEachOrderedJsonLine(
-      path, [&](const OrderedJson& row, int) { problems.push_back(reader.Read(row)); });
-  if (problems.empty()) {
+      path,
+      [&](const OrderedJson& row, int line) {
+        rows.problems.push_back(reader.Read(row));
+        rows.problems.back().place = path.string() + ":" + std::to_string(line);
+      },
+      [&](const Error& error) { rows.unreadable.Add(error); });
+  rows.unreadable.Check(rows.problems.size());
+  if (rows.problems.empty()) {
     throw Error(ErrorCode::kUsage, path.string() + ": expected one JSON object a line, found none");
   }
-  return problems;
+  return rows;
 }
 
 }  // namespace cohort::rl

@@ -23,6 +23,7 @@ struct Problem {
   // else it has (tool calls, reasoning).
   nlohmann::ordered_json last_turn;
   nlohmann::json columns = nlohmann::json::object();  // for the rewards, under their own names
+  std::string place;                                  // FILE:LINE; "" of what no file has
 };
 
 // One completion as a reward is told of it. `columns_json` is problem.columns as text, made once.

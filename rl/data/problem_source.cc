@@ -60,15 +60,32 @@ ProblemSource::ProblemSource(ProblemRows rows, const Options& options)
 
 std::vector<SharedProblem> ProblemSource::Kept(RowSource& rows, size_t limit) {
   std::vector<SharedProblem> kept;
+  UnreadableRows unreadable = rows.unreadable();
+  const uint64_t all = rows.size() + unreadable.count();
   for (uint64_t i = 0; i < rows.size() && kept.size() < limit; ++i) {
-    SharedProblem encoded = options_.encode(rows.Row(i));
+    SharedProblem encoded = Encode(rows.Row(i), &unreadable);
+    if (encoded == nullptr) continue;
     if (options_.keep && !options_.keep(*encoded)) {
       ++left_out_;
     } else {
       kept.push_back(std::move(encoded));
     }
   }
+  unreadable.Check(all - unreadable.count());
+  if (unreadable.count() > 0) unreadable_.push_back(std::move(unreadable));
   return kept;
+}
+
+// nullptr: it is counted as unreadable, such as a chat that the template refuses.
+SharedProblem ProblemSource::Encode(Problem problem, UnreadableRows* unreadable) {
+  const std::string place = problem.place;
+  try {
+    return options_.encode(std::move(problem));
+  } catch (const Error& error) {
+    if (place.empty()) throw;
+    unreadable->Add(Error(error.code(), place + ": " + error.what(), error.hint()));
+    return nullptr;
+  }
 }
 
 void ProblemSource::DrawHeldOut(RowSource& rows) {

@@ -50,14 +50,19 @@ class ProblemSource {
   // another.
   SharedProblem Train(uint64_t cursor);
   const std::vector<SharedProblem>& test() const { return test_; }
+  // Those of a file, in its order; none of a generator.
+  const std::vector<SharedProblem>& train() const { return train_; }
 
   uint64_t train_size() const { return train_.size(); }  // 0 for a generator: endless
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
+  // What could not be read of the files, or not be encoded; an entry for each file with some.
+  const std::vector<UnreadableRows>& unreadable() const { return unreadable_; }
   // Held-out problems whose prompt is trained on, of a finite source.
   uint64_t held_out_in_train() const;
 
  private:
   std::vector<SharedProblem> Kept(RowSource& rows, size_t limit);
+  SharedProblem Encode(Problem problem, UnreadableRows* unreadable);
   void DrawHeldOut(RowSource& rows);
 
   ProblemRows rows_;
@@ -67,6 +72,7 @@ class ProblemSource {
   std::vector<SharedProblem> test_;
   std::unordered_set<std::string> held_out_prompts_;
   uint64_t left_out_ = 0;
+  std::vector<UnreadableRows> unreadable_;
 };
 
 }  // namespace cohort::rl

@@ -17,7 +17,7 @@ std::string ShownColumn(const nlohmann::json& row, const std::string& name) {
   if (found == row.end()) {
     std::vector<std::string> names;
     for (const auto& [key, value] : row.items()) names.push_back(key);
-    throw Error(ErrorCode::kUsage, "the prompt template asks for the column '" + name +
+    throw Error(ErrorCode::kUsage, "data.prompt_template asks for the column '" + name +
                                        "', which is not there" + base::DidYouMean(name, names));
   }
   if (!found->is_array()) return Shown(*found);

@@ -97,13 +97,83 @@ void AddTrainingMemory(const ModelConfig& config, const TrainingLayout& layout,
           " tokens a micro-batch: layer inputs, the rest is computed again");
   add("training_bytes_per_rank", memory.total(),
       "the four above; all matrices split evenly, no buffers for communication");
-  add("training_bytes_one_process",
-      static_cast<double>(policy::CountParameters(config)) * kTrainingBytesPerParameter,
-      "what `cohort train` needs on one machine before activations: " +
-          std::to_string(kTrainingBytesPerParameter) +
-          " bytes a parameter, fp32 weights, gradients, two moments, two published images, "
-          "worker's "
-          "copy");
+}
+
+std::string DescribeRows(const LocalRun& run) {
+  return std::to_string(run.prompts) + " prompts of " + std::to_string(run.prompt_tokens) +
+         " tokens x " + std::to_string(run.group_size) + " completions of " +
+         std::to_string(run.new_tokens);
+}
+
+void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<PlanLine>& plan) {
+  const LocalMemory memory = MemoryOf(config, run);
+  const auto add = [&](const std::string& key, double bytes, const std::string& formula) {
+    plan.push_back({key, bytes, Gigabytes(bytes), formula});
+  };
+  const bool adapters = run.adapter_parameters > 0;
+  const std::string trained =
+      adapters ? std::to_string(run.adapter_parameters) + " parameters of adapters" : "all of them";
+  const std::string stored = run.rollout_dtype == policy::Dtype::kFloat32 ? "4" : "2";
+  add("run_weights_bytes", memory.weights,
+      "`cohort train` on one machine: 4 bytes a parameter, tensors on whole pages of 2 MiB");
+  add("run_gradients_bytes", memory.gradients, "the same of " + trained);
+  add("run_optimizer_bytes", memory.optimizer, "twice that: two AdamW moments");
+  add("run_reference_bytes", memory.reference,
+      run.reference ? "as run_weights_bytes: a KL term needs a second policy, with adapters too"
+                    : "0: no KL term, so no reference policy");
+  add("run_merged_bytes", memory.merged,
+      adapters ? "at most 4 bytes a parameter: weights with adapters added, as they are published"
+               : "0: no adapters");
+  add("run_images_bytes", memory.images,
+      "2 published images x " + stored + " bytes a parameter, in shared memory");
+  add("run_activations_bytes", memory.activations,
+      "4 bytes x " + std::to_string(KeptActivationsPerToken(config)) +
+          " numbers kept a token, and a layer's gradients, x tokens of a micro-batch of at most " +
+          std::to_string(run.microbatch_tokens) + " or one sequence; " + DescribeRows(run));
+  add("run_logits_bytes", memory.logits,
+      "4 bytes x vocab_size x (rows of logits that are kept, or a chunk, and a chunk of their "
+      "gradient" +
+          std::string(adapters ? ")" : ", and the head's gradient)"));
+  add("run_learner_bytes", memory.learner(),
+      "the eight above + " + Gigabytes(memory.program) + " of programs");
+  add("run_worker_bytes", memory.worker(),
+      "of one worker: " + stored + " bytes a parameter + " + Gigabytes(memory.worker_cache) +
+          " of KV cache (fp32, " + DescribeRows(run) + ", at most rollout.kv_cache_mb) + " +
+          Gigabytes(memory.worker_program) + " of programs");
+  add("training_bytes_one_process", memory.total(run.workers),
+      "run_learner_bytes + " + std::to_string(run.workers) + " x run_worker_bytes");
+}
+
+void AddLocalStep(const ModelConfig& config, const PlanOptions& options,
+                  std::vector<PlanLine>& plan) {
+  const LocalStep step = StepOf(config, options.run, options.machine, options.utilization);
+  const auto add = [&](const std::string& key, double seconds, const std::string& formula) {
+    plan.push_back({key, seconds, Short(seconds, " s"), formula});
+  };
+  char rate[96];
+  std::snprintf(rate, sizeof(rate), "%.4g of %s FLOP/s in fp32", options.utilization,
+                Short(options.machine.fp32_flops).c_str());
+  add("step_prefill_s", step.prefill_s,
+      "a GRPO step of " + DescribeRows(options.run) + " on " + options.machine.name +
+          ": a prompt's forward pass once for its group, at the machine's full rate");
+  add("step_decode_s", step.decode_s,
+      "sequences x new tokens / tokens a second of decoding, as decode_tokens_per_s has it");
+  add("step_old_logprobs_s", step.old_logprobs_s,
+      "a forward pass of all but the first of " + std::to_string(options.run.updates) +
+          " updates at " + rate);
+  add("step_ref_logprobs_s", step.ref_logprobs_s,
+      options.run.reference ? "a forward pass of all tokens at the same rate"
+                            : "0: no KL term, so no reference policy");
+  add("step_forward_backward_s", step.forward_backward_s,
+      std::string("training_flops_per_token x tokens") +
+          (options.run.adapter_parameters > 0 ? " x 2 / 3, as the weights need no gradient" : "") +
+          " at the same rate");
+  add("step_optimizer_s", step.optimizer_s,
+      "updates x 28 bytes a trained parameter / machine_read_bytes_per_s");
+  add("step_publish_s", step.publish_s,
+      "bytes of weights read, image written, and image and weights of each worker / the same");
+  add("step_s", step.total(),
+      "the seven above: a lower bound, without rewards and what else a step waits for");
 }
 
 void AddTrainingCost(const ModelConfig& config, const PlanOptions& options,
@@ -184,7 +254,9 @@ std::vector<PlanLine> MakePlan(const ModelConfig& config, const PlanOptions& opt
   AddSize(config, plan);
   AddBytes(config, plan);
   AddTrainingMemory(config, options.layout, plan);
+  AddLocalMemory(config, options.run, plan);
   AddTrainingCost(config, options, plan);
+  AddLocalStep(config, options, plan);
   AddServing(config, options, plan);
   return plan;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policy/config/config.h"
+#include "rl/plan/local_run.h"
 #include "rl/plan/serving.h"
 #include "rl/plan/training.h"
 
@@ -19,6 +20,7 @@ struct PlanOptions {
   double training_tokens = 14.8e12;
   int64_t training_context = 4096;
   double utilization = PublishedRun{}.utilization;
+  LocalRun run;
 };
 
 struct PlanLine {

@@ -9,14 +9,6 @@
 
 namespace cohort::rl {
 
-// Bytes of a parameter under `cohort train` on one machine, in fp32: weights, gradients, two
-// moments, two published images, a local worker's copy.
-constexpr int kTrainingBytesPerParameter = 7 * 4;
-
-// Bytes of a parameter in fp32 where adapters are trained: frozen weights, the copy with adapters
-// added, two published images, a local worker's copy.
-constexpr int kAdapterTrainingBytesPerParameter = 5 * 4;
-
 // data * tensor ranks. Each holds 1 / tensor of every matrix; the routed experts are spread over
 // `expert` of the data ranks besides. AdamW's state and the master weights are spread over the data
 // ranks that hold the same parameters (ZeRO stage 1, arXiv 1910.02054).

@@ -197,11 +197,15 @@ void RecipeCheck::CheckEval(const proto::Eval& eval) {
   CheckTemperature("eval.temperature", eval.temperature());
   CheckTemperature("rollout.temperature", recipe_.rollout().temperature());
   std::vector<std::string> names;
-  for (const reward::RewardTerm& term : recipe_.rewards()) names.push_back(term.name());
-  if (!eval.reward().empty() &&
-      std::find(names.begin(), names.end(), eval.reward()) == names.end()) {
+  bool known = eval.reward().empty();
+  for (const reward::RewardTerm& term : recipe_.rewards()) {
+    names.push_back(term.name());
+    known = known || term.name() == eval.reward();
+  }
+  if (!known) {
     Add("eval.reward", "eval.reward is '" + eval.reward() + "', which is none of the rewards (" +
-                           base::CommaSeparated(names) + ")");
+                           base::CommaSeparated(names) + ")" +
+                           base::DidYouMean(eval.reward(), names));
   }
   if (eval.samples() > 1 && eval.temperature() == 0) {
     Add("eval.temperature",

@@ -8,7 +8,6 @@ namespace cohort::rl {
 namespace {
 
 constexpr double kManyTruncated = 0.30;
-constexpr double kManyFailed = 0.01;
 constexpr double kWideGap = 0.02;  // nats; bf16 weights stay below, stale weights do not
 
 std::string Percent(int64_t part, int64_t whole) {
@@ -48,13 +47,6 @@ std::string Truncated(int64_t truncated, int64_t samples, const DiagnosticSettin
          "round or a length reward";
 }
 
-std::string RewardsFailed(int64_t failed, int64_t samples) {
-  return "the reward failed on " + std::to_string(failed) + " of " + std::to_string(samples) +
-         " samples (" + Percent(failed, samples) +
-         "); they are left out, not counted as wrong. samples.jsonl holds each reason; a timeout "
-         "can be raised with rollout.reward_deadline_s";
-}
-
 std::string EnginesDisagree(double logprob_gap_mean) {
   char gap[32];
   std::snprintf(gap, sizeof(gap), "%.3f", logprob_gap_mean);
@@ -67,7 +59,7 @@ std::string EnginesDisagree(double logprob_gap_mean) {
 
 std::vector<std::string> Diagnose(const StepMetrics& m, const DiagnosticSettings& settings) {
   const int64_t groups = m.groups.value_or(0), samples = m.samples.value_or(0),
-                truncated = m.truncated_samples.value_or(0), failed = m.failed_rewards.value_or(0);
+                truncated = m.truncated_samples.value_or(0);
   const double gap = m.logprob_gap_mean.value_or(0);
   std::vector<std::string> found;
   const std::string step = "step " + std::to_string(m.step) + ": ";
@@ -77,7 +69,6 @@ std::vector<std::string> Diagnose(const StepMetrics& m, const DiagnosticSettings
   if (Exceeds(truncated, samples, kManyTruncated)) {
     found.push_back(step + Truncated(truncated, samples, settings));
   }
-  if (Exceeds(failed, samples, kManyFailed)) found.push_back(step + RewardsFailed(failed, samples));
   if (gap > kWideGap) found.push_back(step + EnginesDisagree(gap));
   return found;
 }

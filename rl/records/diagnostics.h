@@ -19,8 +19,8 @@ struct DiagnosticSettings {
 };
 
 // Sentences for a step that does not move the policy: what was seen, why it stops learning, what to
-// try. One entry a symptom: all groups flat, more than 30 % truncated, more than 1 % of rewards
-// failed, engines that disagree by more than 0.02 nats a token.
+// try. One entry a symptom: all groups flat, more than 30 % truncated, engines that disagree
+// by more than 0.02 nats a token. Rewards that fail are told by run/reward_watch.
 std::vector<std::string> Diagnose(const StepMetrics& metrics, const DiagnosticSettings& settings);
 
 // Sounds when a run no longer learns but falls apart:

@@ -105,7 +105,7 @@ std::vector<Figure> SamplingFigures() {
        "mean of a completion"},
       {"truncated_samples", &M::truncated_samples, kGrpoRow | kDiagnostics, "",
        "cut at rollout.max_new_tokens"},
-      {"failed_rewards", &M::failed_rewards, kGrpoRow | kDiagnostics, "",
+      {"failed_rewards", &M::failed_rewards, kGrpoRow, "",
        "samples whose grader failed: left out of the update, never a reward of 0"},
       {"not_applicable_rewards", &M::not_applicable_rewards, kGrpoRow, "",
        "samples that no reward has anything to say about"},

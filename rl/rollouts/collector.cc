@@ -40,26 +40,46 @@ CollectedGroups Collector::Collect(std::vector<EpisodeGroup> groups,
                              options_.sampling, detokenize_,
                              [&](CollectState::Sample& sample) { scoring.Add(sample); });
   for (int i = 0; i < workers_.size(); ++i) state.Spawn(Drive(state, sampling_lane, workers_, i));
+  SpawnScoring(state, scoring);
+  state.Spawn(Watch(state));
+  state.Run();
+  return {std::move(state.groups()), state.stats()};
+}
+
+std::vector<EpisodeGroup> Collector::Judge(std::vector<EpisodeGroup> groups) {
+  CollectState state(std::move(groups));
+  ScoringLane scoring(state, rewards_, terms_, options_.scoring);
+  for (const EpisodeGroup& group : state.groups()) {
+    for (const Episode& episode : group.episodes) {
+      CollectState::Sample& sample = state.At(episode.sample_id);
+      state.MarkSampled(sample);
+      scoring.Add(sample);
+    }
+  }
+  SpawnScoring(state, scoring);
+  state.Spawn(Watch(state));
+  state.Run();
+  return std::move(state.groups());
+}
+
+void Collector::SpawnScoring(CollectState& state, ScoringLane& scoring) {
   for (int i = 0; i < rewards_.size(); ++i) {
     for (int call = 0; call < options_.max_score_calls; ++call) {
       state.Spawn(Drive(state, scoring, rewards_, i));
     }
   }
-  state.Spawn(Watch(state, sampling_lane));
-  state.Run();
-  return {std::move(state.groups()), state.stats()};
 }
 
 // Gives up calls to services that are gone, and the whole Collect when nobody serves for too long.
-Awaitable<void> Collector::Watch(CollectState& state, const SamplingLane& sampling) {
+Awaitable<void> Collector::Watch(CollectState& state) {
   while (!state.Finished()) {
     state.CancelLostCalls();
-    CheckServices(state, sampling);
+    CheckServices(state);
     co_await state.changed().Wait(kWatch);
   }
 }
 
-void Collector::CheckServices(CollectState& state, const SamplingLane& sampling) {
+void Collector::CheckServices(CollectState& state) {
   if (!state.AllSampled()) ThrowIfAllFailed(workers_, "there is no rollout worker");
   if (!terms_.empty()) ThrowIfAllFailed(rewards_, "there is no reward service");
   const double idle_seconds = state.IdleSeconds();
@@ -69,7 +89,7 @@ void Collector::CheckServices(CollectState& state, const SamplingLane& sampling)
   }
   if (idle_seconds > options_.no_service_seconds) {
     throw Error(ErrorCode::kUnavailable,
-                std::string(sampling.HasWork() ? "no rollout worker" : "no reward service") +
+                std::string(!state.AllSampled() ? "no rollout worker" : "no reward service") +
                     " has served for " + std::to_string(options_.no_service_seconds) + " s",
                 "the run folder's logs/ say why; the run can be resumed");
   }

@@ -32,10 +32,13 @@ class Collector {
   // As Rollouts::Collect says. `policy_version`: what the workers hold; 0 takes any.
   CollectedGroups Collect(std::vector<EpisodeGroup> groups, const rollout::Sampling& sampling,
                           int64_t policy_version);
+  // As Rollouts::Judge says.
+  std::vector<EpisodeGroup> Judge(std::vector<EpisodeGroup> groups);
 
  private:
-  Awaitable<void> Watch(CollectState& state, const SamplingLane& sampling);
-  void CheckServices(CollectState& state, const SamplingLane& sampling);
+  void SpawnScoring(CollectState& state, ScoringLane& scoring);
+  Awaitable<void> Watch(CollectState& state);
+  void CheckServices(CollectState& state);
 
   ServicePool& workers_;
   ServicePool& rewards_;

@@ -32,8 +32,8 @@ FleetOptions ToFleetOptions(const proto::Recipe& recipe);
 // Rollouts by the processes that a recipe asks for: local ones, which it starts, and remote ones.
 class FleetRollouts final : public Rollouts {
  public:
-  // The workers get their weights with the first Publish. `folder` takes the processes' logs and
-  // the config.json that they read. `model` outlives it.
+  // The workers get their weights with the first Publish; a fleet without any judges only. `folder`
+  // takes the processes' logs and the config.json that they read. `model` outlives it.
   FleetRollouts(const FleetOptions& options, const policy::Model& model,
                 const std::filesystem::path& folder, const Programs& programs);
   ~FleetRollouts() override;
@@ -41,6 +41,9 @@ class FleetRollouts final : public Rollouts {
   Publisher& publisher() override { return workers_; }
   CollectedGroups Collect(std::vector<EpisodeGroup> groups,
                           const rollout::Sampling& sampling) override;
+  std::vector<EpisodeGroup> Judge(std::vector<EpisodeGroup> groups) override {
+    return collector_.Judge(std::move(groups));
+  }
   const rollout::Sampling& sampling() const override { return sampling_; }
 
  private:

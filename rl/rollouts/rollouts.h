@@ -39,6 +39,8 @@ class Rollouts {
   // kUnavailable when nobody serves in time.
   virtual CollectedGroups Collect(std::vector<EpisodeGroup> groups,
                                   const rollout::Sampling& sampling) = 0;
+  // Judges episodes that have their completions, in the same way. Errors: as Collect.
+  virtual std::vector<EpisodeGroup> Judge(std::vector<EpisodeGroup> groups) = 0;
   // As the recipe's rollout section has it.
   virtual const rollout::Sampling& sampling() const = 0;
 };

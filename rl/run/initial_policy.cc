@@ -8,6 +8,9 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "policy/upcycle.h"
+#include "policy/weights/weights.h"
+#include "rl/objectives/objective.h"
+#include "rl/objectives/policy_loss.h"
 
 namespace cohort::rl {
 namespace {
@@ -58,26 +61,38 @@ policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
           .seed = seed};
 }
 
+std::string Gib(double bytes) {
+  char text[32];
+  std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
+  return text;
+}
+
 // Refuses what would end in the kernel's killing some process half an hour later.
-void CheckFits(const policy::ModelConfig& config, int bytes_per_parameter) {
+void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  const auto available = static_cast<double>(base::AvailableMemory());
+  const LocalRun run = LocalRunOf(recipe, config);
+  const LocalMemory memory = MemoryOf(config, run);
+  if (available < 0 || memory.total(run.workers) <= available) return;
   const auto parameters = static_cast<double>(policy::CountParameters(config));
-  const double needed = parameters * bytes_per_parameter;
-  const int64_t available = base::AvailableMemory();
-  if (available < 0 || needed <= static_cast<double>(available)) return;
-  const auto gib = [](double bytes) {
-    char text[32];
-    std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
-    return std::string(text);
-  };
-  throw Error(
-      ErrorCode::kEnvironment,
-      "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
-          " million parameters needs " + gib(needed) + " before the first activation (weights" +
-          (bytes_per_parameter < kTrainingBytesPerParameter ? ", the copy with adapters added"
-                                                            : ", gradients, two moments") +
-          ", two published images and a worker's copy in fp32); " +
-          gib(static_cast<double>(available)) + " are available",
-      "use a smaller model or a larger machine");
+  const double held = memory.held(run.workers);
+  const std::string parts = "weights, gradients and moments " +
+                            Gib(memory.weights + memory.gradients + memory.optimizer) +
+                            ", reference policy " + Gib(memory.reference) + ", published weights " +
+                            Gib(memory.merged + memory.images) + ", workers' weights " +
+                            Gib(run.workers * memory.worker_weights);
+  if (held > available) {
+    throw Error(ErrorCode::kEnvironment,
+                "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
+                    " million parameters needs " + Gib(held) + " before the first activation (" +
+                    parts + "); " + Gib(available) + " are available",
+                "use a smaller model or a larger machine; `cohort plan` shows every part");
+  }
+  std::fprintf(stderr,
+               "warning: with the longest rows this run needs %s (%s, activations %s, logits %s, "
+               "KV caches %s), and %s are available; smaller micro-batches and caches need less\n",
+               Gib(memory.total(run.workers)).c_str(), parts.c_str(),
+               Gib(memory.activations).c_str(), Gib(memory.logits).c_str(),
+               Gib(run.workers * memory.worker_cache).c_str(), Gib(available).c_str());
 }
 
 policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
@@ -129,31 +144,31 @@ policy::Model FreshModelWithoutWeights(const proto::Scratch& scratch) {
   return fresh;
 }
 
-policy::Model LoadOrMake(const proto::Recipe& recipe, int bytes_per_parameter) {
+policy::Model LoadOrMake(const proto::Recipe& recipe) {
   const proto::Model& model = recipe.model();
   const uint64_t seed = recipe.seed();
   if (!model.has_scratch()) {
     const policy::ModelConfig config = policy::LoadModelWithoutWeights(model.path()).config;
     if (!model.has_upcycle()) {
-      CheckFits(config, bytes_per_parameter);
+      CheckFits(config, recipe);
       return LoadWithMtp(model.path(), recipe.mtp());
     }
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
-    CheckFits(policy::UpcycledConfig(config, options), bytes_per_parameter);
+    CheckFits(policy::UpcycledConfig(config, options), recipe);
     policy::Model experts = policy::Upcycle(policy::LoadModel(model.path()), options);
     for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
     return experts;
   }
   policy::Model fresh = FreshModelWithoutWeights(model.scratch());
-  CheckFits(fresh.config, bytes_per_parameter);
+  CheckFits(fresh.config, recipe);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   return fresh;
 }
 
 }  // namespace
 
-policy::Model InitialPolicy(const proto::Recipe& recipe, int bytes_per_parameter) {
-  policy::Model model = LoadOrMake(recipe, bytes_per_parameter);
+policy::Model InitialPolicy(const proto::Recipe& recipe) {
+  policy::Model model = LoadOrMake(recipe);
   AddStopTokens(recipe, &model);
   return model;
 }
@@ -167,6 +182,44 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   }
   AddStopTokens(recipe, &model);
   return model;
+}
+
+LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& config) {
+  LocalRun run;
+  run.samples = recipe.eval().problems() > 0;
+  run.prompts = run.group_size = run.updates = 1;
+  bool grpo = false;  // their steps count where there are some
+  for (const proto::RoundSpec& round : recipe.rounds()) {
+    const bool sft = round.kind() == proto::ROUND_KIND_SFT;
+    const bool is_grpo = round.kind() == proto::ROUND_KIND_GRPO;
+    run.samples = run.samples || !sft;
+    const int64_t prompts = sft ? round.sequences_per_step() : round.prompts_per_step();
+    const int64_t group = sft ? 1 : round.group_size();
+    if ((is_grpo && !grpo) || (is_grpo == grpo && prompts * group > run.sequences())) {
+      run.prompts = prompts;
+      run.group_size = group;
+    }
+    grpo = grpo || is_grpo;
+    if (!is_grpo) continue;
+    run.updates = std::max<int64_t>(run.updates, round.updates_per_step());
+    run.reference = MakePolicyObjective(ResolveObjective(recipe)).needs_ref_logprobs;
+  }
+  const proto::Lora& lora = recipe.lora();
+  if (lora.rank() > 0) {
+    run.adapter_parameters =
+        AdapterParameters(config, lora.rank(), {lora.targets().begin(), lora.targets().end()});
+  }
+  const int64_t room =
+      std::max<int64_t>(1, config.max_positions - recipe.rollout().max_new_tokens());
+  run.prompt_tokens = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
+  run.new_tokens = recipe.rollout().max_new_tokens();
+  run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
+  run.workers = recipe.rollout().workers();
+  run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
+  if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
+    run.rollout_dtype = policy::Dtype::kBFloat16;
+  }
+  return run;
 }
 
 RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec) {

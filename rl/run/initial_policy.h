@@ -6,7 +6,7 @@
 
 #include "policy/model.h"
 #include "rl/learner/learner_options.h"
-#include "rl/plan/training.h"
+#include "rl/plan/local_run.h"
 #include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
@@ -14,10 +14,12 @@ namespace cohort::rl {
 // The policy that a recipe starts from: a model loaded in fp32, or a fresh byte-level mixture of
 // experts. Its eos_ids are the model's own and the recipe's rollout.stop_tokens; without any it
 // warns. Errors: kUsage for a shape that cannot be built, or multi-token-prediction layers that the
-// model does not come with; kEnvironment for one that this machine has no memory to train with
-// `bytes_per_parameter`.
-policy::Model InitialPolicy(const proto::Recipe& recipe,
-                            int bytes_per_parameter = kTrainingBytesPerParameter);
+// model does not come with; kEnvironment for one that this machine has no memory to train. Warns
+// where the longest rows would need more than there is.
+policy::Model InitialPolicy(const proto::Recipe& recipe);
+
+// What memory and time of the recipe's run depend on, at most: full prompts and completions.
+LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& config);
 
 // The same without its weights: what a dry run opens.
 policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe);

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "policy/tensor/tensor_memory.h"
-#include "rl/plan/training.h"
 #include "rl/run/initial_policy.h"
 
 namespace cohort::rl {
@@ -16,10 +15,6 @@ void PrepareLibTorch(int threads) {
   const auto pages = static_cast<size_t>(sysconf(_SC_PHYS_PAGES));
   policy::KeepTensorMemory(pages / 4 * static_cast<size_t>(sysconf(_SC_PAGESIZE)));
   if (threads > 0) at::set_num_threads(threads);
-}
-
-int BytesPerParameter(const proto::Recipe& recipe) {
-  return recipe.lora().rank() > 0 ? kAdapterTrainingBytesPerParameter : kTrainingBytesPerParameter;
 }
 
 std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model) {

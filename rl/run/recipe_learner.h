@@ -13,9 +13,6 @@ namespace cohort::rl {
 // Threads (0: all cores) and memory of this process's LibTorch. Call before the first tensor.
 void PrepareLibTorch(int threads);
 
-// For InitialPolicy to check.
-int BytesPerParameter(const proto::Recipe& recipe);
-
 // Takes the weights out of `model` (InitialPolicy); fresh adapters where the recipe trains some.
 std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model);
 

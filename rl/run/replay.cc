@@ -116,7 +116,7 @@ void Replay::UseRecipe(const JournalEntry& entry) {
   recipe_file_ = entry.recipe;
   recipe_ = ReadJournalRecipe(run_folder_, entry.recipe);
   if (!entry.groups.empty()) recipe_.mutable_rollout()->set_temperature(entry.temperature);
-  policy::Model model = InitialPolicy(recipe_, BytesPerParameter(recipe_));
+  policy::Model model = InitialPolicy(recipe_);
   vocab_size_ = model.config.vocab_size;
   learner_ = MakeLearner(recipe_, &model);
   if (!start_.empty()) learner_->LoadState(start_);

@@ -3,6 +3,13 @@
 #include "base/error.h"
 
 namespace cohort::rl {
+namespace {
+
+std::string Advice(const std::string& failure) {
+  return failure.starts_with("TIMEOUT") ? " (rollout.reward_deadline_s gives it more time)" : "";
+}
+
+}  // namespace
 
 void RewardWatch::Observe(const StepRecord& record) {
   const int64_t failed = record.metrics.failed_rewards.value_or(0);
@@ -15,7 +22,7 @@ void RewardWatch::Observe(const StepRecord& record) {
   if (!reason.empty() && told_.size() < kToldAtMost && told_.insert(reason).second) {
     console_.Warn("step " + std::to_string(record.metrics.step) + ": the reward failed on " +
                   std::to_string(failed) + " of " + std::to_string(samples) +
-                  " samples, which are left out; the first: " + reason);
+                  " samples, which are left out; the first: " + reason + Advice(reason));
   }
   failed_steps_ = samples > 0 && failed == samples ? failed_steps_ + 1 : 0;
   if (failed_steps_ < max_failed_steps_) return;

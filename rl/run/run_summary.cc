@@ -21,6 +21,7 @@ void PrintSummary(const RunContext& context, const EvaluationHistory& evaluation
   for (const std::string& line : evaluations.AccuracyLines()) console.Note(line);
   const std::vector<BeforeAfterRow> rows = evaluations.BeforeAfterRows();
   if (!rows.empty()) console.Note(BeforeAfterTable(rows, console.width()));
+  for (const UnreadableRows& rows : context.problems.unreadable()) console.Warn(rows.Describe());
   const std::filesystem::path& folder = context.folder.path();
   const auto exported = [&](int64_t step) {
     return (CheckpointFolder(folder, step) / "model").string();

@@ -5,8 +5,10 @@
 #include <string>
 #include <utility>
 
+#include "base/temporary_folder.h"
 #include "policy/lora/peft.h"
 #include "rl/checkpoint/provenance.h"
+#include "rl/data/demonstration.h"
 #include "rl/evaluation/evaluation.h"
 #include "rl/fleet/interrupt.h"
 #include "rl/learner/learner.h"
@@ -15,6 +17,7 @@
 #include "rl/run/initial_policy.h"
 #include "rl/run/recipe_learner.h"
 #include "rl/run/rejection_sft_round.h"
+#include "rl/run/reward_trial.h"
 #include "rl/run/sft_round.h"
 #include "rl/run/training_run.h"
 
@@ -29,6 +32,8 @@ RowKind TrainingRows(const proto::Recipe& recipe) {
   return sft ? RowKind::kDemonstration : RowKind::kTraining;
 }
 
+}  // namespace
+
 ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy::Model& model) {
   const int64_t room = std::max<int64_t>(1, model.config.max_positions - 1);
   const int64_t limit = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
@@ -36,12 +41,21 @@ ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy:
   options.seed = recipe.seed();
   options.test_problems = recipe.eval().problems();
   options.training_rows = TrainingRows(recipe);
-  options.encode = [&model](Problem problem) { return EncodeProblem(model, std::move(problem)); };
+  // Where rows may be left out, one that an sft round could not learn is, too.
+  const bool check =
+      options.training_rows == RowKind::kDemonstration && recipe.data().max_unreadable_share() > 0;
+  options.encode = [&model, check](Problem problem) {
+    const bool learnt = !problem.completion.empty() || problem.last_turn.is_object();
+    if (check && learnt) EncodeDemonstration(model, problem);
+    return EncodeProblem(model, std::move(problem));
+  };
   options.keep = [limit](const EncodedProblem& problem) {
     return !problem.prompt_ids.empty() && static_cast<int64_t>(problem.prompt_ids.size()) <= limit;
   };
   return options;
 }
+
+namespace {
 
 std::unique_ptr<Round> MakeRound(RunContext& context, const proto::Objective& objective,
                                  int index) {
@@ -80,11 +94,30 @@ void ExportPolicy(const RunContext& context, const std::filesystem::path& folder
   }
 }
 
+void TellUnreadable(const ProblemSource& problems, const RunFolder& folder, Console& console) {
+  if (problems.unreadable().empty()) return;
+  nlohmann::json files;
+  for (const UnreadableRows& rows : problems.unreadable()) {
+    console.Warn(rows.Describe());
+    files.push_back(rows.ToJson());
+  }
+  folder.Record("unreadable_rows", files);
+}
+
 }  // namespace
 
 std::string DescribeRun(const proto::Recipe& recipe) {
+  Console console;
   const policy::Model model = InitialPolicyWithoutWeights(recipe);
-  const ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
+  for (const UnreadableRows& rows : problems.unreadable()) console.Warn(rows.Describe());
+  std::string rewards = "rewards: " + std::to_string(recipe.rewards_size()) + ", all of which load";
+  if (SamplesCompletions(recipe)) {
+    const base::TemporaryFolder logs;
+    FleetRollouts judges = JudgesOf(recipe, model, logs.path());
+    CheckRewards(TryRewards(judges, model, problems), console);
+    rewards += " and judge training rows";
+  }
   const auto millions = std::to_string(policy::CountParameters(model.config) / 1'000'000);
   const std::string train = problems.train_size() == 0
                                 ? "endless problems of a generator"
@@ -93,13 +126,13 @@ std::string DescribeRun(const proto::Recipe& recipe) {
          std::to_string(model.config.max_positions) + "\ndata: " + train + ", " +
          std::to_string(problems.test().size()) + " held out, " +
          std::to_string(problems.left_out()) + " left out as too long, " +
-         std::to_string(problems.held_out_in_train()) + " held out and trained on";
+         std::to_string(problems.held_out_in_train()) + " held out and trained on\n" + rewards;
 }
 
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
   Console console;
   PrepareLibTorch(recipe.threads());
-  policy::Model model = InitialPolicy(recipe, BytesPerParameter(recipe));
+  policy::Model model = InitialPolicy(recipe);
   const proto::Objective objective = ResolveObjective(recipe);
   const std::unique_ptr<Learner> learner = MakeLearner(recipe, &model);
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
@@ -111,12 +144,14 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
                  " problems left out: their prompts are longer than data.max_prompt_tokens");
   }
 
+  TellUnreadable(problems, folder, console);
   if (const uint64_t both = problems.held_out_in_train(); both > 0) {
     console.Warn(std::to_string(both) + " of " + std::to_string(problems.test().size()) +
                  " held-out problems are in data.train too: the held-out accuracy tells what was "
                  "memorized");
   }
 
+  if (SamplesCompletions(recipe)) CheckRewards(TryRewards(rollouts, model, problems), console);
   RunProgress progress;
   RunContext context{recipe, folder, model, problems, rollouts, *learner, console, progress};
   RunParts parts;

@@ -3,12 +3,17 @@
 #include <string>
 
 #include "rl/checkpoint/run_folder.h"
+#include "rl/data/problem_source.h"
 #include "rl/recipe/recipe.pb.h"
 #include "rl/rollouts/fleet_rollouts.h"
 
 namespace cohort::rl {
 
-// Opens the model without its weights and poses the data as the run would; one line on each.
+// How a run of the recipe reads its rows. The model outlives what is read with them.
+ProblemSource::Options ProblemOptions(const proto::Recipe& recipe, const policy::Model& model);
+
+// Opens the model without its weights, poses the data as the run would and tries the rewards on
+// some of it; one line on each.
 // Errors: those of a run that could not start.
 std::string DescribeRun(const proto::Recipe& recipe);
 

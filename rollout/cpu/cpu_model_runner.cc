@@ -37,7 +37,7 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                     " MiB for weights and up to " + std::to_string(cache >> 20) +
                     " MiB for the KV cache; " + std::to_string(available >> 20) +
                     " MiB are available",
-                "lower kv_cache_bytes, use bfloat16 storage, or a smaller model");
+                "lower rollout.kv_cache_mb, set rollout.dtype=bfloat16, or use a smaller model");
   }
   return config;
 }

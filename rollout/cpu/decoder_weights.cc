@@ -91,7 +91,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
     throw Error(ErrorCode::kEnvironment,
                 "no memory for the decoder's weights (" +
                     std::to_string(DecoderWeightBytes(config, storage) >> 20) + " MiB)",
-                "use bfloat16 storage or a smaller model");
+                "set rollout.dtype=bfloat16, or use a smaller model");
   }
 }
 

@@ -19,7 +19,7 @@ KvCache::KvCache(const kernels::KvLayout& layout, int64_t num_layers, int64_t by
                 "the KV cache bound of " + std::to_string(bytes) +
                     " bytes holds no block: one of " + std::to_string(kernels::kBlockTokens) +
                     " tokens takes " + std::to_string(block_bytes),
-                "raise kv_cache_bytes");
+                "raise rollout.kv_cache_mb");
   }
   try {
     buffer_ = kernels::HugeBuffer(static_cast<size_t>(num_blocks_ * block_bytes));
@@ -27,7 +27,7 @@ KvCache::KvCache(const kernels::KvLayout& layout, int64_t num_layers, int64_t by
     throw Error(
         ErrorCode::kEnvironment,
         "no memory for a KV cache of " + std::to_string(num_blocks_ * block_bytes >> 20) + " MiB",
-        "lower kv_cache_bytes");
+        "lower rollout.kv_cache_mb");
   }
 }
 

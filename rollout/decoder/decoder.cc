@@ -128,7 +128,7 @@ void Decoder::Impl::CheckRequest(const GroupRequest& request) const {
     Refuse("a sequence of " + std::to_string(longest) + " tokens does not fit in the KV cache of " +
                std::to_string(pool.num_blocks()) + " blocks of " +
                std::to_string(pool.block_tokens()),
-           "raise kv_cache_bytes or lower max_new_tokens");
+           "raise rollout.kv_cache_mb or lower rollout.max_new_tokens");
   }
 }
 
@@ -282,7 +282,7 @@ std::vector<float> Decoder::Score(std::span<const int32_t> ids) {
   if (length > impl_->shape.max_positions || pool.BlocksFor(length) > pool.num_blocks()) {
     Refuse("a text of " + std::to_string(length) + " tokens is longer than the context of " +
                std::to_string(impl_->shape.max_positions) + " or than the KV cache",
-           "shorten it, or raise kv_cache_bytes");
+           "shorten it, or raise rollout.kv_cache_mb");
   }
   BlockTable blocks;
   while (static_cast<int64_t>(blocks.size()) < pool.BlocksFor(length)) pool.Extend(&blocks);

@@ -31,9 +31,8 @@ void Sampler::Prepare(const float* logits, const Sampling& sampling) {
   temperature_ = greedy_ ? 1.0f : static_cast<float>(sampling.temperature);
   max_ = ops_.max_scaled(logits, temperature_, vocab_size_);
   if (!std::isfinite(max_)) {
-    throw Error(
-        ErrorCode::kDiverged, "the policy's logits are not finite",
-        "the weights have diverged: resume from an earlier checkpoint with a lower learning rate");
+    throw Error(ErrorCode::kDiverged, "the policy's logits are not finite",
+                "the weights have diverged: take those of an earlier checkpoint");
   }
   total_ = 0;
   for (size_t chunk = 0; chunk < chunk_sums_.size(); ++chunk) {

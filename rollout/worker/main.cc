@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/listen.h"
 #include "base/rpc_token.h"
+#include "base/setting_names.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_dtype.h"
@@ -197,6 +198,10 @@ int main(int argc, char** argv) {
   }
   try {
     return Serve(flags);
+  } catch (const cohort::Error& error) {
+    const std::vector<cohort::base::SettingName> names = {{"rollout.kv_cache_mb", "--kv-cache-mb"},
+                                                          {"rollout.dtype", "--dtype"}};
+    return cohort::ReportError(cohort::base::InOwnWords(error, names));
   } catch (const std::exception& error) {
     return cohort::ReportError(error);
   }

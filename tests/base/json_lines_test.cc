@@ -40,6 +40,32 @@ TEST(JsonLines, ALineThatIsNotAnObjectIsRefused) {
   EXPECT_NE(ErrorOf(WriteLines("[1]\n")).find(":1: "), std::string::npos);
 }
 
+TEST(JsonLines, AFaultyLineIsToldAndTheNextOnesAreReadWhereThatIsAskedFor) {
+  const auto path = WriteLines("{\"a\":1}\n{\"a\":\n[1]\n{\"b\":1}\n{\"a\":2}\n");
+  std::vector<int> read;
+  std::vector<std::string> faults;
+  ForEachOrderedJsonLine(
+      path, [&](const OrderedJson& row, int line) { row.at("a"), read.push_back(line); },
+      [&](const Error& error) { faults.push_back(error.what()); });
+  EXPECT_EQ(read, (std::vector<int>{1, 5}));
+  ASSERT_EQ(faults.size(), 3u);
+  EXPECT_TRUE(faults[0].starts_with(path.string() + ":2: ")) << faults[0];
+  EXPECT_TRUE(faults[2].starts_with(path.string() + ":4: ")) << faults[2];
+  EXPECT_THROW(
+      ForEachOrderedJsonLine(
+          path, [](const OrderedJson&, int) { throw Error(ErrorCode::kEnvironment, "full"); },
+          [](const Error&) {}),
+      Error)
+      << "what is no fault of the line";
+}
+
+TEST(JsonLines, ALineOfMoreThan64MiBIsRefused) {
+  const auto path = WriteLines("{\"a\":\"" + std::string((size_t{64} << 20) + 1, 'x') + "\"}\n");
+  EXPECT_NE(ErrorOf(path).find(":1: a line of 67108873 bytes; the limit is 64 MiB"),
+            std::string::npos)
+      << ErrorOf(path);
+}
+
 TEST(JsonLines, AMissingFileIsNamed) {
   EXPECT_NE(ErrorOf("/no/such/file.jsonl").find("/no/such/file.jsonl"), std::string::npos);
 }

@@ -92,6 +92,19 @@ TEST_F(PythonRewardTest, ComponentsAreMeasuredAndWhatDoesNotApplyIsNoFailure) {
   EXPECT_THAT(Log("again"), HasSubstr("(the run recorded 2"));
 }
 
+TEST_F(PythonRewardTest, ARewardThatFailsOnEveryRowStopsTheRunBeforeItsFirstStep) {
+  WriteRecipe("def reward(completion, **columns):\n  return undefined\n");
+  for (const std::vector<std::string>& how : {std::vector<std::string>{}, {"--dry-run"}}) {
+    EXPECT_EQ(Run("run", how), 3);
+    EXPECT_THAT(Log("run"), HasSubstr("the reward 'python' fails on each of the 8 training rows"));
+    EXPECT_THAT(Log("run"), HasSubstr("my_reward.py:2: NameError"));
+  }
+  EXPECT_FALSE(fs::exists(folder_ / "run/metrics.jsonl"));
+  WriteRecipe(kReward);
+  EXPECT_EQ(Run("run", {"rounds[0].steps=1", "--dry-run"}), 0) << Log("run");
+  EXPECT_THAT(Log("run"), HasSubstr("rewards: 1, all of which load and judge training rows"));
+}
+
 TEST_F(PythonRewardTest, AFileThatDoesNotLoadStopsTheRunBeforeItStarts) {
   WriteRecipe("import json\n\ndef reward(completion)\n  return 1\n");
   EXPECT_EQ(Run("run"), 2);

@@ -159,6 +159,35 @@ TEST_F(TrainTest, AnUnknownKeyExitsWithTwoWithinASecondAndNamesTheNearest) {
   EXPECT_NE(Log("typo").find("did you mean 'optimizer'?"), std::string::npos) << Log("typo");
 }
 
+TEST_F(TrainTest, RowsThatCannotBeReadAreLeftOutToldAndRecordedAndTheRunIsThatOfTheOthers) {
+  const std::string recipe = base::ReadFile(folder_ / "tiny.yaml"),
+                    source = "data: {generator: addition}\n";
+  const auto with_rows = [&](const std::string& name, bool broken) {
+    std::ofstream rows(folder_ / (name + ".jsonl"));
+    for (int i = 0; i < 20; ++i) {
+      rows << Json{{"prompt", std::to_string(i) + "+1="}, {"completion", std::to_string(i + 1)}}
+           << "\n";
+      if (broken && i == 11) rows << "{\"prompt\": \"1+\n{\"promt\":\"1+1=\"}\n";
+    }
+    std::string text = recipe;
+    text.replace(text.find(source), source.size(),
+                 "data: {train: " + (folder_ / (name + ".jsonl")).string() + "}\n");
+    std::ofstream(folder_ / "tiny.yaml") << text;
+  };
+  with_rows("clean", false);
+  ASSERT_EQ(Run("clean"), 0) << Log("clean");
+  with_rows("broken", true);
+  EXPECT_EQ(Run("broken"), 2);
+  EXPECT_NE(Log("broken").find("broken.jsonl:13: "), std::string::npos) << Log("broken");
+  EXPECT_EQ(Run("broken", {"data.max_unreadable_share=0.05"}), 2);
+  EXPECT_NE(Log("broken").find("2 of 22 rows"), std::string::npos) << Log("broken");
+  ASSERT_EQ(Run("broken", {"data.max_unreadable_share=0.1", "--fresh"}), 0) << Log("broken");
+  EXPECT_NE(Log("broken").find("2 of 22 rows"), std::string::npos) << Log("broken");
+  const Json provenance = Json::parse(base::ReadFile(folder_ / "broken/provenance.json"));
+  EXPECT_EQ(provenance.at("unreadable_rows").at(0).at("count"), 2) << provenance;
+  ExpectSameRun("clean", "broken");
+}
+
 TEST_F(TrainTest, ACheckpointThatWasAlteredFallsBackToTheOneBefore) {
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
   ASSERT_EQ(Run("altered"), 0) << Log("altered");

@@ -52,6 +52,13 @@ class FakeRollouts final : public Rollouts {
     return collected;
   }
 
+  std::vector<EpisodeGroup> Judge(std::vector<EpisodeGroup> groups) override {
+    for (EpisodeGroup& group : groups) {
+      for (Episode& episode : group.episodes) play_(group, &episode);
+    }
+    return groups;
+  }
+
   std::vector<rollout::Sampling> asked;  // of each Collect
 
  private:

@@ -25,6 +25,10 @@ int64_t RowsPerChunk(int64_t vocab_size) {
 // Logits are kept for the backward pass where all of them together take no more.
 constexpr int64_t kMaxKeptBytes = int64_t{128} << 20;
 
+bool KeepsLogits(int64_t rows, int64_t vocab_size) {
+  return rows * vocab_size * int64_t{sizeof(float)} <= kMaxKeptBytes;
+}
+
 class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
@@ -36,8 +40,8 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
     const NormalizedRows out{make(), make(), {make(), make()}};
     const at::Tensor targets = targets_in.contiguous();
     const at::Tensor wide_head = head.to(at::kFloat);
-    const bool keep = (hidden.requires_grad() || head.requires_grad()) &&
-                      num_rows * vocab_size * int64_t{sizeof(float)} <= kMaxKeptBytes;
+    const bool keep =
+        (hidden.requires_grad() || head.requires_grad()) && KeepsLogits(num_rows, vocab_size);
     const at::Tensor kept = keep ? at::empty({num_rows, vocab_size}, options) : at::Tensor();
     const int64_t chunk = RowsPerChunk(vocab_size);
     for (int64_t first = 0; first < num_rows; first += chunk) {
@@ -82,6 +86,12 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
 };
 
 }  // namespace
+
+int64_t LogprobsBytes(int64_t rows, int64_t vocab_size, int64_t width, bool trained) {
+  const int64_t chunk = std::min(rows, RowsPerChunk(vocab_size));
+  const int64_t logits = (KeepsLogits(rows, vocab_size) ? rows : chunk) + chunk;
+  return int64_t{sizeof(float)} * vocab_size * (logits + (trained ? width : 0));
+}
 
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
                                    const at::Tensor& targets_N, double temperature) {

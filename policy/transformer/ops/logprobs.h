@@ -2,6 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace cohort::policy {
 
 struct TokenLogprobs {
@@ -13,5 +15,9 @@ struct TokenLogprobs {
 // dropped in chunks of rows, forwards and backwards, so that memory is O(chunk * V).
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
                                    const at::Tensor& targets_N, double temperature);
+
+// Bytes that it holds at most with the backward pass, of fp32 rows and head: logits, their
+// gradient, and that of the head where it is `trained`.
+int64_t LogprobsBytes(int64_t rows, int64_t vocab_size, int64_t width, bool trained);
 
 }  // namespace cohort::policy

@@ -116,8 +116,7 @@ void Sandbox::RequireProtections() const {
   }
   if (missing.empty() || allow_weak) return;
   throw Error(ErrorCode::kEnvironment, "untrusted code cannot be confined here: " + missing,
-              "see cohort doctor; --allow-weak-sandbox, or rollout.allow_weak_sandbox=true in a "
-              "recipe, runs it all the same");
+              "see cohort doctor; rollout.allow_weak_sandbox=true runs it all the same");
 }
 
 BoxSlot Sandbox::TakeSlot() {

@@ -5,10 +5,7 @@
 namespace cohort::reward::judge {
 namespace {
 
-class AssertObjects : public testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
-};
+class AssertObjects : public SandboxTest {};
 
 TEST_F(AssertObjects, ObjectsOfEitherSideAreWorkedWith) {
   Accepts({

@@ -5,10 +5,7 @@
 namespace cohort::reward::judge {
 namespace {
 
-class AssertValues : public testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
-};
+class AssertValues : public SandboxTest {};
 
 TEST_F(AssertValues, ValuesOfTheStandardLibraryComeWhole) {
   Accepts({

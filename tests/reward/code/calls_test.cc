@@ -5,9 +5,8 @@
 namespace cohort::reward::judge {
 namespace {
 
-class CodeCalls : public testing::Test {
+class CodeCalls : public SandboxTest {
  protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
   static std::string Call(const std::string& code, const Json& args, const Json& expected,
                           const std::string& compare = "") {
     Json columns = {{"mode", "call"},

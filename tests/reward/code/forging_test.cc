@@ -5,9 +5,8 @@
 namespace cohort::reward::judge {
 namespace {
 
-class CodeForging : public testing::Test {
+class CodeForging : public SandboxTest {
  protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
   // No test passes, whatever the submission does.
   static void EarnsNothing(const std::string& code, const Json& columns) {
     const Grade grade = GradeCode(code, columns);

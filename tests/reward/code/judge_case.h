@@ -25,6 +25,11 @@ using Json = nlohmann::json;
     }                                                                            \
   }
 
+class SandboxTest : public testing::Test {
+ protected:
+  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
+};
+
 inline bool HasControlGroups() {
   for (const auto& protection : Sandbox::OfThisProcess().protections()) {
     if (protection.name == "control groups") return protection.works;

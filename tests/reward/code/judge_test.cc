@@ -14,10 +14,7 @@ const Json kSum = StdinTests({{"1 2\n", "3\n"}, {"10 -4\n", "6\n"}, {"7 0\n", "7
 constexpr char kPythonSum[] = "a, b = map(int, input().split())\nprint(a + b)";
 constexpr char kOnceRight[] = "a, b = map(int, input().split())\nprint(3)";
 
-class CodeReward : public testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
-};
+class CodeReward : public SandboxTest {};
 
 TEST_F(CodeReward, PythonAndCppProgramsAreJudgedByTheirOutput) {
   EXPECT_EQ(VerdictOf(kPythonSum, kSum), "accepted");

@@ -5,10 +5,7 @@
 namespace cohort::reward::judge {
 namespace {
 
-class TestFunctions : public testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
-};
+class TestFunctions : public SandboxTest {};
 
 TEST_F(TestFunctions, RunAsPytestAndUnittestRunThem) {
   Accepts({

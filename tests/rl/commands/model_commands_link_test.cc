@@ -16,7 +16,7 @@ bool Holds(const std::string& program, const std::string& name) {
 
 TEST(ModelCommands, NeedNoLearner) {
   for (const auto command :
-       {RunConvert, RunGenerate, RunObjective, RunPlan, RunProblems, RunScore, RunTokenize}) {
+       {RunConvert, RunGenerate, RunObjective, RunProblems, RunScore, RunTokenize}) {
     ASSERT_NE(command, nullptr);
   }
   const std::string program = base::ReadFile("/proc/self/exe");

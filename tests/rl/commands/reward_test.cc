@@ -94,6 +94,71 @@ TEST(RewardCommand, ScoresTheSamplesOfARunAgain) {
   EXPECT_THAT(plain.text, HasSubstr("(the run recorded 0.5)"));
 }
 
+// A recipe over TRL's columns with a reward of its signature.
+class RewardRowsTest : public testing::Test {
+ protected:
+  std::string Recipe(const std::string& reward, const std::string& rows = kRows) {
+    folder_.Write("reward.py", reward);
+    return folder_.Write(
+        "r.yaml",
+        "model: {scratch: {layers: 1, width: 16, heads: 2, kv_heads: 1, context: 512}}\n"
+        "data: {train: " +
+            folder_.Write("rows.jsonl", rows) +
+            ", answer_field: ground_truth}\n"
+            "rewards: [{name: python, weight: 2, options: {path: " +
+            (folder_.path() / "reward.py").string() +
+            "}}]\n"
+            "rounds: [{kind: grpo}]\n");
+  }
+
+  static constexpr const char* kRows =
+      "{\"prompt\":\"p\",\"ground_truth\":\"4\",\"level\":[1]}\n"
+      "{\"prompt\":\"q\",\"ground_truth\":\"5\",\"level\":[2],\"completion\":\"is 5\"}\n";
+  base::TemporaryFolder folder_;
+};
+
+TEST_F(RewardRowsTest, RowsArePosedAsARunPosesThem) {
+  const std::string recipe = Recipe(
+      "def reward(completion, ground_truth, level, **kwargs):\n"
+      "  right = isinstance(level, list) and ground_truth in completion\n"
+      "  return len(completion) if right else -1\n");
+  const Outcome all = Try({"--recipe", recipe, "--json"});
+  ASSERT_EQ(all.error, "");
+  ASSERT_EQ(all.Rows().size(), 2u);
+  EXPECT_EQ(all.Rows()[0]["score"], 2 * 24) << "The answer is \\boxed{4}.";
+  EXPECT_EQ(all.Rows()[0]["components"][0]["score"], 24);
+  EXPECT_EQ(all.Rows()[1]["score"], 2 * 4) << "is 5, its demonstration";
+  const Outcome one = Try(
+      {"--recipe", recipe, "rewards[0].weight=3", "--rows", "1", "--json", "--completion", "44"});
+  ASSERT_EQ(one.Rows().size(), 1u) << one.error;
+  EXPECT_EQ(one.Rows()[0]["score"], 3 * 2);
+  const Outcome column = Try({"--recipe", recipe, "--completion-column", "ground_truth"});
+  EXPECT_THAT(column.text, HasSubstr("rows.jsonl:2: completion: the row's column 'ground_truth'"));
+  EXPECT_THAT(Try({"--recipe", recipe, "--completion-column", "levle"}).error,
+              HasSubstr("no column 'levle'; did you mean 'level'?"));
+}
+
+TEST_F(RewardRowsTest, ARewardThatFailsOnEveryRowIsAnErrorWithItsPlace) {
+  const std::string recipe = Recipe("def reward(completion, **c):\n  return c['nothing']\n");
+  const Outcome outcome = Try({"--recipe", recipe});
+  EXPECT_THAT(outcome.error, HasSubstr("the reward 'python' fails on each of the 2 rows; the "
+                                       "first: error: "));
+  EXPECT_THAT(outcome.error, HasSubstr("reward.py:2: KeyError"));
+  const std::string some =
+      Recipe("def reward(completion, answer, **c):\n  return {'5': 1}[answer]\n");
+  EXPECT_EQ(Try({"--recipe", some}).error, "");
+}
+
+TEST_F(RewardRowsTest, AnotherFileTakesThePlaceOfTheRecipes) {
+  const std::string recipe =
+      Recipe("def reward(prompt, **c):\n  return float(prompt == 'other')\n");
+  const std::string other =
+      folder_.Write("other.jsonl", "{\"prompt\":\"other\",\"ground_truth\":1}\n");
+  const Outcome outcome = Try({"--recipe", recipe, "--data", other, "--json"});
+  ASSERT_EQ(outcome.Rows().size(), 1u) << outcome.error;
+  EXPECT_EQ(outcome.Rows()[0]["score"], 2);
+}
+
 TEST(RewardCommand, SaysWhatIsMissing) {
   EXPECT_THAT(Try({"--completion", "x"}).error, HasSubstr("name a --reward or a --recipe"));
   EXPECT_THAT(Try({"--reward", "length"}).error, HasSubstr("give a --completion or an --input"));

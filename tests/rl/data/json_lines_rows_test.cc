@@ -14,7 +14,7 @@ using testing::HasSubstr;
 class JsonLinesRowsTest : public testing::Test {
  protected:
   std::vector<Problem> Load(const std::string& text, RowKind kind = RowKind::kTraining) {
-    return LoadProblems(data_, folder_.Write("d.jsonl", text), kind);
+    return LoadProblems(data_, folder_.Write("d.jsonl", text), kind).problems;
   }
   std::string Fault(const std::string& text, RowKind kind = RowKind::kTraining) {
     try {
@@ -157,6 +157,27 @@ TEST_F(JsonLinesRowsTest, MalformedRowsAreNamedByLine) {
               HasSubstr("no question"));
   EXPECT_THAT(Fault("\n\n"), HasSubstr("found none"));
   EXPECT_THROW(LoadProblems(data_, folder_.path() / "absent.jsonl", RowKind::kTraining), Error);
+}
+
+TEST_F(JsonLinesRowsTest, RowsThatCannotBeReadAreLeftOutAndCountedUpToTheStatedShare) {
+  const std::string good = "{\"prompt\":\"a\",\"answer\":\"b\"}\n";
+  const std::string text = good + "{\"prompt\":\n" + good + "{\"prompt\":\"a\"}\n" + good +
+                           "{\"prompt\":[],\"answer\":\"b\"}\n" + good + "[1]\n" + good + good;
+  EXPECT_THAT(Fault(text), HasSubstr("d.jsonl:2: ")) << "none, unless that is asked for";
+  data_.set_max_unreadable_share(0.4);
+  const LoadedRows rows = LoadProblems(data_, folder_.Write("d.jsonl", text), RowKind::kTraining);
+  EXPECT_EQ(rows.problems.size(), 6u);
+  EXPECT_TRUE(rows.problems[1].place.ends_with("d.jsonl:3"));
+  EXPECT_EQ(rows.unreadable.count(), 4u);
+  const nlohmann::json told = rows.unreadable.ToJson();
+  EXPECT_EQ(told.at("rows"), 10);
+  EXPECT_EQ(told.at("first").size(), 3u);
+  EXPECT_THAT(rows.unreadable.Describe(), HasSubstr("4 of 10 rows of "));
+  EXPECT_THAT(rows.unreadable.Describe(), HasSubstr("d.jsonl:4: no column 'answer'"));
+  data_.set_max_unreadable_share(0.39);
+  EXPECT_THAT(Fault(text), HasSubstr("more than data.max_unreadable_share (0.39)"));
+  data_.set_max_unreadable_share(1);
+  EXPECT_THAT(Fault("[1]\n"), HasSubstr("1 of 1 rows of ")) << "something must be left";
 }
 
 TEST_F(JsonLinesRowsTest, ABadPatternIsExplained) {

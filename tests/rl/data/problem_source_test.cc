@@ -150,6 +150,41 @@ TEST(ProblemSource, FilesAreShuffledFilteredAndHeldOut) {
   EXPECT_EQ(epoch.size(), 8u);
 }
 
+TEST(ProblemSource, WhatCannotBeReadOrEncodedIsCountedAndTheOthersComeInTheSameOrder) {
+  TemporaryFolder folder;
+  std::string rows, good;
+  for (int i = 0; i < 10; ++i) {
+    const std::string row = "{\"prompt\":\"" + std::to_string(i) + "\",\"answer\":\"1\"}\n";
+    rows += row;
+    if (i != 4) good += row;
+    if (i == 6) rows += "{\"prompt\":\n";
+  }
+  proto::Data data, clean;
+  data.set_train(folder.Write("train.jsonl", rows));
+  clean.set_train(folder.Write("good.jsonl", good));
+  ProblemSource::Options options = Plain(1, 0);
+  options.encode = [](Problem problem) {
+    if (problem.prompt == "4") throw Error(ErrorCode::kUsage, "the template says no");
+    return std::make_shared<const EncodedProblem>(EncodedProblem{std::move(problem), {}, "{}"});
+  };
+  data.set_max_unreadable_share(0.2);
+  ProblemSource source(data, options), wanted(clean, options);
+  ASSERT_EQ(source.unreadable().size(), 1u);
+  EXPECT_EQ(source.unreadable()[0].count(), 2u);
+  EXPECT_THAT(source.unreadable()[0].Describe(),
+              testing::AllOf(HasSubstr("2 of 11 rows of "), HasSubstr("train.jsonl:8: "),
+                             HasSubstr("train.jsonl:5: the template says no")));
+  EXPECT_TRUE(wanted.unreadable().empty());
+  for (uint64_t i = 0; i < 30; ++i) {
+    EXPECT_EQ(source.Train(i)->problem.prompt, wanted.Train(i)->problem.prompt);
+  }
+  data.set_max_unreadable_share(0.1);
+  EXPECT_THROW(ProblemSource(data, options), Error);
+  data.set_train(clean.train());
+  data.set_max_unreadable_share(0);
+  EXPECT_EQ(ProblemSource(data, options).train_size(), 9u);
+}
+
 TEST(ProblemSource, AFileWithoutAUsablePromptIsRefused) {
   TemporaryFolder folder;
   proto::Data data;

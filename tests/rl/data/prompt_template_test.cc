@@ -43,11 +43,11 @@ TEST(PromptTemplate, RewardsSeeTheQuestionWithoutIt) {
   data.set_prompt_template("Solve {prompt}!");
   data.set_instruction("Be brief.");
   const std::string row = R"({"prompt":"1+1","answer":"2"})";
-  const auto text = LoadProblems(data, folder.Write("a.jsonl", row), RowKind::kHeldOut);
+  const auto text = LoadProblems(data, folder.Write("a.jsonl", row), RowKind::kHeldOut).problems;
   EXPECT_EQ(text[0].prompt, "Be brief.\nSolve 1+1!");
   EXPECT_EQ(text[0].question, "1+1");
   data.set_chat(true);
-  const auto chat = LoadProblems(data, folder.Write("a.jsonl", row), RowKind::kHeldOut);
+  const auto chat = LoadProblems(data, folder.Write("a.jsonl", row), RowKind::kHeldOut).problems;
   EXPECT_EQ(chat[0].messages.back()["content"], "Solve 1+1!");
   EXPECT_EQ(chat[0].question, "1+1");
 }

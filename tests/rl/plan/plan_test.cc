@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "policy/transformer/ops/logprobs.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::rl {
 namespace {
@@ -63,6 +65,87 @@ TEST(TrainingPlan, RefusesALayoutThatDoesNotDivideTheModel) {
   }
 }
 
+// Counted by hand from the modules: a dense layer keeps the inputs and outputs of two norms (4 D),
+// q, k, v and what attention gives, and gate, up and their product; the final norm keeps 2 D.
+TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
+  policy::ModelConfig config;
+  config.width = 64;
+  config.num_layers = 2;
+  config.ffn_width = 100;
+  config.vocab_size = 50;
+  config.max_positions = 256;
+  config.attention = {.num_heads = 4, .num_kv_heads = 2, .head_dim = 16};
+  EXPECT_EQ(KeptActivationsPerToken(config), 2 * (4 * 64 + (64 + 2 * 32 + 64) + 3 * 100) + 2 * 64);
+  config.attention.qk_norm = true;
+  EXPECT_EQ(KeptActivationsPerToken(config),
+            2 * (4 * 64 + (64 + 2 * 32 + 64) + (64 + 32) + 3 * 100) + 2 * 64);
+}
+
+// q_proj [64, 64] and v_proj [32, 64] of two layers with rank 8; all-linear adds k, o, gate, up,
+// down.
+TEST(LocalRun, CountsTheParametersOfAdapters) {
+  policy::ModelConfig config;
+  config.width = 64;
+  config.num_layers = 2;
+  config.ffn_width = 100;
+  config.vocab_size = 50;
+  config.attention = {.num_heads = 4, .num_kv_heads = 2, .head_dim = 16};
+  EXPECT_EQ(AdapterParameters(config, 8, {"q_proj", "v_proj"}), 2 * 8 * (128 + 96));
+  EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}), 2 * 8 * (128 + 96 + 96 + 128 + 3 * 164));
+  EXPECT_EQ(AdapterParameters(config, 8, {"lm_head"}), 0);
+}
+
+TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
+  const policy::ModelConfig config = TinyLlama();
+  const auto parameters = static_cast<double>(policy::CountParameters(config));
+  LocalRun run;
+  const LocalMemory plain = MemoryOf(config, run);
+  EXPECT_GE(plain.weights, 4 * parameters);
+  EXPECT_LE(plain.weights, 4 * parameters + 64 * 100) << "its tensors lie on no huge pages";
+  EXPECT_EQ(plain.gradients, plain.weights);
+  EXPECT_EQ(plain.optimizer, 2 * plain.weights);
+  EXPECT_EQ(plain.images, 8 * parameters);
+  EXPECT_EQ(plain.worker_weights, 4 * parameters);
+  EXPECT_EQ(plain.reference, 0);
+  EXPECT_EQ(plain.merged, 0);
+  run.reference = true;
+  EXPECT_EQ(MemoryOf(config, run).learner() - plain.learner(), plain.weights);
+  run.adapter_parameters = 1000;
+  const LocalMemory adapters = MemoryOf(config, run);
+  EXPECT_EQ(adapters.optimizer, 8 * 1000);
+  EXPECT_EQ(adapters.reference, plain.weights) << "a copy of the policy, too";
+  run.rollout_dtype = policy::Dtype::kBFloat16;
+  EXPECT_EQ(MemoryOf(config, run).images, 4 * parameters);
+  EXPECT_EQ(plain.total(2) - plain.total(1), plain.worker());
+  EXPECT_EQ(plain.total(1) - plain.held(1), plain.activations + plain.logits + plain.worker_cache);
+}
+
+// 100 rows of 50,000 logits are kept: 20 MB and as much again for their gradient, beside that of
+// the head. 2,000 rows would be 400 MB: a chunk of 256 at a time.
+TEST(LocalRun, CountsLogitsThatAreKeptAndThoseThatAreMadeInChunks) {
+  EXPECT_EQ(policy::LogprobsBytes(100, 50'000, 64, true), 4 * 50'000 * (100 + 100 + 64));
+  EXPECT_EQ(policy::LogprobsBytes(100, 50'000, 64, false), 4 * 50'000 * (100 + 100));
+  EXPECT_EQ(policy::LogprobsBytes(2'000, 50'000, 64, false), 4 * 50'000 * 2 * 256);
+}
+
+TEST(LocalRun, AStepsPartsAreOperationsAndBytesOverTheMachinesRates) {
+  const policy::ModelConfig config = TinyLlama();
+  Machine machine = FindMachine("h800");
+  machine.fp32_flops = 1e9;
+  machine.read_bytes_per_s = 1e9;
+  LocalRun run{.prompts = 4, .group_size = 8, .prompt_tokens = 16, .new_tokens = 32, .updates = 2};
+  const LocalStep step = StepOf(config, run, machine, 0.5);
+  const double tokens = 4 * 16 + 32 * 32;
+  EXPECT_NEAR(step.forward_backward_s, tokens * TrainingFlopsPerToken(config, 48) / 5e8, 1e-12);
+  EXPECT_NEAR(step.old_logprobs_s, step.forward_backward_s / 3 / 2, 1e-12);
+  EXPECT_EQ(step.ref_logprobs_s, 0);
+  EXPECT_NEAR(step.optimizer_s, 2 * 28 * static_cast<double>(policy::CountParameters(config)) / 1e9,
+              1e-12);
+  run.reference = true;
+  EXPECT_NEAR(StepOf(config, run, machine, 0.5).total() - step.total(), step.forward_backward_s / 3,
+              1e-12);
+}
+
 // Eight distinct experts at batch 1; nearly all 256 at batch 256.
 TEST(ServingPlan, ReadsTheExpertsThatABatchTouches) {
   DecodeLoad load{.dtype = policy::Dtype::kFloat8E4m3, .batch = 1, .context = 1};
@@ -111,6 +194,10 @@ TEST(Plan, GivesEveryNumberAFormula) {
   }
   const nlohmann::json json = PlanToJson(MakePlan(DeepSeekV3(), OnH800()));
   EXPECT_EQ(json.at("parameters_total"), 671026419200);
+  for (const char* key : {"run_reference_bytes", "run_logits_bytes", "run_activations_bytes",
+                          "run_worker_bytes", "step_decode_s", "step_s"}) {
+    EXPECT_TRUE(json.contains(key)) << key;
+  }
   EXPECT_EQ(json.at("kv_bytes_per_token"), 70272);
 }
 

@@ -50,12 +50,10 @@ TEST(Diagnostics, ManyCutCompletionsAreTold) {
               HasSubstr("31 % of the completions were cut at rollout.max_new_tokens (64)"));
 }
 
-TEST(Diagnostics, FailedRewardsAreToldAndNotCalledWrong) {
+TEST(Diagnostics, FailedRewardsAreToldElsewhere) {
   StepMetrics s = Healthy();
-  s.failed_rewards = 2;
-  const auto found = Diagnose(s, kSettings);
-  ASSERT_EQ(found.size(), 1u);
-  EXPECT_THAT(found[0], HasSubstr("failed on 2 of 100 samples (2.0 %); they are left out"));
+  s.failed_rewards = 50;
+  EXPECT_TRUE(Diagnose(s, kSettings).empty());
 }
 
 TEST(Diagnostics, EnginesThatDisagreeAreNamedWithTheWaysOut) {

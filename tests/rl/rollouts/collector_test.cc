@@ -97,6 +97,23 @@ TEST_F(CollectorTest, EveryEpisodeComesBackSampledAndJudgedInTheOrderOfItsGroup)
   EXPECT_GT(workers_.service(1).calls(), 0);
 }
 
+TEST_F(CollectorTest, CompletionsThatAreThereAreJudgedWithoutAWorker) {
+  FakeServicePool<FakeRolloutService> nobody(0);
+  Collector collector(
+      nobody, rewards_, environment_, terms_, [](std::span<const int32_t>) { return ""; },
+      options_);
+  std::vector<EpisodeGroup> groups = Groups(3, 2);
+  for (EpisodeGroup& group : groups) {
+    for (Episode& episode : group.episodes) episode.completion = "abc";
+  }
+  for (const EpisodeGroup& group : collector.Judge(std::move(groups))) {
+    for (const Episode& episode : group.episodes) {
+      EXPECT_EQ(episode.reward(), 3.0);
+      EXPECT_EQ(episode.completion, "abc");
+    }
+  }
+}
+
 TEST_F(CollectorTest, SamplesOfAWorkerThatDiesInACallAreSampledAgain) {
   workers_.service(0).before_sample = [](grpc::ServerContext&, int number) {
     return number == 5 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone") : grpc::Status::OK;

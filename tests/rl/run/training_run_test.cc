@@ -336,6 +336,8 @@ TEST_F(TrainingRunTest, RewardsThatFailEverywhereEndTheRunWithTheirReasonAndItGo
   EXPECT_THAT(stderr_, HasSubstr("step 1: the reward failed on 8 of 8 samples, which are left out; "
                                  "the first: ERROR: judge.py:3: NameError\n"));
   EXPECT_THAT(stderr_, testing::Not(HasSubstr("step 2: the reward failed"))) << "told once";
+  const size_t told = stderr_.find("the reward failed on");
+  EXPECT_EQ(stderr_.find("the reward failed on", told + 1), std::string::npos) << stderr_;
   script_ = {};
   Run("run", recipe);
   EXPECT_THAT(EventsStartingWith("take"), ElementsAre("take 4", "take 5"));

@@ -1,5 +1,5 @@
-// Submissions that try to see, reach or change something outside their box. Each prints "held" when every
-// attempt failed, so that a pass is the box's, not the program's.
+// Submissions that try to see, reach or change something outside their box. Each prints "held" when
+// every attempt failed, so that a pass is the box's, not the program's.
 
 #include <gmock/gmock.h>
 
@@ -8,9 +8,8 @@
 namespace cohort::reward::judge {
 namespace {
 
-class CodeEscape : public testing::Test {
+class CodeEscape : public SandboxTest {
  protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
   static void Holds(const std::string& code) {
     const Grade grade = GradeCode(code, StdinTests({{"", "held\n"}}));
     EXPECT_EQ(grade.score, 1) << grade.detail << "\n" << code;

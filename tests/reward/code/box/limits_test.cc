@@ -12,9 +12,8 @@ using testing::AnyOf;
 const Json kLimits = {{"wall_ms", 1500},         {"cpu_ms", 500}, {"memory_mb", 128}, {"pids", 16},
                       {"stdout_bytes", 100'000}, {"file_mb", 8},  {"open_files", 64}};
 
-class CodeLimits : public testing::Test {
+class CodeLimits : public SandboxTest {
  protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
   static std::string PythonVerdict(const std::string& code) {
     return VerdictOf(code, WithLimits(StdinTests({{"", "ok\n"}}), kLimits));
   }

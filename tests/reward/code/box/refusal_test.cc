@@ -30,10 +30,7 @@ std::string InsideForbidden(const std::string& test) {
       self + " --gtest_also_run_disabled_tests --gtest_filter=*DISABLED_" + test + "'");
 }
 
-class SandboxRefusal : public testing::Test {
- protected:
-  void SetUp() override { SKIP_WITHOUT_SANDBOX(); }
-};
+class SandboxRefusal : public SandboxTest {};
 
 TEST(SandboxInside, DISABLED_Refuses) {
   try {

@@ -1,0 +1,112 @@
+#pragma once
+
+// A small shape of every family and of every switch in it, with sizes that are no multiples of a
+// vector. Rotary scaling starts from a context of 32, so that texts run far beyond it.
+
+#include <string>
+
+#include "policy/config/config.h"
+
+namespace cohort::rollout {
+
+inline policy::ModelConfig DenseConfig(const std::string& family) {
+  policy::ModelConfig config;
+  config.family = family;
+  config.vocab_size = 90;
+  config.width = 40;
+  config.num_layers = 3;
+  config.ffn_width = 56;
+  config.max_positions = 192;
+  config.attention.num_heads = 4;
+  config.attention.num_kv_heads = 2;
+  config.attention.head_dim = 10;
+  return config;
+}
+
+inline policy::ModelConfig SoftmaxMoeConfig(const std::string& family) {
+  policy::ModelConfig config = DenseConfig(family);
+  config.moe.num_experts = 9;
+  config.moe.experts_per_token = 3;
+  config.moe.expert_width = 20;
+  config.moe.score = policy::GateScore::kSoftmax;
+  config.moe.selection_bias = false;
+  return config;
+}
+
+inline void UseYarn(policy::RopeConfig& rope) {
+  rope.kind = policy::RopeKind::kYarn;
+  rope.factor = 6.0;
+  rope.original_max_positions = 32;
+  rope.beta_fast = 4.0;
+}
+
+inline policy::ModelConfig LlamaConfig() {
+  policy::ModelConfig config = DenseConfig("llama");
+  config.tie_embeddings = true;
+  config.rope.kind = policy::RopeKind::kLlama3;
+  config.rope.factor = 8.0;
+  config.rope.original_max_positions = 32;
+  return config;
+}
+
+inline policy::ModelConfig Glm4Config() {
+  policy::ModelConfig config = DenseConfig("glm4_moe");
+  config.attention.qkv_bias = config.attention.qk_norm = true;
+  UseYarn(config.rope);
+  policy::MoeConfig& moe = config.moe;
+  moe.num_experts = 12;
+  moe.experts_per_token = 3;
+  moe.num_shared_experts = 1;
+  moe.expert_width = 20;
+  moe.num_groups = 4;
+  moe.groups_per_token = 2;
+  moe.routed_scaling = 1.5;
+  moe.first_dense_layers = 1;
+  return config;
+}
+
+inline policy::ModelConfig LatentConfig(const std::string& family) {
+  policy::ModelConfig config = DenseConfig(family);
+  policy::AttentionConfig& attention = config.attention;
+  attention.kind = policy::AttentionKind::kLatent;
+  attention.num_heads = attention.num_kv_heads = 5;
+  attention.kv_lora_rank = 20;
+  attention.qk_nope_head_dim = 12;
+  attention.qk_rope_head_dim = 8;
+  attention.v_head_dim = 10;
+  config.rope.interleaved = true;
+  policy::MoeConfig& moe = config.moe;
+  moe.num_experts = 12;
+  moe.experts_per_token = 4;
+  moe.num_shared_experts = 2;
+  moe.expert_width = 20;
+  moe.routed_scaling = 2.5;
+  moe.first_dense_layers = 1;
+  return config;
+}
+
+inline policy::ModelConfig DeepSeekV2Config() {
+  policy::ModelConfig config = LatentConfig("deepseek_v2");
+  UseYarn(config.rope);
+  config.rope.mscale = config.rope.mscale_all_dim = 0.707;
+  policy::MoeConfig& moe = config.moe;
+  moe.score = policy::GateScore::kSoftmax;
+  moe.selection_bias = moe.normalize_weights = false;
+  moe.num_groups = 4;
+  moe.groups_per_token = 2;
+  moe.group_score = policy::GroupScore::kMax;
+  return config;
+}
+
+inline policy::ModelConfig DeepSeekV3Config() {
+  policy::ModelConfig config = LatentConfig("deepseek_v3");
+  config.attention.q_lora_rank = 28;
+  UseYarn(config.rope);
+  config.rope.mscale = 1.0;
+  config.rope.mscale_all_dim = 0.8;
+  config.moe.num_groups = 4;
+  config.moe.groups_per_token = 2;
+  return config;
+}
+
+}  // namespace cohort::rollout
