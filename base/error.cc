@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <new>
 
+#include "base/printable_text.h"
+
 namespace cohort {
 
 int ExitStatus(ErrorCode code) {
@@ -28,13 +30,13 @@ int ReportError(const std::exception& error) {
     std::fprintf(stderr, "error: not enough memory\nhint: use a smaller model or batch\n");
     return ExitStatus(ErrorCode::kEnvironment);
   }
-  std::fprintf(stderr, "error: %s\n", error.what());
+  base::PrintNote(std::string("error: ") + error.what());
   if (dynamic_cast<const std::filesystem::filesystem_error*>(&error) != nullptr) {
     return ExitStatus(ErrorCode::kEnvironment);
   }
   const auto* ours = dynamic_cast<const Error*>(&error);
   if (ours == nullptr) return ExitStatus(ErrorCode::kInternal);
-  if (!ours->hint().empty()) std::fprintf(stderr, "hint: %s\n", ours->hint().c_str());
+  if (!ours->hint().empty()) base::PrintNote("hint: " + ours->hint());
   return ExitStatus(ours->code());
 }
 

@@ -6,10 +6,21 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_place.h"
 
 namespace cohort::base {
 namespace {
+
+template <typename AnyJson>
+AnyJson Parsed(const std::string& text, const std::string& where) {
+  try {
+    if constexpr (std::is_same_v<AnyJson, Json>) return ParseExactJson(text);
+    return ParseExactOrderedJson(text);
+  } catch (const Error& error) {
+    throw Error(error.code(), where + error.what(), error.hint());
+  }
+}
 
 template <typename AnyJson>
 void ForEachLine(const std::filesystem::path& path,
@@ -34,7 +45,7 @@ void ForEachLine(const std::filesystem::path& path,
       throw Error(ErrorCode::kUsage,
                   where + "values are nested deeper than " + std::to_string(kMaxDepth));
     }
-    const AnyJson value = AnyJson::parse(text, nullptr, /*allow_exceptions=*/false);
+    const AnyJson value = Parsed<AnyJson>(text, where);
     if (!value.is_object()) {
       throw Error(ErrorCode::kUsage, where + "expected one JSON object a line, found '" +
                                          text.substr(0, 40) + (text.size() > 40 ? "...'" : "'"));
@@ -61,8 +72,6 @@ void ForEachOrderedJsonLine(const std::filesystem::path& path,
   ForEachLine<OrderedJson>(path, row);
 }
 
-std::string DumpJson(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string DumpJson(const Json& value) { return DumpExactJson(value); }
 
 }  // namespace cohort::base

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+
+namespace cohort::base {
+
+// What the program logs goes to stderr under its name, as PrintableText of base/printable_text.h:
+// messages of services and peers are part of it. Call once, at the start of main.
+void LogToStderr(const std::string& program);
+
+}  // namespace cohort::base
