@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "base/stderr_log.h"
 #include "rl/commands/commands.h"
 
 namespace {
@@ -59,6 +60,7 @@ int main(int argc, char** argv) {
     std::printf("cohort %s\n", COHORT_VERSION);
     return 0;
   }
+  cohort::base::LogToStderr("cohort");
   try {
     std::vector<std::string> names;
     for (const Command& command : kCommands) {

@@ -1,13 +1,13 @@
 // cohort-reward: the reward service.
 
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/service/server.h"
 
@@ -62,7 +62,7 @@ int Serve(const cohort::reward::ServerSettings& settings, const std::string& por
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort-reward"));
+  cohort::base::LogToStderr("cohort-reward");
   CLI::App app("Scores completions: texts in, verdicts out, over gRPC (reward.proto).",
                "cohort-reward");
   cohort::reward::ServerSettings settings;

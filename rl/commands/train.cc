@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "base/error.h"
+#include "base/printable_text.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "rl/checkpoint/run_folder.h"
@@ -52,23 +52,20 @@ int RunTrain(int argc, char** argv) {
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
   CheckPluginsLoad(recipe);
   if (dry_run) {
-    std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n%s\nrewards: %d, all of which load\n",
-                 Explain(ResolveObjective(recipe)).c_str(), DescribeRun(recipe).c_str(),
-                 recipe.rewards_size());
+    std::printf("%s", base::PrintableText(ResolvedYaml(recipe)).c_str());
+    base::PrintNote(Explain(ResolveObjective(recipe)) + "\n" + DescribeRun(recipe) +
+                    "\nrewards: " + std::to_string(recipe.rewards_size()) + ", all of which load");
     return 0;
   }
   CatchInterrupts();
   RunFolder folder(out.empty() ? "runs/" + recipe.name() : out, recipe, resume);
   for (const std::string& change : folder.changes()) {
-    std::fprintf(stderr, "changed from here on: %s\n", change.c_str());
+    base::PrintNote("changed from here on: " + change);
   }
   const std::string processor = folder.other_processor();
   if (!processor.empty()) {
-    std::fprintf(stderr,
-                 "warning: the run was made on another processor (%s): its steps from here on are "
-                 "as good, but not the same bits\n",
-                 processor.c_str());
+    base::PrintNote("warning: the run was made on another processor (" + processor +
+                    "): its steps from here on are as good, but not the same bits");
   }
   folder.Describe(recipe, {argv, argv + argc});
   TrainRecipe(recipe, folder, FindPrograms());

@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +13,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
+#include "base/stderr_log.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_dtype.h"
@@ -158,7 +158,7 @@ int Serve(const WorkerFlags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort-rollout"));
+  cohort::base::LogToStderr("cohort-rollout");
   CLI::App app(
       "Samples completions: prompts in, tokens with logprobs out, over gRPC (rollout.proto).",
       "cohort-rollout");
