@@ -5,6 +5,7 @@
 #include <new>
 
 #include "base/file_fault.h"
+#include "base/printable_text.h"
 
 namespace cohort {
 
@@ -31,15 +32,16 @@ int ReportError(const std::exception& error) {
     return ExitStatus(ErrorCode::kEnvironment);
   }
   if (const auto* files = dynamic_cast<const std::filesystem::filesystem_error*>(&error)) {
-    std::fprintf(stderr, "error: %s\n", base::MessageOf(error).c_str());
-    const char* hint = base::HintOf(files->code());
-    if (*hint != '\0') std::fprintf(stderr, "hint: %s\n", hint);
+    base::PrintNote("error: " + base::MessageOf(error));
+    if (const std::string hint = base::HintOf(files->code()); !hint.empty()) {
+      base::PrintNote("hint: " + hint);
+    }
     return ExitStatus(ErrorCode::kEnvironment);
   }
-  std::fprintf(stderr, "error: %s\n", error.what());
+  base::PrintNote(std::string("error: ") + error.what());
   const auto* ours = dynamic_cast<const Error*>(&error);
   if (ours == nullptr) return ExitStatus(ErrorCode::kInternal);
-  if (!ours->hint().empty()) std::fprintf(stderr, "hint: %s\n", ours->hint().c_str());
+  if (!ours->hint().empty()) base::PrintNote("hint: " + ours->hint());
   return ExitStatus(ours->code());
 }
 

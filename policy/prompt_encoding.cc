@@ -4,8 +4,36 @@
 
 #include "base/error.h"
 #include "base/json_place.h"
+#include "base/nearest_name.h"
 
 namespace cohort::policy {
+
+namespace {
+
+[[noreturn]] void RefuseWithoutTemplates() {
+  throw Error(ErrorCode::kUsage, "the model has no chat template",
+              "give plain text (data.chat=false, or no --chat), or a model with a template");
+}
+
+std::vector<std::string> TemplateNames(const Model& model) {
+  std::vector<std::string> names;
+  if (model.chat_template != nullptr) names.push_back("default");
+  for (const auto& [name, unused] : model.named_templates) names.push_back(name);
+  return names;
+}
+
+const ChatTemplate& TemplateNamed(const Model& model, const std::string& name) {
+  if (name == "default" && model.chat_template != nullptr) return *model.chat_template;
+  const auto found = model.named_templates.find(name);
+  if (found != model.named_templates.end()) return *found->second;
+  const std::vector<std::string> names = TemplateNames(model);
+  if (names.empty()) RefuseWithoutTemplates();
+  throw Error(ErrorCode::kUsage,
+              "the model has no chat template named '" + name + "'" + base::DidYouMean(name, names),
+              "it has: " + base::CommaSeparated(names));
+}
+
+}  // namespace
 
 EncodedPrompt EncodeText(const Model& model, const std::string& text) {
   return {text, model.tokenizer->Encode(text, /*add_bos=*/true)};
@@ -33,20 +61,15 @@ TemplateInputs ReadTemplateInputs(const nlohmann::ordered_json& line) {
 }
 
 const ChatTemplate& TemplateFor(const Model& model, const TemplateInputs& inputs) {
+  if (!inputs.template_name.empty()) return TemplateNamed(model, inputs.template_name);
   const auto tool_use = model.named_templates.find("tool_use");
   if (!inputs.tools.is_null() && tool_use != model.named_templates.end()) return *tool_use->second;
   if (model.chat_template != nullptr) return *model.chat_template;
-  if (model.named_templates.empty()) {
-    throw Error(ErrorCode::kUsage, "the model has no chat template",
-                "give plain text (data.chat=false), or a model with a template");
-  }
-  std::string names;
-  for (const auto& [name, unused] : model.named_templates) {
-    names += (names.empty() ? "" : ", ") + name;
-  }
+  if (model.named_templates.empty()) RefuseWithoutTemplates();
   throw Error(ErrorCode::kUsage,
-              "the model has no default chat template, only those named " + names,
-              "copy the one that is meant to chat_template.jinja in the model's folder");
+              "the model has no default chat template, only those named " +
+                  base::CommaSeparated(TemplateNames(model)),
+              "data.chat_template=NAME says which one is meant");
 }
 
 nlohmann::ordered_json TemplateVariables(const Model& model, const TemplateInputs& inputs) {

@@ -24,6 +24,8 @@ struct TemplateInputs {
   nlohmann::ordered_json tools;  // null: none
   // null, or an object of variables that the template may read, such as enable_thinking
   nlohmann::ordered_json kwargs;
+  // "" or the model's template that the user asks for, such as rag; "default" is the unnamed one.
+  std::string template_name = "";
 };
 
 // Those of a user's line: its `tools`, its `chat_template_kwargs`, and every other field that is
@@ -35,8 +37,9 @@ TemplateInputs ReadTemplateInputs(const nlohmann::ordered_json& line);
 EncodedPrompt EncodeMessages(const Model& model, const nlohmann::ordered_json& messages,
                              const TemplateInputs& inputs = {});
 
-// The template that transformers takes: "tool_use" for a chat with tools where the model has one of
-// that name, else the default one. kUsage when there is none.
+// The template that the inputs name, else the one that transformers takes: "tool_use" for a chat
+// with tools where the model has one of that name, else the default one. kUsage when it is not
+// there, with the names of those that are.
 const ChatTemplate& TemplateFor(const Model& model, const TemplateInputs& inputs);
 
 // The variables that the model's template is rendered with besides the messages: the special

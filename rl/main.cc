@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "base/stderr_log.h"
 #include "rl/commands/commands.h"
 #include "rl/commands/flag_names.h"
 
@@ -63,6 +64,7 @@ int main(int argc, char** argv) {
   }
   std::string running = argv[1];  // with the part of a command that has some
   if (running == "bench" && argc > 2) running += std::string(" ") + argv[2];
+  cohort::base::LogToStderr("cohort");
   try {
     std::vector<std::string> names;
     for (const Command& command : kCommands) {

@@ -147,8 +147,8 @@ TokenizerSpec ByteLevelSpec(const GgufFile& file) {
   spec.pre_tokenizer = GgufPreTokenizer(file);
   const std::string name = file.String("tokenizer.ggml.pre", "default");
   // llama.cpp, llama_vocab::impl::load: those whose words are looked up before they are merged.
-  for (const char* whole_words :
-       {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "tekken"}) {
+  for (const char* whole_words : {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
+                                  "pixtral", "midm-2.0", "lfm2", "tekken"}) {
     spec.ignore_merges = spec.ignore_merges || name == whole_words;
   }
   if (name == "qwen2" || name == "deepseek-r1-qwen") spec.normalizer = {{"type", "NFC"}};

@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,6 +11,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/safetensors.h"
@@ -104,16 +104,16 @@ void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& an
   const auto heads = std::count_if(where.begin(), where.end(),
                                    [](const auto& item) { return IsValueHead(item.first); });
   if (heads > 0) {
-    std::fprintf(stderr, "%s: leaving out %zd tensors of a value head (v_head)\n",
-                 folder.string().c_str(), heads);
+    base::PrintNote(folder.string() + ": leaving out " + std::to_string(heads) +
+                    " tensors of a value head (v_head)");
   }
   if (mtp == MtpLayers::kLoad) return;
   const auto left_out = std::count_if(where.begin(), where.end(), [&](const auto& item) {
     return IsOfMtpLayer(announced, item.first);
   });
   if (left_out == 0) return;
-  std::fprintf(stderr, "%s: leaving out %zd tensors of multi-token-prediction layers\n",
-               folder.string().c_str(), left_out);
+  base::PrintNote(folder.string() + ": leaving out " + std::to_string(left_out) +
+                  " tensors of multi-token-prediction layers");
 }
 
 // Names and shapes first, so that a wrong model is refused before anything is allocated.

@@ -1,6 +1,7 @@
 #include "reward/code/task.h"
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_place.h"
 #include "base/nearest_name.h"
 
@@ -90,8 +91,7 @@ CodeTask ReadTask(std::string_view columns_json, const std::string& prompt,
   if (base::JsonDepth(columns_json) > 200) {
     throw Error(ErrorCode::kUsage, "the columns are nested too deeply");
   }
-  const json row = columns_json.empty() ? json::object()
-                                        : json::parse(columns_json, nullptr, /*exceptions=*/false);
+  const json row = columns_json.empty() ? json::object() : base::ParseExactJson(columns_json);
   if (!row.is_object()) throw Error(ErrorCode::kUsage, "the columns are no JSON object");
   const JsonPlace columns(row, "");
   CodeTask task;

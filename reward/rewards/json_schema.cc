@@ -67,7 +67,7 @@ class JsonSchemaGrader final : public Grader {
     std::unique_ptr<JsonSchema> own;
     if (schema_ == nullptr) {
       const nlohmann::json column = JsonColumn(sample.columns_json(), column_);
-      if (!column.is_object()) {
+      if (!column.is_object() && !column.is_boolean()) {
         return Failed(STATUS_UNPARSEABLE,
                       "no schema: neither an option nor a column '" + column_ + "'");
       }

@@ -54,13 +54,16 @@ class ToolCallGrader final : public Grader {
       return Failed(STATUS_UNPARSEABLE, "column '" + column_ + "' is not a list of tools");
     }
     std::optional<std::vector<ToolCall>> wanted;
-    if (match_answer_ && !(wanted = ReadToolCalls(sample.answer(), *tools)).has_value()) {
+    if (match_answer_ && !(wanted = ReadAnswer(sample.answer(), *tools)).has_value()) {
       return Failed(STATUS_UNPARSEABLE, "the answer is not a call");
     }
+    const bool none_wanted = wanted.has_value() && wanted->empty();
     const auto text = AfterReasoning(sample.completion());
     if (!text.has_value()) return {0, STATUS_OK, "the reasoning was never closed"};
     const auto calls = ReadToolCalls(*text, *tools);
-    if (!calls.has_value() || calls->empty()) return {0, STATUS_OK, "no call in the completion"};
+    if (!calls.has_value() || calls->empty()) {
+      return {none_wanted ? 1.0 : 0.0, STATUS_OK, "no call in the completion"};
+    }
     for (const ToolCall& call : *calls) {
       const Grade grade = ScoreCall(*tools, call, budget);
       if (grade.status != STATUS_OK || grade.score < 1) return grade;
@@ -70,6 +73,14 @@ class ToolCallGrader final : public Grader {
   }
 
  private:
+  // [] says that no tool is to be called.
+  static std::optional<std::vector<ToolCall>> ReadAnswer(const std::string& answer,
+                                                         const ToolSchemas& tools) {
+    const auto json = ParseJsonText(answer);
+    if (json.has_value() && json->is_array() && json->empty()) return std::vector<ToolCall>();
+    return ReadToolCalls(answer, tools);
+  }
+
   Grade ScoreCall(const ToolSchemas& tools, const ToolCall& call, const Budget& budget) const {
     const auto tool = tools.find(call.name);
     if (tool == tools.end()) return {0, STATUS_OK, "no tool " + Quote(call.name)};

@@ -1,7 +1,6 @@
 // cohort-reward: the reward service.
 
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +9,7 @@
 #include "base/error.h"
 #include "base/rpc_token.h"
 #include "base/setting_names.h"
+#include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/service/server.h"
 
@@ -82,7 +82,7 @@ int Serve(ServiceFlags flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort-reward"));
+  cohort::base::LogToStderr("cohort-reward");
   CLI::App app("Scores completions: texts in, verdicts out, over gRPC (reward.proto).",
                "cohort-reward");
   ServiceFlags flags;

@@ -9,6 +9,9 @@ namespace cohort::reward {
 // too; -1, 0 or 1. Values are at most some hundred deep.
 int CompareJson(const nlohmann::json& a, const nlohmann::json& b);
 
+// A number, of any size (base/exact_json.h).
+bool IsNumber(const nlohmann::json& value);
+
 // A number without a fraction: 1.0 is one.
 bool IsInteger(const nlohmann::json& number);
 

@@ -1,5 +1,7 @@
 #include "reward/structured/json_text.h"
 
+#include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_place.h"
 
 namespace cohort::reward {
@@ -12,9 +14,12 @@ constexpr int kMaxDepth = 100;
 
 std::optional<nlohmann::json> ParseJsonText(std::string_view text) {
   if (text.size() > kMaxBytes || base::JsonDepth(text) > kMaxDepth) return std::nullopt;
-  nlohmann::json value = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded()) return std::nullopt;
-  return value;
+  try {
+    nlohmann::json value = base::ParseExactJson(text);
+    if (!value.is_discarded()) return value;
+  } catch (const Error&) {  // a number that nothing holds
+  }
+  return std::nullopt;
 }
 
 nlohmann::json JsonColumn(std::string_view columns_json, const std::string& name) {

@@ -7,7 +7,8 @@
 
 namespace cohort::reward {
 
-// One JSON value and nothing else, at most 1 MiB and 100 deep; nullopt for any other text.
+// One JSON value and nothing else, at most 1 MiB and 100 deep; nullopt for any other text. Integers
+// beyond 64 bits keep their digits (base/exact_json.h).
 std::optional<nlohmann::json> ParseJsonText(std::string_view text);
 
 // The dataset column `name` of a sample's columns_json; null where there is none. A column that

@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "base/utf8.h"
+#include "reward/structured/json_order.h"
+#include "reward/structured/json_text.h"
 
 namespace cohort::reward {
 namespace {
@@ -135,8 +137,8 @@ class Parser {
     if (digits.starts_with('.')) digits.insert(0, "0");
     if (digits.starts_with("-.")) digits.insert(1, "0");
     if (digits.ends_with('.')) digits += '0';
-    const json number = json::parse(digits, nullptr, /*allow_exceptions=*/false);
-    if (!number.is_number()) return std::nullopt;
+    const json number = ParseJsonText(digits).value_or(nullptr);
+    if (!IsNumber(number)) return std::nullopt;
     return number;
   }
 

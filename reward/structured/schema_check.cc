@@ -90,7 +90,7 @@ bool SchemaCheck::HoldsKeywords(const json& schema, const Spot& spot, EvaluatedP
     return HoldsReferences(schema, spot, seen);
   }
   if (!HoldsTypeAndChoice(schema, spot)) return false;
-  if (spot.value.is_number() && !HoldsNumber(schema, spot)) return false;
+  if (IsNumber(spot.value) && !HoldsNumber(schema, spot)) return false;
   if (spot.value.is_string() && !HoldsString(schema, spot)) return false;
   if (spot.value.is_array() && !HoldsArray(schema, spot, seen)) return false;
   if (spot.value.is_object() && !HoldsObject(schema, spot, seen)) return false;
@@ -111,11 +111,11 @@ bool SchemaCheck::IsTypeOf(const json& schema, const json& value) const {
   const std::string type = schema;
   if (type == "null") return value.is_null();
   if (type == "boolean") return value.is_boolean();
-  if (type == "number") return value.is_number();
+  if (type == "number") return IsNumber(value);
   if (type == "string") return value.is_string();
   if (type == "array") return value.is_array();
   if (type == "object") return value.is_object();
-  return value.is_number() && IsInteger(value);
+  return IsNumber(value) && IsInteger(value);
 }
 
 bool SchemaCheck::HoldsTypeAndChoice(const json& schema, const Spot& spot) {

@@ -128,7 +128,7 @@ bool IsWellFormed(const std::string& keyword, const json& value) {
   if (keyword == "uniqueItems" || keyword == "$recursiveAnchor") return value.is_boolean();
   if (keyword == "pattern" || keyword.starts_with("$")) return value.is_string();
   if (keyword == "multipleOf") return value.is_number() && value.get<double>() > 0;
-  if (keyword.ends_with("imum")) return value.is_number();
+  if (keyword.ends_with("imum")) return IsNumber(value);
   return IsCount(value);
 }
 

@@ -38,6 +38,7 @@ json ArgumentsOf(const json& call) {
   for (const char* const key : {"arguments", "parameters", "input"}) {
     const auto found = call.find(key);
     if (found == call.end()) continue;
+    if (found->is_null()) break;
     if (!found->is_string()) return *found;
     return ParseJsonText(found->get_ref<const std::string&>()).value_or(*found);
   }
@@ -143,6 +144,7 @@ constexpr Wrapper kWrappers[] = {
     {"<minimax:tool_call>", "</minimax:tool_call>"},
     {"<|START_ACTION|>", "<|END_ACTION|>"},
     {"<|action_start|><|plugin|>", "<|action_end|>"},
+    {"<functioncall>", "</functioncall>", true},
     {"<|python_tag|>", "<|python_tag|>", true},
 };
 
@@ -287,9 +289,20 @@ Calls ReadHarmony(std::string_view text) {
   return calls;
 }
 
+// Reads a text that a tool's name begins: GLM-4's NAME, a new line, JSON, and what is left of
+// Mistral's NAME[ARGS]JSON without its special tokens.
+Calls ReadNamed(std::string_view text, const ToolSchemas& tools) {
+  auto calls = ReadNamedJson(text, "");
+  const bool known = calls && std::all_of(calls->begin(), calls->end(), [&](const ToolCall& call) {
+                       return tools.contains(call.name);
+                     });
+  return known ? calls : std::nullopt;
+}
+
 // Reads a text without tags.
-Calls ReadBare(std::string_view text) {
+Calls ReadBare(std::string_view text, const ToolSchemas& tools) {
   if (auto calls = ReadJsonCalls(text)) return calls;
+  if (auto calls = ReadNamed(text, tools)) return calls;
   if (text.starts_with('[')) {
     if (auto calls = ReadPythonCalls(text)) return calls;
   }
@@ -323,7 +336,7 @@ Calls ReadToolCalls(std::string_view text, const ToolSchemas& tools) {
     if (has(wrapper.open)) return ReadWrapped(text, wrapper, tools);
   }
   if (has("<function=")) return ReadFunctionTags(text, tools);
-  return ReadBare(text);
+  return ReadBare(text, tools);
 }
 
 }  // namespace cohort::reward

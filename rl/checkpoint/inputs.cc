@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/durable_file.h"
+#include "policy/locate_model.h"
 
 namespace cohort::rl {
 namespace {
@@ -41,7 +42,7 @@ InputChecksums ChecksumInputs(const proto::Recipe& recipe) {
   const fs::path model = recipe.model().path();
   std::error_code none;
   if (fs::is_directory(model, none)) {
-    for (const auto& entry : fs::directory_iterator(model, none)) {
+    for (const auto& entry : fs::directory_iterator(policy::LocateModel(model), none)) {
       if (BelongsToModel(entry.path())) Add("model.path", entry.path(), &inputs);
     }
   } else {

@@ -4,8 +4,10 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 #include "policy/model.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -20,11 +22,11 @@ namespace {
 
 void Print(const base::Json& result, bool json) {
   if (json) {
-    std::printf("%s\n", base::DumpJson(result).c_str());
+    base::PrintJsonLine(result);
     return;
   }
   for (const auto& [name, value] : result.items()) {
-    std::printf("%-28s %s\n", name.c_str(), value.dump().c_str());
+    std::printf("%-28s %s\n", name.c_str(), base::PrintableJson(base::DumpJson(value)).c_str());
   }
 }
 

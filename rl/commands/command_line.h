@@ -1,12 +1,15 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/printable_text.h"
 #include "reward/code/box/sandbox.h"
 
 namespace cohort::rl {
@@ -17,7 +20,11 @@ inline std::optional<int> ParseCommandLine(CLI::App& app, int argc, char** argv)
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    std::ostringstream out, problem;
+    const bool helped = app.exit(error, out, problem) == 0;
+    std::fputs(out.str().c_str(), stdout);
+    std::fputs(base::PrintableText(problem.str()).c_str(), stderr);
+    return helped ? 0 : 2;
   }
   return std::nullopt;
 }

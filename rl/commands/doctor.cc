@@ -2,7 +2,8 @@
 
 #include <cstdio>
 
-#include "base/json_lines.h"
+#include "base/exact_json.h"
+#include "base/printable_text.h"
 #include "reward/code/box/sandbox.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -39,7 +40,7 @@ void Print(const std::vector<Finding>& findings, bool json) {
   for (const Finding& finding : findings) {
     if (!json) {
       std::printf("%-8s %s: %s: %s\n", StateOf(finding), finding.area.c_str(), finding.name.c_str(),
-                  finding.detail.c_str());
+                  base::PrintableText(finding.detail).c_str());
     }
     all.push_back({{"area", finding.area},
                    {"name", finding.name},
@@ -47,7 +48,7 @@ void Print(const std::vector<Finding>& findings, bool json) {
                    {"needed", finding.needed},
                    {"detail", finding.detail}});
   }
-  if (json) std::printf("%s\n", all.dump().c_str());
+  if (json) base::PrintJsonLine(all);
 }
 
 }  // namespace

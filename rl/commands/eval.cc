@@ -1,12 +1,14 @@
 // cohort eval: a model's accuracy on a file of problems, through the same workers and rewards as a
 // run.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "base/error.h"
-#include "base/json_lines.h"
+#include "base/exact_json.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 #include "base/seconds_since.h"
 #include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
@@ -34,7 +36,7 @@ struct EvalOptions {
   EvalReportOptions report;
   std::vector<std::string> reward_options;
   std::optional<std::string> prompt_field, prompt_template;
-  std::string answer_field = "answer", instruction;
+  std::string answer_field = "answer", instruction, chat_template;
   bool chat = false, json = false, allow_weak_sandbox = false;
   int samples = 1, problems = 1'000'000;
   std::optional<int> max_tokens;  // default: kMaxTokens, or the model's context where it is shorter
@@ -77,7 +79,11 @@ std::optional<int> Parse(int argc, char** argv, EvalOptions* options) {
       ->check(CLI::Range(0.0, 1.0));
   app.add_option("--instruction", options->instruction,
                  "system message of a chat, or a first line");
-  app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
+  CLI::Option* chat =
+      app.add_flag("--chat", options->chat, "wrap prompts in the model's chat template");
+  app.add_option("--chat-template", options->chat_template,
+                 "which of the model's named chat templates, such as tool_use or rag")
+      ->needs(chat);
   app.add_option("--k", options->report.ks,
                  "pass@k, and maj@k where the reward finds answers, for each of these, e.g. 1,4,8")
       ->delimiter(',');
@@ -136,6 +142,7 @@ proto::Recipe EvalRecipe(const EvalOptions& options) {
   data->set_instruction(options.instruction);
   data->set_chat(options.chat);
   data->set_max_unreadable_share(options.max_unreadable_share);
+  data->set_chat_template(options.chat_template);
   reward::RewardTerm* reward = recipe.add_rewards();
   reward->set_name(options.reward);
   for (const auto& [key, value] : SplitAssignments("--option", options.reward_options)) {
@@ -171,7 +178,8 @@ void Print(const nlohmann::ordered_json& report) {
   if (report.contains("by")) {
     for (const auto& [column, values] : report["by"].items()) {
       for (const auto& [value, of] : values.items()) {
-        std::printf("%s %s: %.2f%% of %lld", column.c_str(), value.c_str(),
+        std::printf("%s: %.2f%% of %lld",
+                    base::PrintableText(column + " " + value, base::LineBreaks::kEscaped).c_str(),
                     100 * of["accuracy"].get<double>(),
                     static_cast<long long>(of["problems"].get<int64_t>()));
         for (const auto& [key, name] : {std::pair("pass_at_k", "pass"), {"maj_at_k", "maj"}}) {
@@ -262,7 +270,7 @@ int RunEval(int argc, char** argv) {
   const proto::Recipe recipe = EvalRecipe(options);
   LoadedRows rows = LoadProblems(recipe.data(), options.data, RowKind::kHeldOut);
   if (rows.unreadable.count() > 0) {
-    std::fprintf(stderr, "warning: %s\n", rows.unreadable.Describe().c_str());
+    base::PrintNote("warning: " + rows.unreadable.Describe());
   }
   std::vector<Problem>& problems = rows.problems;
   const size_t all = problems.size();
@@ -284,7 +292,7 @@ int RunEval(int argc, char** argv) {
     WriteGradedSamples(options.samples_out, problems, result.outcomes);
   }
   if (options.json) {
-    std::printf("%s\n", report.dump().c_str());
+    base::PrintJsonLine(report);
   } else {
     Print(report);
   }

@@ -12,18 +12,22 @@ const std::map<std::string, Names>& Table() {
   static const base::SettingName kDtype = {"rollout.dtype", "--dtype"};
   static const base::SettingName kWeakSandbox = {"rollout.allow_weak_sandbox=true",
                                                  "--allow-weak-sandbox"};
+  static const base::SettingName kTemplate = {"data.chat_template", "--chat-template"};
   static const std::map<std::string, Names> table = {
       {"generate",
        {kCache,
         kDtype,
+        kTemplate,
         {"rollout.max_new_tokens", "--max-tokens"},
         {"rollout.temperature", "--temperature"},
         {"data.chat=false", "no --chat and no 'messages'"}}},
       {"score", {kCache, kDtype}},
-      {"tokenize", {{"data.chat=false", "no --chat and no 'messages'"}}},
+      {"tokenize", {kTemplate, {"data.chat=false", "no --chat and no 'messages'"}}},
       {"eval",
        {kCache,
         kWeakSandbox,
+        kTemplate,
+        {"data.chat=true", "--chat"},
         {"rollout.max_new_tokens", "--max-tokens"},
         {"rollout.temperature", "--temperature"},
         {"data.chat=false", "no --chat and no 'messages'"},

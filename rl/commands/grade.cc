@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "reward/registry.h"
 #include "reward/service/scorer.h"
 #include "rl/commands/command_line.h"
@@ -73,7 +75,7 @@ class Grading {
     if (component->status() != reward::STATUS_UNPARSEABLE || component->name() != "code") return;
     std::string* const detail = component->mutable_detail();
     *detail = "line " + std::to_string(line) + ": " + *detail;
-    std::fprintf(stderr, "%s\n", detail->c_str());
+    base::PrintNote(*detail);
   }
 
   static void Print(const Json& id, int line, reward::Verdict* graded) {
@@ -91,9 +93,7 @@ class Grading {
       out["verdict"] = tests.verdict();
     }
     out["detail"] = ok ? verdict.detail() : verdict.components(0).detail();
-    const std::string text =
-        out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
-    std::fwrite(text.data(), 1, text.size(), stdout);
+    base::PrintJsonLine(out);
   }
 
   const std::chrono::milliseconds limit_;

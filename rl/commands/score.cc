@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "policy/model.h"
 #include "policy/prompt_encoding.h"
@@ -79,7 +80,7 @@ int RunScore(int argc, char** argv) {
     if (ids.size() < 2) throw Error(ErrorCode::kUsage, "'ids' needs at least two tokens");
     const base::Json out = {
         {"id", row.value("id", base::Json(line))}, {"logprobs", score(ids)}, {"engine", engine}};
-    std::printf("%s\n", base::DumpJson(out).c_str());
+    base::PrintJsonLine(out);
   });
   return 0;
 }

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "base/json_place.h"
 #include "policy/prompt_encoding.h"
@@ -12,7 +13,7 @@
 namespace cohort::rl {
 
 int RunTokenize(int argc, char** argv) {
-  std::string model_name, input = "-";
+  std::string model_name, chat_template, input = "-";
   bool decode = false, chat = false;
   CLI::App app(
       "JSON lines in, JSON lines out: {\"text\"} -> {\"ids\"}. Example:\n"
@@ -21,11 +22,15 @@ int RunTokenize(int argc, char** argv) {
   app.add_option("--model", model_name)->required();
   app.add_option("--input", input, "a file; default: stdin");
   auto* decode_flag = app.add_flag("--decode", decode, "{\"ids\"} -> {\"text\"}");
-  app.add_flag(
-         "--chat", chat,
-         "{\"messages\",\"tools\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}; any other "
-         "field is a variable of the template")
-      ->excludes(decode_flag);
+  auto* chat_flag =
+      app.add_flag(
+             "--chat", chat,
+             "{\"messages\",\"tools\",\"add_generation_prompt\"} -> {\"text\",\"ids\"}; any other "
+             "field is a variable of the template")
+          ->excludes(decode_flag);
+  app.add_option("--chat-template", chat_template,
+                 "which of the model's named chat templates, such as tool_use or rag")
+      ->needs(chat_flag);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   const policy::Model model = policy::LoadModelTexts(model_name);
   base::ForEachOrderedJsonLine(input, [&](const base::OrderedJson& ordered, int) {
@@ -35,7 +40,8 @@ int RunTokenize(int argc, char** argv) {
       const auto ids = policy::ReadTokenIds(row, model.tokenizer->vocab_size());
       out["text"] = model.tokenizer->Decode(ids);
     } else if (chat) {
-      const policy::TemplateInputs inputs = policy::ReadTemplateInputs(ordered);
+      policy::TemplateInputs inputs = policy::ReadTemplateInputs(ordered);
+      inputs.template_name = chat_template;
       const bool prompts = base::JsonPlace(row, "").BoolOr("add_generation_prompt", false);
       base::JsonPlace(row, "").Member("messages", "a list").ListSize();
       const std::string text =
@@ -45,7 +51,7 @@ int RunTokenize(int argc, char** argv) {
     } else {
       out["ids"] = EncodeText(model, base::JsonPlace(row, "").Text("text")).ids;
     }
-    std::printf("%s\n", base::DumpJson(out).c_str());
+    base::PrintJsonLine(out);
   });
   return 0;
 }

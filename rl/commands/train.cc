@@ -1,12 +1,11 @@
 // cohort train: run a recipe, or go on with the run that the folder holds.
 
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <cstdio>
 
 #include "base/console_log.h"
 #include "base/error.h"
+#include "base/printable_text.h"
+#include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "rl/checkpoint/run_folder.h"
@@ -37,7 +36,7 @@ void KeepConsoleOf(const RunFolder& folder, const std::vector<std::string>& comm
   for (const std::string& word : command_line) heading += " " + word;
   base::KeepConsole(folder.path() / "console.log",
                     heading + (folder.resuming() ? " (goes on)" : " (starts)"));
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort"));
+  base::LogToStderr("cohort");
 }
 
 }  // namespace
@@ -66,9 +65,8 @@ int RunTrain(int argc, char** argv) {
   const proto::Recipe recipe = LoadRecipe(recipe_path, overrides);
   CheckPluginsLoad(recipe);
   if (dry_run) {
-    std::printf("%s", ResolvedYaml(recipe).c_str());
-    std::fprintf(stderr, "%s\n%s\n", Explain(ResolveObjective(recipe)).c_str(),
-                 DescribeRun(recipe).c_str());
+    std::printf("%s", base::PrintableText(ResolvedYaml(recipe)).c_str());
+    base::PrintNote(Explain(ResolveObjective(recipe)) + "\n" + DescribeRun(recipe));
     return 0;
   }
   CatchInterrupts();
@@ -76,14 +74,12 @@ int RunTrain(int argc, char** argv) {
   folder.Describe(recipe, {argv, argv + argc});
   KeepConsoleOf(folder, {argv, argv + argc});
   for (const std::string& change : folder.changes()) {
-    std::fprintf(stderr, "changed from here on: %s\n", change.c_str());
+    base::PrintNote("changed from here on: " + change);
   }
   const std::string processor = folder.other_processor();
   if (!processor.empty()) {
-    std::fprintf(stderr,
-                 "warning: the run was made on another processor (%s): its steps from here on are "
-                 "as good, but not the same bits\n",
-                 processor.c_str());
+    base::PrintNote("warning: the run was made on another processor (" + processor +
+                    "): its steps from here on are as good, but not the same bits");
   }
   TrainRecipe(recipe, folder, FindPrograms());
   return 0;

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "policy/prompt_encoding.h"
+#include "rl/data/encoded_problem.h"
 
 namespace cohort::rl {
 namespace {
@@ -64,8 +65,8 @@ class ChatEncoder {
       : model_(model),
         stops_(StopIds(model)),
         turns_(problem.messages),
-        template_(TemplateFor(model, {problem.tools, problem.chat_template_kwargs})),
-        variables_(TemplateVariables(model, {problem.tools, problem.chat_template_kwargs})) {
+        template_(TemplateFor(model, ToTemplateInputs(problem))),
+        variables_(TemplateVariables(model, ToTemplateInputs(problem))) {
     OrderedJson last =
         problem.last_turn.is_object() ? problem.last_turn : OrderedJson{{"role", "assistant"}};
     if (!last.contains("tool_calls") || !problem.completion.empty()) {

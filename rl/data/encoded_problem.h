@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "policy/model.h"
+#include "policy/prompt_encoding.h"
 #include "reward/reward.pb.h"
 #include "rl/data/problem.h"
 
@@ -18,6 +18,9 @@ struct EncodedProblem {
   std::vector<int32_t> prompt_ids;
   std::string columns_json;  // problem.columns, for the reward service
 };
+
+// What the problem offers the model's chat template besides its messages.
+policy::TemplateInputs ToTemplateInputs(const Problem& problem);
 
 std::shared_ptr<const EncodedProblem> EncodeProblem(const policy::Model& model, Problem problem);
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
 #include "base/regex.h"
@@ -17,7 +18,8 @@ using base::OrderedJson;
 // Text of a column; numbers and booleans become their JSON text ("answer": 42).
 std::string TextOf(const Json& value, const std::string& column) {
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_number() || value.is_boolean()) return value.dump();
+  const bool number = value.is_number() || base::BigIntegerDigits(value).has_value();
+  if (number || value.is_boolean()) return base::DumpExactJson(value);
   throw Error(ErrorCode::kUsage,
               "column '" + column + "' must be a text or a number, not " + value.type_name());
 }
@@ -66,7 +68,7 @@ base::Regex StripPattern(const std::string& pattern) {
 OrderedJson ReadTemplateKwargs(const OrderedJson& value) {
   OrderedJson kwargs = value;
   if (value.is_string()) {
-    kwargs = OrderedJson::parse(value.get_ref<const std::string&>(), nullptr, false);
+    kwargs = base::ParseExactOrderedJson(value.get_ref<const std::string&>());
   }
   if (kwargs.is_object() || kwargs.is_null()) return kwargs;
   throw Error(ErrorCode::kUsage,
@@ -86,7 +88,7 @@ class RowReader {
     if (ordered.contains("chat_template_kwargs")) {
       problem.chat_template_kwargs = ReadTemplateKwargs(ordered.at("chat_template_kwargs"));
     }
-    AddTemplateKwargs(data_, &problem);
+    AddTemplateInputs(data_, &problem);
     if (row.contains("messages") && !row.contains(data_.prompt_field())) {
       ReadMessages(ordered.at("messages"), &problem);
     } else {

@@ -1,5 +1,7 @@
 #include "rl/data/problem.h"
 
+#include "base/exact_json.h"
+
 namespace cohort::rl {
 
 using nlohmann::ordered_json;
@@ -19,7 +21,8 @@ void AddInstruction(const proto::Data& data, Problem* problem) {
   problem->messages.push_back({{"role", "system"}, {"content", data.instruction()}});
 }
 
-void AddTemplateKwargs(const proto::Data& data, Problem* problem) {
+void AddTemplateInputs(const proto::Data& data, Problem* problem) {
+  problem->chat_template = data.chat_template();
   if (data.chat_template_kwargs().empty()) return;
   ordered_json& kwargs = problem->chat_template_kwargs;
   if (kwargs.is_null()) kwargs = ordered_json::object();
@@ -27,7 +30,7 @@ void AddTemplateKwargs(const proto::Data& data, Problem* problem) {
     if (kwargs.contains(name)) continue;
     const std::string spelled =
         text == "True" ? "true" : (text == "False" ? "false" : (text == "None" ? "null" : text));
-    ordered_json value = ordered_json::parse(spelled, nullptr, /*allow_exceptions=*/false);
+    ordered_json value = base::ParseExactOrderedJson(spelled);
     kwargs[name] = value.is_discarded() ? ordered_json(text) : std::move(value);
   }
 }
@@ -35,7 +38,7 @@ void AddTemplateKwargs(const proto::Data& data, Problem* problem) {
 void PoseQuestion(const proto::Data& data, Problem* problem) {
   if (problem->question.empty()) problem->question = problem->prompt;
   if (data.chat()) {
-    AddTemplateKwargs(data, problem);
+    AddTemplateInputs(data, problem);
     problem->messages = ordered_json::array();
     AddInstruction(data, problem);
     problem->messages.push_back({{"role", "user"}, {"content", problem->prompt}});

@@ -17,6 +17,7 @@ struct Problem {
   nlohmann::ordered_json messages;
   nlohmann::ordered_json tools;  // null, or what the row's column of that name offers the template
   nlohmann::ordered_json chat_template_kwargs;  // null, or the template's variables by name
+  std::string chat_template;                    // "", or the name of the model's template to take
   std::string answer;                           // what rewards compare with; may be empty
   std::string completion;  // the SFT demonstration; empty when the row has none
   // null, or the assistant turn after `messages` that `completion` is the content of, with whatever
@@ -33,9 +34,10 @@ reward::Sample ToRewardSample(const Problem& problem, const std::string& columns
 // Adds the recipe's instruction, where it has one, as the system message of problem->messages.
 void AddInstruction(const proto::Data& data, Problem* problem);
 
-// Adds the recipe's data.chat_template_kwargs to the problem's, which win. A value is read as JSON
+// Takes the recipe's data.chat_template, and adds its data.chat_template_kwargs to the problem's,
+// which win. A value is read as JSON
 // where it is some (true, 3, [1, 2]), also in Python's spelling (True, None), else it is a text.
-void AddTemplateKwargs(const proto::Data& data, Problem* problem);
+void AddTemplateInputs(const proto::Data& data, Problem* problem);
 
 // Poses the bare question in problem->prompt as data.chat and data.instruction want it: as
 // messages, or as one text.

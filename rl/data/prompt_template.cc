@@ -3,13 +3,14 @@
 #include <cctype>
 
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/nearest_name.h"
 
 namespace cohort::rl {
 namespace {
 
 std::string Shown(const nlohmann::json& value) {
-  return value.is_string() ? value.get<std::string>() : value.dump();
+  return value.is_string() ? value.get<std::string>() : base::DumpExactJson(value);
 }
 
 std::string ShownColumn(const nlohmann::json& row, const std::string& name) {

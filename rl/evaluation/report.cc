@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/nearest_name.h"
+#include "base/printable_text.h"
 #include "rl/evaluation/elo.h"
 #include "rl/evaluation/majority_vote.h"
 #include "rl/evaluation/statistics.h"
@@ -161,7 +162,7 @@ void WriteGradedSamples(const std::string& path, const std::vector<Problem>& pro
           {"answer_group",
            sample.answer_group >= 0 ? nlohmann::json(sample.answer_group) : nlohmann::json()},
           {"truncated", sample.episode.truncated()}};
-      lines += base::DumpJson(row) + "\n";
+      lines += base::PrintableJson(base::DumpJson(row)) + "\n";
     }
   }
   base::WriteFileDurably(path, lines);

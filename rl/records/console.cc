@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/printable_text.h"
 #include "rl/records/sample_table.h"
 
 namespace cohort::rl {
@@ -90,17 +91,18 @@ void Console::Show(const StepMetrics& metrics, const RunPosition& position) {
 
 void Console::Note(const std::string& text) {
   EndProgressLine();
-  std::fprintf(stderr, "%s\n", text.c_str());
+  base::PrintNote(text);
 }
 
 void Console::Warn(const std::string& text) {
   EndProgressLine();
-  std::fprintf(stderr, color_ ? "\x1b[33mwarning:\x1b[0m %s\n" : "warning: %s\n", text.c_str());
+  std::fprintf(stderr, color_ ? "\x1b[33mwarning:\x1b[0m %s\n" : "warning: %s\n",
+               base::PrintableText(text).c_str());
 }
 
 void Console::Heading(const std::string& text) {
   EndProgressLine();
-  std::fprintf(stderr, color_ ? "\x1b[1m%s\x1b[0m\n" : "%s\n", text.c_str());
+  std::fprintf(stderr, color_ ? "\x1b[1m%s\x1b[0m\n" : "%s\n", base::PrintableText(text).c_str());
 }
 
 }  // namespace cohort::rl

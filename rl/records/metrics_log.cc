@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "rl/records/tensorboard_events.h"
 
 namespace cohort::rl {
@@ -68,7 +69,9 @@ void MetricsLog::Append(const StepMetrics& metrics) {
   events_.Append(ScalarEvent(metrics.step, WallTime(), ScalarsOf(row)));
 }
 
-void MetricsLog::AppendSample(const json& row) { samples_.Append(base::DumpJson(row) + "\n"); }
+void MetricsLog::AppendSample(const json& row) {
+  samples_.Append(base::PrintableJson(base::DumpJson(row)) + "\n");
+}
 
 json MetricsLog::Sync() {
   metrics_.Sync();

@@ -5,23 +5,11 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/printable_text.h"
 #include "base/utf8.h"
 
 namespace cohort::rl {
 namespace {
-
-// A code point (or a broken byte) as it can stand on one line.
-std::string Printable(const std::string& text, size_t at, const base::CodePoint& point) {
-  if (point.value == base::kInvalidCodePoint) return "\xEF\xBF\xBD";
-  if (point.value == '\n') return "\\n";
-  if (point.value == '\t') return "\\t";
-  // C1 controls (U+0080..U+009F) too: some terminals obey them.
-  const bool control = point.value < 0x20 || (point.value >= 0x7F && point.value < 0xA0);
-  if (!control) return text.substr(at, point.length);
-  char buffer[8];
-  std::snprintf(buffer, sizeof(buffer), "\\x%02x", point.value);
-  return buffer;
-}
 
 int Columns(const std::string& printable) {
   return static_cast<int>(base::CountCharacters(printable));
@@ -116,7 +104,8 @@ std::string Shorten(const std::string& text, int columns) {
   int used = 0;
   for (size_t at = 0; at < text.size();) {
     const base::CodePoint point = base::DecodeUtf8(text, at);
-    const std::string shown = Printable(text, at, point);
+    const std::string shown = base::PrintableText(std::string_view(text).substr(at, point.length),
+                                                  base::LineBreaks::kEscaped);
     used += Columns(shown);
     if (used > columns) {
       const std::string dots = "...";

@@ -31,8 +31,8 @@ struct BeforeAfterRow {
 };
 std::string BeforeAfterTable(const std::vector<BeforeAfterRow>& rows, int width);
 
-// One line of printable text: control characters as \n, \t, \xNN; cut to `columns` with "...".
-// Counts code points, replaces invalid UTF-8.
+// One line of printable text (base/printable_text.h), \n and \t escaped too; cut to `columns` with
+// "...". Counts code points.
 std::string Shorten(const std::string& text, int columns);
 
 }  // namespace cohort::rl

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/temporary_folder.h"
+#include "policy/locate_model.h"
 #include "policy/lora/peft.h"
 #include "rl/checkpoint/provenance.h"
 #include "rl/data/demonstration.h"
@@ -81,6 +82,12 @@ Evaluation EvaluateHeldOut(RunContext& context) {
                    eval.examples(), eval.samples()});
 }
 
+// What an adapter of the run belongs to, as PEFT looks it up: a folder where a run was given.
+std::string BaseModel(const proto::Recipe& recipe) {
+  const std::string& path = recipe.model().path();
+  return std::filesystem::is_directory(path) ? policy::LocateModel(path).string() : path;
+}
+
 // The Hugging Face folder of a checkpoint, with PEFT's adapter in it where adapters are trained.
 void ExportPolicy(const RunContext& context, const std::filesystem::path& folder) {
   policy::Model exported = context.model;
@@ -89,7 +96,7 @@ void ExportPolicy(const RunContext& context, const std::filesystem::path& folder
   if (!keep_mtp) exported.config = policy::WithoutMtpLayers(exported.config);
   policy::SaveModel(exported, folder);
   if (const auto adapter = context.learner.Adapter()) {
-    policy::WriteLoraAdapter(*adapter, exported.config, context.recipe.model().path(),
+    policy::WriteLoraAdapter(*adapter, exported.config, BaseModel(context.recipe),
                              folder / "adapter");
   }
 }

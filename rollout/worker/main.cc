@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <signal.h>
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -16,6 +15,7 @@
 #include "base/listen.h"
 #include "base/rpc_token.h"
 #include "base/setting_names.h"
+#include "base/stderr_log.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_dtype.h"
@@ -185,7 +185,7 @@ int Serve(const WorkerFlags& flags) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  spdlog::set_default_logger(spdlog::stderr_logger_mt("cohort-rollout"));
+  cohort::base::LogToStderr("cohort-rollout");
   CLI::App app(
       "Samples completions: prompts in, tokens with logprobs out, over gRPC (rollout.proto).",
       "cohort-rollout");

@@ -7,6 +7,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/exact_json.h"
 #include "base/temporary_folder.h"
 #include "policy/prompt_encoding.h"
 
@@ -91,6 +92,32 @@ TEST_F(HuggingFaceFolder, TemplatesReadVariablesOfTheUser) {
   const auto line = ordered_json::parse(
       R"({"id": 1, "messages": [], "enable_thinking": false, "chat_template_kwargs": {"effort": 2}})");
   EXPECT_EQ(Chat(ReadTemplateInputs(line)), "NOTHINK2");
+}
+
+TEST_F(HuggingFaceFolder, AUserChoosesAmongTheTemplatesByName) {
+  Write("tokenizer_config.json",
+        {{"chat_template", {{"default", "d"}, {"tool_use", "t"}, {"rag", "r"}}}});
+  EXPECT_EQ(Chat({nullptr, nullptr, "rag"}), "r");
+  EXPECT_EQ(Chat({{{{"name", "f"}}}, nullptr, "default"}), "d");
+  EXPECT_EQ(ErrorOf([&] {
+              Chat({nullptr, nullptr, "rags"});
+            }),
+            "the model has no chat template named 'rags'; did you mean 'rag'? | it has: default, "
+            "rag, tool_use");
+  Write("tokenizer_config.json", {{"chat_template", {{"rag", "r"}}}});
+  EXPECT_THAT(ErrorOf([&] { Chat(); }),
+              HasSubstr("only those named rag | data.chat_template=NAME"));
+  EXPECT_EQ(Chat({nullptr, nullptr, "rag"}), "r");
+  EXPECT_THAT(ErrorOf([&] { Chat({nullptr, nullptr, "default"}); }), HasSubstr("it has: rag"));
+}
+
+TEST_F(HuggingFaceFolder, IntegersOfTemplateVariablesKeepTheirDigits) {
+  Write("tokenizer_config.json", {{"chat_template", "{{ n }} {{ n + 1 }} {{ n | tojson }}"}});
+  const auto line =
+      base::ParseExactOrderedJson(R"({"messages": [], "n": 123456789012345678901234567890})");
+  EXPECT_EQ(Chat(ReadTemplateInputs(line)),
+            "123456789012345678901234567890 123456789012345678901234567891 "
+            "123456789012345678901234567890");
 }
 
 TEST_F(HuggingFaceFolder, TheTemplateForToolsIsTakenWhereThereAreTools) {

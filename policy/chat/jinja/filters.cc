@@ -5,38 +5,19 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
-#include <map>
 
 #include "policy/chat/jinja/big_integer.h"
-#include "policy/chat/jinja/markup.h"
 #include "policy/chat/jinja/operators.h"
 #include "policy/chat/jinja/python_text.h"
 
 namespace cohort::policy::jinja {
 namespace {
 
-using I = Interpreter&;
-using V = const Value&;
-using A = const Arguments&;
-
-bool TruthOf(const Value* value, bool missing) {
-  return value == nullptr ? missing : value->Truth();
-}
-
 Value Default(I, V input, A arguments) {
   const Value* fallback = arguments.Get(0, "default_value");
   const bool on_false = TruthOf(arguments.Get(1, "boolean"), false);
   if (!input.IsUndefined() && !(on_false && !input.Truth())) return input;
   return fallback == nullptr ? Value("") : *fallback;
-}
-
-Value Trim(I interpreter, V input, A arguments) {
-  const Value* characters = arguments.Get(0, "chars");
-  std::optional<std::string_view> given;
-  if (characters != nullptr && characters->AsString() != nullptr) given = *characters->AsString();
-  Value trimmed(interpreter.Charged(PythonStrip(ToText(input), given)));
-  trimmed.is_markup = input.is_markup;
-  return trimmed;
 }
 
 Value ToJson(I interpreter, V input, A arguments) {
@@ -60,49 +41,6 @@ Value ToJson(I interpreter, V input, A arguments) {
   style.sort_keys = TruthOf(arguments.Get(3, "sort_keys"), false);
   style.ascii = TruthOf(arguments.Get(0, "ensure_ascii"), false);
   return interpreter.Charged(ToJsonText(input, style));
-}
-
-Value Replace(I interpreter, V input, A arguments) {
-  const Value* from = arguments.Get(0, "old");
-  const Value* to = arguments.Get(1, "new");
-  const Value* limit = arguments.Get(2, "count");
-  if (from == nullptr || to == nullptr) throw TemplateError{"replace needs two texts"};
-  const std::string text = ToText(input), old_text = ToText(*from), new_text = ToText(*to);
-  interpreter.Charge(text.size() +
-                     text.size() / std::max<size_t>(old_text.size(), 1) * new_text.size());
-  const bool limited = limit != nullptr && !limit->IsNone();
-  return PythonReplace(text, old_text, new_text, limited ? limit->ToInteger() : -1);
-}
-
-Value Indent(I interpreter, V input, A arguments) {
-  const Value* width = arguments.Get(0, "width");
-  std::string margin(4, ' ');
-  if (width != nullptr) {
-    margin = width->AsString() != nullptr
-                 ? *width->AsString()
-                 : std::string(
-                       static_cast<size_t>(std::clamp<int64_t>(width->ToInteger(), 0, 1000)), ' ');
-  }
-  const bool first = TruthOf(arguments.Get(1, "first"), false);
-  const bool blank = TruthOf(arguments.Get(2, "blank"), false);
-  const std::string text = ToText(input) + "\n";  // Jinja2 adds it and drops the line it makes
-  std::vector<std::string> lines = PythonSplitLines(text, /*keep_ends=*/false);
-  interpreter.Charge(text.size() + lines.size() * margin.size());
-  std::string out;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0) out += '\n';
-    if ((i > 0 || first) && (blank || !lines[i].empty() || i == 0)) out += margin;
-    out += lines[i];
-  }
-  Value indented(std::move(out));
-  indented.is_markup = input.is_markup;
-  return indented;
-}
-
-Value Escape(I interpreter, V input, A) { return Markup(interpreter.Charged(EscapedText(input))); }
-
-Value ForceEscape(I interpreter, V input, A) {
-  return Markup(interpreter.Charged(EscapedText(Value(ToText(input)))));
 }
 
 // int(text, base): sign, prefix of the base, underscores between digits. Nothing when it is no
@@ -243,65 +181,76 @@ Value Absolute(I, V input, A) {
   return std::signbit(input.ToDouble()) ? Negate(input) : input;
 }
 
-// soft_str(value) % (kwargs or args).
-Value Format(I interpreter, V input, A arguments) {
-  Value format(ToText(input));
-  format.is_markup = input.is_markup;
-  if (!arguments.keywords.empty() && !arguments.positional.empty()) {
-    throw TemplateError{"format takes values by place or by name, not both"};
+// pprint.pformat of what fits into its 80 columns: repr with the keys of dicts in order.
+Value SortedByKey(V value) {
+  if (const List* list = value.IsGenerator() ? nullptr : value.AsList()) {
+    List sorted = *list;
+    for (Value& item : sorted.items) item = SortedByKey(item);
+    return sorted;
   }
-  if (arguments.keywords.empty()) {
-    return FormatPercent(interpreter, format, List{arguments.positional, /*is_tuple=*/true});
+  const Dict* dict = value.AsDict();
+  if (dict == nullptr || dict->is_namespace) return value;
+  Dict sorted = *dict;
+  for (auto& [key, item] : sorted.items) {
+    if (key.data.index() != sorted.items.front().first.data.index()) {
+      throw TemplateError{"pprint of a dict whose keys are of several types is not supported"};
+    }
+    item = SortedByKey(item);
   }
-  Dict named;
-  for (const auto& [name, value] : arguments.keywords) named.Set(Value(name), value);
-  return FormatPercent(interpreter, format, named);
+  std::sort(sorted.items.begin(), sorted.items.end(),
+            [](const auto& a, const auto& b) { return Compare(a.first, b.first) < 0; });
+  return sorted;
 }
 
-// A filter that does to a text what the method of that name does.
-template <std::string (*change)(std::string_view)>
-Value Changed(I interpreter, V input, A) {
-  Value changed(interpreter.Charged(change(ToText(input))));
-  changed.is_markup = input.is_markup;
-  return changed;
+Value PrettyPrint(I interpreter, V input, A) {
+  std::string text = Repr(SortedByKey(input));
+  if (CountCodePoints(text) > 80) {
+    throw TemplateError{"pprint of a value that takes several lines is not supported"};
+  }
+  return interpreter.Charged(std::move(text));
 }
 
-const std::map<std::string_view, Filter>& Filters() {
-  static const std::map<std::string_view, Filter> filters = {
+const FilterTable& Filters() {
+  static const FilterTable filters = {
       {"default", Default},
       {"d", Default},
-      {"trim", Trim},
       {"tojson", ToJson},
-      {"replace", Replace},
-      {"indent", Indent},
-      {"escape", Escape},
-      {"e", Escape},
       {"int", Integer},
       {"float", Float},
       {"round", Round},
       {"abs", Absolute},
-      {"format", Format},
+      {"pprint", PrettyPrint},
       {"string",
        [](I i, V v, A) {
          i.Charge(v.AsString() == nullptr ? 0 : v.AsString()->size());
          return v.AsString() != nullptr ? v : Value(ToText(v));
        }},
-      {"safe", [](I i, V v, A) { return Markup(i.Charged(ToText(v))); }},
-      {"forceescape", ForceEscape},
-      {"upper", Changed<PythonUpper>},
-      {"lower", Changed<PythonLower>},
-      {"capitalize", Changed<PythonCapitalize>},
   };
   return filters;
 }
 
 }  // namespace
 
+bool TruthOf(const Value* argument, bool missing) {
+  return argument == nullptr ? missing : argument->Truth();
+}
+
+int64_t IntegerOr(const Value* argument, int64_t missing) {
+  return argument == nullptr || argument->IsNone() ? missing : argument->ToInteger();
+}
+
+Value LikeInput(const Value& input, std::string text) {
+  Value made(std::move(text));
+  made.is_markup = input.is_markup;
+  return made;
+}
+
 Filter FindFilter(std::string_view name) {
-  const auto found = Filters().find(name);
-  if (found != Filters().end()) return found->second;
-  const Filter text = FindTextFilter(name);
-  return text != nullptr ? text : FindSequenceFilter(name);
+  for (const FilterTable* table : {&Filters(), &TextFilters(), &SequenceFilters()}) {
+    const auto found = table->find(name);
+    if (found != table->end()) return found->second;
+  }
+  return nullptr;
 }
 
 }  // namespace cohort::policy::jinja

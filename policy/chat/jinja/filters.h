@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <string>
 #include <string_view>
 
 #include "policy/chat/jinja/interpreter.h"
@@ -12,9 +14,22 @@ using Filter = Value (*)(Interpreter& interpreter, const Value& input, const Arg
 // Null when there is no such filter.
 Filter FindFilter(std::string_view name);
 
-// The parts of the table beside filters.cc: layout and cleaning of texts (text_filters.cc), and
-// lists and dicts (sequence_filters.cc).
-Filter FindTextFilter(std::string_view name);
-Filter FindSequenceFilter(std::string_view name);
+// The parts of the table besides filters.cc: texts (text_filters.cc), lists and dicts
+// (sequence_filters.cc).
+using FilterTable = std::map<std::string_view, Filter>;
+const FilterTable& TextFilters();
+const FilterTable& SequenceFilters();
+
+// How filters begin: Value NAME(I interpreter, V input, A arguments).
+using I = Interpreter&;
+using V = const Value&;
+using A = const Arguments&;
+
+// An argument that may be missing (null), or none.
+bool TruthOf(const Value* argument, bool missing);
+int64_t IntegerOr(const Value* argument, int64_t missing);
+
+// A text that is HTML where the input is.
+Value LikeInput(const Value& input, std::string text);
 
 }  // namespace cohort::policy::jinja

@@ -193,7 +193,7 @@ Interpreter::Flow Interpreter::RunLoop(const Statement& statement, const Value& 
     std::erase_if(loop_items, [&](const Value& item) {
       auto inner = std::make_shared<Scope>();
       inner->outer = scope;
-      Assign(statement.targets, item, inner.get());
+      Assign(statement.target, item, inner.get());
       return !Evaluate(*statement.condition, inner).Truth();
     });
   }
@@ -209,7 +209,7 @@ Interpreter::Flow Interpreter::RunLoop(const Statement& statement, const Value& 
     auto inner = std::make_shared<Scope>();
     inner->outer = scope;
     inner->variables["loop"] = Value(std::shared_ptr<const LoopState>(loop));
-    Assign(statement.targets, loop->items[loop->index0], inner.get());
+    Assign(statement.target, loop->items[loop->index0], inner.get());
     const Flow flow = Execute(statement.body, inner);
     if (flow == Flow::kBreak) break;
     any_finished = any_finished || flow == Flow::kOn;
@@ -217,18 +217,17 @@ Interpreter::Flow Interpreter::RunLoop(const Statement& statement, const Value& 
   return any_finished ? Flow::kOn : ExecuteElse(statement, scope);
 }
 
-void Interpreter::Assign(const std::vector<std::string>& targets, const Value& value,
-                         Scope* scope) {
-  if (targets.size() == 1) {
-    scope->variables[targets[0]] = value;
+void Interpreter::Assign(const Target& target, const Value& value, Scope* scope) {
+  if (!target.name.empty()) {
+    scope->variables[target.name] = value;
     return;
   }
   const std::vector<Value> items = Iterate(value);
-  if (items.size() != targets.size()) {
+  if (items.size() != target.parts.size()) {
     throw TemplateError{std::to_string(items.size()) + " values cannot be assigned to " +
-                        std::to_string(targets.size()) + " names"};
+                        std::to_string(target.parts.size()) + " names"};
   }
-  for (size_t i = 0; i < items.size(); ++i) scope->variables[targets[i]] = items[i];
+  for (size_t i = 0; i < items.size(); ++i) Assign(target.parts[i], items[i], scope);
 }
 
 void Interpreter::ExecuteSet(const Statement& statement, const ScopePtr& scope) {
@@ -241,11 +240,11 @@ void Interpreter::ExecuteSet(const Statement& statement, const ScopePtr& scope) 
     value = Capture(statement.body, inner);
     if (statement.value != nullptr) value = ApplyFilters(*statement.value, value, scope);
   }
-  if (statement.attribute.empty()) return Assign(statement.targets, value, scope.get());
-  const Value target = Lookup(statement.targets[0], scope);
+  if (statement.attribute.empty()) return Assign(statement.target, value, scope.get());
+  const Value target = Lookup(statement.target.name, scope);
   Dict* space = target.AsDict();
   if (space == nullptr || !space->is_namespace) {
-    throw TemplateError{"'" + statement.targets[0] + "' is no namespace; only those have " +
+    throw TemplateError{"'" + statement.target.name + "' is no namespace; only those have " +
                         "attributes that can be set"};
   }
   value.NestingInside();  // refuses what no container may hold

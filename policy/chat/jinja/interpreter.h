@@ -65,7 +65,7 @@ class Interpreter {
   Flow ExecuteGeneration(const Statement& statement, const ScopePtr& scope);
   Value MakeMacro(const Statement& statement, const std::string& name, const ScopePtr& scope);
   Value RunMacro(const Statement& statement, const ScopePtr& closure, const Arguments& arguments);
-  void Assign(const std::vector<std::string>& targets, const Value& value, Scope* scope);
+  void Assign(const Target& target, const Value& value, Scope* scope);
   std::string Capture(const Body& body, const ScopePtr& scope);
   void Write(const std::string& text);
 

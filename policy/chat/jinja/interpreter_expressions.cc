@@ -184,6 +184,7 @@ Value Interpreter::ApplyFilters(const Expression& filters, const Value& input,
   const Arguments arguments = EvaluateArguments(filters, scope);
   const Filter filter = FindFilter(filters.name);
   if (filter == nullptr) throw TemplateError{UnknownFilter(filters.name)};
+  CheckFilterArguments(filters.name, arguments);
   return filter(*this, value, arguments);
 }
 

@@ -107,24 +107,42 @@ TemplateParser::StatementPtr TemplateParser::ParseIf() {
   }
 }
 
-std::vector<std::string> TemplateParser::ParseTargets() {
-  std::vector<std::string> targets;
-  const bool bracketed = tokens_.SkipOperator("(");
-  do {
-    targets.push_back(tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text);
-  } while (tokens_.SkipOperator(","));
-  if (bracketed) tokens_.ExpectOperator(")");
-  for (const std::string& target : targets) {
-    if (target == "true" || target == "false" || target == "none" || target == "loop") {
-      RefuseTemplate(tokens_.line(), "'" + target + "' cannot be assigned to");
-    }
+Target TemplateParser::ParseTarget() {
+  if (tokens_.SkipOperator("(")) {
+    Target inside = ParseTargets();
+    tokens_.ExpectOperator(")");
+    return inside;
   }
-  return targets;
+  Target target;
+  target.name = tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text;
+  const std::string& name = target.name;
+  if (name == "true" || name == "false" || name == "none" || name == "loop") {
+    RefuseTemplate(tokens_.line(), "'" + name + "' cannot be assigned to");
+  }
+  return target;
+}
+
+// "a" is a name, "a, b" a tuple, whose parts may be tuples in brackets, such as "(b,)".
+Target TemplateParser::ParseTargets() {
+  if (++target_depth_ > kMaxNesting)
+    RefuseTemplate(tokens_.line(), "targets are nested too deeply");
+  Target first = ParseTarget();
+  if (tokens_.AtOperator(",")) {
+    Target tuple;
+    tuple.parts.push_back(std::move(first));
+    while (tokens_.SkipOperator(",")) {
+      if (tokens_.AtOperator(")")) break;
+      tuple.parts.push_back(ParseTarget());
+    }
+    first = std::move(tuple);
+  }
+  --target_depth_;
+  return first;
 }
 
 TemplateParser::StatementPtr TemplateParser::ParseFor() {
   StatementPtr made = Make(StatementKind::kFor);
-  made->targets = ParseTargets();
+  made->target = ParseTargets();
   if (!tokens_.SkipName("in")) tokens_.RefuseCurrent("'in'");
   made->value = expressions_.ParseTuple(/*with_conditional=*/false);
   if (tokens_.SkipName("if")) made->condition = expressions_.Parse();
@@ -145,11 +163,11 @@ TemplateParser::StatementPtr TemplateParser::ParseFor() {
 TemplateParser::StatementPtr TemplateParser::ParseSet() {
   StatementPtr made = Make(StatementKind::kSet);
   if (tokens_.Ahead().kind == TemplateTokenKind::kOperator && tokens_.Ahead().text == ".") {
-    made->targets = {tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text};
+    made->target.name = tokens_.Expect(TemplateTokenKind::kName, "a name to assign to").text;
     tokens_.Take();
     made->attribute = tokens_.Expect(TemplateTokenKind::kName, "an attribute's name").text;
   } else {
-    made->targets = ParseTargets();
+    made->target = ParseTargets();
   }
   if (tokens_.SkipOperator("=")) {
     made->value = expressions_.ParseTuple();
@@ -157,7 +175,7 @@ TemplateParser::StatementPtr TemplateParser::ParseSet() {
     return made;
   }
   made->kind = StatementKind::kSetBlock;
-  if (made->targets.size() != 1) tokens_.RefuseCurrent("'='");
+  if (made->target.name.empty()) tokens_.RefuseCurrent("'='");
   if (tokens_.SkipOperator("|")) made->value = expressions_.ParseFilters(nullptr);
   made->body = ParseBodyTo("endset");
   return made;

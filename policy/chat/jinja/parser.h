@@ -36,7 +36,8 @@ class TemplateParser {
   StatementPtr ParseWith();
   StatementPtr ParseLoopControl(StatementKind kind);
   void ReadMacroNames(const ExpressionParser::MacroNames& outside, Statement* macro);
-  std::vector<std::string> ParseTargets();
+  Target ParseTarget();   // a name, or a tuple in brackets
+  Target ParseTargets();  // also a tuple without
   std::vector<Parameter> ParseParameters();
   void EndTag() { tokens_.Expect(TemplateTokenKind::kBlockEnd, "'%}'"); }
   StatementPtr Make(StatementKind kind) const;
@@ -45,6 +46,7 @@ class TemplateParser {
   ExpressionParser expressions_;
   int depth_ = 0;
   bool has_generation_ = false;
+  int target_depth_ = 0;
   int loops_ = 0;  // around the current tag, inside the same macro
 };
 

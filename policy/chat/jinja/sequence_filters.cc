@@ -1,7 +1,6 @@
 // Filters of lists and dicts.
 
 #include <algorithm>
-#include <map>
 
 #include "policy/chat/jinja/filters.h"
 #include "policy/chat/jinja/known_names.h"
@@ -12,10 +11,6 @@
 
 namespace cohort::policy::jinja {
 namespace {
-
-using I = Interpreter&;
-using V = const Value&;
-using A = const Arguments&;
 
 // "a.b.0" of a value, as Jinja2's `attribute` arguments mean it.
 Value Path(const Value& value, const Value& path) {
@@ -203,6 +198,7 @@ Value Map(I interpreter, V input, A arguments) {
     if (filter == nullptr) throw TemplateError{UnknownFilter(name)};
     rest.positional.assign(arguments.positional.begin() + 1, arguments.positional.end());
     rest.keywords = arguments.keywords;
+    if (input.Truth()) CheckFilterArguments(name, rest);
   }
   if (!input.Truth()) return Generator({});  // do_map asks before it goes through
   List mapped;
@@ -320,8 +316,10 @@ Value SelectBy(I interpreter, V input, A arguments, bool by_attribute, bool want
   return Generator(std::move(selected.items));
 }
 
-const std::map<std::string_view, Filter>& Filters() {
-  static const std::map<std::string_view, Filter> filters = {
+}  // namespace
+
+const FilterTable& SequenceFilters() {
+  static const FilterTable filters = {
       {"length", Length},
       {"count", Length},
       {"join", Join},
@@ -352,13 +350,6 @@ const std::map<std::string_view, Filter>& Filters() {
       {"rejectattr", [](I i, V v, A a) { return SelectBy(i, v, a, true, false); }},
   };
   return filters;
-}
-
-}  // namespace
-
-Filter FindSequenceFilter(std::string_view name) {
-  const auto found = Filters().find(name);
-  return found == Filters().end() ? nullptr : found->second;
 }
 
 }  // namespace cohort::policy::jinja

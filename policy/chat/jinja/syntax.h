@@ -50,9 +50,9 @@ enum class StatementKind {
   kText,        // text
   kPrint,       // value
   kIf,          // branches
-  kFor,         // targets in value [if condition] [recursive]; body; otherwise
-  kSet,         // targets = value, or targets[0].attribute = value
-  kSetBlock,    // targets[0] = body [| value]
+  kFor,         // target in value [if condition] [recursive]; body; otherwise
+  kSet,         // target = value, or target.attribute = value
+  kSetBlock,    // target = body [| value]
   kMacro,       // text: name; parameters; body
   kCallBlock,   // value(.. caller = body with parameters)
   kFilter,      // body | value
@@ -72,13 +72,19 @@ struct Branch {
   Body body;
 };
 
+// What is assigned to: a name, or, where the name is empty, a tuple to be unpacked.
+struct Target {
+  std::string name;
+  std::vector<Target> parts;
+};
+
 struct Statement {
   StatementKind kind;
   int line = 0;
   std::string text;
   std::string attribute;
   ExpressionPtr value, condition;
-  std::vector<std::string> targets;
+  Target target;
   std::vector<Parameter> parameters;
   std::vector<Branch> branches;
   Body body, otherwise;

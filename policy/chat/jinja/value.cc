@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/exact_json.h"
 #include "policy/chat/jinja/big_integer.h"
 #include "policy/chat/jinja/loop.h"
 
@@ -147,6 +148,8 @@ Value FromJson(const nlohmann::ordered_json& json, int depth) {
       value.is_doubtful = std::fabs(json.get<double>()) >= 0x1p63;  // the parser lost its digits
       return value;
     }
+    case nlohmann::ordered_json::value_t::binary:
+      return BigInteger{base::BigIntegerDigits(json).value()};
     case nlohmann::ordered_json::value_t::string:
       return json.get<std::string>();
     case nlohmann::ordered_json::value_t::array: {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "reward/math/extract/phrase.h"
 #include "reward/math/extract/sentence.h"
 #include "reward/math/parse/calendar.h"
 #include "reward/math/parse/characters.h"
@@ -17,88 +18,6 @@ namespace cohort::reward::math {
 namespace {
 
 using Extracted = std::optional<ExtractedAnswer>;
-
-struct Phrase {
-  size_t end = std::string_view::npos;  // where what it states begins; npos where there is none
-  bool denies = false;
-};
-
-bool EndsAWord(std::string_view text, size_t i) { return i >= text.size() || !IsLetter(text[i]); }
-
-// Behind a verb: whether "not" or "never" follows, adverbs between them, as in "is definitely not".
-bool IsDenied(std::string_view rest) {
-  for (int words = 0; words < 4; ++words) {
-    rest = Trim(rest.substr(0, 80));
-    const size_t end = std::min(rest.find_first_of(" ,.\n"), rest.size());
-    const std::string_view word = rest.substr(0, end);
-    if (word == "not" || word == "never" || word == "neither") return true;
-    const bool adverb = word.ends_with("ly") || word == "therefore" || word == "thus" ||
-                        word == "then" || word == "hence" || word == "also" || word == "just";
-    if (!adverb) return false;
-    rest.remove_prefix(end);
-  }
-  return false;
-}
-
-// `rest` follows the word "answer".
-Phrase BehindAnswer(std::string_view rest) {
-  static constexpr std::array<std::string_view, 16> kDenials = {
-      " isn't",       " isn\u2019t",    " isnt",        " cannot be",
-      " can't be",    " can\u2019t be", " can not be",  " could not be",
-      " couldn't be", " won't be",      " will not be", " would not be",
-      " wouldn't be", " should not be", " must not be", " may not be"};
-  for (const std::string_view denial : kDenials) {
-    if (rest.starts_with(denial)) return {denial.size(), true};
-  }
-  static constexpr std::array<std::string_view, 10> kVerbs = {
-      " is",  "s are",    " would be",  " should be", " must be",
-      " was", " will be", " has to be", " equals",    " comes out to"};
-  for (const std::string_view verb : kVerbs) {
-    if (!rest.starts_with(verb) || !EndsAWord(rest, verb.size())) continue;
-    return {verb.size(), IsDenied(rest.substr(verb.size()))};
-  }
-  static constexpr std::array<std::string_view, 7> kMarks = {
-      ":", " :", " =", "**:", "**", "\uFF1A", "__:"};
-  for (const std::string_view mark : kMarks) {
-    if (rest.starts_with(mark)) return {mark.size(), false};
-  }
-  for (const std::string_view opening : {" $", " \\(", " \\["}) {
-    if (rest.starts_with(opening)) return {1, false};
-  }
-  return {};
-}
-
-// Phrases without the English word.
-constexpr std::array<std::string_view, 20> kOtherPhrases = {
-    "答案是",    "答案为",    "答案：",    "答案:",        "故选",       "应选",        "选项是",
-    "ponse est", "ponse :",   "ponse:",    "respuesta es", "respuesta:", "antwort ist", "antwort:",
-    "risposta:", "resposta:", "choice is", "option is",    "\nans:",     "\na:"};
-
-// The last phrase that ends before `limit`, in a text of lower case.
-Phrase LastPhrase(std::string_view lower, size_t limit) {
-  constexpr std::string_view kAnswer = "answer";
-  Phrase last;
-  lower = lower.substr(0, limit);
-  for (size_t at = lower.rfind(kAnswer); at != lower.npos;
-       at = at == 0 ? lower.npos : lower.rfind(kAnswer, at - 1)) {
-    const size_t end = at + kAnswer.size();
-    const Phrase phrase = BehindAnswer(lower.substr(end));
-    if (phrase.end == lower.npos) continue;
-    last = {end + phrase.end, phrase.denies};
-    break;
-  }
-  const auto later = [&](size_t end) { return last.end == lower.npos || end > last.end; };
-  for (const std::string_view phrase : kOtherPhrases) {
-    const size_t at = lower.rfind(phrase);
-    if (at == lower.npos || !later(at + phrase.size())) continue;
-    const size_t end = at + phrase.size();
-    last = {end, IsDenied(lower.substr(end)) || lower.substr(end).starts_with("n't")};
-  }
-  for (const std::string_view front : {"a:", "ans:"}) {
-    if (last.end == lower.npos && lower.starts_with(front)) last = {front.size(), false};
-  }
-  return last;
-}
 
 // The first sentence of a text: up to a full stop before a blank, or the end of the line.
 std::string_view Sentence(std::string_view text) {
@@ -206,17 +125,30 @@ std::string_view WithoutClause(std::string_view sentence) {
   return sentence;
 }
 
-// Words that say less than a value does.
+// Words that say less than a value does, before or behind it.
 bool IsBounded(std::string_view sentence) {
   const std::string lower = LowerCase(sentence.substr(0, 60));
   for (const std::string_view bound :
-       {"not ",           "n't ",         "never ",         "less than",    "more than",
-        "greater than",   "at most",      "at least",       "no more than", "no less than",
-        "fewer than",     "smaller than", "larger than",    "bigger than",  "below ",
-        "above ",         "up to ",       "different from", "other than",   "anything but",
-        "definitely not", "neither ",     "unknown",        "closer to ",   "不是",
-        "小于",           "大于",         "至少",           "至多",         "不超过"}) {
+       {"not ",         "n't ",         "never ",         "less than",
+        "more than",    "at most",      "at least",       "greater than",
+        "no more than", "no less than", "fewer than",     "over ",
+        "smaller than", "larger than",  "bigger than",    "below ",
+        "above ",       "up to ",       "different from", "other than",
+        "under ",       "neither ",     "anything but",   "definitely not",
+        "unknown",      "closer to ",   "no fewer than",  "no greater than",
+        "不是",         "小于",         "大于",           "至少",
+        "至多",         "不超过",       "不大于",         "不小于",
+        "最多",         "最少",         "超过",           "少于",
+        "多于"}) {
     if (lower.starts_with(bound)) return true;
+  }
+  const std::string end =
+      LowerCase(sentence.substr(sentence.size() - std::min<size_t>(sentence.size(), 60)));
+  for (const std::string_view bound :
+       {" at most", " at least", " or more", " or less", " or fewer", " or greater", " or higher",
+        " or lower", " or above", " or below", " or larger", " or smaller", " and above",
+        " and below", "以上", "以下"}) {
+    if (end.ends_with(bound)) return true;
   }
   return false;
 }
@@ -305,6 +237,7 @@ std::optional<std::string_view> Correction(std::string_view text) {
     if (at == std::string::npos || at == 0 || IsLetter(lower[at - 1])) continue;
     const std::string_view behind = Trim(sentence.substr(at + word.size()));
     if (behind.find_first_of("0123456789$\\") != std::string_view::npos) return behind;
+    if (ParseChoice(behind)) return behind;
   }
   return std::nullopt;
 }

@@ -1,5 +1,6 @@
 #include "reward/math/parse/han_words.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -117,6 +118,48 @@ std::optional<int64_t> Whole(std::string_view text) {
   return total + part + (digit > 0 ? digit : 0);
 }
 
+// 个 and other words that count things.
+bool IsCounter(std::string_view text) {
+  static constexpr std::array<std::string_view, 44> kCounters = {
+      "个", "只", "人", "种", "条", "本", "支", "张", "块", "根", "棵", "辆", "名", "位", "次",
+      "件", "套", "座", "岁", "倍", "页", "行", "组", "对", "双", "盒", "箱", "袋", "瓶", "杯",
+      "朵", "头", "匹", "颗", "粒", "枚", "道", "题", "分", "排", "列", "班", "步", "台"};
+  return std::find(kCounters.begin(), kCounters.end(), text) != kCounters.end();
+}
+
+bool IsUnitTerm(std::string_view text) {
+  return std::any_of(std::begin(kTerms), std::end(kTerms), [&](const Term& term) {
+    return term.first == text && term.second.find("\\text") != std::string_view::npos;
+  });
+}
+
+// 三点一四: a numeral, 点, and its decimals one by one.
+std::optional<std::string> WithDecimals(std::string_view text, size_t point) {
+  const auto whole = Whole(text.substr(0, point));
+  if (!whole) return std::nullopt;
+  std::string number = std::to_string(*whole) + ".";
+  const std::string_view decimals = text.substr(point + kHanBytes);
+  if (decimals.empty()) return std::nullopt;
+  for (size_t i = 0; i < decimals.size(); i += kHanBytes) {
+    const int digit = DigitOf(decimals.substr(i, kHanBytes));
+    if (digit < 0) return std::nullopt;
+    number += static_cast<char>('0' + digit);
+  }
+  return number;
+}
+
+// 十五个, 一百元: a numeral and what it counts.
+std::optional<std::string> Counted(std::string_view text) {
+  for (size_t i = kHanBytes; i < text.size(); i += kHanBytes) {
+    const std::string_view unit = text.substr(i);
+    if (!IsCounter(unit) && !IsUnitTerm(unit)) continue;
+    const auto whole = Whole(text.substr(0, i));
+    if (!whole) continue;
+    return std::to_string(*whole) + (IsCounter(unit) ? "" : HanToLatex(unit));
+  }
+  return std::nullopt;
+}
+
 bool HoldsTerm(std::string_view text, std::string_view term, size_t* at) {
   *at = text.find(term);
   return *at != std::string_view::npos;
@@ -130,6 +173,7 @@ bool StartsWithHan(std::string_view text) {
 }
 
 std::string HanToLatex(std::string_view run) {
+  if (run == "比") return ":";
   std::string latex;
   std::string unknown;
   const auto flush = [&] {
@@ -168,8 +212,16 @@ std::optional<std::string> HanNumber(std::string_view text) {
   if (!StartsWithHan(text) && !text.starts_with("〇")) return std::nullopt;
   if (text == "一半") return "\\frac{1}{2}";
   size_t at = 0;
+  if (text.starts_with("负")) {
+    const auto size = HanNumber(text.substr(kHanBytes));
+    return size ? std::optional<std::string>("-(" + *size + ")") : std::nullopt;
+  }
   if (text.starts_with("百分之")) {
-    const auto share = Whole(text.substr(3 * kHanBytes));
+    const std::string_view digits = text.substr(3 * kHanBytes);
+    if (!digits.empty() && digits.find_first_not_of("0123456789.") == std::string_view::npos) {
+      return std::string(digits) + "\\%";
+    }
+    const auto share = Whole(digits);
     return share ? std::optional<std::string>(std::to_string(*share) + "\\%") : std::nullopt;
   }
   if (HoldsTerm(text, "分之", &at)) {
@@ -178,8 +230,9 @@ std::optional<std::string> HanNumber(std::string_view text) {
     if (!den || !num || *den == 0) return std::nullopt;
     return "\\frac{" + std::to_string(*num) + "}{" + std::to_string(*den) + "}";
   }
-  const auto whole = Whole(text);
-  return whole ? std::optional<std::string>(std::to_string(*whole)) : std::nullopt;
+  if (HoldsTerm(text, "点", &at)) return WithDecimals(text, at);
+  if (const auto whole = Whole(text)) return std::to_string(*whole);
+  return Counted(text);
 }
 
 }  // namespace cohort::reward::math

@@ -15,8 +15,8 @@ bool StartsWithHan(std::string_view text);
 // 或 as "or"; what is not known stays as \text{...}.
 std::string HanToLatex(std::string_view run);
 
-// "十二" as 12, "三分之一" as \frac{1}{3}, "百分之五" as 5\%, "一半" as a half; nullopt for other
-// texts.
+// "十二" as 12, "负三" as -(3), "三点一四" as 3.14, "三分之一" as \frac{1}{3}, "百分之五" as 5\%,
+// "一半" as a half, "十五个" as 15; nullopt for other texts.
 std::optional<std::string> HanNumber(std::string_view text);
 
 }  // namespace cohort::reward::math

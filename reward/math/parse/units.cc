@@ -299,12 +299,13 @@ bool IsKnownUnit(std::string_view word) {
 }
 
 bool IsUnitText(std::string_view text) {
-  static constexpr std::array<std::string_view, 40> kNoUnit = {
-      "or",      "and",   "not",    "no",    "if",    "when",   "but",   "is",
-      "are",     "than",  "plus",   "minus", "times", "over",   "then",  "for",
-      "where",   "with",  "mod",    "one",   "two",   "three",  "four",  "five",
-      "six",     "seven", "eight",  "nine",  "ten",   "half",   "maybe", "zero",
-      "hundred", "dozen", "twelve", "none",  "all",   "except", "to",    "thousand"};
+  static constexpr std::array<std::string_view, 50> kNoUnit = {
+      "or",    "and",    "not",   "no",       "if",     "when",    "but",   "is",     "are",
+      "than",  "plus",   "minus", "times",    "over",   "then",    "for",   "where",  "with",
+      "mod",   "one",    "two",   "three",    "four",   "five",    "six",   "seven",  "eight",
+      "nine",  "ten",    "half",  "maybe",    "zero",   "hundred", "dozen", "twelve", "none",
+      "all",   "except", "to",    "thousand", "at",     "most",    "least", "more",   "less",
+      "fewer", "above",  "below", "under",    "exactly"};
   if (text.empty() || text.size() > 40) return false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];

@@ -11,6 +11,8 @@
 #include "base/temporary_folder.h"
 #include "policy/gguf/config.h"
 #include "policy/gguf/weights.h"
+#include "policy/gguf_model.h"
+#include "policy/prompt_encoding.h"
 #include "tests/policy/family_golden.h"
 #include "tests/policy/gguf/bytes.h"
 
@@ -300,6 +302,34 @@ TEST(GgufFamily, IsRefusedWhereLlamaCppsArchitectureIsAnother) {
   GgufBytes metadata;
   metadata.Text("general.architecture", "gemma3");
   ExpectPart(ErrorOf(metadata, {}), "architecture 'gemma3' is not supported | supported: llama");
+}
+
+// gguf-py's add_chat_template: the unnamed one, and each other under its name.
+TEST(GgufModel, HasTheChatTemplatesThatItsFileNames) {
+  const FamilyGolden golden = ReadFamilyGolden("llama");
+  GgufBytes metadata = Metadata(golden.config);
+  std::vector<std::string> tokens;
+  std::vector<float> scores;
+  for (int64_t id = 0; id < golden.config.vocab_size; ++id) {
+    tokens.push_back("t" + std::to_string(id));
+    scores.push_back(-static_cast<float>(id));
+  }
+  metadata.Text("tokenizer.ggml.model", "llama")
+      .Texts("tokenizer.ggml.tokens", tokens)
+      .Floats("tokenizer.ggml.scores", scores)
+      .Integers("tokenizer.ggml.token_type", std::vector<int32_t>(tokens.size(), 1))
+      .Text("tokenizer.chat_template", "D")
+      .Text("tokenizer.chat_template.tool_use", "T")
+      .Text("tokenizer.chat_template.rag", "R")
+      .Texts("tokenizer.chat_templates", {"tool_use", "rag"});
+  const base::TemporaryFolder folder;
+  folder.Write("model.gguf",
+               FileOf(metadata, TensorsOf(golden.config, FamilyGoldenWeights(golden.config))));
+  const Model model = ReadGguf(GgufFile(folder.path() / "model.gguf"));
+  const TemplateInputs tools{{{{"name", "f"}}}, nullptr};
+  EXPECT_EQ(TemplateFor(model, {}).source(), "D");
+  EXPECT_EQ(TemplateFor(model, tools).source(), "T");
+  EXPECT_EQ(TemplateFor(model, {nullptr, nullptr, "rag"}).source(), "R");
 }
 
 }  // namespace

@@ -184,6 +184,10 @@ TEST(GgufPreTokenizer, KnowsTheNamesOfLlamaCpp) {
   const std::map<std::string, std::vector<std::string>> words_of = {
       {"mpt", {"Ab", " 12345", "\u4e2d\u6587Cd"}},
       {"command-r", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"gigachat", {"Ab", " 12345", "\u4e2d\u6587Cd"}},
+      {"megrez", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},
+      {"midm-2.0", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
+      {"llama4", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
       {"falcon3", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
       {"glm4", {"Ab", " ", "123", "45", "\u4e2d\u6587Cd"}},
       {"deepseek-r1-qwen", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587Cd"}},

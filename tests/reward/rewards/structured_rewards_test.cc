@@ -78,6 +78,8 @@ TEST(JsonSchemaReward, TakesTheSchemaFromTheDataset) {
   EXPECT_EQ(GradeWith("json_schema", "[]", object).score, 1);
   EXPECT_EQ(GradeWith("json_schema", "[]", text).score, 1);
   EXPECT_EQ(GradeWith("json_schema", "{}", text).score, 0);
+  EXPECT_EQ(GradeWith("json_schema", "{}", {{"schema", true}}).score, 1);
+  EXPECT_EQ(GradeWith("json_schema", "{}", {{"schema", false}}).score, 0);
   EXPECT_EQ(GradeWith("json_schema", "[]", json::object()).status, STATUS_UNPARSEABLE);
   EXPECT_EQ(GradeWith("json_schema", "[]", {{"schema", {{"type", "list"}}}}).status,
             STATUS_UNPARSEABLE);
@@ -151,6 +153,25 @@ TEST(ToolCall, ComparesWithTheAnswerWhereAsked) {
                 .score,
             0);
   EXPECT_EQ(GradeWith("tool_call", gold, kTools, "Oslo", match).status, STATUS_UNPARSEABLE);
+}
+
+TEST(ToolCall, WantsNoCallWhereTheAnswerIsNone) {
+  const OptionMap match = {{"match", "answer"}};
+  const std::string call = R"({"name":"weather","arguments":{"city":"Oslo"}})";
+  EXPECT_EQ(GradeWith("tool_call", "I cannot look that up.", kTools, "[]", match).score, 1);
+  EXPECT_EQ(GradeWith("tool_call", call, kTools, "[]", match).score, 0);
+  EXPECT_EQ(GradeWith("tool_call", "I cannot look that up.", kTools, call, match).score, 0);
+}
+
+TEST(ToolCall, ComparesIntegersOfAnySize) {
+  const OptionMap match = {{"match", "answer"}};
+  const auto call = [](const std::string& days) {
+    return R"({"name":"weather","arguments":{"city":"Oslo","days":)" + days + "}}";
+  };
+  const std::string big = "12345678901234567890123";
+  EXPECT_EQ(GradeWith("tool_call", call(big), kTools, call(big), match).score, 1);
+  EXPECT_EQ(GradeWith("tool_call", call("12345678901234567890124"), kTools, call(big), match).score,
+            0);
 }
 
 TEST(ToolCall, ComparesParallelCallsInAnyOrder) {

@@ -15,8 +15,8 @@ using nlohmann::json;
 using ::testing::HasSubstr;
 
 JsonSchema::Result Check(const char* schema, const char* value) {
-  return JsonSchema(json::parse(schema))
-      .Check(json::parse(value), Budget(std::chrono::milliseconds(10'000)));
+  return JsonSchema(ParseJsonText(schema).value())
+      .Check(ParseJsonText(value).value(), Budget(std::chrono::milliseconds(10'000)));
 }
 bool Fits(const char* schema, const char* value) {
   return Check(schema, value).outcome == JsonSchema::Validity::kValid;
@@ -232,6 +232,16 @@ TEST(JsonSchema, ComparesNumbersExactly) {
       {R"({"multipleOf":1e-300})", "1", "1.5e-300"},
       {R"({"type":"integer"})", "1e20", "1.5"},
       {R"({"const":0})", "-0.0", "false"},
+      {R"({"const":36893488147419103233})", "36893488147419103233", "36893488147419103232"},
+      {R"({"maximum":36893488147419103232})", "36893488147419103232", "36893488147419103233"},
+      {R"({"minimum":-36893488147419103232})", "-36893488147419103232", "-36893488147419103233"},
+      {R"({"minimum":5})", "36893488147419103233", "-36893488147419103233"},
+      {R"({"type":"integer","multipleOf":7})", "70000000000000000000007",
+       "70000000000000000000008"},
+      {R"({"multipleOf":1e22})", "70000000000000000000000", "71000000000000000000000"},
+      {R"({"type":"number"})", "36893488147419103233", "\"36893488147419103233\""},
+      {R"({"uniqueItems":true})", "[36893488147419103232,36893488147419103233]",
+       "[36893488147419103233,36893488147419103233]"},
   });
 }
 

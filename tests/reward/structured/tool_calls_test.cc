@@ -107,6 +107,11 @@ Paris
        R"t([get_weather(city="Paris", days=3), now()])t",
        R"t([get_weather(city='it\'s', tags=['a'], opts={'k': None})])t",
        R"t([math.factorial(n=5)])t",
+       R"t(get_weather
+{"city": "Paris"})t",
+       R"t(get_weather{"city": "Paris"})t",
+       R"t({"name":"now","arguments":null})t",
+       R"t(<functioncall> {"name": "get_weather", "arguments": {"city": "Paris"}} </functioncall>)t",
        R"t(<|tool_call_start|>[get_weather(city="Paris")]<|tool_call_end|>)t",
        R"t(<|tool_call|>[{"name":"get_weather","arguments":{"city":"Paris"}}]<|/tool_call|>)t",
        R"t(<|tool_call|>[{"name":"get_weather","arguments":{"city":"Paris"}}])t",
@@ -150,6 +155,9 @@ TEST(ToolCalls, AreWrongInEveryFamilysFormat) {
       {R"t(<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}})t",
        R"t({"name":"get_weather","arguments":{"city":"Paris","country":"FR"}})t",
        R"t({"name":"now","arguments":{"x":1}})t",
+       R"t(other_tool{"city": "Paris"})t",
+       R"t(print("Paris"))t",
+       R"t(get_weather{"town": "Paris"})t",
        R"t(```json
 {"name":"get_weather","arguments":{"town":"Paris"}}
 ```)t",

@@ -210,6 +210,23 @@ TEST_F(RunFolderTest, AStartThatDiedBetweenItsTwoDescriptionsIsNoObstacle) {
   EXPECT_EQ(Fault(Recipe()), "(no error)");
 }
 
+TEST_F(RunFolderTest, ANewerCheckpointOfTheRunThatItStartsFromIsAChangedInput) {
+  const fs::path other = folder_.path() / "other";
+  const auto write_checkpoint = [&](const std::string& step) {
+    const fs::path folder = other / "checkpoints" / step;
+    fs::create_directories(folder / "model");
+    for (const char* file : {"state.json", "manifest.json"}) std::ofstream(folder / file) << "{}";
+    std::ofstream(folder / "model/config.json") << step;
+  };
+  proto::Recipe recipe = Recipe();
+  recipe.mutable_model()->set_path(other.string());
+  write_checkpoint("step-9");
+  const InputChecksums before = ChecksumInputs(recipe);
+  write_checkpoint("step-10");
+  EXPECT_THAT(ChangedInputs(before, ChecksumInputs(recipe)),
+              ElementsAre("model.path (config.json)"));
+}
+
 TEST_F(RunFolderTest, ARunOfAnotherProcessorSaysSo) {
   StartRun();
   json provenance = Provenance();

@@ -57,6 +57,17 @@ TEST(GradeCommand, TakesTheTokensThatARunCounted) {
   EXPECT_EQ(outcome.rows[1]["detail"], "5 characters");
 }
 
+TEST(GradeCommand, IntegersOfAnySizeKeepTheirDigits) {
+  const std::string big = "123456789012345678901234567890";
+  const Outcome outcome = Grade("{\"id\":" + big + ",\"gold\":" + big + ",\"answer\":\"" + big +
+                                    "\"}\n{\"id\":2,\"gold\":" + big +
+                                    ",\"answer\":\"123456789012345678901234567891\"}\n",
+                                {"--reward", "exact_answer"});
+  ASSERT_EQ(outcome.rows.size(), 2u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1);
+  EXPECT_EQ(outcome.rows[1]["score"], 0);
+}
+
 TEST(GradeCommand, GradesLinesInInputOrder) {
   std::string input;
   for (int i = 0; i < 10'000; ++i) {
@@ -191,6 +202,21 @@ bool CanConfine() {
     if (protection.needed && !protection.works) return false;
   }
   return true;
+}
+
+TEST(GradeCommand, IntegersOfTestsKeepTheirDigits) {
+  if (!CanConfine()) GTEST_SKIP() << "this machine cannot confine programs";
+  const auto row = [](const std::string& code) {
+    return "{\"id\":1,\"code\":\"def f(n): return " + code +
+           "\",\"mode\":\"call\",\"entry\":\"f\",\"tests\":[{\"args\":["
+           "123456789012345678901234567890],"
+           "\"expected\":123456789012345678901234567891}]}\n";
+  };
+  const Outcome outcome = Grade(row("n + 1") + row("n") + row("float(n)"), {"--reward", "code"});
+  ASSERT_EQ(outcome.rows.size(), 3u) << outcome.error;
+  EXPECT_EQ(outcome.rows[0]["score"], 1) << outcome.rows[0];
+  EXPECT_EQ(outcome.rows[1]["score"], 0) << outcome.rows[1];
+  EXPECT_EQ(outcome.rows[2]["score"], 0) << outcome.rows[2];
 }
 
 TEST(GradeCommand, CountsTheTestsOfPrograms) {

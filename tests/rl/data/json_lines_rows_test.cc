@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/json_lines.h"
 #include "base/temporary_folder.h"
 
 namespace cohort::rl {
@@ -88,6 +89,22 @@ TEST_F(JsonLinesRowsTest, TemplateVariablesComeFromTheRowAndThenFromTheRecipe) {
   EXPECT_TRUE(problems[1].chat_template_kwargs["budget"].is_null());
   EXPECT_THAT(Fault(R"({"prompt":"a","answer":"","chat_template_kwargs":[1]})"),
               HasSubstr("chat_template_kwargs is [1]; expected an object"));
+}
+
+TEST_F(JsonLinesRowsTest, TheRecipeNamesTheChatTemplate) {
+  EXPECT_EQ(Load(R"({"prompt":"a","answer":""})")[0].chat_template, "");
+  data_.set_chat_template("rag");
+  EXPECT_EQ(Load(R"({"prompt":"a","answer":""})")[0].chat_template, "rag");
+}
+
+TEST_F(JsonLinesRowsTest, IntegersOfAnySizeKeepTheirDigits) {
+  const std::string big = "123456789012345678901234567890";
+  data_.set_prompt_template("{n} and {l}");
+  const auto problems =
+      Load(R"({"prompt":"p","n":)" + big + R"(,"l":[)" + big + R"(],"answer":)" + big + "}");
+  EXPECT_EQ(problems[0].prompt, big + " and " + big);
+  EXPECT_EQ(problems[0].answer, big);
+  EXPECT_THAT(base::DumpJson(problems[0].columns), HasSubstr("\"n\":" + big));
 }
 
 TEST_F(JsonLinesRowsTest, TheLastAssistantTurnIsTheDemonstration) {

@@ -41,6 +41,10 @@ TEST(AnswerPhrase, TheAnswerStandsBeforeTheClauseThatExplainsIt) {
            {"正确答案是C。", "C"},
            {"答案是12，因为2和3互质。", "12"},
            {"故选：C", "C"},
+           {"正确选项为A、C", "A、C"},
+           {"【答案】BD", "BD"},
+           {"I'd say the answer is 7.", "7"},
+           {"There is no doubt that the answer is 7.", "7"},
        }) {
     EXPECT_EQ(Stated(text), answer) << text;
   }
@@ -53,15 +57,31 @@ TEST(AnswerPhrase, WhatIsDeniedIsNotTheAnswer) {
         "The answer is never 5", "The answer won't be 5"}) {
     EXPECT_NE(Stated(text), "5") << text;
   }
+  for (const char* text :
+       {"I don't think the answer is 5.", "I do not believe that the answer is 5",
+        "It is not the case that the answer is 5.", "We can't say the answer is 5.",
+        "I doubt the correct answer is 5"}) {
+    EXPECT_NE(Stated(text), "5") << text;
+  }
+  EXPECT_EQ(Stated("I don't think the answer is 5, but 7."), "7");
+  EXPECT_EQ(Stated("So the answer is not B, but A."), "A");
   EXPECT_EQ(Stated("The answer is not 5 but 7."), "7");
   EXPECT_EQ(Stated("The answer is not 5. It is 7."), "7");
   EXPECT_EQ(Stated("The answer is 7. The answer is not 5."), "7");
 }
 
+TEST(AnswerPhrase, WhatIsSupposedIsNotStated) {
+  EXPECT_EQ(Stated("If the answer is 8, then 8*2=16, a contradiction. Hence n = 7."), "(none)");
+  EXPECT_EQ(Stated("The answer is 7. Suppose our final answer is 8: then 8 is even."), "7");
+  EXPECT_EQ(Stated("If x = 3, the answer is 7."), "7");
+}
+
 TEST(AnswerPhrase, ABoundIsNoValue) {
   for (const char* text :
        {"The answer is less than 5.", "The answer is at most 5.", "The answer is at least 5.",
-        "The answer is greater than 5", "The answer is different from 5"}) {
+        "The answer is greater than 5", "The answer is different from 5", "The answer is over 5",
+        "The answer is under 5.", "The answer is 5 at most.", "The answer is 5 or more",
+        "答案至少是5", "答案不大于5", "答案是5以上"}) {
     EXPECT_NE(Stated(text), "5") << text;
   }
 }

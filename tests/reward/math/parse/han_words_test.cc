@@ -47,9 +47,25 @@ TEST(MathHanWords, NumeralsAreNumbers) {
   EXPECT_EQ(HanNumber("五万"), "50000");
   EXPECT_EQ(HanNumber("三分之二"), "\\frac{2}{3}");
   EXPECT_EQ(HanNumber("百分之五十"), "50\\%");
+  EXPECT_EQ(HanNumber("负三"), "-(3)");
+  EXPECT_EQ(HanNumber("负二分之一"), "-(\\frac{1}{2})");
+  EXPECT_EQ(HanNumber("三点一四"), "3.14");
+  EXPECT_EQ(HanNumber("零点五"), "0.5");
+  EXPECT_EQ(HanNumber("百分之20"), "20\\%");
+  EXPECT_EQ(HanNumber("十五个"), "15");
+  for (const char* text : {"三角形", "一定", "万一", "三点", "负数", "第三", "十字", "二次函数"}) {
+    EXPECT_FALSE(HanNumber(text).has_value()) << text;
+  }
   for (const char* text : {"星期三", "一二", "百", "12", ""}) {
     EXPECT_FALSE(HanNumber(text).has_value()) << text;
   }
+  ExpectSame({{"-5", "负五"},
+              {"100", "一百元"},
+              {"20", "二十人"},
+              {"15\\text{ kg}", "十五千克"},
+              {"1:2", "1比2"}});
+  ExpectDifferent(
+      {{"5", "负五"}, {"15", "十五点五"}, {"15\\text{ kg}", "十五克"}, {"1:2", "2比1"}});
   ExpectSame({{"12", "十二"}, {"\\frac13", "三分之一"}, {"无解", "no solution"}});
 }
 

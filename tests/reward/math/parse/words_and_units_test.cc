@@ -196,7 +196,8 @@ TEST(MathWords, DatesAndTimes) {
 
 TEST(MathUnits, TextsThatChangeWhatIsSaidAreNoUnits) {
   EXPECT_TRUE(IsUnitText("square miles"));
-  for (const char* text : {"or nine", "not", "and a half", "times 3", "hundred", "(maybe)", ""}) {
+  for (const char* text : {"or nine", "not", "and a half", "times 3", "hundred", "(maybe)",
+                           "at most", "or more", "at least", ""}) {
     EXPECT_FALSE(IsUnitText(text)) << text;
   }
 }
