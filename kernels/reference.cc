@@ -1,5 +1,6 @@
 #include "kernels/reference.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/isa.h"
@@ -51,9 +52,10 @@ std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::
 }
 
 std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
-                                      const std::vector<float>& values) {
+                                      const std::vector<float>& values, int64_t first) {
   const auto length = static_cast<int64_t>(scores.size());
-  const float sum = ScalarOps().softmax_exp(scores.data(), scale, length);
+  const float sum = ScalarOps().softmax_exp(scores.data() + first, scale, length - first);
+  std::fill(scores.begin(), scores.begin() + first, 0.0f);
   std::vector<float> out(values.size() / scores.size());
   for (size_t d = 0; d < out.size(); ++d) {
     float weighted = 0.0f, chain = 0.0f;

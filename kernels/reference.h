@@ -19,9 +19,9 @@ std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::
                                         int64_t rows, int64_t columns, int64_t depth);
 
 // One query head: its products with the keys, scores[length], and values [length, value_dim];
-// returns [value_dim], sums over the keys in chains of 256.
+// returns [value_dim], sums over the keys in chains of 256. Keys before `first` are not seen.
 std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
-                                      const std::vector<float>& values);
+                                      const std::vector<float>& values, int64_t first = 0);
 
 // silu(gate) * up with gate = rows 0..m-1 and up = rows m..2m-1 of gate_up[2m, width], then
 // down[width, m].

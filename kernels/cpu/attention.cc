@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 namespace cohort::kernels {
@@ -14,6 +15,11 @@ constexpr int64_t kBlocksPerChain = kChainTerms / kBlockTokens;
 static_assert(kChainTerms % kBlockTokens == 0);
 
 int64_t Blocks(int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
+
+// The first token that a row of `length` tokens sees.
+int64_t FirstToken(const AttentionArgs& args, int64_t length) {
+  return args.window == 0 ? 0 : std::max<int64_t>(0, length - args.window);
+}
 
 // Scratch memory of a task.
 struct Tile {
@@ -34,6 +40,9 @@ struct BundleWork {
   int64_t first_head;
   int64_t heads;
   int64_t longest;  // tokens of the longest row
+  // No row sees a token before this block. The first of a chain, so that the sums over tokens have
+  // the chains of a row that sees them all.
+  int64_t first_block;
   int64_t ld_query;
   int64_t ld_scores;
   Tile tile;
@@ -100,7 +109,8 @@ struct BundleWork {
     float* weighted = tile.weighted + begin * ld_weighted;
     float* chain = tile.chain + begin * ld_weighted;
     const bool starts = block % kBlocksPerChain == 0;
-    if (starts && block > kBlocksPerChain) ops.add(chain, (end - begin) * ld_weighted, weighted);
+    const int64_t second_chain = first_block + kBlocksPerChain;
+    if (starts && block > second_chain) ops.add(chain, (end - begin) * ld_weighted, weighted);
     ops.gemm_float({.a = tile.scores + begin * ld_scores + block * kBlockTokens,
                     .lda = ld_scores,
                     .rows = end - begin,
@@ -108,7 +118,7 @@ struct BundleWork {
                     .panel_stride = kBlockTokens * kLanes,
                     .num_panels = ld_weighted / kLanes,
                     .k = tokens,
-                    .c = block < kBlocksPerChain ? weighted : chain,
+                    .c = block < second_chain ? weighted : chain,
                     .ldc = ld_weighted,
                     .mode = starts ? TileMode::kStore : TileMode::kExtend});
   }
@@ -120,12 +130,13 @@ struct BundleWork {
   template <class Step>
   void OverBlocks(Step step) const {
     const int64_t shared = SharedBlocks();
-    for (int64_t block = 0; block < shared; ++block) {
+    for (int64_t block = first_block; block < shared; ++block) {
       const int64_t tokens = std::min(kBlockTokens, longest - block * kBlockTokens);
       step(Block(row(0), block), block, 0, bundle.num_rows * heads, tokens);
     }
     for (int64_t i = 0; i < bundle.num_rows; ++i) {
-      for (int64_t block = shared; block * kBlockTokens < row(i).length; ++block) {
+      for (int64_t block = std::max(first_block, shared); block * kBlockTokens < row(i).length;
+           ++block) {
         const int64_t tokens = std::min(kBlockTokens, row(i).length - block * kBlockTokens);
         step(Block(row(i), block), block, i * heads, (i + 1) * heads, tokens);
       }
@@ -138,10 +149,11 @@ struct BundleWork {
     OverBlocks([this](auto... a) { Score(a...); });
     for (int64_t i = 0; i < bundle.num_rows * heads; ++i) {
       float* line = tile.scores + i * ld_scores;
-      const int64_t length = row(i / heads).length;
-      tile.sums[i] = ops.softmax_exp(line, args.scale, length);
-      // A longer row of the bundle runs on over later tokens: they weigh 0 here, which adds
-      // nothing.
+      const int64_t length = row(i / heads).length, first = FirstToken(args, length);
+      tile.sums[i] = ops.softmax_exp(line + first, args.scale, length - first);
+      // Other rows of the bundle begin with earlier tokens or run on over later ones: those weigh 0
+      // here, which adds nothing.
+      std::fill(line + first_block * kBlockTokens, line + first, 0.0f);
       std::fill(line + length, line + ld_scores, 0.0f);
     }
     OverBlocks([this](auto... a) { Weigh(a...); });
@@ -149,7 +161,8 @@ struct BundleWork {
       const int64_t head = first_head + i % heads, at = i * args.layout.padded_value_dim();
       float* to = args.out + (bundle.first_row + i / heads) * args.ldo + head * value_dim;
       std::memcpy(to, tile.weighted + at, static_cast<size_t>(value_dim) * 4);
-      const bool chains = std::max(SharedBlocks(), Blocks(row(i / heads).length)) > kBlocksPerChain;
+      const bool chains =
+          std::max(SharedBlocks(), Blocks(row(i / heads).length)) > first_block + kBlocksPerChain;
       if (chains) ops.add(tile.chain + at, value_dim, to);
       ops.scale(1.0f / tile.sums[i], value_dim, to);
     }
@@ -219,9 +232,11 @@ void Attention(ThreadPool& pool, const Ops& ops, const AttentionArgs& args,
     const auto index = static_cast<size_t>(task / parts / layout.kv_heads);
     const AttentionBundle& bundle = (*args.bundles)[index];
     const int64_t begin = part * group / parts, heads = (part + 1) * group / parts - begin;
-    int64_t longest = 0;
+    int64_t longest = 0, shortest = std::numeric_limits<int64_t>::max();
     for (int64_t i = 0; i < bundle.num_rows; ++i) {
-      longest = std::max(longest, (*args.rows)[static_cast<size_t>(bundle.first_row + i)].length);
+      const int64_t length = (*args.rows)[static_cast<size_t>(bundle.first_row + i)].length;
+      longest = std::max(longest, length);
+      shortest = std::min(shortest, length);
     }
     const int64_t tile_rows = bundle.num_rows * heads;
     const int64_t ld_scores = Blocks(longest) * kBlockTokens;
@@ -242,6 +257,7 @@ void Attention(ThreadPool& pool, const Ops& ops, const AttentionArgs& args,
                .first_head = kv_head * group + begin,
                .heads = heads,
                .longest = longest,
+               .first_block = FirstToken(args, shortest) / kChainTerms * kBlocksPerChain,
                .ld_query = ld_query,
                .ld_scores = ld_scores,
                .tile = tile}

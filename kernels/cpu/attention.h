@@ -64,7 +64,9 @@ struct AttentionArgs {
   int64_t block_stride = 0;      // floats from a block to the next
   // A multiple of kv_heads; query head h uses KV head h / (num_heads / kv_heads).
   int64_t num_heads = 0;
-  float scale = 0.0f;        // of the products of queries and keys
+  float scale = 0.0f;  // of the products of queries and keys
+  // A row sees at most its last `window` tokens (arXiv 2310.06825 section 2); 0: all.
+  int64_t window = 0;
   const float* q = nullptr;  // [rows, ldq], head h at h * q_stride
   int64_t ldq = 0;
   int64_t q_stride = 0;  // at least key_dim

@@ -109,34 +109,53 @@ void Multiply(const Ops& ops, const Tiles& t) {
                   .mode = t.mode});
 }
 
-// Rows [first, last) of a segment, counted from its start.
+// Rows [first, last) of a segment, counted from its start. Its keys are counted from
+// `skipped_keys`, which no row of the block sees. That is a multiple of kChainTerms, so that the
+// sums over keys have the chains of a block that skips none.
 struct Block {
   int64_t first, last;
   int64_t prefix;
+  int64_t window;
+  int64_t skipped_keys;
 
   int64_t rows() const { return last - first; }
-  int64_t keys() const { return prefix + last; }  // seen by the last row
-  int64_t Visible(int64_t row) const { return prefix + first + row + 1; }
+  int64_t keys() const { return prefix + last - skipped_keys; }  // up to the last row's
+  // The keys [FirstKey, EndKey) are those that a row sees.
+  int64_t EndKey(int64_t row) const { return prefix + first + row + 1 - skipped_keys; }
+  int64_t FirstKey(int64_t row) const {
+    return window == 0 ? 0 : std::max<int64_t>(0, EndKey(row) - window);
+  }
 };
 
 template <class F>
-void ForEachBlock(const AttentionSegment& segment, F f) {
+void ForEachBlock(const AttentionSegment& segment, int64_t window, F f) {
   const int64_t blocks = (segment.length + kBlock - 1) / kBlock;
   for (int64_t i = 0; i < blocks; ++i) {
-    f(Block{i * segment.length / blocks, (i + 1) * segment.length / blocks, segment.prefix_length});
+    Block block{i * segment.length / blocks, (i + 1) * segment.length / blocks,
+                segment.prefix_length, window, /*skipped_keys=*/0};
+    block.skipped_keys = block.FirstKey(0) / kChainTerms * kChainTerms;
+    f(block);
   }
 }
 
-// scores[rows, ld] = exp(scale q k^T - max), 0 where a key is not visible, and each row's sum.
+// Zero where a key is not seen by its row.
+void ClearUnseen(const Block& block, int64_t i, float* row) {
+  std::fill(row, row + block.FirstKey(i), 0.0f);
+  std::fill(row + block.EndKey(i), row + block.keys(), 0.0f);
+}
+
+// scores[rows, ld] = exp(scale q k^T - max), 0 where a key is not seen, and each row's sum.
 void Weights(const Ops& ops, const SegmentAttentionArgs& args, const Block& block,
              const float* q_rows, int64_t q_stride, const float* key_columns, float* scores,
              int64_t ld, float* sums) {
-  Multiply(ops, {q_rows, q_stride, block.rows(), args.qk_dim, key_columns, args.qk_dim * kPanel,
-                 block.keys(), scores, ld});
+  Multiply(ops, {q_rows, q_stride, block.rows(), args.qk_dim,
+                 key_columns + block.skipped_keys * args.qk_dim, args.qk_dim * kPanel, block.keys(),
+                 scores, ld});
   for (int64_t i = 0; i < block.rows(); ++i) {
     float* row = scores + i * ld;
-    sums[i] = ops.softmax_exp(row, args.scale, block.Visible(i));
-    std::fill(row + block.Visible(i), row + block.keys(), 0.0f);
+    const int64_t first = block.FirstKey(i);
+    sums[i] = ops.softmax_exp(row + first, args.scale, block.EndKey(i) - first);
+    ClearUnseen(block, i, row);
   }
 }
 
@@ -156,12 +175,13 @@ void AttendSegment(const SegmentAttentionArgs& args, const AttentionSegment& seg
   const int64_t group = args.heads / args.kv_heads;
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const HeadRows q = Head(args.q, args.heads, head, args.qk_dim);
-    ForEachBlock(segment, [&](const Block& block) {
+    ForEachBlock(segment, args.window, [&](const Block& block) {
       float sums[kBlock];
       const int64_t row = segment.first + block.first;
       Weights(ops, args, block, q.Row(row), q.stride, key_columns, scores, ld, sums);
-      Multiply(ops, {scores, ld, block.rows(), block.keys(), value_rows, n * kPanel, args.v_dim,
-                     result, v_ld});
+      Multiply(ops,
+               {scores, ld, block.rows(), block.keys(), value_rows + block.skipped_keys * kPanel,
+                n * kPanel, args.v_dim, result, v_ld});
       for (int64_t i = 0; i < block.rows(); ++i) {
         float* to = out + ((row + i) * args.heads + head) * args.v_dim;
         std::copy_n(result + i * v_ld, args.v_dim, to);
@@ -205,31 +225,35 @@ void AttendSegmentBackward(const SegmentAttentionArgs& args, const AttentionSegm
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const HeadRows q = Head(args.q, args.heads, head, args.qk_dim);
     const HeadRows d_out = Head(out_gradient, args.heads, head, args.v_dim);
-    ForEachBlock(segment, [&](const Block& block) {
+    ForEachBlock(segment, args.window, [&](const Block& block) {
       float sums[kBlock];
       const int64_t row = segment.first + block.first, rows = block.rows(), seen = block.keys();
+      const int64_t skipped = block.skipped_keys;
       Weights(ops, args, block, q.Row(row), q.stride, key_columns, weights, ld, sums);
-      Multiply(ops, {d_out.Row(row), d_out.stride, rows, args.v_dim, value_columns,
-                     args.v_dim * kPanel, seen, score_gradient, ld});
+      Multiply(ops, {d_out.Row(row), d_out.stride, rows, args.v_dim,
+                     value_columns + skipped * args.v_dim, args.v_dim * kPanel, seen,
+                     score_gradient, ld});
       for (int64_t i = 0; i < rows; ++i) {
         float* gradient = score_gradient + i * ld;
-        ops.softmax_gradient(weights + i * ld, gradient, sums[i], args.scale, block.Visible(i));
-        std::fill(gradient + block.Visible(i), gradient + seen, 0.0f);
+        const int64_t from = block.FirstKey(i);
+        ops.softmax_gradient(weights + i * ld + from, gradient + from, sums[i], args.scale,
+                             block.EndKey(i) - from);
+        ClearUnseen(block, i, gradient);
       }
-      Multiply(ops, {score_gradient, ld, rows, seen, key_rows, n * kPanel, args.qk_dim, q_gradient,
-                     k_ld});
+      Multiply(ops, {score_gradient, ld, rows, seen, key_rows + skipped * kPanel, n * kPanel,
+                     args.qk_dim, q_gradient, k_ld});
       for (int64_t i = 0; i < rows; ++i) {
         std::copy_n(q_gradient + i * k_ld, args.qk_dim,
                     gradients.q + ((row + i) * args.heads + head) * args.qk_dim);
       }
       copy_panels(d_out.Row(row), d_out.stride, rows, args.v_dim, out_panels);
       Transpose(weights, ld, seen, rows, turned, rows);
-      Multiply(ops, {turned, rows, seen, rows, out_panels, rows * kPanel, args.v_dim, v_gradient,
-                     v_ld, TileMode::kContinue});
+      Multiply(ops, {turned, rows, seen, rows, out_panels, rows * kPanel, args.v_dim,
+                     v_gradient + skipped * v_ld, v_ld, TileMode::kContinue});
       copy_panels(q.Row(row), q.stride, rows, args.qk_dim, q_panels);
       Transpose(score_gradient, ld, seen, rows, turned, rows);
-      Multiply(ops, {turned, rows, seen, rows, q_panels, rows * kPanel, args.qk_dim, k_gradient,
-                     k_ld, TileMode::kContinue});
+      Multiply(ops, {turned, rows, seen, rows, q_panels, rows * kPanel, args.qk_dim,
+                     k_gradient + skipped * k_ld, k_ld, TileMode::kContinue});
     });
   }
   keys.ForEachStretch([&](int64_t row, int64_t index, int64_t count) {

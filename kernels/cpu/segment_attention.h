@@ -28,7 +28,9 @@ struct SegmentAttentionArgs {
   std::span<const AttentionSegment> segments;  // disjoint rows
   int64_t heads = 0, kv_heads = 0;
   int64_t qk_dim = 0, v_dim = 0;
-  float scale = 1;           // of q k^T before the softmax
+  float scale = 1;  // of q k^T before the softmax
+  // A row sees itself and the window - 1 keys before it (arXiv 2310.06825 section 2); 0: all.
+  int64_t window = 0;
   const float* q = nullptr;  // [T, H, d_k]
   const float* k = nullptr;  // [T, G, d_k]
   const float* v = nullptr;  // [T, G, d_v]

@@ -1,5 +1,7 @@
 #include "policy/config/attention.h"
 
+#include "base/json_lines.h"
+
 namespace cohort::policy {
 namespace {
 
@@ -28,6 +30,19 @@ void ReadHeads(const ConfigFields& fields, int64_t absent_kv_heads, int64_t abse
       EvenHeadDim(fields, "head_dim", fields.IntOr("head_dim", 2, kMaxHeadDim, absent_head_dim));
   for (const char* key : {"q_lora_rank", "kv_lora_rank"}) fields.OnlyAbsent(key);
   for (const char* key : {"rope_interleaved", "rope_interleave"}) fields.Only(key, false, false);
+}
+
+// Rounded down, as transformers does.
+void ReadPartlyRotated(const ConfigFields& fields, ModelConfig* config) {
+  const double factor = config->rope.partial_rotary_factor;
+  if (factor == 1) return;
+  AttentionConfig& attention = config->attention;
+  attention.partly_rotated = static_cast<int64_t>(static_cast<double>(attention.head_dim) * factor);
+  if (attention.partly_rotated < 2 || attention.partly_rotated % 2 != 0) {
+    fields.Refuse("partial_rotary_factor", base::DumpJson(json(factor)),
+                  "a part of head_dim, " + std::to_string(attention.head_dim) +
+                      ", that is a positive even number");
+  }
 }
 
 void ReadLatentAttention(const ConfigFields& fields, ModelConfig* config) {
@@ -70,6 +85,14 @@ void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config) {
   fields.Only("attention_bias", false, false);
 }
 
+void ReadMistralAttention(const ConfigFields& fields, ModelConfig* config) {
+  const int64_t heads = config->attention.num_heads;
+  // null means one for each query head; an absent field is the class's 8.
+  ReadHeads(fields, fields.IsNull("num_key_value_heads") ? heads : 8, config->width / heads,
+            config);
+  fields.Only("attention_bias", false, false);
+}
+
 void ReadMixtralAttention(const ConfigFields& fields, ModelConfig* config) {
   ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
   fields.Only("attention_bias", false, false);
@@ -79,6 +102,7 @@ void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config) {
   ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
   config->attention.qkv_bias = fields.BoolOr("attention_bias", false);
   config->attention.qk_norm = fields.BoolOr("use_qk_norm", false);
+  ReadPartlyRotated(fields, config);
 }
 
 void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig* config) {
@@ -109,8 +133,8 @@ json Glm4AttentionToJson(const ModelConfig& config) {
   out["attention_bias"] = config.attention.qkv_bias;
   out["use_qk_norm"] = config.attention.qk_norm;
   // The class's default is 0.5; transformers 4 reads it here, 5 in rope_parameters.
-  out["partial_rotary_factor"] = 1.0;
-  out["rope_parameters"]["partial_rotary_factor"] = 1.0;
+  out["partial_rotary_factor"] = config.rope.partial_rotary_factor;
+  out["rope_parameters"]["partial_rotary_factor"] = config.rope.partial_rotary_factor;
   return out;
 }
 

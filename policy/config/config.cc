@@ -9,6 +9,7 @@
 #include "policy/config/fields.h"
 #include "policy/config/quantization.h"
 #include "policy/config/rope.h"
+#include "policy/config/sliding_window.h"
 
 namespace cohort::policy {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 // Fields that no supported family has and that derived models add.
-void RefuseUnsupported(const ConfigFields& fields, const FamilyDefaults& defaults) {
+void RefuseUnsupported(const ConfigFields& fields) {
   fields.Only("hidden_act", "silu", "silu");
   for (const char* key : {"mlp_bias", "qk_layernorm", "use_bidirectional_attention",
                           "scale_embedding", "attn_output_gate"}) {
@@ -31,14 +32,6 @@ void RefuseUnsupported(const ConfigFields& fields, const FamilyDefaults& default
   for (const char* key :
        {"logit_scale", "logits_scaling", "embedding_multiplier", "residual_multiplier"}) {
     fields.Only(key, 1.0, 1.0);
-  }
-  if (fields.BoolOr("use_sliding_window", defaults.use_sliding_window)) {
-    fields.OnlyAbsent("sliding_window");
-  }
-  if (!fields.Has("layer_types")) return;
-  for (const json& type : fields.At("layer_types")) {
-    if (type == "full_attention") continue;
-    fields.Refuse("layer_types", "partly " + base::DumpJson(type), "only \"full_attention\"");
   }
 }
 
@@ -70,6 +63,10 @@ const ModelFamily& ReadFamily(const ConfigFields& fields) {
 
 }  // namespace
 
+int64_t AttentionConfig::WindowOf(int64_t layer) const {
+  return std::binary_search(full_layers.begin(), full_layers.end(), layer) ? 0 : sliding_window;
+}
+
 bool ModelConfig::IsMoeLayer(int64_t layer) const {
   return moe.num_experts > 0 && layer >= moe.first_dense_layers &&
          (layer + 1) % moe.sparse_step == 0 &&
@@ -83,7 +80,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   }
   const ConfigFields fields(object, file_name);
   const ModelFamily& family = ReadFamily(fields);
-  RefuseUnsupported(fields, family.defaults);
+  RefuseUnsupported(fields);
   CheckQuantizationConfig(fields);
   ModelConfig config;
   config.family = family.model_type;
@@ -100,9 +97,10 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
   config.eos_ids = ReadEosIds(fields, config.vocab_size);
   config.pad_id = ReadPadId(fields, config.vocab_size);
-  ReadRope(fields, {family.defaults.rope_base, family.defaults.partial_rotary_factor}, &config);
+  ReadRope(fields, family.defaults.rope, &config);
   config.attention.num_heads = fields.Int("num_attention_heads", 1, kMaxHeads);
   family.read_attention(fields, &config);
+  ReadSlidingWindow(fields, family.windows, &config);
   if (family.read_moe != nullptr) family.read_moe(fields, &config);
   return config;
 }
@@ -139,6 +137,7 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
   const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
   add(RopeToJson(config.rope));
   add(family.attention_to_json(config));
+  add(SlidingWindowToJson(config, family.windows));
   if (family.moe_to_json != nullptr) add(family.moe_to_json(config));
   if (fp8) out["quantization_config"] = Fp8QuantizationConfig(config);
   return out;

@@ -27,8 +27,13 @@ struct AttentionConfig {
   // Grouped-query.
   int64_t num_kv_heads = 0;
   int64_t head_dim = 0;
-  bool qkv_bias = false;  // q_proj, k_proj and v_proj have one, o_proj has none
-  bool qk_norm = false;   // RMSNorm of every query and key head, before the rotation
+  bool qkv_bias = false;       // q_proj, k_proj and v_proj have one, o_proj has none
+  bool qk_norm = false;        // RMSNorm of every query and key head, before the rotation
+  int64_t partly_rotated = 0;  // only the first channels of a head rotate, this many; 0: all
+  // A token of a windowed layer sees itself and the sliding_window - 1 tokens before it (arXiv
+  // 2310.06825 section 2). 0: no layer has a window.
+  int64_t sliding_window = 0;
+  std::vector<int64_t> full_layers;  // layers without one, ascending
 
   // Latent: a head's query and key are [nope | rope], its value is of another width.
   int64_t q_lora_rank = 0;  // 0: q_proj at once, in place of q_a_proj, norm, q_b_proj
@@ -40,15 +45,20 @@ struct AttentionConfig {
   bool latent() const { return kind == AttentionKind::kLatent; }
   // Widths of one head's query (and key), of its rotated part and of its value.
   int64_t query_dim() const { return latent() ? qk_nope_head_dim + qk_rope_head_dim : head_dim; }
-  int64_t rotary_dim() const { return latent() ? qk_rope_head_dim : head_dim; }
+  int64_t rotary_dim() const {
+    return latent() ? qk_rope_head_dim : partly_rotated > 0 ? partly_rotated : head_dim;
+  }
   int64_t value_dim() const { return latent() ? v_head_dim : head_dim; }
+  int64_t WindowOf(int64_t layer) const;  // 0: the layer sees all
   bool operator==(const AttentionConfig&) const = default;
 };
 
 // The eps of q_a_layernorm and kv_a_layernorm: DeepSeek's classes keep it whatever rms_norm_eps is.
 constexpr double kLatentNormEps = 1e-6;
 
-enum class RopeKind { kDefault, kLinear, kLlama3, kYarn };
+// kDynamic lowers the frequencies of sequences beyond max_positions only (transformers'
+// _compute_dynamic_ntk_parameters), and no sequence goes there: within it is kDefault.
+enum class RopeKind { kDefault, kLinear, kDynamic, kLlama3, kYarn };
 
 // Rotary positions (arXiv 2104.09864) and their scaling; policy/config/rope_frequencies.h computes
 // them.
@@ -58,7 +68,9 @@ struct RopeConfig {
   // Pairs of channels that rotate together: (2i, 2i + 1) when interleaved, else (i, i + dim / 2).
   bool interleaved = false;
 
-  double factor = 1.0;                 // linear, llama3, yarn
+  // The part of a head's channels that rotates.
+  double partial_rotary_factor = 1.0;
+  double factor = 1.0;                 // linear, dynamic, llama3, yarn
   int64_t original_max_positions = 0;  // context before scaling
   double low_freq_factor = 1.0;        // llama3
   double high_freq_factor = 4.0;

@@ -7,6 +7,8 @@
 
 #include "policy/config/config.h"
 #include "policy/config/fields.h"
+#include "policy/config/rope.h"
+#include "policy/config/sliding_window.h"
 
 namespace cohort::policy {
 
@@ -22,16 +24,15 @@ struct ExpertNames {
 // Values that transformers' class of the family takes when config.json does not state the field.
 struct FamilyDefaults {
   double norm_eps = 1e-6;
-  double rope_base = 10000.0;
-  double partial_rotary_factor = 1.0;
-  int64_t max_positions = 0;       // 0: config.json must state it
-  bool use_sliding_window = true;  // where a sliding_window is stated
+  AbsentRope rope = {};
+  int64_t max_positions = 0;  // 0: config.json must state it
 };
 
 struct ModelFamily {
   const char* model_type;
   const char* architecture;
   FamilyDefaults defaults;
+  SlidingWindows windows;
   ExpertNames experts;
   // Sets config->attention and, where the family has a say, config->rope.interleaved.
   void (*read_attention)(const ConfigFields& fields, ModelConfig* config);

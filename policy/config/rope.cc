@@ -37,9 +37,11 @@ RopeKind ReadKind(const ConfigFields& rope) {
   }
   if (kind == "default") return RopeKind::kDefault;
   if (kind == "linear") return RopeKind::kLinear;
+  if (kind == "dynamic") return RopeKind::kDynamic;
   if (kind == "llama3") return RopeKind::kLlama3;
   if (kind == "yarn") return RopeKind::kYarn;
-  rope.Refuse(key, base::DumpJson(kind), "\"default\", \"linear\", \"llama3\" or \"yarn\"");
+  rope.Refuse(key, base::DumpJson(kind),
+              "\"default\", \"linear\", \"dynamic\", \"llama3\" or \"yarn\"");
 }
 
 // 0 counts as absent, as it does in transformers.
@@ -49,7 +51,7 @@ double MscaleOrZero(const ConfigFields& rope, const char* key) {
 
 void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConfig* config) {
   RopeConfig& out = config->rope;
-  if (out.kind == RopeKind::kLinear) {
+  if (out.kind == RopeKind::kLinear || out.kind == RopeKind::kDynamic) {
     out.factor = rope.Positive("factor");
     return;
   }
@@ -118,7 +120,12 @@ void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig*
     seen = true;
   }
   const json found = {{"partial_rotary_factor", rotary_factor}};
-  ConfigFields(found, fields.file()).Only("partial_rotary_factor", 1.0, 1.0);
+  const ConfigFields factor(found, fields.file());
+  if (!absent.heeds_partial_rotary_factor) factor.Only("partial_rotary_factor", 1.0, 1.0);
+  out.partial_rotary_factor = factor.Positive("partial_rotary_factor");
+  if (out.partial_rotary_factor > 1) {
+    factor.Refuse("partial_rotary_factor", base::DumpJson(rotary_factor), "at most 1");
+  }
   out.base = base > 0 ? base : absent.base;
   if (out.base <= 1) {
     fields.Refuse("rope_theta", std::to_string(out.base), "a number above 1");
@@ -128,8 +135,9 @@ void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig*
 json RopeToJson(const RopeConfig& rope) {
   json out;
   json scaling = {{"rope_type", "default"}};
-  if (rope.kind == RopeKind::kLinear) {
-    scaling = {{"rope_type", "linear"}, {"factor", rope.factor}};
+  if (rope.kind == RopeKind::kLinear || rope.kind == RopeKind::kDynamic) {
+    scaling = {{"rope_type", rope.kind == RopeKind::kLinear ? "linear" : "dynamic"},
+               {"factor", rope.factor}};
   }
   if (rope.kind == RopeKind::kLlama3) {
     scaling = {{"rope_type", "llama3"},
@@ -148,7 +156,7 @@ json RopeToJson(const RopeConfig& rope) {
     if (rope.mscale_all_dim > 0) scaling["mscale_all_dim"] = rope.mscale_all_dim;
   }
   const bool scaled = rope.kind != RopeKind::kDefault;
-  if (scaled && rope.kind != RopeKind::kLinear)
+  if (rope.kind == RopeKind::kLlama3 || rope.kind == RopeKind::kYarn)
     scaling["original_max_position_embeddings"] = rope.original_max_positions;
   // Both dialects: transformers 4 reads the top-level fields, 5 the nested ones.
   out["rope_theta"] = rope.base;

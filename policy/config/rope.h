@@ -10,10 +10,12 @@
 
 namespace cohort::policy {
 
-// The values of rope_theta and partial_rotary_factor where config.json does not state them.
+// The values of rope_theta and partial_rotary_factor where config.json does not state them, and
+// whether the family's class heeds the latter.
 struct AbsentRope {
   double base = 10000.0;
   double partial_rotary_factor = 1.0;
+  bool heeds_partial_rotary_factor = false;
 };
 
 // Fills everything but `interleaved`; config.max_positions is read before.

@@ -1,10 +1,10 @@
 #include "policy/transformer/attention.h"
 
-#include "policy/transformer/ops/attend_segments.h"
-
 namespace cohort::policy {
-AttentionImpl::AttentionImpl(const ModelConfig& config, const at::TensorOptions& options)
-    : config_(config.attention), scale_(AttentionScale(config.attention, config.rope)) {
+AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
+                             const at::TensorOptions& options)
+    : config_(config.attention),
+      scores_{AttentionScale(config.attention, config.rope), config.attention.WindowOf(layer)} {
   const int64_t q_width = config_.num_heads * config_.head_dim;
   const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
   q_proj_ = register_module("q_proj", Linear(config.width, q_width, options, config_.qkv_bias));
@@ -27,7 +27,7 @@ at::Tensor AttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope
   const at::Tensor q = Rotate(Heads(q_proj_, q_norm_, x_TD), rope, /*interleaved=*/false);
   const at::Tensor k = Rotate(Heads(k_proj_, k_norm_, x_TD), rope, /*interleaved=*/false);
   const at::Tensor v = v_proj_(x_TD).view({x_TD.size(0), -1, config_.head_dim});
-  return o_proj_(AttendSegments(q, k, v, scale_, segments));
+  return o_proj_(AttendSegments(q, k, v, scores_, segments));
 }
 
 }  // namespace cohort::policy

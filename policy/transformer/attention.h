@@ -4,6 +4,7 @@
 
 #include "policy/config/config.h"
 #include "policy/transformer/linear.h"
+#include "policy/transformer/ops/attend_segments.h"
 #include "policy/transformer/ops/rope.h"
 #include "policy/transformer/packed_tokens.h"
 #include "policy/transformer/rms_norm.h"
@@ -13,7 +14,7 @@ namespace cohort::policy {
 // Grouped-query attention (arXiv 2305.13245) with rotary positions.
 class AttentionImpl : public torch::nn::Module {
  public:
-  AttentionImpl(const ModelConfig& config, const at::TensorOptions& options);
+  AttentionImpl(const ModelConfig& config, int64_t layer, const at::TensorOptions& options);
 
   at::Tensor forward(const at::Tensor& x_TD, const RopeAngles& rope,
                      const std::vector<Segment>& segments);
@@ -23,7 +24,7 @@ class AttentionImpl : public torch::nn::Module {
   at::Tensor Heads(Linear& projection, RmsNorm& norm, const at::Tensor& x_TD);
 
   AttentionConfig config_;
-  double scale_;
+  AttentionScores scores_;
   Linear q_proj_{nullptr};
   Linear k_proj_{nullptr};
   Linear v_proj_{nullptr};

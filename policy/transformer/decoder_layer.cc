@@ -9,7 +9,7 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer,
   if (config.attention.latent()) {
     latent_attn_ = register_module("self_attn", LatentAttention(config, options));
   } else {
-    self_attn_ = register_module("self_attn", Attention(config, options));
+    self_attn_ = register_module("self_attn", Attention(config, layer, options));
   }
   post_attention_layernorm_ =
       register_module("post_attention_layernorm", RmsNorm(config.width, config.norm_eps, options));

@@ -52,7 +52,7 @@ at::Tensor LatentAttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles
   const at::Tensor shared = Rotate(compressed[1].unsqueeze(1), rope, interleaved_);
   const at::Tensor k =
       at::cat({expanded[0], shared.expand({tokens, heads, config_.qk_rope_head_dim})}, -1);
-  return o_proj_(AttendSegments(Queries(x_TD, rope), k, expanded[1], scale_, segments));
+  return o_proj_(AttendSegments(Queries(x_TD, rope), k, expanded[1], {scale_}, segments));
 }
 
 }  // namespace cohort::policy

@@ -39,6 +39,7 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                       .block_stride = context_.cache.block_stride(),
                       .num_heads = shape_.num_heads,
                       .scale = scale_,
+                      .window = shape_.WindowOf(index),
                       .q = queries.data,
                       .ldq = queries.ld,
                       .q_stride = queries.stride,

@@ -24,9 +24,10 @@ struct FamilyGolden {
 
 inline const std::vector<std::string>& FamilyGoldenNames() {
   static const std::vector<std::string> names = {
-      "llama",       "llama3_rope",        "qwen2",       "qwen3_yarn",
-      "qwen3_moe",   "qwen3_moe_step",     "mixtral",     "glm4_moe",
-      "deepseek_v2", "deepseek_v2_greedy", "deepseek_v3", "deepseek_v3_plain"};
+      "llama",       "llama3_rope",      "llama_dynamic",    "mistral",     "mistral_window",
+      "qwen2",       "qwen2_window",     "qwen3_yarn",       "qwen3_moe",   "qwen3_moe_step",
+      "mixtral",     "glm4_moe",         "glm4_moe_partial", "deepseek_v2", "deepseek_v2_greedy",
+      "deepseek_v3", "deepseek_v3_plain"};
   return names;
 }
 

@@ -12,14 +12,15 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 kernels::SegmentAttentionArgs Describe(const at::Tensor& q, const at::Tensor& k,
-                                       const at::Tensor& v, double scale,
+                                       const at::Tensor& v, const AttentionScores& scores,
                                        const std::vector<Segment>& segments) {
   return {.segments = segments,
           .heads = q.size(1),
           .kv_heads = k.size(1),
           .qk_dim = q.size(2),
           .v_dim = v.size(2),
-          .scale = static_cast<float>(scale),
+          .scale = static_cast<float>(scores.scale),
+          .window = scores.window,
           .q = q.const_data_ptr<float>(),
           .k = k.const_data_ptr<float>(),
           .v = v.const_data_ptr<float>()};
@@ -28,14 +29,15 @@ kernels::SegmentAttentionArgs Describe(const at::Tensor& q, const at::Tensor& k,
 class AttendFunction : public torch::autograd::Function<AttendFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q_in,
-                            const at::Tensor& k_in, const at::Tensor& v_in, double scale,
-                            const std::vector<Segment>& segments) {
+                            const at::Tensor& k_in, const at::Tensor& v_in,
+                            const AttentionScores& scores, const std::vector<Segment>& segments) {
     const at::Tensor q = q_in.contiguous(), k = k_in.contiguous(), v = v_in.contiguous();
     const at::Tensor out = at::empty({q.size(0), q.size(1) * v.size(2)}, q.options());
-    kernels::AttendSegments(Describe(q, k, v, scale, segments), out.mutable_data_ptr<float>(),
+    kernels::AttendSegments(Describe(q, k, v, scores, segments), out.mutable_data_ptr<float>(),
                             kernels::BestOps(), RunTasks);
     context->save_for_backward({q, k, v});
-    context->saved_data["scale"] = scale;
+    context->saved_data["scale"] = scores.scale;
+    context->saved_data["window"] = scores.window;
     std::vector<int64_t> numbers;
     for (const Segment& s : segments) {
       numbers.insert(numbers.end(), {s.first, s.length, s.prefix_first, s.prefix_length});
@@ -55,7 +57,9 @@ class AttendFunction : public torch::autograd::Function<AttendFunction> {
     const at::Tensor out_gradient = gradients[0].contiguous();
     const at::Tensor dq = at::empty_like(q), dk = at::zeros_like(k), dv = at::zeros_like(v);
     kernels::AttendSegmentsBackward(
-        Describe(q, k, v, context->saved_data["scale"].toDouble(), segments),
+        Describe(q, k, v,
+                 {context->saved_data["scale"].toDouble(), context->saved_data["window"].toInt()},
+                 segments),
         out_gradient.const_data_ptr<float>(),
         {dq.mutable_data_ptr<float>(), dk.mutable_data_ptr<float>(), dv.mutable_data_ptr<float>()},
         kernels::BestOps(), RunTasks);
@@ -73,21 +77,21 @@ at::Tensor HeadsFirst(const at::Tensor& x, const Segment& segment, bool with_pre
 }
 
 at::Tensor AttendByLibTorch(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                            double scale, const std::vector<Segment>& segments) {
+                            const AttentionScores& scores, const std::vector<Segment>& segments) {
   std::vector<at::Tensor> out;
   for (const Segment& segment : segments) {
     if (segment.length == 0) continue;
-    const bool continues = segment.prefix_length > 0;
+    const int64_t prefix = segment.prefix_length, keys = prefix + segment.length;
+    const bool masked = prefix > 0 || (scores.window > 0 && scores.window < keys);
     std::optional<at::Tensor> mask;
-    if (continues) {
-      mask = at::ones({segment.length, segment.prefix_length + segment.length},
-                      q.options().dtype(at::kBool))
-                 .tril_(segment.prefix_length);
+    if (masked) {
+      mask = at::ones({segment.length, keys}, q.options().dtype(at::kBool)).tril_(prefix);
+      if (scores.window > 0) mask->triu_(prefix - scores.window + 1);
     }
     out.push_back(at::scaled_dot_product_attention(
                       HeadsFirst(q, segment, false), HeadsFirst(k, segment, true),
                       HeadsFirst(v, segment, true), mask, /*dropout_p=*/0.0,
-                      /*is_causal=*/!continues, scale, /*enable_gqa=*/q.size(1) != k.size(1))
+                      /*is_causal=*/!masked, scores.scale, /*enable_gqa=*/q.size(1) != k.size(1))
                       .squeeze(0)
                       .transpose(0, 1)
                       .reshape({segment.length, -1}));
@@ -98,12 +102,12 @@ at::Tensor AttendByLibTorch(const at::Tensor& q, const at::Tensor& k, const at::
 }  // namespace
 
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                          double scale, const std::vector<Segment>& segments) {
+                          const AttentionScores& scores, const std::vector<Segment>& segments) {
   switch (BackendFor(q, k, v)) {
     case Backend::kOwnCpu:
-      return AttendFunction::apply(q, k, v, scale, segments);
+      return AttendFunction::apply(q, k, v, scores, segments);
     case Backend::kLibTorch:
-      return AttendByLibTorch(q, k, v, scale, segments);
+      return AttendByLibTorch(q, k, v, scores, segments);
   }
   return {};
 }

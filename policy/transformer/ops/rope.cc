@@ -8,7 +8,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// The two channels of every pair, views of [T, H, rotary_dim].
+// The two channels of every pair, views of [T, H, 2R].
 struct Pairs {
   at::Tensor first, second;
 };
@@ -20,6 +20,16 @@ Pairs HalfSplit(const at::Tensor& x) {
 
 Pairs Neighbours(const at::Tensor& x) {
   return {x.slice(-1, 0, std::nullopt, 2), x.slice(-1, 1, std::nullopt, 2)};
+}
+
+// A head's channels that rotate, and the others.
+struct Parts {
+  at::Tensor rotated, rest;
+};
+
+Parts Split(const at::Tensor& x, const at::Tensor& cos_T1R) {
+  const int64_t rotated = 2 * cos_T1R.size(-1);
+  return {x.narrow(-1, 0, rotated), x.narrow(-1, rotated, x.size(-1) - rotated)};
 }
 
 // sign +1 rotates forwards, -1 back, which is also the gradient of the rotation.
@@ -38,7 +48,10 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
     context->save_for_backward({cos, sin});
     context->saved_data["interleaved"] = interleaved;
     const at::Tensor out = at::empty(x.sizes(), x.options());
-    RotateInto(HalfSplit(out), interleaved ? Neighbours(x) : HalfSplit(x), cos, sin, 1.0);
+    const Parts from = Split(x, cos), to = Split(out, cos);
+    RotateInto(HalfSplit(to.rotated),
+               interleaved ? Neighbours(from.rotated) : HalfSplit(from.rotated), cos, sin, 1.0);
+    to.rest.copy_(from.rest);
     return out;
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -46,8 +59,10 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
     const at::Tensor& gradient = gradients[0];
     const at::Tensor d_x = at::empty(gradient.sizes(), gradient.options());
     const bool interleaved = context->saved_data["interleaved"].toBool();
-    RotateInto(interleaved ? Neighbours(d_x) : HalfSplit(d_x), HalfSplit(gradient), saved[0],
-               saved[1], -1.0);
+    const Parts from = Split(gradient, saved[0]), to = Split(d_x, saved[0]);
+    RotateInto(interleaved ? Neighbours(to.rotated) : HalfSplit(to.rotated),
+               HalfSplit(from.rotated), saved[0], saved[1], -1.0);
+    to.rest.copy_(from.rest);
     return {d_x, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };

@@ -18,7 +18,8 @@ RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& fr
 
 // Turns pair i of channels by angle i: (i, i + R) of Llama, or (2i, 2i + 1) when `interleaved`. The
 // turned pair always lies at (i, i + R): queries and keys go through here alike, so that their
-// products do not depend on it. x: [T, H, rotary_dim]. Differentiable in x.
+// products do not depend on it. x: [T, H, d] with d at least 2R; channels from 2R on stay as they
+// are. Differentiable in x.
 at::Tensor Rotate(const at::Tensor& x_THd, const RopeAngles& angles, bool interleaved);
 
 }  // namespace cohort::policy

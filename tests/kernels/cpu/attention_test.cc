@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <utility>
@@ -50,15 +51,17 @@ struct PagedSequence {
     return out;
   }
 
-  std::vector<float> Expected(const float* q, int64_t head, int64_t length, float scale) const {
+  std::vector<float> Expected(const float* q, int64_t head, int64_t length, float scale,
+                              int64_t window) const {
+    const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, length - window);
     const int64_t dim = layout.key_dim, value_dim = layout.value_dim;
     const std::vector<float> query(q, q + dim), keys = Head(k, head, length, dim, dim);
     if (layout.values_in_keys) {
       return ReferenceAttention(ReferenceLaneProduct(query, keys, 1, length, dim), scale,
-                                Head(k, head, length, dim, value_dim));
+                                Head(k, head, length, dim, value_dim), first);
     }
     return ReferenceAttention(ReferenceProduct(query, keys, 1, length, dim), scale,
-                              Head(v, head, length, value_dim, value_dim));
+                              Head(v, head, length, value_dim, value_dim), first);
   }
 };
 
@@ -78,15 +81,18 @@ struct Queries {
   const PagedSequence& sequence;
   int64_t heads, stride;
   std::vector<int64_t> lengths;
+  int64_t window;
   std::vector<float> q;
 
   static constexpr float kScale = 0.3f;
 
-  Queries(const PagedSequence& from, int64_t num_heads, std::vector<int64_t> seen)
+  Queries(const PagedSequence& from, int64_t num_heads, std::vector<int64_t> seen,
+          int64_t the_window = 0)
       : sequence(from),
         heads(num_heads),
         stride(from.layout.key_dim + 3),
         lengths(std::move(seen)),
+        window(the_window),
         q(lengths.size() * static_cast<size_t>(heads * stride)) {
     std::mt19937 generator(4);
     std::normal_distribution<float> normal;
@@ -106,6 +112,7 @@ struct Queries {
                .block_stride = sequence.layout.block_floats(),
                .num_heads = heads,
                .scale = kScale,
+               .window = window,
                .q = q.data(),
                .ldq = heads * stride,
                .q_stride = stride,
@@ -124,7 +131,7 @@ struct Queries {
       for (int64_t head = 0; head < heads; ++head) {
         const std::vector<float> out =
             sequence.Expected(q.data() + (row * heads + head) * stride, head / group,
-                              lengths[static_cast<size_t>(row)], kScale);
+                              lengths[static_cast<size_t>(row)], kScale, window);
         expected.insert(expected.end(), out.begin(), out.end());
       }
     }
@@ -151,6 +158,24 @@ TEST_P(AttentionShapes, PrefillDecodeAndReferenceAgreeBitForBit) {
       EXPECT_EQ(queries.Run({{0, 40, 2}, {40, 37, 3}}, isa, threads), expected) << IsaName(isa);
       EXPECT_EQ(queries.Run({{0, 64, 0}, {64, 13, 2}}, isa, threads), expected) << IsaName(isa);
       EXPECT_EQ(queries.Run({{0, 77, 3}}, isa, threads), expected) << IsaName(isa);
+    }
+  }
+}
+
+// Windows within a block, of several blocks and of several chains; rows whose windows begin in
+// different chains.
+TEST_P(AttentionShapes, OfAWindowAgreesBitForBitHoweverRowsAreBundled) {
+  const auto [heads, layout] = GetParam();
+  const PagedSequence sequence(layout, 700);
+  for (const int64_t window : {1, 20, 33, 256, 300}) {
+    const Queries queries(sequence, heads, {700, 1, 255, 257, 288, 513, 699, 700}, window);
+    const std::vector<float> expected = queries.Expected();
+    for (const Isa isa : AvailableIsas()) {
+      EXPECT_EQ(queries.Run(queries.OneByOne(), isa, 2), expected) << IsaName(isa) << window;
+      for (const int64_t shared : {0, 3, 8, 16, 22}) {
+        EXPECT_EQ(queries.Run({{0, 8, shared}}, isa, 1), expected) << IsaName(isa) << window;
+        EXPECT_EQ(queries.Run({{0, 5, 0}, {5, 3, shared}}, isa, 2), expected) << IsaName(isa);
+      }
     }
   }
 }

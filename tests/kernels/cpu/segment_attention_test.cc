@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <thread>
@@ -39,7 +40,7 @@ struct Shape {
 };
 
 struct Case {
-  Case(const Shape& s, std::vector<AttentionSegment> the_segments)
+  Case(const Shape& s, std::vector<AttentionSegment> the_segments, int64_t window = 0)
       : shape(s), segments(std::move(the_segments)) {
     for (const AttentionSegment& segment : segments) rows += segment.length;
     q = Random(rows * s.heads * s.qk_dim, 1);
@@ -52,6 +53,7 @@ struct Case {
             .qk_dim = s.qk_dim,
             .v_dim = s.v_dim,
             .scale = 0.3f,
+            .window = window,
             .q = q.data(),
             .k = k.data(),
             .v = v.data()};
@@ -79,6 +81,10 @@ struct Case {
           seen.push_back(segment.prefix_first + j);
         }
         for (int64_t j = 0; j <= i; ++j) seen.push_back(segment.first + j);
+        const auto all = static_cast<int64_t>(seen.size());
+        if (args.window > 0 && all > args.window) {
+          seen.erase(seen.begin(), seen.begin() + (all - args.window));
+        }
         for (int64_t head = 0; head < shape.heads; ++head) {
           AddRow(segment.first + i, head, seen, &r);
         }
@@ -160,6 +166,22 @@ TEST(SegmentAttention, EqualsTheFormulasAndTheirGradients) {
   }
 }
 
+// Windows of one key, within a block of rows, of several, and beyond every segment.
+TEST(SegmentAttention, OfAWindowEqualsTheFormulasAndTheirGradients) {
+  for (const int64_t window : {1, 2, 17, 64, 300}) {
+    for (const Shape& shape : Shapes()) {
+      const Case c(shape, Segments(), window);
+      const Results got = c.Run(BestOps(), OneByOne), expected = c.Expected();
+      for (size_t r = 0; r < got.size(); ++r) {
+        for (size_t i = 0; i < got[r].size(); ++i) {
+          ASSERT_NEAR(got[r][i], expected[r][i], 2e-5)
+              << "window " << window << " result " << r << " element " << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(SegmentAttention, GivesTheSameBitsOnAnyThreadsAndInstructionSet) {
   for (const Shape& shape : Shapes()) {
     const Case c(shape, Segments());
@@ -186,23 +208,31 @@ std::vector<AttentionSegment> LongSegments() {
   return {{0, 300}, {300, 290, 0, 300}, {590, 3, 0, 300}};
 }
 
+// A window of 40 leaves out whole chains of keys.
 TEST(SegmentAttention, OfLongSegmentsEqualsTheFormulasAndTheScalarBits) {
-  const Case c({2, 1, 7, 20}, LongSegments());
-  const Results scalar = c.Run(OpsFor(Isa::kScalar), OneByOne), expected = c.Expected();
-  for (size_t r = 0; r < scalar.size(); ++r) {
-    for (size_t i = 0; i < scalar[r].size(); ++i) {
-      ASSERT_NEAR(scalar[r][i], expected[r][i], 2e-5) << "result " << r << " element " << i;
+  for (const int64_t window : {0, 40, 290}) {
+    const Case c({2, 1, 7, 20}, LongSegments(), window);
+    const Results scalar = c.Run(OpsFor(Isa::kScalar), OneByOne), expected = c.Expected();
+    for (size_t r = 0; r < scalar.size(); ++r) {
+      for (size_t i = 0; i < scalar[r].size(); ++i) {
+        ASSERT_NEAR(scalar[r][i], expected[r][i], 2e-5)
+            << "window " << window << " result " << r << " element " << i;
+      }
     }
-  }
-  for (const Isa isa : AvailableIsas()) {
-    EXPECT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), scalar) << IsaName(isa);
+    for (const Isa isa : AvailableIsas()) {
+      EXPECT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), scalar) << IsaName(isa);
+    }
   }
 }
 
 // The decoder's attention equals the same reference (attention_test.cc).
-TEST(SegmentAttention, OfLongSegmentsHasTheBitsOfTheReference) {
+class LongSegmentAttention : public testing::TestWithParam<int64_t> {};
+INSTANTIATE_TEST_SUITE_P(Windows, LongSegmentAttention, testing::Values(0, 40, 290));
+
+TEST_P(LongSegmentAttention, HasTheBitsOfTheReference) {
   const Shape shape{2, 1, 7, 20};
-  const Case c(shape, LongSegments());
+  const int64_t window = GetParam();
+  const Case c(shape, LongSegments(), window);
   const std::vector<double> out = c.Run(BestOps(), OneByOne)[0];
   for (const AttentionSegment& segment : c.segments) {
     for (int64_t i = 0; i < segment.length; ++i) {
@@ -218,7 +248,9 @@ TEST(SegmentAttention, OfLongSegmentsHasTheBitsOfTheReference) {
         const std::vector<float> q(c.q.data() + at * 7, c.q.data() + at * 7 + 7);
         const std::vector<float> scores =
             ReferenceProduct(q, keys, 1, segment.prefix_length + i + 1, 7);
-        const std::vector<float> expected = ReferenceAttention(scores, c.args.scale, values);
+        const auto seen = static_cast<int64_t>(scores.size());
+        const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, seen - window);
+        const std::vector<float> expected = ReferenceAttention(scores, c.args.scale, values, first);
         ASSERT_EQ(std::vector<float>(out.data() + at * 20, out.data() + at * 20 + 20), expected)
             << "row " << segment.first + i << " head " << head;
       }

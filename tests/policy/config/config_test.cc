@@ -155,15 +155,29 @@ const Refusal kOfAllFamilies[] = {
      "deepseek_v3",
      {{"quantization_config", {{"quant_method", "gptq"}}}},
      "quantization_config.quant_method is \"gptq\""},
-    {"SlidingWindow", "mixtral", {{"sliding_window", 4096}}, "sliding_window is 4096"},
-    {"SlidingWindowThatIsSwitchedOn",
-     "qwen3_yarn",
-     {{"use_sliding_window", true}, {"sliding_window", 64}},
-     "sliding_window is 64"},
-    {"SlidingLayers",
+    {"WindowOfAFamilyWithout", "llama", {{"sliding_window", 4096}}, "sliding_window is 4096"},
+    {"WindowOfZero",
+     "mistral",
+     {{"sliding_window", 0}},
+     "sliding_window is 0, expected a whole number from 1 to"},
+    {"WindowedLayersWithoutAWindow",
      "qwen2",
+     {{"layer_types", {"full_attention", "full_attention", "sliding_attention"}}},
+     "layer_types is partly \"sliding_attention\", expected only \"full_attention\" where there is "
+     "no sliding_window"},
+    {"FullLayersWhereAllHaveAWindow",
+     "mistral",
+     {{"layer_types", {"full_attention", "sliding_attention", "sliding_attention"}},
+      {"sliding_window", 24}},
+     "layer_types is partly \"full_attention\""},
+    {"TooFewLayerTypes",
+     "qwen2_window",
      {{"layer_types", {"full_attention", "sliding_attention"}}},
-     "layer_types is partly \"sliding_attention\""},
+     "layer_types is of 2 layers, expected one for each of num_hidden_layers, 3"},
+    {"LayersOfAnotherKind",
+     "qwen2",
+     {{"layer_types", {"full_attention", "linear_attention", "full_attention"}}},
+     "layer_types is partly \"linear_attention\""},
     {"SparseAttention", "deepseek_v3", {{"index_topk", 2048}}, "index_topk is 2048"},
     {"NoWidth", "llama", {{"hidden_size", nullptr}}, "hidden_size is missing"},
     {"HugeVocabulary",
@@ -212,13 +226,13 @@ const Refusal kOfAttention[] = {
 };
 
 const Refusal kOfRope[] = {
-    {"ScalingItDoesNotKnow", "llama", Rope({{"rope_type", "dynamic"}, {"factor", 2.0}}),
-     "rope_parameters.rope_type is \"dynamic\", expected \"default\", \"linear\", \"llama3\" or "
-     "\"yarn\""},
+    {"ScalingItDoesNotKnow", "llama", Rope({{"rope_type", "longrope"}, {"factor", 2.0}}),
+     "rope_parameters.rope_type is \"longrope\", expected \"default\", \"linear\", \"dynamic\", "
+     "\"llama3\" or \"yarn\""},
     {"ScalingOfTransformers4",
      "llama",
-     {{"rope_parameters", nullptr}, {"rope_scaling", {{"type", "dynamic"}, {"factor", 2.0}}}},
-     "rope_scaling.type is \"dynamic\""},
+     {{"rope_parameters", nullptr}, {"rope_scaling", {{"type", "longrope"}, {"factor", 2.0}}}},
+     "rope_scaling.type is \"longrope\""},
     {"TwoNamesForTheScaling", "qwen3_yarn", Rope({{"type", "linear"}}),
      "rope_parameters.type is \"linear\""},
     {"DialectsThatDisagree",
@@ -232,8 +246,11 @@ const Refusal kOfRope[] = {
      "rope_parameters.full_attention is"},
     {"PartOfTheHeads", "llama", Rope({{"partial_rotary_factor", 0.5}}),
      "partial_rotary_factor is 0.5"},
-    {"PartOfTheHeadsByDefault", "glm4_moe", Rope({{"partial_rotary_factor", nullptr}}),
-     "partial_rotary_factor is 0.5"},
+    {"OddPartOfTheHeadsByDefault", "glm4_moe", Rope({{"partial_rotary_factor", nullptr}}),
+     "partial_rotary_factor is 0.5, expected a part of head_dim, 10, that is a positive even "
+     "number"},
+    {"MoreThanTheHeads", "glm4_moe", Rope({{"partial_rotary_factor", 1.5}}),
+     "partial_rotary_factor is 1.5, expected at most 1"},
     {"NoFactor", "llama3_rope", Rope({{"factor", nullptr}}), "rope_parameters.factor is missing"},
     {"FactorsInTheWrongOrder", "llama3_rope", Rope({{"high_freq_factor", 0.5}}),
      "rope_parameters.high_freq_factor is"},
@@ -347,6 +364,23 @@ TEST(Config, PassesOverASlidingWindowThatQwenDoesNotUse) {
   config.erase("use_sliding_window");  // off unless stated, as in the class
   config["sliding_window"] = 4096;
   EXPECT_NO_THROW(ParseConfig(config, "config.json"));
+}
+
+// Qwen2Config and MistralConfig, as transformers 5.23 fills in what config.json leaves out.
+TEST(Config, LeavesWindowsToTheClassWhereTheyAreNotStated) {
+  json config = ReadFamilyGolden("qwen2_window").expected.at("config");
+  config.erase("layer_types");
+  config["max_window_layers"] = 2;
+  EXPECT_EQ(ParseConfig(config, "config.json").attention.full_layers, (std::vector<int64_t>{0, 1}));
+  config.erase("max_window_layers");  // 28, more than there are
+  EXPECT_EQ(ParseConfig(config, "config.json").attention.WindowOf(2), 0);
+  config.erase("sliding_window");
+  config["max_window_layers"] = 0;
+  EXPECT_EQ(ParseConfig(config, "config.json").attention.WindowOf(0), 4096);
+  config = ReadFamilyGolden("mistral").expected.at("config");
+  EXPECT_EQ(ParseConfig(config, "config.json").attention.WindowOf(0), 0);
+  config.erase("sliding_window");
+  EXPECT_EQ(ParseConfig(config, "config.json").attention.WindowOf(0), 4096);
 }
 
 // LlamaConfig's default, which the first Llama's config.json leaves to the class.

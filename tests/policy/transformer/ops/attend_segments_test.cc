@@ -50,7 +50,7 @@ TEST(AttendSegments, EqualsMaskedSoftmaxAndItsGradientWithEitherImplementation) 
       own.push_back(wide.back().detach().to(dtype).requires_grad_());
     }
     const at::Tensor expected = MaskedAttention(wide[0], wide[1], wide[2], Allowed());
-    const at::Tensor out = AttendSegments(own[0], own[1], own[2], 1 / std::sqrt(8.0), kSegments);
+    const at::Tensor out = AttendSegments(own[0], own[1], own[2], {1 / std::sqrt(8.0)}, kSegments);
     EXPECT_LT(LargestDifference(out, expected), 1e-5);
     const at::Tensor weight = torch::randn_like(expected);
     (expected * weight).sum().backward();

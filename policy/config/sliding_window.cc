@@ -1,0 +1,85 @@
+#include "policy/config/sliding_window.h"
+
+#include <algorithm>
+
+#include "base/json_lines.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+
+// The value that a Qwen2Config has where config.json does not state the field.
+constexpr int64_t kMaxWindowLayers = 28;
+
+int64_t ReadWindow(const ConfigFields& fields, const SlidingWindows& windows) {
+  const bool used = fields.BoolOr("use_sliding_window", !windows.is_switched);
+  if (!used || fields.IsNull("sliding_window")) return 0;
+  if (windows.layers == WindowedLayers::kNone) fields.OnlyAbsent("sliding_window");
+  return fields.IntOr("sliding_window", 1, kMaxSize, windows.absent);
+}
+
+// The layers that layer_types calls full_attention.
+std::vector<int64_t> ReadLayerTypes(const ConfigFields& fields, int64_t num_layers) {
+  const json& types = fields.At("layer_types");
+  if (!types.is_array() || static_cast<int64_t>(types.size()) != num_layers) {
+    fields.Refuse(
+        "layer_types",
+        types.is_array() ? "of " + std::to_string(types.size()) + " layers" : base::DumpJson(types),
+        "one for each of num_hidden_layers, " + std::to_string(num_layers));
+  }
+  std::vector<int64_t> full;
+  for (int64_t layer = 0; layer < num_layers; ++layer) {
+    const json& type = types[static_cast<size_t>(layer)];
+    if (type == "full_attention") {
+      full.push_back(layer);
+    } else if (type != "sliding_attention") {
+      fields.Refuse("layer_types", "partly " + base::DumpJson(type),
+                    "\"full_attention\" or \"sliding_attention\"");
+    }
+  }
+  return full;
+}
+
+}  // namespace
+
+void ReadSlidingWindow(const ConfigFields& fields, const SlidingWindows& windows,
+                       ModelConfig* config) {
+  AttentionConfig& attention = config->attention;
+  attention.sliding_window = ReadWindow(fields, windows);
+  const int64_t layers = config->num_layers;
+  if (attention.sliding_window > 0 && windows.layers == WindowedLayers::kUpper) {
+    const int64_t first = fields.IntOr("max_window_layers", 0, kMaxSize, kMaxWindowLayers);
+    for (int64_t i = 0; i < std::min(first, layers); ++i) attention.full_layers.push_back(i);
+  }
+  if (!fields.Has("layer_types")) return;
+  const std::vector<int64_t> full = ReadLayerTypes(fields, layers);
+  if (attention.sliding_window == 0 && std::ssize(full) < layers) {
+    fields.Refuse("layer_types", "partly \"sliding_attention\"",
+                  "only \"full_attention\" where there is no sliding_window");
+  }
+  if (windows.layers == WindowedLayers::kAll && attention.sliding_window > 0 && !full.empty()) {
+    fields.Refuse("layer_types", "partly \"full_attention\"",
+                  "only \"sliding_attention\": every layer of " + config->family + " has a window");
+  }
+  if (attention.sliding_window > 0) attention.full_layers = full;
+}
+
+json SlidingWindowToJson(const ModelConfig& config, const SlidingWindows& windows) {
+  const AttentionConfig& attention = config.attention;
+  const json window = attention.sliding_window > 0 ? json(attention.sliding_window) : json();
+  if (windows.layers == WindowedLayers::kNone) return json::object();
+  json out = {{"sliding_window", window}};
+  if (windows.is_switched) out["use_sliding_window"] = !window.is_null();
+  if (windows.layers != WindowedLayers::kUpper || window.is_null()) return out;
+  json types = json::array();
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    types.push_back(attention.WindowOf(layer) > 0 ? "sliding_attention" : "full_attention");
+  }
+  out["layer_types"] = types;
+  // Read where layer_types is not; the same only where the full layers come first.
+  out["max_window_layers"] = attention.full_layers.size();
+  return out;
+}
+
+}  // namespace cohort::policy
