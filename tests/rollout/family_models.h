@@ -31,7 +31,10 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"glm4_moe", Glm4Config()},
                                      {"deepseek_v2", DeepSeekV2Config()},
                                      {"deepseek_v3", DeepSeekV3Config()},
-                                     {"deepseek_v3_plain", LatentConfig("deepseek_v3")}};
+                                     {"deepseek_v3_plain", LatentConfig("deepseek_v3")},
+                                     {"mistral", DenseConfig("mistral")},
+                                     {"qwen2_windows", DenseConfig("qwen2")},
+                                     {"glm4_moe_partly_rotated", Glm4Config()}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
     models[i].config.attention.qk_norm = true;
@@ -41,6 +44,12 @@ inline std::vector<FamilyModel> FamilyModels() {
   models[4].config.moe.sparse_step = 2;
   models[4].config.moe.normalize_weights = false;
   models[9].config.rope.interleaved = false;
+  models[10].config.attention.sliding_window = 20;
+  models[11].config.attention.qkv_bias = true;
+  models[11].config.attention.sliding_window = 40;
+  models[11].config.attention.full_layers = {1};
+  models[12].config.attention.partly_rotated = 4;
+  models[12].config.rope.partial_rotary_factor = 0.4;
   return models;
 }
 
