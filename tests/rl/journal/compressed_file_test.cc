@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "base/error.h"
 #include "base/temporary_folder.h"
 
@@ -53,10 +55,10 @@ TEST_F(CompressedFileTest, NoAlteredOrMissingByteIsForgiven) {
   for (size_t at = 0; at < whole.size(); ++at) {
     std::string altered = whole;
     altered[at] = static_cast<char>(altered[at] ^ 0x10);
-    base::WriteFileDurably(path_, altered);
+    std::ofstream(path_, std::ios::binary) << altered;
     // Some bits decide nothing, such as the unused one of the frame's head (RFC 8878, 3.1.1.1.1.3).
     EXPECT_TRUE(Fault() != "no error" || Lines() == lines) << "byte " << at;
-    base::WriteFileDurably(path_, whole.substr(0, at));
+    std::ofstream(path_, std::ios::binary) << whole.substr(0, at);
     EXPECT_THAT(Fault(), HasSubstr(" is damaged: ")) << at << " bytes";
   }
 }
