@@ -53,19 +53,20 @@ struct LocalMemory {
   double activations = 0;  // of one micro-batch, kept for its backward pass, and one layer's once
                            // more for the gradients
   double logits = 0;       // of the head, its gradient included
+  double spare = 0;        // freed blocks that are kept for the next tensors of their sizes
   double worker_program = 0;  // the next are of one worker
   double worker_weights = 0;
   double worker_cache = 0;  // at most: what the step's sequences fill, within rollout.kv_cache_mb
 
-  double learner() const {
-    return program + weights + gradients + optimizer + reference + merged + images + activations +
-           logits;
+  double learner() const { return program + images + tensors() + spare; }
+  double tensors() const {
+    return weights + gradients + optimizer + reference + merged + activations + logits;
   }
   double worker() const { return worker_program + worker_weights + worker_cache; }
   double total(int workers) const { return learner() + workers * worker(); }
-  // What is there whatever the rows: without activations, logits and caches.
+  // What is there whatever the rows: without activations, logits, caches and what is spare.
   double held(int workers) const {
-    return learner() - activations - logits + workers * (worker() - worker_cache);
+    return learner() - activations - logits - spare + workers * (worker() - worker_cache);
   }
 };
 LocalMemory MemoryOf(const policy::ModelConfig& config, const LocalRun& run);

@@ -134,8 +134,11 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       "4 bytes x vocab_size x (rows of logits that are kept, or a chunk, and a chunk of their "
       "gradient" +
           std::string(adapters ? ")" : ", and the head's gradient)"));
+  add("run_spare_bytes", memory.spare,
+      "0.18 (measured) x all of these but the images: freed blocks that are kept for the next "
+      "tensors of their sizes");
   add("run_learner_bytes", memory.learner(),
-      "the eight above + " + Gigabytes(memory.program) + " of programs");
+      "the nine above + " + Gigabytes(memory.program) + " of programs");
   add("run_worker_bytes", memory.worker(),
       "of one worker: " + stored + " bytes a parameter + " + Gigabytes(memory.worker_cache) +
           " of KV cache (fp32, " + DescribeRows(run) + ", at most rollout.kv_cache_mb) + " +
