@@ -108,17 +108,15 @@ class ShowTokenFactory final : public grpc::experimental::ClientInterceptorFacto
 }  // namespace
 
 fs::path DefaultTokenFile(const std::string& address) {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  const char* home = std::getenv("HOME");
-  fs::path folder;
-  if (cache != nullptr && *cache == '/') {
-    folder = cache;
-  } else if (home != nullptr && *home == '/') {
-    folder = fs::path(home) / ".cache";
-  } else {
-    return "";
-  }
-  return folder / "cohort" / "tokens" / address.substr(address.rfind(':') + 1);
+  const auto set = [](const char* name) -> fs::path {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
+  fs::path cache = set("COHORT_CACHE");
+  if (cache.empty() && !set("XDG_CACHE_HOME").empty()) cache = set("XDG_CACHE_HOME") / "cohort";
+  if (cache.empty() && !set("HOME").empty()) cache = set("HOME") / ".cache" / "cohort";
+  if (cache.empty()) return "";
+  return cache / "tokens" / address.substr(address.rfind(':') + 1);
 }
 
 std::string ReadToken(const fs::path& path) {

@@ -18,7 +18,8 @@
 namespace cohort::base {
 
 // Where a service on this machine leaves the token of its TCP port, unless it is told another
-// place: $XDG_CACHE_HOME or ~/.cache, then cohort/tokens/PORT. "" without a home folder.
+// place: tokens/PORT in the cache (COHORT_CACHE, else XDG_CACHE_HOME/cohort, else ~/.cache/cohort).
+// "" without a home folder.
 std::filesystem::path DefaultTokenFile(const std::string& address);
 
 // The token in a file. Errors: kUsage where it is missing, holds none, or others can read it.

@@ -17,8 +17,8 @@ using testing::HasSubstr;
 
 class RpcToken : public testing::Test {
  protected:
-  RpcToken() { setenv("XDG_CACHE_HOME", folder_.path().c_str(), 1); }
-  ~RpcToken() override { unsetenv("XDG_CACHE_HOME"); }
+  RpcToken() { setenv("COHORT_CACHE", folder_.path().c_str(), 1); }
+  ~RpcToken() override { unsetenv("COHORT_CACHE"); }
 
   static mode_t ModeOf(const fs::path& path) {
     struct stat status {};

@@ -22,10 +22,10 @@ using testing::HasSubstr;
 class HandStartedServices : public TinyRun {
  protected:
   HandStartedServices() {
-    setenv("XDG_CACHE_HOME", (folder_ / "cache").c_str(), 1);
+    setenv("COHORT_CACHE", (folder_ / "cache").c_str(), 1);
     always_ = {"threads=1"};
   }
-  ~HandStartedServices() override { unsetenv("XDG_CACHE_HOME"); }
+  ~HandStartedServices() override { unsetenv("COHORT_CACHE"); }
 
   std::unique_ptr<ChildProcess> StartWorker(const std::string& listen) {
     fs::remove(folder_ / "at");
@@ -92,10 +92,9 @@ TEST_F(HandStartedServices, ATcpPortServesThoseWhoHaveItsToken) {
   ASSERT_EQ(Run("straight"), 0) << Log("straight");
   const auto worker = StartWorker("127.0.0.1:0");
   EXPECT_EQ(Run("same_user", Remote()), 0) << Log("same_user");
-  const std::string place =
-      folder_ / "cache/cohort/tokens" / address_.substr(address_.find(':') + 1);
+  const std::string place = folder_ / "cache/tokens" / address_.substr(address_.find(':') + 1);
   const std::string secret = base::ReadFile(place);
-  setenv("XDG_CACHE_HOME", (folder_ / "elsewhere").c_str(), 1);
+  setenv("COHORT_CACHE", (folder_ / "elsewhere").c_str(), 1);
   EXPECT_EQ(Run("stranger", Remote()), 3) << Log("stranger");
   EXPECT_THAT(Log("stranger"), HasSubstr("without this service's token"));
   EXPECT_EQ(Run("told", Remote({"rollout.token_file=" + place})), 0) << Log("told");
