@@ -112,12 +112,13 @@ TEST_F(HuggingFaceFolder, AUserChoosesAmongTheTemplatesByName) {
 }
 
 TEST_F(HuggingFaceFolder, IntegersOfTemplateVariablesKeepTheirDigits) {
-  Write("tokenizer_config.json", {{"chat_template", "{{ n }} {{ n + 1 }} {{ n | tojson }}"}});
-  const auto line =
-      base::ParseExactOrderedJson(R"({"messages": [], "n": 123456789012345678901234567890})");
+  Write("tokenizer_config.json",
+        {{"chat_template", "{{ n }} {{ n + 1 }} {{ n | tojson }} {{ f }}"}});
+  const auto line = base::ParseExactOrderedJson(
+      R"({"messages": [], "n": 123456789012345678901234567890, "f": 1e20})");
   EXPECT_EQ(Chat(ReadTemplateInputs(line)),
             "123456789012345678901234567890 123456789012345678901234567891 "
-            "123456789012345678901234567890");
+            "123456789012345678901234567890 1e+20");
 }
 
 TEST_F(HuggingFaceFolder, TheTemplateForToolsIsTakenWhereThereAreTools) {

@@ -12,13 +12,6 @@
 namespace cohort::policy::jinja {
 namespace {
 
-void CheckDigits(const Value& value) {
-  if (!value.is_doubtful) return;
-  throw TemplateError{
-      "a number of the messages is beyond 64 bits and is printed, but its digits are not kept: "
-      "write it as a text"};
-}
-
 // Shortest digits that read back the same; exponent form outside 1e-4 .. 1e16, as Python writes it.
 std::string FloatText(double value, bool json) {
   if (std::isnan(value)) return json ? "NaN" : "nan";
@@ -153,7 +146,6 @@ struct JsonPrinter {
     } else if (value.IsBool()) {
       out += value.Truth() ? "true" : "false";
     } else if (value.IsFloat()) {
-      CheckDigits(value);
       out += FloatText(value.ToDouble(), /*json=*/true);
     } else if (value.IsInteger() || value.IsBig()) {
       out += IntegerText(value);
@@ -236,7 +228,6 @@ std::string ToText(const Value& value) {
   if (value.IsNone()) return "None";
   if (value.IsBool()) return value.Truth() ? "True" : "False";
   if (value.IsInteger() || value.IsBig()) return IntegerText(value);
-  CheckDigits(value);
   if (value.IsFloat()) return FloatText(value.ToDouble(), /*json=*/false);
   if (const LoopState* loop = value.AsLoop()) {
     return "<LoopContext " + std::to_string(loop->index0 + 1) + "/" +

@@ -213,6 +213,50 @@ Value IsDigitText(const std::string& text) {
 
 Value IsNumericText(const std::string& text) { return AllNumbers(text); }
 
+// What Python's methods take; those that are not here take nothing.
+void CheckMethodArguments(std::string_view name, const Arguments& arguments) {
+  struct Takes {
+    std::string_view name;
+    size_t most;
+    std::string_view keywords = "";
+  };
+  static constexpr Takes kTakes[] = {{"strip", 1},
+                                     {"lstrip", 1},
+                                     {"rstrip", 1},
+                                     {"startswith", 3},
+                                     {"endswith", 3},
+                                     {"removeprefix", 1},
+                                     {"find", 3},
+                                     {"rfind", 3},
+                                     {"removesuffix", 1},
+                                     {"index", 3},
+                                     {"rindex", 3},
+                                     {"count", 3},
+                                     {"partition", 1},
+                                     {"rpartition", 1},
+                                     {"zfill", 1},
+                                     {"ljust", 2},
+                                     {"rjust", 2},
+                                     {"center", 2},
+                                     {"split", 2, "sep maxsplit"},
+                                     {"rsplit", 2, "sep maxsplit"},
+                                     {"expandtabs", 1, "tabsize"},
+                                     {"splitlines", 1, "keepends"}};
+  const auto found = std::find_if(std::begin(kTakes), std::end(kTakes),
+                                  [&](const Takes& takes) { return takes.name == name; });
+  const Takes takes = found == std::end(kTakes) ? Takes{name, 0} : *found;
+  if (arguments.positional.size() + arguments.keywords.size() > takes.most) {
+    throw TemplateError{std::string(name) + "() takes at most " + std::to_string(takes.most) +
+                        " arguments"};
+  }
+  for (const auto& [keyword, unused] : arguments.keywords) {
+    const std::string among = " " + std::string(takes.keywords) + " ";
+    if (among.find(" " + keyword + " ") == std::string::npos) {
+      throw TemplateError{std::string(name) + "() has no argument '" + keyword + "'"};
+    }
+  }
+}
+
 const std::map<std::string_view, TextMethod>& TextMethods() {
   using S = const std::string&;
   using A = const Arguments&;
@@ -371,11 +415,12 @@ Value TextAttribute(const Value& value, const std::string& name) {
   }
   const auto found = TextMethods().find(name);
   if (found == TextMethods().end()) return Undefined{name};
-  return Callable{
-      name, [value, method = found->second](Interpreter& interpreter, const Arguments& arguments) {
-        interpreter.Charge(value.AsString()->size());
-        return method(*value.AsString(), arguments);
-      }};
+  return Callable{name, [value, name, method = found->second](Interpreter& interpreter,
+                                                              const Arguments& arguments) {
+                    CheckMethodArguments(name, arguments);
+                    interpreter.Charge(value.AsString()->size());
+                    return method(*value.AsString(), arguments);
+                  }};
 }
 
 }  // namespace cohort::policy::jinja

@@ -1,7 +1,6 @@
 #include "policy/chat/jinja/value.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/exact_json.h"
 #include "policy/chat/jinja/big_integer.h"
@@ -143,11 +142,8 @@ Value FromJson(const nlohmann::ordered_json& json, int depth) {
       if (value > INT64_MAX) return BigInteger{std::to_string(value)};
       return static_cast<int64_t>(value);
     }
-    case nlohmann::ordered_json::value_t::number_float: {
-      Value value(json.get<double>());
-      value.is_doubtful = std::fabs(json.get<double>()) >= 0x1p63;  // the parser lost its digits
-      return value;
-    }
+    case nlohmann::ordered_json::value_t::number_float:
+      return json.get<double>();
     case nlohmann::ordered_json::value_t::binary:
       return BigInteger{base::BigIntegerDigits(json).value()};
     case nlohmann::ordered_json::value_t::string:

@@ -108,7 +108,6 @@ class Value {
   int NestingInside() const;  // of a container that is to hold this value
 
   Variant data;
-  bool is_doubtful = false;  // a float of JSON that may have been an integer beyond 64 bits
   bool is_markup = false;  // of a text: it is HTML (MarkupSafe), which escapes what is added to it
 };
 
@@ -123,7 +122,8 @@ struct Arguments {
 
 inline constexpr int kMaxNesting = 100;
 
-Value FromJson(const nlohmann::ordered_json& json, int depth = 0);  // dicts keep their order
+// Dicts keep their order. Integers beyond 64 bits are expected as base/exact_json.h reads them.
+Value FromJson(const nlohmann::ordered_json& json, int depth = 0);
 
 bool Equal(const Value& a, const Value& b);
 // Negative, 0, positive. Throws TemplateError when the two have no order.
