@@ -74,7 +74,9 @@ TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
   config.ffn_width = 100;
   config.vocab_size = 50;
   config.max_positions = 256;
-  config.attention = {.num_heads = 4, .num_kv_heads = 2, .head_dim = 16};
+  config.attention.num_heads = 4;
+  config.attention.num_kv_heads = 2;
+  config.attention.head_dim = 16;
   EXPECT_EQ(KeptActivationsPerToken(config), 2 * (4 * 64 + (64 + 2 * 32 + 64) + 3 * 100) + 2 * 64);
   config.attention.qk_norm = true;
   EXPECT_EQ(KeptActivationsPerToken(config),
@@ -89,7 +91,9 @@ TEST(LocalRun, CountsTheParametersOfAdapters) {
   config.num_layers = 2;
   config.ffn_width = 100;
   config.vocab_size = 50;
-  config.attention = {.num_heads = 4, .num_kv_heads = 2, .head_dim = 16};
+  config.attention.num_heads = 4;
+  config.attention.num_kv_heads = 2;
+  config.attention.head_dim = 16;
   EXPECT_EQ(AdapterParameters(config, 8, {"q_proj", "v_proj"}), 2 * 8 * (128 + 96));
   EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}), 2 * 8 * (128 + 96 + 96 + 128 + 3 * 164));
   EXPECT_EQ(AdapterParameters(config, 8, {"lm_head"}), 0);
