@@ -69,7 +69,7 @@ TEST_F(SandboxRefusal, ItNamesWhatIsMissingAndHowToGoOn) {
   const std::string output = InsideForbidden("Refuses");
   EXPECT_THAT(output, HasSubstr("refused: untrusted code cannot be confined here: namespaces ("));
   EXPECT_THAT(output, HasSubstr("cohort doctor"));
-  EXPECT_THAT(output, HasSubstr("--allow-weak-sandbox"));
+  EXPECT_THAT(output, HasSubstr("rollout.allow_weak_sandbox=true"));
 }
 
 TEST_F(SandboxRefusal, ToldToItRunsWithWhatIsLeft) {
