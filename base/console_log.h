@@ -1,6 +1,6 @@
 #pragma once
 
-// What a process says on stderr, kept in a file too.
+// Keeps the stderr of a process in a file too.
 
 #include <chrono>
 #include <filesystem>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the standard library says of files, in words for a person.
+// The standard library's errors about files, in words for a person.
 
 #include <exception>
 #include <string>
@@ -12,7 +12,7 @@ namespace cohort::base {
 // directories: Not a directory [a/b]", a sentence with operation, paths and reason.
 std::string MessageOf(const std::exception& error);
 
-// What to do about a system error of files; "" where there is nothing to advise.
+// Advice about a system error of files; "" where there is nothing to advise.
 const char* HintOf(const std::error_code& code);
 
 }  // namespace cohort::base

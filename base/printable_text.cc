@@ -9,7 +9,7 @@ namespace {
 
 bool IsC0(uint32_t point) { return point < 0x20; }
 
-// What JSON does not escape by itself.
+// Characters that JSON does not escape by itself.
 bool IsDelOrC1(uint32_t point) { return point >= 0x7F && point < 0xA0; }
 
 bool IsBidirectional(uint32_t point) {

@@ -15,7 +15,7 @@ enum class WindowedLayers {
   kUpper,  // those that layer_types names, or those from max_window_layers on
 };
 
-// What a family's class makes of sliding_window.
+// How a family's class reads sliding_window.
 struct SlidingWindows {
   WindowedLayers layers = WindowedLayers::kNone;
   int64_t absent = 0;        // the window where config.json does not state the field; null: none

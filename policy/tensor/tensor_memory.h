@@ -11,7 +11,7 @@ namespace cohort::policy {
 // the bound. Thread-safe.
 void KeepTensorMemory(size_t max_kept_bytes);
 
-// What a tensor of `bytes` then takes: whole huge pages, where it is large.
+// Memory that a tensor of `bytes` then takes: whole huge pages, where it is large.
 size_t HeldTensorBytes(size_t bytes);
 
 }  // namespace cohort::policy

@@ -38,8 +38,8 @@ class PluginChild {
   void KillAndReap();
   bool alive() const { return supervisor_ > 0; }
   int killed_by() const { return killed_by_; }  // as PluginWorker has it
-  // Of an owner whose child was lost before it was ready: kUnavailable where it was killed from
-  // outside, since another one may do better; else kUsage.
+  // The error of an owner whose child was lost before it was ready: kUnavailable where it was
+  // killed from outside, since another one may do better; else kUsage.
   ErrorCode LoadFault() const;
 
  private:

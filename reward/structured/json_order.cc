@@ -28,7 +28,7 @@ long double Value(const json& number) {
   return static_cast<long double>(number.get<double>());
 }
 
-// Of integers beyond 64 bits.
+// Compares integers beyond 64 bits.
 int OrderDigits(const std::string& a, const std::string& b) {
   const bool negative = a[0] == '-';
   if (negative != (b[0] == '-')) return negative ? -1 : 1;
@@ -75,7 +75,7 @@ JsonDecimal JsonDecimalOf(const json& number) {
   return decimal;
 }
 
-// Of an integer's digits, digit by digit.
+// Works on an integer's digits, digit by digit.
 bool IsMultipleOf(std::string number, const JsonDecimal& divisor) {
   number.erase(0, number.find_first_not_of('-'));
   if (divisor.exponent > 0) {

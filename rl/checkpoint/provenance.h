@@ -37,7 +37,7 @@ RecordedRun ReadProvenance(const std::filesystem::path& path);
 // This machine's: the model name of /proc/cpuinfo.
 std::string ThisProcessor();
 
-// What the bits of a step depend on, besides its inputs.
+// The bits of a step depend on these, besides its inputs.
 struct Platform {
   std::string processor;
   int threads = 0;  // of LibTorch

@@ -7,8 +7,9 @@
 
 namespace cohort::rl {
 
-// What a command without a recipe calls the settings that errors of the rooms below name by their
-// keys. `command`: "eval", "bench step". Empty for those that read a recipe, whose keys they take.
+// Names by which a command without a recipe calls the settings that errors of the rooms below name
+// by their keys. `command`: "eval", "bench step". Empty for those that read a recipe, whose keys
+// they take.
 const std::vector<base::SettingName>& FlagNames(const std::string& command);
 
 std::vector<std::string> CommandsWithFlagNames();

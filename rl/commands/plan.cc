@@ -84,7 +84,7 @@ void AddServing(CLI::App& app, PlanSettings& settings) {
       ->check(CLI::NonNegativeNumber);
 }
 
-// Of a GRPO run on one machine; a recipe says all of them.
+// Settings of a GRPO run on one machine; a recipe says all of them.
 void AddRun(CLI::App& app, LocalRun& run) {
   AddCount(app, "--prompts", run.prompts, "of a GRPO step on one machine");
   AddCount(app, "--group", run.group_size, "completions a prompt");

@@ -19,7 +19,7 @@ struct EncodedProblem {
   std::string columns_json;  // problem.columns, for the reward service
 };
 
-// What the problem offers the model's chat template besides its messages.
+// Inputs of the model's chat template that the problem has besides its messages.
 policy::TemplateInputs ToTemplateInputs(const Problem& problem);
 
 std::shared_ptr<const EncodedProblem> EncodeProblem(const policy::Model& model, Problem problem);

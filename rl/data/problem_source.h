@@ -55,7 +55,7 @@ class ProblemSource {
 
   uint64_t train_size() const { return train_.size(); }  // 0 for a generator: endless
   uint64_t left_out() const { return left_out_; }        // by `keep`, train and test together
-  // What could not be read of the files, or not be encoded; an entry for each file with some.
+  // Rows that could not be read or encoded; an entry for each file with some.
   const std::vector<UnreadableRows>& unreadable() const { return unreadable_; }
   // Held-out problems whose prompt is trained on, of a finite source.
   uint64_t held_out_in_train() const;

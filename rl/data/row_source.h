@@ -15,7 +15,7 @@ class RowSource {
   virtual uint64_t size() const = 0;  // 0: endless
   // The row at `index`, below size() where that is not 0. A finite source gives each row once.
   virtual Problem Row(uint64_t index) = 0;
-  // What of a file is not among its rows.
+  // Lines of a file that are not among its rows.
   virtual UnreadableRows unreadable() const { return {}; }
 };
 

@@ -30,7 +30,7 @@ std::vector<int32_t> Ids(const json& row, const char* key) {
   return row.value(key, std::vector<int32_t>());
 }
 
-// Of "timeout": STATUS_TIMEOUT.
+// "timeout" gives STATUS_TIMEOUT.
 reward::Status StatusOf(const json& row) {
   std::string name = "STATUS_" + row.at("status").get<std::string>();
   for (char& letter : name) letter = static_cast<char>(std::toupper(letter));

@@ -29,7 +29,7 @@ OrderedJson Number(double value) {
 template <typename T>
 void Append(T value, std::string* line) {
   if constexpr (std::is_same_v<T, float>) {
-    // Of all floats this one alone becomes its neighbour where a reader takes it for a double
+    // This float alone of all becomes its neighbour where a reader takes it for a double
     // first.
     if (std::abs(value) == 7.038531e-26F) return Append(static_cast<double>(value), line);
   }

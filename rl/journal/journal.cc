@@ -20,7 +20,7 @@ using nlohmann::json;
 constexpr char kStep[] = "step";
 constexpr char kEvaluation[] = "eval";
 
-// Of equal length, so that the order of names is that of steps.
+// Names have equal length, so that the order of names is that of steps.
 std::string NameOf(const char* kind, int64_t step) {
   char name[64];
   std::snprintf(name, sizeof(name), "%s-%08" PRId64 ".jsonl.zst", kind, step);

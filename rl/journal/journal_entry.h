@@ -30,7 +30,7 @@ struct JournalEntry {
   Platform platform;
   double temperature = 1;            // that the groups were sampled at
   std::vector<EpisodeGroup> groups;  // also those that a rejection_sft round begins with
-  // Of a grpo step: the resolved objective, and a list for each group.
+  // In a grpo step: the resolved objective, and a list for each group.
   proto::Objective objective;
   std::vector<GroupAdvantages> advantages;
   std::vector<TrainingSequence> demonstrations;  // of a step that learns from some

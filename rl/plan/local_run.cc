@@ -72,8 +72,8 @@ double HeldBytes(const Widths& widths, int64_t tokens) {
   return bytes;
 }
 
-// Of one micro-batch: all layers' for the backward pass, and of the largest once more, as
-// gradients.
+// Activations of one micro-batch: all layers' for the backward pass, and of the largest once more,
+// as gradients.
 double ActivationBytes(const ModelConfig& config, int64_t tokens) {
   double bytes = HeldBytes({config.width, config.width}, tokens), most = 0;
   for (int64_t i = 0; i < config.num_layers; ++i) {

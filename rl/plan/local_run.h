@@ -12,11 +12,11 @@
 
 namespace cohort::rl {
 
-// What of a recipe memory and time depend on.
+// The part of a recipe that memory and time depend on.
 struct LocalRun {
   bool samples = true;     // from workers: in grpo, rejection_sft and evaluations
   bool reference = false;  // a KL term, which needs the reference policy
-  // Of adapters; above 0 nothing else is trained.
+  // Parameters of the adapters; above 0 nothing else is trained.
   int64_t adapter_parameters = 0;
   int64_t prompts = 32;  // a step
   int64_t group_size = 8;
@@ -64,7 +64,7 @@ struct LocalMemory {
   }
   double worker() const { return worker_program + worker_weights + worker_cache; }
   double total(int workers) const { return learner() + workers * worker(); }
-  // What is there whatever the rows: without activations, logits, caches and what is spare.
+  // Bytes that are taken whatever the rows: without activations, logits, caches and what is spare.
   double held(int workers) const {
     return learner() - activations - logits - spare + workers * (worker() - worker_cache);
   }

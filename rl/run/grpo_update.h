@@ -1,6 +1,6 @@
 #pragma once
 
-// What judged groups do to the policy. The same calls with the same groups, learning rates and
+// Updates of the policy by judged groups. The same calls with the same groups, learning rates and
 // learner give the same bits, in a round or in a replay of one of its steps.
 
 #include <span>

@@ -18,7 +18,7 @@ namespace cohort::rl {
 // where the longest rows would need more than there is.
 policy::Model InitialPolicy(const proto::Recipe& recipe);
 
-// What memory and time of the recipe's run depend on, at most: full prompts and completions.
+// Sizes that memory and time of the recipe's run depend on, at most: full prompts and completions.
 LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& config);
 
 // The same without its weights: what a dry run opens.

@@ -32,7 +32,7 @@ class RejectionSftRound final : public Round {
   const proto::RoundSpec& spec_;
   const int round_;
   std::vector<Demonstration> demonstrations_;
-  // Of the sampling, for the round's first step.
+  // Record of the sampling, for the round's first step.
   StepMetrics figures_;
   std::vector<EpisodeGroup> sampled_;
 };

@@ -20,7 +20,7 @@ struct StandIn {
   std::string text;
   std::string origin;  // "the row's demonstration"
 };
-// What a good answer to the row may look like, in the order in which they are tried: its
+// Guesses at a good answer to the row, in the order in which they are tried: its
 // demonstration, where it has one; its answer in \boxed{}, in the tags of DeepSeek-R1's template,
 // by itself.
 std::vector<StandIn> StandIns(const Problem& problem);

@@ -82,7 +82,8 @@ Evaluation EvaluateHeldOut(RunContext& context) {
                    eval.examples(), eval.samples()});
 }
 
-// What an adapter of the run belongs to, as PEFT looks it up: a folder where a run was given.
+// The model that an adapter of the run belongs to, as PEFT looks it up: a folder where a run was
+// given.
 std::string BaseModel(const proto::Recipe& recipe) {
   const std::string& path = recipe.model().path();
   return std::filesystem::is_directory(path) ? policy::LocateModel(path).string() : path;

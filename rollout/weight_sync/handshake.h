@@ -1,6 +1,6 @@
 #pragma once
 
-// What two programs must agree on before one samples from the other's weights: the protocol, and
+// Two programs must agree on this before one samples from the other's weights: the protocol, and
 // all that the logits depend on besides the weights.
 
 #include <cstdint>
@@ -33,7 +33,7 @@ void FillHandshake(const policy::ModelConfig& config, v1::WeightManifest* manife
 std::string Disagreement(const v1::WeightManifest& manifest, const policy::ModelConfig& config,
                          uint64_t vocabulary_checksum);
 
-// Of a peer that speaks another protocol; "" where it speaks this one.
+// The complaint about a peer that speaks another protocol; "" where it speaks this one.
 std::string ProtocolDisagreement(const std::string& peer, uint32_t protocol);
 
 }  // namespace cohort::rollout

@@ -25,8 +25,8 @@ bool IsDescriptor(const std::string& path) {
          static_cast<size_t>(read) == path.size();
 }
 
-// Of the file as it is, without opening it for reading: a path from outside may name a FIFO or a
-// device. Closed by the caller; -1 and errno.
+// Looks at the file as it is, without opening it for reading: a path from outside may name a FIFO
+// or a device. Closed by the caller; -1 and errno.
 int OpenSealed(const std::string& path, std::string* reason) {
   const int place = open(path.c_str(), O_PATH | O_CLOEXEC);
   if (place < 0) {

@@ -16,7 +16,7 @@ namespace cohort::rollout {
 // itself when gRPC is done with it.
 class UpdateCall : public grpc::ServerReadReactor<v1::WeightChunk> {
  public:
-  // What all calls of a worker share.
+  // State that all calls of a worker share.
   struct Worker {
     Engine& engine;
     const policy::ModelConfig& config;

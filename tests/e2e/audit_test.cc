@@ -1,4 +1,4 @@
-// What a run leaves for those who look at it later: its journal, replayed, and its console.
+// A run leaves this for those who look at it later: its journal, replayed, and its console.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -72,7 +72,7 @@ struct Branch {
   Body body;
 };
 
-// What is assigned to: a name, or, where the name is empty, a tuple to be unpacked.
+// The target of an assignment: a name, or, where the name is empty, a tuple to be unpacked.
 struct Target {
   std::string name;
   std::vector<Target> parts;

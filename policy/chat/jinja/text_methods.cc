@@ -213,7 +213,7 @@ Value IsDigitText(const std::string& text) {
 
 Value IsNumericText(const std::string& text) { return AllNumbers(text); }
 
-// What Python's methods take; those that are not here take nothing.
+// Arguments of Python's methods; those that are not here take nothing.
 void CheckMethodArguments(std::string_view name, const Arguments& arguments) {
   struct Takes {
     std::string_view name;

@@ -32,7 +32,7 @@ proto::Recipe RecipeWith(proto::Output::Journal mode, int mib = 1024) {
   return WithDefaults(recipe);
 }
 
-// Of one group of two samples.
+// An entry of one group of two samples.
 JournalEntry EntryOf(int64_t step, std::vector<float> logprobs = {-0.5F, -1.25F}) {
   JournalEntry entry;
   entry.step = step;

@@ -108,7 +108,7 @@ class ReplayTest : public testing::Test {
   std::string said_;
 };
 
-// What a step may be made of.
+// Recipes of every kind of step.
 class ReplayedRunTest : public ReplayTest,
                         public testing::WithParamInterface<std::vector<std::string>> {};
 
