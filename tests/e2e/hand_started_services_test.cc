@@ -72,7 +72,7 @@ TEST_F(HandStartedServices, AWorkerServesOneRunAtATimeAndIsTakenOverByTheSameRun
     first.Wait(kLimit);
   }
   EXPECT_EQ(Run("first", Remote(longer)), 0) << Log("first");
-  ExpectSameRun("straight", "first", 14);
+  ExpectSameSteps("straight", "first", 14);
   EXPECT_EQ(Run("second", Remote({"seed=4"})), 0) << "free at once\n" << Log("second");
 }
 
