@@ -3,27 +3,18 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
-#include <ctime>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/durable_file.h"
 #include "base/random_hex.h"
+#include "base/utc_now.h"
 
 namespace cohort::rl {
 namespace {
 
 using nlohmann::json;
-
-std::string UtcNow() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
 
 }  // namespace
 
@@ -56,7 +47,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
     provenance = json::parse(base::ReadFile(path), nullptr, false);
   }
   if (provenance.is_object()) {
-    provenance["resumed"].push_back({{"at", UtcNow()},
+    provenance["resumed"].push_back({{"at", base::UtcNow()},
                                      {"command_line", command_line},
                                      {"version", COHORT_VERSION},
                                      {"processor", ThisProcessor()},
@@ -70,7 +61,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
                   {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},
-                  {"started_at", UtcNow()},
+                  {"started_at", base::UtcNow()},
                   {"resumed", json::array()}};
   }
   if (!provenance.contains("run_id")) provenance["run_id"] = base::RandomHex(16);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/printable_text.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 
@@ -94,8 +95,8 @@ int RunReplay(int argc, char** argv) {
   app.add_flag("--json", as_json, "one JSON object");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 
-  const ReplayReport report = ReplayStep(
-      run, step, [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); });
+  const ReplayReport report =
+      ReplayStep(run, step, [](const std::string& line) { base::PrintNote(line); });
   if (as_json) {
     std::printf("%s\n", ReportJson(report).dump().c_str());
   } else {

@@ -208,7 +208,7 @@ void TryRows(const TrySettings& settings) {
   const policy::Model model = InitialPolicyWithoutWeights(recipe);
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
   for (const UnreadableRows& rows : problems.unreadable()) {
-    std::fprintf(stderr, "warning: %s\n", rows.Describe().c_str());
+    base::PrintNote("warning: " + rows.Describe());
   }
   const std::vector<SharedProblem> rows =
       FirstRows(problems, static_cast<size_t>(settings.rows.value_or(kRows)));

@@ -4,11 +4,8 @@
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <mutex>
@@ -17,6 +14,7 @@
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "rollout/weight_sync/handshake.h"
+#include "tests/fakes/silent_peer.h"
 
 namespace cohort::rl {
 namespace {
@@ -259,28 +257,6 @@ TEST_F(RolloutWorkersTest, AnImageThatArrivesAlteredIsSentAgainAFewTimes) {
   EXPECT_EQ(a.updates, 4);
   EXPECT_GT(a.bytes, 0u) << "as bytes, where its memory was no help";
 }
-
-// Accepts connections and says nothing.
-class SilentPeer {
- public:
-  SilentPeer() {
-    fd_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(listen(fd_, 64), 0);
-    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    address_ = "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
-  }
-  ~SilentPeer() { close(fd_); }
-  const std::string& address() const { return address_; }
-
- private:
-  int fd_ = -1;
-  std::string address_;
-};
 
 TEST_F(RolloutWorkersTest, APeerThatNeverAnswersIsNamedWithinTenSecondsAndGivenUpInTime) {
   const SilentPeer peer;

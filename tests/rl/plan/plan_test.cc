@@ -65,9 +65,7 @@ TEST(TrainingPlan, RefusesALayoutThatDoesNotDivideTheModel) {
   }
 }
 
-// Counted by hand from the modules: a dense layer keeps the inputs and outputs of two norms (4 D),
-// q, k, v and what attention gives, and gate, up and their product; the final norm keeps 2 D.
-TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
+policy::ModelConfig SmallDenseConfig() {
   policy::ModelConfig config;
   config.width = 64;
   config.num_layers = 2;
@@ -77,6 +75,13 @@ TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
   config.attention.num_heads = 4;
   config.attention.num_kv_heads = 2;
   config.attention.head_dim = 16;
+  return config;
+}
+
+// Counted by hand from the modules: a dense layer keeps the inputs and outputs of two norms (4 D),
+// q, k, v and what attention gives, and gate, up and their product; the final norm keeps 2 D.
+TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
+  policy::ModelConfig config = SmallDenseConfig();
   EXPECT_EQ(KeptActivationsPerToken(config), 2 * (4 * 64 + (64 + 2 * 32 + 64) + 3 * 100) + 2 * 64);
   config.attention.qk_norm = true;
   EXPECT_EQ(KeptActivationsPerToken(config),
@@ -86,14 +91,7 @@ TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
 // q_proj [64, 64] and v_proj [32, 64] of two layers with rank 8; all-linear adds k, o, gate, up,
 // down.
 TEST(LocalRun, CountsTheParametersOfAdapters) {
-  policy::ModelConfig config;
-  config.width = 64;
-  config.num_layers = 2;
-  config.ffn_width = 100;
-  config.vocab_size = 50;
-  config.attention.num_heads = 4;
-  config.attention.num_kv_heads = 2;
-  config.attention.head_dim = 16;
+  const policy::ModelConfig config = SmallDenseConfig();
   EXPECT_EQ(AdapterParameters(config, 8, {"q_proj", "v_proj"}), 2 * 8 * (128 + 96));
   EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}), 2 * 8 * (128 + 96 + 96 + 128 + 3 * 164));
   EXPECT_EQ(AdapterParameters(config, 8, {"lm_head"}), 0);
