@@ -6,6 +6,7 @@
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "base/json_lines.h"
 #include "base/printable_text.h"
 #include "policy/huggingface_texts.h"
 #include "policy/weights/huggingface_weights.h"
@@ -87,11 +88,28 @@ void WriteTemplates(const Model& model, const std::filesystem::path& folder) {
   }
 }
 
+// A policy is trained as it decodes, as TRL's disable_dropout has it: Seed-OSS's
+// published config asks for dropout.
+void SayWhatIsNotApplied(const std::filesystem::path& config, const json& fields) {
+  std::string named;
+  for (const auto& [key, value] : fields.items()) {
+    const bool is_dropout = key.ends_with("dropout") || key.ends_with("pdrop");
+    if (!is_dropout || !value.is_number() || value == 0) continue;
+    named += (named.empty() ? "" : ", ") + key + " " + base::DumpJson(value);
+  }
+  if (named.empty()) return;
+  base::PrintNote(config.string() +
+                  ": not applied, since a policy is trained as it decodes: " + named);
+}
+
 }  // namespace
 
 Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   Model model;
-  model.config = ReadConfig(folder / "config.json");
+  const std::filesystem::path config = folder / "config.json";
+  const json fields = base::ReadBoundedJsonObject(config);
+  model.config = ParseConfig(fields, config.string());
+  SayWhatIsNotApplied(config, fields);
   TakeTexts(ReadHuggingFaceTexts(folder), &model);
   const std::filesystem::path generation = folder / kGenerationConfig;
   model.generation_config = std::filesystem::exists(generation)

@@ -128,12 +128,14 @@ ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& optio
         attention.qkv_bias ? "add shared=1: glm4_moe has biases of queries, keys and values" : "");
   }
   ModelConfig config = dense;
-  config.family = options.shared > 0 ? "glm4_moe" : attention.qk_norm ? "qwen3_moe" : "mixtral";
+  config.family = options.shared > 0                   ? "glm4_moe"
+                  : attention.qk_norm == QkNorm::kHead ? "qwen3_moe"
+                                                       : "mixtral";
   MoeConfig& moe = config.moe;
   moe.num_experts = options.experts;
   moe.experts_per_token = options.top_k;
-  moe.num_shared_experts = options.shared;
   moe.expert_width = PartWidth(dense, options);
+  moe.shared_width = options.shared * moe.expert_width;
   if (options.shared == 0) {
     moe.score = GateScore::kSoftmax;
     moe.selection_bias = false;

@@ -1,6 +1,10 @@
 #include "policy/config/attention.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/json_lines.h"
+#include "policy/config/scales.h"
 
 namespace cohort::policy {
 namespace {
@@ -14,22 +18,36 @@ int64_t EvenHeadDim(const ConfigFields& fields, const char* key, int64_t value) 
   return value;
 }
 
-// The heads of grouped-query attention; `absent_kv_heads` of 0 means that the field is required.
-void ReadHeads(const ConfigFields& fields, int64_t absent_kv_heads, int64_t absent_head_dim,
-               ModelConfig* config) {
+// What num_key_value_heads and head_dim are where config.json does not state them.
+struct AbsentHeads {
+  int64_t kv_heads = 0;      // 0: config.json must state it
+  bool null_is_all = false;  // null means one for each query head
+  int64_t head_dim = 0;      // 0: hidden_size / num_attention_heads
+};
+
+// The heads of grouped-query attention.
+void ReadHeads(const ConfigFields& fields, const AbsentHeads& absent, ModelConfig* config) {
   AttentionConfig& attention = config->attention;
-  attention.num_kv_heads =
-      absent_kv_heads > 0
-          ? fields.IntOr("num_key_value_heads", 1, attention.num_heads, absent_kv_heads)
-          : fields.Int("num_key_value_heads", 1, attention.num_heads);
-  if (attention.num_heads % attention.num_kv_heads != 0) {
+  const int64_t heads = attention.num_heads;
+  const int64_t absent_kv =
+      absent.null_is_all && fields.IsNull("num_key_value_heads") ? heads : absent.kv_heads;
+  attention.num_kv_heads = absent_kv > 0 ? fields.IntOr("num_key_value_heads", 1, heads, absent_kv)
+                                         : fields.Int("num_key_value_heads", 1, heads);
+  if (heads % attention.num_kv_heads != 0) {
     fields.Refuse("num_key_value_heads", std::to_string(attention.num_kv_heads),
-                  "a divisor of num_attention_heads, " + std::to_string(attention.num_heads));
+                  "a divisor of num_attention_heads, " + std::to_string(heads));
   }
+  const int64_t head_dim =
+      absent.head_dim > 0 && !fields.IsNull("head_dim") ? absent.head_dim : config->width / heads;
   attention.head_dim =
-      EvenHeadDim(fields, "head_dim", fields.IntOr("head_dim", 2, kMaxHeadDim, absent_head_dim));
+      EvenHeadDim(fields, "head_dim", fields.IntOr("head_dim", 2, kMaxHeadDim, head_dim));
   for (const char* key : {"q_lora_rank", "kv_lora_rank"}) fields.OnlyAbsent(key);
   for (const char* key : {"rope_interleaved", "rope_interleave"}) fields.Only(key, false, false);
+}
+
+// One field for the biases of all four projections.
+void ReadBias(const ConfigFields& fields, bool absent, AttentionConfig* attention) {
+  attention->qkv_bias = attention->output_bias = fields.BoolOr("attention_bias", absent);
 }
 
 // Rounded down, as transformers does.
@@ -65,44 +83,129 @@ void ReadLatentAttention(const ConfigFields& fields, ModelConfig* config) {
   fields.Only("attention_bias", false, false);
 }
 
+void ReadGemmaHeads(const ConfigFields& fields, double absent_soft_cap, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = 4, .head_dim = 256}, config);
+  AttentionConfig& attention = config->attention;
+  ReadBias(fields, false, &attention);
+  attention.scale =
+      1 / std::sqrt(static_cast<double>(fields.IntOr("query_pre_attn_scalar", 1, kMaxSize, 256)));
+  attention.soft_cap = ReadSoftCap(fields, "attn_logit_softcapping", absent_soft_cap);
+}
+
+// A 0 in no_rope_layers is a layer without rotary positions.
+std::vector<int64_t> ReadUnrotatedLayers(const ConfigFields& fields, int64_t num_layers) {
+  std::vector<int64_t> out;
+  if (!fields.Has("no_rope_layers")) {
+    const int64_t every = fields.IntOr("no_rope_layer_interval", 1, kMaxSize, 4);
+    for (int64_t i = every - 1; i < num_layers; i += every) out.push_back(i);
+    return out;
+  }
+  const json& list = fields.At("no_rope_layers");
+  const std::string expected =
+      "a list of 0 and 1 for each of num_hidden_layers, " + std::to_string(num_layers);
+  if (!list.is_array() || static_cast<int64_t>(list.size()) < num_layers) {
+    fields.Refuse(
+        "no_rope_layers",
+        list.is_array() ? "of " + std::to_string(list.size()) + " layers" : base::DumpJson(list),
+        expected);
+  }
+  for (int64_t i = 0; i < num_layers; ++i) {
+    const json& rotates = list[static_cast<size_t>(i)];
+    if (rotates == 0) out.push_back(i);
+    if (rotates != 0 && rotates != 1) {
+      fields.Refuse("no_rope_layers", "partly " + base::DumpJson(rotates), expected);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void ReadLlamaAttention(const ConfigFields& fields, ModelConfig* config) {
-  const int64_t heads = config->attention.num_heads;
-  ReadHeads(fields, heads, config->width / heads, config);
-  fields.Only("attention_bias", false, false);
+  ReadHeads(fields, {.kv_heads = config->attention.num_heads}, config);
+  ReadBias(fields, false, &config->attention);
 }
 
 void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config) {
-  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
+  ReadHeads(fields, {}, config);
   config->attention.qkv_bias = true;
 }
 
+void ReadQwen2MoeAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = 16, .null_is_all = true}, config);
+  config->attention.qkv_bias = fields.BoolOr("qkv_bias", true);
+}
+
 void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config) {
-  const bool dense = config->family == "qwen3";
-  ReadHeads(fields, 0, dense ? 128 : config->width / config->attention.num_heads, config);
-  config->attention.qk_norm = true;
-  fields.Only("attention_bias", false, false);
+  ReadHeads(fields, {.head_dim = config->family == "qwen3" ? 128 : 0}, config);
+  config->attention.qk_norm = QkNorm::kHead;
+  ReadBias(fields, false, &config->attention);
 }
 
 void ReadMistralAttention(const ConfigFields& fields, ModelConfig* config) {
-  const int64_t heads = config->attention.num_heads;
-  // null means one for each query head; an absent field is the class's 8.
-  ReadHeads(fields, fields.IsNull("num_key_value_heads") ? heads : 8, config->width / heads,
-            config);
+  ReadHeads(fields, {.kv_heads = 8, .null_is_all = true}, config);
   fields.Only("attention_bias", false, false);
 }
 
 void ReadMixtralAttention(const ConfigFields& fields, ModelConfig* config) {
-  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
+  ReadHeads(fields, {}, config);
   fields.Only("attention_bias", false, false);
 }
 
 void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config) {
-  ReadHeads(fields, 0, config->width / config->attention.num_heads, config);
+  ReadHeads(fields, {}, config);
   config->attention.qkv_bias = fields.BoolOr("attention_bias", false);
-  config->attention.qk_norm = fields.BoolOr("use_qk_norm", false);
+  config->attention.qk_norm = fields.BoolOr("use_qk_norm", false) ? QkNorm::kHead : QkNorm::kNone;
   ReadPartlyRotated(fields, config);
+}
+
+void ReadOlmoAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = config->attention.num_heads}, config);
+  config->attention.qk_norm = QkNorm::kProjection;
+  ReadBias(fields, false, &config->attention);
+}
+
+void ReadGemma2Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadGemmaHeads(fields, 50.0, config);
+}
+
+void ReadGemma3Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadGemmaHeads(fields, 0.0, config);
+  config->attention.qk_norm = QkNorm::kHead;
+}
+
+void ReadPhi3Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = config->attention.num_heads}, config);
+  ReadPartlyRotated(fields, config);
+  const size_t factors = config->rope.short_factors.size();
+  const auto pairs = static_cast<size_t>(config->attention.rotary_dim() / 2);
+  if (config->rope.kind == RopeKind::kLongRope && factors != pairs) {
+    fields.Refuse("short_factor", "of " + std::to_string(factors) + " numbers",
+                  "one for each pair that rotates, " + std::to_string(pairs));
+  }
+}
+
+void ReadSmolLm3Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = 4, .null_is_all = true}, config);
+  ReadBias(fields, false, &config->attention);
+  config->attention.unrotated_layers = ReadUnrotatedLayers(fields, config->num_layers);
+}
+
+void ReadSeedOssAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = 8, .null_is_all = true, .head_dim = 128}, config);
+  config->attention.qkv_bias = fields.BoolOr("attention_bias", true);
+  config->attention.output_bias = fields.BoolOr("attention_out_bias", false);
+}
+
+void ReadGraniteAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadLlamaAttention(fields, config);
+  config->attention.scale = fields.PositiveOr("attention_multiplier", 1.0);
+}
+
+void ReadGptOssAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = 8, .null_is_all = true, .head_dim = 64}, config);
+  ReadBias(fields, true, &config->attention);
+  config->attention.has_sinks = true;
 }
 
 void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig* config) {
@@ -115,6 +218,13 @@ void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig* config) {
   config->rope.interleaved = fields.BoolOr("rope_interleave", true);
 }
 
+void ReadDeepSeekV32Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadDeepSeekV3Attention(fields, config);
+  config->max_positions =
+      std::min(config->max_positions, fields.IntOr("index_topk", 1, kMaxSize, 2048));
+  config->family = "deepseek_v3";
+}
+
 json HeadsToJson(const ModelConfig& config) {
   json out;
   out["num_key_value_heads"] = config.attention.num_kv_heads;
@@ -122,19 +232,52 @@ json HeadsToJson(const ModelConfig& config) {
   return out;
 }
 
-json UnbiasedHeadsToJson(const ModelConfig& config) {
+json BiasedHeadsToJson(const ModelConfig& config) {
   json out = HeadsToJson(config);
-  out["attention_bias"] = false;
+  out["attention_bias"] = config.attention.qkv_bias;
+  return out;
+}
+
+json Qwen2MoeAttentionToJson(const ModelConfig& config) {
+  json out = HeadsToJson(config);
+  out["qkv_bias"] = config.attention.qkv_bias;
   return out;
 }
 
 json Glm4AttentionToJson(const ModelConfig& config) {
-  json out = HeadsToJson(config);
-  out["attention_bias"] = config.attention.qkv_bias;
-  out["use_qk_norm"] = config.attention.qk_norm;
-  // The class's default is 0.5; transformers 4 reads it here, 5 in rope_parameters.
-  out["partial_rotary_factor"] = config.rope.partial_rotary_factor;
-  out["rope_parameters"]["partial_rotary_factor"] = config.rope.partial_rotary_factor;
+  json out = BiasedHeadsToJson(config);
+  out["use_qk_norm"] = config.attention.qk_norm == QkNorm::kHead;
+  return out;
+}
+
+json GemmaAttentionToJson(const ModelConfig& config) {
+  json out = BiasedHeadsToJson(config);
+  const double scale = config.attention.scale;
+  out["query_pre_attn_scalar"] = std::llround(1 / (scale * scale));
+  out["attn_logit_softcapping"] = SoftCapToJson(config.attention.soft_cap);
+  return out;
+}
+
+json SmolLm3AttentionToJson(const ModelConfig& config) {
+  json out = BiasedHeadsToJson(config);
+  json rotates = json::array();
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    rotates.push_back(config.attention.Rotates(i) ? 1 : 0);
+  }
+  out["no_rope_layers"] = rotates;
+  return out;
+}
+
+json SeedOssAttentionToJson(const ModelConfig& config) {
+  json out = BiasedHeadsToJson(config);
+  out["attention_out_bias"] = config.attention.output_bias;
+  out["residual_dropout"] = 0.0;  // the class's default is 0.1
+  return out;
+}
+
+json GraniteAttentionToJson(const ModelConfig& config) {
+  json out = BiasedHeadsToJson(config);
+  out["attention_multiplier"] = config.attention.scale;
   return out;
 }
 

@@ -10,17 +10,34 @@
 namespace cohort::policy {
 
 void ReadLlamaAttention(const ConfigFields& fields, ModelConfig* config);
-void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config);
-void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadMistralAttention(const ConfigFields& fields, ModelConfig* config);
 void ReadMixtralAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen2MoeAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadOlmoAttention(const ConfigFields& fields, ModelConfig* config);  // olmo2, olmo3, olmoe
+void ReadGemma2Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadGemma3Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadPhi3Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadSmolLm3Attention(const ConfigFields& fields, ModelConfig* config);
+void ReadSeedOssAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadGraniteAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadGptOssAttention(const ConfigFields& fields, ModelConfig* config);
 void ReadDeepSeekV2Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig* config);
+// Within index_topk tokens its sparse attention chooses all of them (arXiv 2512.02556 section 2.1):
+// the model is a deepseek_v3 of so many positions.
+void ReadDeepSeekV32Attention(const ConfigFields& fields, ModelConfig* config);
 
-nlohmann::json HeadsToJson(const ModelConfig& config);          // qwen2, mistral, mixtral
-nlohmann::json UnbiasedHeadsToJson(const ModelConfig& config);  // llama, qwen3, qwen3_moe
+nlohmann::json HeadsToJson(const ModelConfig& config);        // qwen2, mistral, mixtral, phi3
+nlohmann::json BiasedHeadsToJson(const ModelConfig& config);  // with attention_bias
+nlohmann::json Qwen2MoeAttentionToJson(const ModelConfig& config);
 nlohmann::json Glm4AttentionToJson(const ModelConfig& config);
+nlohmann::json GemmaAttentionToJson(const ModelConfig& config);
+nlohmann::json SmolLm3AttentionToJson(const ModelConfig& config);
+nlohmann::json SeedOssAttentionToJson(const ModelConfig& config);
+nlohmann::json GraniteAttentionToJson(const ModelConfig& config);
 nlohmann::json LatentAttentionToJson(const ModelConfig& config);
 
 }  // namespace cohort::policy

@@ -16,22 +16,33 @@ namespace {
 
 using nlohmann::json;
 
-// Fields that no supported family has and that derived models add.
-void RefuseUnsupported(const ConfigFields& fields) {
-  fields.Only("hidden_act", "silu", "silu");
+// The activation of the family's FFN, which each class reads from a field of its own.
+void CheckActivation(const ConfigFields& fields, GatedUnit unit) {
+  const bool gelu = unit == GatedUnit::kGeGlu;
+  const json name = gelu ? "gelu_pytorch_tanh" : "silu";
+  // Gemma's class ignores hidden_act, which the oldest configs have beside it.
+  if (gelu) return fields.Only("hidden_activation", name, name);
+  fields.Only("hidden_act", name, name);
+}
+
+// Fields that derived models add to a class that does not heed them.
+void RefuseUnsupported(const ConfigFields& fields, const ModelFamily& family) {
+  CheckActivation(fields, family.traits.gated_unit);
+  const auto heeded = [&](std::string_view key) {
+    return std::find(family.heeds.begin(), family.heeds.end(), key) != family.heeds.end();
+  };
   for (const char* key : {"mlp_bias", "qk_layernorm", "use_bidirectional_attention",
-                          "scale_embedding", "attn_output_gate"}) {
-    fields.Only(key, false, false);
+                          "scale_embedding", "attn_output_gate", "attention_out_bias"}) {
+    if (!heeded(key)) fields.Only(key, false, false);
   }
   for (const char* key :
        {"attention_chunk_size", "attn_logit_softcapping", "final_logit_softcapping",
         "no_rope_layers", "pruned_heads", "clip_qkv", "index_topk"}) {
-    fields.OnlyAbsent(key);
+    if (!heeded(key)) fields.OnlyAbsent(key);
   }
-  fields.Only("attention_dropout", 0.0, 0.0);
-  for (const char* key :
-       {"logit_scale", "logits_scaling", "embedding_multiplier", "residual_multiplier"}) {
-    fields.Only(key, 1.0, 1.0);
+  for (const char* key : {"logit_scale", "logits_scaling", "embedding_multiplier",
+                          "residual_multiplier", "attention_multiplier"}) {
+    if (!heeded(key)) fields.Only(key, 1.0, 1.0);
   }
 }
 
@@ -63,10 +74,6 @@ const ModelFamily& ReadFamily(const ConfigFields& fields) {
 
 }  // namespace
 
-int64_t AttentionConfig::WindowOf(int64_t layer) const {
-  return std::binary_search(full_layers.begin(), full_layers.end(), layer) ? 0 : sliding_window;
-}
-
 bool ModelConfig::IsMoeLayer(int64_t layer) const {
   return moe.num_experts > 0 && layer >= moe.first_dense_layers &&
          (layer + 1) % moe.sparse_step == 0 &&
@@ -80,7 +87,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   }
   const ConfigFields fields(object, file_name);
   const ModelFamily& family = ReadFamily(fields);
-  RefuseUnsupported(fields);
+  RefuseUnsupported(fields, family);
   CheckQuantizationConfig(fields);
   ModelConfig config;
   config.family = family.model_type;
@@ -92,8 +99,12 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
       family.defaults.max_positions == 0
           ? fields.Int("max_position_embeddings", 1, kMaxSize)
           : fields.IntOr("max_position_embeddings", 1, kMaxSize, family.defaults.max_positions);
+  config.norm_placement = family.traits.norm_placement;
+  config.norm_adds_one = family.traits.norm_adds_one;
+  config.gated_unit = family.traits.gated_unit;
+  config.fused_projections = family.traits.fused_projections;
   config.norm_eps = fields.PositiveOr("rms_norm_eps", family.defaults.norm_eps);
-  config.tie_embeddings = fields.BoolOr("tie_word_embeddings", false);
+  config.tie_embeddings = fields.BoolOr("tie_word_embeddings", family.defaults.tie_embeddings);
   config.bos_id = fields.IntOr("bos_token_id", 0, config.vocab_size - 1, -1);
   config.eos_ids = ReadEosIds(fields, config.vocab_size);
   config.pad_id = ReadPadId(fields, config.vocab_size);
@@ -102,6 +113,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   family.read_attention(fields, &config);
   ReadSlidingWindow(fields, family.windows, &config);
   if (family.read_moe != nullptr) family.read_moe(fields, &config);
+  if (family.read_scales != nullptr) family.read_scales(fields, &config);
   return config;
 }
 
@@ -113,6 +125,7 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
   const bool fp8 = dtype == Dtype::kFloat8E4m3;
   const std::string dtype_name(NameOf(fp8 ? Dtype::kBFloat16 : dtype));
   const ModelFamily& family = FindFamily(config.family, "the model's config");
+  const bool gelu = config.gated_unit == GatedUnit::kGeGlu;
   json out = {{"architectures", {family.architecture}},
               {"model_type", family.model_type},
               {"vocab_size", config.vocab_size},
@@ -123,7 +136,6 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
               {"max_position_embeddings", config.max_positions},
               {"rms_norm_eps", config.norm_eps},
               {"tie_word_embeddings", config.tie_embeddings},
-              {"hidden_act", "silu"},
               {"attention_dropout", 0.0},
               {"initializer_range", 0.02},
               {"use_cache", true},
@@ -135,10 +147,12 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
                                                      : json(config.eos_ids);
   if (config.pad_id >= 0) out["pad_token_id"] = config.pad_id;
   const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
-  add(RopeToJson(config.rope));
+  out[gelu ? "hidden_activation" : "hidden_act"] = gelu ? "gelu_pytorch_tanh" : "silu";
+  add(RopeToJson(config, family.defaults.rope));
   add(family.attention_to_json(config));
   add(SlidingWindowToJson(config, family.windows));
   if (family.moe_to_json != nullptr) add(family.moe_to_json(config));
+  if (family.scales_to_json != nullptr) add(family.scales_to_json(config));
   if (fp8) out["quantization_config"] = Fp8QuantizationConfig(config);
   return out;
 }

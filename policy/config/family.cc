@@ -1,11 +1,13 @@
 #include "policy/config/family.h"
 
+#include <cctype>
 #include <vector>
 
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "policy/config/attention.h"
 #include "policy/config/moe.h"
+#include "policy/config/scales.h"
 
 namespace cohort::policy {
 namespace {
@@ -15,50 +17,114 @@ constexpr SlidingWindows kUpperLayersOfQwen{
 constexpr ExpertNames kMixtralNames{
     .block = ".block_sparse_moe.", .gate = "w1", .up = "w3", .down = "w2"};
 
+constexpr FamilyTraits kOlmoTraits{.norm_placement = NormPlacement::kAfter};
+constexpr FamilyTraits kGemmaTraits{.norm_placement = NormPlacement::kAround,
+                                    .norm_adds_one = true,
+                                    .gated_unit = GatedUnit::kGeGlu};
+
+constexpr const char* kSoftCaps[] = {"attn_logit_softcapping", "final_logit_softcapping"};
+constexpr const char* kMultipliers[] = {"embedding_multiplier", "residual_multiplier",
+                                        "logits_scaling", "attention_multiplier"};
+constexpr const char* kUnrotated[] = {"no_rope_layers", "no_rope_layer_interval"};
+constexpr const char* kOutputBias[] = {"attention_out_bias"};
+constexpr const char* kIndexer[] = {"index_topk", "index_head_dim", "index_n_heads"};
+
 const ModelFamily kFamilies[] = {
     {.model_type = "llama",
      .architecture = "LlamaForCausalLM",
      .defaults = {.max_positions = 2048},
-     .windows = {},
-     .experts = {},
      .read_attention = ReadLlamaAttention,
-     .attention_to_json = UnbiasedHeadsToJson,
-     .read_moe = nullptr,
-     .moe_to_json = nullptr},
+     .attention_to_json = BiasedHeadsToJson},
     {.model_type = "mistral",
      .architecture = "MistralForCausalLM",
      .defaults = {.max_positions = 131072},
      .windows = {.layers = WindowedLayers::kAll, .absent = 4096},
-     .experts = {},
      .read_attention = ReadMistralAttention,
-     .attention_to_json = HeadsToJson,
-     .read_moe = nullptr,
-     .moe_to_json = nullptr},
+     .attention_to_json = HeadsToJson},
     {.model_type = "qwen2",
      .architecture = "Qwen2ForCausalLM",
-     .defaults = {},
      .windows = kUpperLayersOfQwen,
-     .experts = {},
      .read_attention = ReadQwen2Attention,
-     .attention_to_json = HeadsToJson,
-     .read_moe = nullptr,
-     .moe_to_json = nullptr},
+     .attention_to_json = HeadsToJson},
     {.model_type = "qwen3",
      .architecture = "Qwen3ForCausalLM",
-     .defaults = {},
      .windows = kUpperLayersOfQwen,
-     .experts = {},
      .read_attention = ReadQwen3Attention,
-     .attention_to_json = UnbiasedHeadsToJson,
-     .read_moe = nullptr,
-     .moe_to_json = nullptr},
+     .attention_to_json = BiasedHeadsToJson},
+    {.model_type = "smollm3",
+     .architecture = "SmolLM3ForCausalLM",
+     .defaults = {.rope = {.base = 2e6}, .max_positions = 32768, .tie_embeddings = true},
+     .windows = {.layers = WindowedLayers::kUnrotated, .is_switched = true},
+     .heeds = kUnrotated,
+     .read_attention = ReadSmolLm3Attention,
+     .attention_to_json = SmolLm3AttentionToJson},
+    {.model_type = "seed_oss",
+     .architecture = "SeedOssForCausalLM",
+     .defaults = {.max_positions = 524288},
+     .heeds = kOutputBias,
+     .read_attention = ReadSeedOssAttention,
+     .attention_to_json = SeedOssAttentionToJson},
+    {.model_type = "granite",
+     .architecture = "GraniteForCausalLM",
+     .defaults = {.max_positions = 2048},
+     .heeds = kMultipliers,
+     .read_attention = ReadGraniteAttention,
+     .attention_to_json = GraniteAttentionToJson,
+     .read_scales = ReadGraniteScales,
+     .scales_to_json = GraniteScalesToJson},
+    {.model_type = "phi3",
+     .architecture = "Phi3ForCausalLM",
+     .defaults = {.norm_eps = 1e-5,
+                  .rope = {.original_max_positions = 4096,
+                           .heeds_partial_rotary_factor = true,
+                           .has_long_rope = true},
+                  .max_positions = 4096},
+     .traits = {.fused_projections = true},
+     .windows = {.layers = WindowedLayers::kAll},
+     .read_attention = ReadPhi3Attention,
+     .attention_to_json = HeadsToJson},
+    {.model_type = "olmo2",
+     .architecture = "Olmo2ForCausalLM",
+     .defaults = {.norm_eps = 1e-5, .max_positions = 2048},
+     .traits = kOlmoTraits,
+     .read_attention = ReadOlmoAttention,
+     .attention_to_json = BiasedHeadsToJson},
+    {.model_type = "olmo3",
+     .architecture = "Olmo3ForCausalLM",
+     .defaults = {.norm_eps = 1e-5,
+                  .rope = {.base = 500000.0, .by_layer_type = true},
+                  .max_positions = 2048},
+     .traits = kOlmoTraits,
+     .windows = {.layers = WindowedLayers::kAllBut, .absent = 4096, .full_every = 4},
+     .read_attention = ReadOlmoAttention,
+     .attention_to_json = BiasedHeadsToJson},
+    {.model_type = "gemma2",
+     .architecture = "Gemma2ForCausalLM",
+     .defaults = {.max_positions = 8192, .tie_embeddings = true},
+     .traits = kGemmaTraits,
+     .windows = {.layers = WindowedLayers::kAllBut, .absent = 4096, .full_every = 2},
+     .heeds = kSoftCaps,
+     .read_attention = ReadGemma2Attention,
+     .attention_to_json = GemmaAttentionToJson,
+     .read_scales = ReadGemma2Scales,
+     .scales_to_json = GemmaScalesToJson},
+    {.model_type = "gemma3_text",
+     .architecture = "Gemma3ForCausalLM",
+     .defaults = {.rope = {.base = 1e6, .by_layer_type = true, .windowed_base = 10000.0},
+                  .max_positions = 131072,
+                  .tie_embeddings = true},
+     .traits = kGemmaTraits,
+     .windows = {.layers = WindowedLayers::kAllBut, .absent = 4096, .full_every = 6},
+     .heeds = kSoftCaps,
+     .read_attention = ReadGemma3Attention,
+     .attention_to_json = GemmaAttentionToJson,
+     .read_scales = ReadGemma3Scales,
+     .scales_to_json = GemmaScalesToJson},
     {.model_type = "qwen3_moe",
      .architecture = "Qwen3MoeForCausalLM",
-     .defaults = {},
      .windows = {.layers = WindowedLayers::kAll, .absent = 4096, .is_switched = true},
-     .experts = {},
      .read_attention = ReadQwen3Attention,
-     .attention_to_json = UnbiasedHeadsToJson,
+     .attention_to_json = BiasedHeadsToJson,
      .read_moe = ReadQwen3Moe,
      .moe_to_json = Qwen3MoeToJson},
     {.model_type = "mixtral",
@@ -74,31 +140,92 @@ const ModelFamily kFamilies[] = {
      .architecture = "Glm4MoeForCausalLM",
      .defaults = {.norm_eps = 1e-5,
                   .rope = {.partial_rotary_factor = 0.5, .heeds_partial_rotary_factor = true}},
-     .windows = {},
-     .experts = {},
      .read_attention = ReadGlm4Attention,
      .attention_to_json = Glm4AttentionToJson,
      .read_moe = ReadGlm4Moe,
      .moe_to_json = DeepSeekV3MoeToJson},
     {.model_type = "deepseek_v2",
      .architecture = "DeepseekV2ForCausalLM",
-     .defaults = {},
-     .windows = {},
-     .experts = {},
      .read_attention = ReadDeepSeekV2Attention,
      .attention_to_json = LatentAttentionToJson,
      .read_moe = ReadDeepSeekV2Moe,
      .moe_to_json = DeepSeekV2MoeToJson},
     {.model_type = "deepseek_v3",
      .architecture = "DeepseekV3ForCausalLM",
-     .defaults = {},
-     .windows = {},
-     .experts = {},
      .read_attention = ReadDeepSeekV3Attention,
      .attention_to_json = LatentAttentionToJson,
      .read_moe = ReadDeepSeekV3Moe,
      .moe_to_json = DeepSeekV3MoeToJson},
+    {.model_type = "deepseek_v32",
+     .architecture = "DeepseekV32ForCausalLM",
+     .heeds = kIndexer,
+     .read_attention = ReadDeepSeekV32Attention,
+     .attention_to_json = LatentAttentionToJson,
+     .read_moe = ReadDeepSeekV3Moe,
+     .moe_to_json = DeepSeekV3MoeToJson},
 };
+
+// Families that are not here, and the one whose class does nearly the same.
+struct Relative {
+  const char* model_type;
+  const char* nearest;
+  const char* difference;
+};
+constexpr Relative kRelatives[] = {
+    {"apertus", "llama", "its FFN has no gate"},
+    {"arcee", "llama", "its FFN has no gate"},
+    {"cohere", "llama", "its attention and FFN are parallel, and its norms subtract the mean"},
+    {"cohere2", "llama", "its attention and FFN are parallel, and its norms subtract the mean"},
+    {"dbrx", "mixtral", "its norms subtract the mean and its projections are clipped"},
+    {"deepseek", "deepseek_v2", "its attention is not latent"},
+    {"ernie4_5", "llama", "its rotary positions are interleaved"},
+    {"ernie4_5_moe", "qwen3_moe", "its rotary positions are interleaved"},
+    {"exaone", "llama", "its tensors bear other names"},
+    {"exaone4", "olmo3", "its queries and keys are normalised head by head"},
+    {"falcon", "llama", "its attention and FFN are parallel, and its FFN has no gate"},
+    {"gemma", "gemma2", "it has no norms after attention and FFN, no windows and no soft caps"},
+    {"gemma3", "gemma3_text", "it sees images; a folder of its text model alone is gemma3_text"},
+    {"gemma3n", "gemma3_text", "it has embeddings of every layer and several residual streams"},
+    {"gemma4", "gemma3_text", "it has embeddings of every layer, and full layers of another width"},
+    {"glm", "llama", "its rotary positions are interleaved and partial, its gate and up fused"},
+    {"glm4", "gemma2", "its norms do not add one, and its rotary positions are interleaved"},
+    {"glm4v", "gemma2", "it sees images"},
+    {"granitemoe", "mixtral", "it scales embedding, residual stream and logits"},
+    {"hunyuan_v1_dense", "qwen3", "it normalises queries and keys after the rotation"},
+    {"internlm2", "llama", "its query, key and value projections are one matrix"},
+    {"internlm3", "llama", "its biases are other ones"},
+    {"kimi_k2", "deepseek_v3", "only the name differs: set model_type to deepseek_v3"},
+    {"lfm2", "llama", "some of its layers are short convolutions"},
+    {"llama4", "mixtral", "it sees images, and its router takes one expert with a sigmoid"},
+    {"llama4_text", "mixtral", "its router takes one expert with a sigmoid"},
+    {"minicpm", "granite", "its factors bear other names"},
+    {"minimax_m2", "qwen3_moe", "it normalises all channels of queries and keys at once"},
+    {"ministral", "mistral", "only some of its layers have a window"},
+    {"ministral3", "mistral", "its queries are scaled by their position"},
+    {"mistral3", "mistral", "it sees images; a folder of its text model alone is mistral"},
+    {"nemotron", "llama", "its FFN has no gate, and its norms subtract the mean"},
+    {"olmo", "llama", "its norms have no weights"},
+    {"phi", "phi3", "its attention and FFN are parallel, and its FFN has no gate"},
+    {"phimoe", "mixtral", "its router is another, and its norms subtract the mean"},
+    {"qwen", "qwen2", "its tensors bear other names"},
+    {"qwen2_5_vl", "qwen2", "it sees images"},
+    {"qwen2_vl", "qwen2", "it sees images"},
+    {"qwen3_vl", "qwen3", "it sees images"},
+    {"qwen3_vl_moe", "qwen3_moe", "it sees images"},
+    {"stablelm", "llama", "its norms subtract the mean"},
+    {"starcoder2", "qwen2", "its FFN has no gate, and its norms subtract the mean"},
+};
+
+// Without capitals and punctuation.
+std::string Letters(const std::string& name) {
+  std::string out;
+  for (const char c : name) {
+    if (std::isalnum(static_cast<unsigned char>(c))) {
+      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -108,9 +235,18 @@ const ModelFamily& FindFamily(const std::string& model_type, const std::string& 
     if (model_type == family.model_type) return family;
     names.push_back(family.model_type);
   }
+  std::string nearest;
+  for (const Relative& relative : kRelatives) {
+    if (model_type != relative.model_type) continue;
+    nearest = std::string("; nearest in its mathematics is ") + relative.nearest + ", but " +
+              relative.difference;
+  }
+  // Another spelling of a name is meant as that name, however near it is to others.
+  for (const std::string& name : names) {
+    if (Letters(name) == Letters(model_type)) nearest = "; did you mean '" + name + "'?";
+  }
   throw Error(ErrorCode::kUsage,
-              file_name + ": model_type '" + model_type + "' is not supported" +
-                  base::DidYouMean(model_type, names),
+              file_name + ": model_type '" + model_type + "' is not supported" + nearest,
               "supported: " + base::CommaSeparated(names));
 }
 

@@ -3,6 +3,7 @@
 // The model families: for each, what its config.json says and how its folder names the experts.
 
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 
 #include "policy/config/config.h"
@@ -24,26 +25,42 @@ struct ExpertNames {
 // Values that transformers' class of the family takes when config.json does not state the field.
 struct FamilyDefaults {
   double norm_eps = 1e-6;
-  AbsentRope rope = {};
+  RopeDialect rope = {};
   int64_t max_positions = 0;  // 0: config.json must state it
+  bool tie_embeddings = false;
+};
+
+// The mathematics of the family's class that no field of config.json says.
+struct FamilyTraits {
+  NormPlacement norm_placement = NormPlacement::kBefore;
+  bool norm_adds_one = false;
+  GatedUnit gated_unit = GatedUnit::kSwiGlu;
+  bool fused_projections = false;
 };
 
 struct ModelFamily {
   const char* model_type;
   const char* architecture;
-  FamilyDefaults defaults;
-  SlidingWindows windows;
-  ExpertNames experts;
+  FamilyDefaults defaults = {};
+  FamilyTraits traits = {};
+  SlidingWindows windows = {};
+  ExpertNames experts = {};
+  // Fields that are refused by name in a config.json of the other families.
+  std::span<const char* const> heeds = {};
   // Sets config->attention and, where the family has a say, config->rope.interleaved.
   void (*read_attention)(const ConfigFields& fields, ModelConfig* config);
   // The fields of config.json, to be merged with the others'.
   nlohmann::json (*attention_to_json)(const ModelConfig& config);
-  // Sets config->moe; null in a dense family.
-  void (*read_moe)(const ConfigFields& fields, ModelConfig* config);
-  nlohmann::json (*moe_to_json)(const ModelConfig& config);
+  // Set config->moe; null in a dense family.
+  void (*read_moe)(const ConfigFields& fields, ModelConfig* config) = nullptr;
+  nlohmann::json (*moe_to_json)(const ModelConfig& config) = nullptr;
+  // Set the factors and caps of embedding, residual stream and logits; null where all are 1 or
+  // none.
+  void (*read_scales)(const ConfigFields& fields, ModelConfig* config) = nullptr;
+  nlohmann::json (*scales_to_json)(const ModelConfig& config) = nullptr;
 };
 
-// kUsage naming the nearest family and all of them.
+// kUsage naming the family that is nearest in its mathematics, where it is known, and all of them.
 const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name);
 
 }  // namespace cohort::policy

@@ -28,6 +28,7 @@ class ConfigFields {
   const nlohmann::json& At(const char* key) const { return object_.at(key); }
   const nlohmann::json& object() const { return object_; }
   const std::string& file() const { return file_; }
+  const std::string& prefix() const { return prefix_; }
 
   [[noreturn]] void Refuse(const std::string& key, const std::string& found,
                            const std::string& expected) const;

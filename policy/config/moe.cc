@@ -41,9 +41,24 @@ void ReadDeepSeekExperts(const ConfigFields& fields, ModelConfig* config) {
   fields.Only("moe_layer_freq", 1, 1);
 }
 
+// transformers 5 lists which layers are dense beside first_k_dense_replace; both must say the same.
+void CheckLayerTypes(const ConfigFields& fields, const ModelConfig& config) {
+  if (!fields.Has("mlp_layer_types")) return;
+  json expected = json::array();
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    expected.push_back(layer < config.moe.first_dense_layers ? "dense" : "sparse");
+  }
+  if (fields.At("mlp_layer_types") == expected) return;
+  fields.Refuse("mlp_layer_types", base::DumpJson(fields.At("mlp_layer_types")),
+                "\"dense\" in the first_k_dense_replace layers, " +
+                    std::to_string(config.moe.first_dense_layers) +
+                    ", and \"sparse\" in the others");
+}
+
 // The gate of deepseek_v3 and glm4_moe, and their multi-token-prediction layers.
 void ReadSigmoidGate(const ConfigFields& fields, ModelConfig* config) {
   config->num_mtp_layers = fields.IntOr("num_nextn_predict_layers", 0, kMaxLayers, 0);
+  CheckLayerTypes(fields, *config);
   MoeConfig& moe = config->moe;
   fields.Only("scoring_func", "sigmoid", "sigmoid");
   fields.Only("topk_method", "noaux_tc", "noaux_tc");
@@ -75,7 +90,7 @@ json DeepSeekExpertsToJson(const MoeConfig& moe) {
   json out;
   out["n_routed_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
-  out["n_shared_experts"] = moe.num_shared_experts;
+  out["n_shared_experts"] = moe.shared_width / moe.expert_width;
   out["moe_intermediate_size"] = moe.expert_width;
   out["first_k_dense_replace"] = moe.first_dense_layers;
   out["moe_layer_freq"] = 1;
@@ -91,7 +106,7 @@ json DeepSeekExpertsToJson(const MoeConfig& moe) {
 void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
   MoeConfig& moe = config->moe;
-  moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
+  moe.shared_width = moe.expert_width * fields.IntOr("n_shared_experts", 0, 64, 1);
   moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 1);
   moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
   moe.num_groups = fields.IntOr("n_group", 1, moe.num_experts, 1);
@@ -102,7 +117,7 @@ void ReadGlm4Moe(const ConfigFields& fields, ModelConfig* config) {
 void ReadDeepSeekV3Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
   MoeConfig& moe = config->moe;
-  moe.num_shared_experts = fields.IntOr("n_shared_experts", 0, 64, 1);
+  moe.shared_width = moe.expert_width * fields.IntOr("n_shared_experts", 0, 64, 1);
   moe.first_dense_layers = fields.Int("first_k_dense_replace", 0, kMaxLayers);
   moe.routed_scaling = fields.Positive("routed_scaling_factor");
   moe.num_groups = fields.Int("n_group", 1, moe.num_experts);
@@ -114,7 +129,7 @@ void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config) {
   ReadDeepSeekExperts(fields, config);
   MoeConfig& moe = config->moe;
   SetSoftmaxGate(&moe);
-  moe.num_shared_experts = fields.Int("n_shared_experts", 0, 64);
+  moe.shared_width = moe.expert_width * fields.Int("n_shared_experts", 0, 64);
   moe.first_dense_layers = fields.IntOr("first_k_dense_replace", 0, kMaxLayers, 0);
   moe.routed_scaling = fields.PositiveOr("routed_scaling_factor", 1.0);
   fields.Only("scoring_func", "softmax", "softmax");

@@ -27,8 +27,13 @@ constexpr std::string_view kKnownKeys[] = {"rope_type",
                                            "attention_factor",
                                            "truncate",
                                            "finetuned"};  // says where the weights come from
+constexpr std::string_view kLongRopeKeys[] = {"short_factor", "long_factor"};
+constexpr char kFull[] = "full_attention";
+constexpr char kWindowed[] = "sliding_attention";
+// gemma3's name of the windowed layers' base in transformers 4.
+constexpr char kWindowedBase[] = "rope_local_base_freq";
 
-RopeKind ReadKind(const ConfigFields& rope) {
+RopeKind ReadKind(const ConfigFields& rope, const RopeDialect& dialect) {
   const char* key = rope.NameOf("rope_type", "type");
   if (!rope.Has(key)) return RopeKind::kDefault;
   const json& kind = rope.At(key);
@@ -36,6 +41,11 @@ RopeKind ReadKind(const ConfigFields& rope) {
     rope.Refuse("type", base::DumpJson(rope.At("type")), "rope_type, " + base::DumpJson(kind));
   }
   if (kind == "default") return RopeKind::kDefault;
+  if (dialect.has_long_rope) {
+    // "su" and "yarn" are older names of it in Phi-3's own configs.
+    if (kind == "longrope" || kind == "su" || kind == "yarn") return RopeKind::kLongRope;
+    rope.Refuse(key, base::DumpJson(kind), "\"default\" or \"longrope\"");
+  }
   if (kind == "linear") return RopeKind::kLinear;
   if (kind == "dynamic") return RopeKind::kDynamic;
   if (kind == "llama3") return RopeKind::kLlama3;
@@ -49,120 +59,230 @@ double MscaleOrZero(const ConfigFields& rope, const char* key) {
   return !rope.Has(key) || rope.At(key) == 0 ? 0.0 : rope.Positive(key);
 }
 
-void ReadScaling(const ConfigFields& fields, const ConfigFields& rope, ModelConfig* config) {
-  RopeConfig& out = config->rope;
-  if (out.kind == RopeKind::kLinear || out.kind == RopeKind::kDynamic) {
-    out.factor = rope.Positive("factor");
-    return;
+std::vector<double> ReadFactors(const ConfigFields& rope, const char* key) {
+  const std::string expected = "a list of positive numbers, one for each pair that rotates";
+  if (!rope.Has(key)) rope.Refuse(key, "missing", expected);
+  const json& list = rope.At(key);
+  if (!list.is_array() || list.size() > static_cast<size_t>(kMaxHeadDim)) {
+    rope.Refuse(key, base::DumpJson(list), expected);
   }
-  // Some configs state the original context beside the object; that one then counts.
-  const char* original = "original_max_position_embeddings";
-  out.original_max_positions =
-      (fields.Has(original) ? fields : rope).IntOr(original, 1, kMaxSize, config->max_positions);
-  if (out.kind == RopeKind::kLlama3) {
-    out.factor = rope.Positive("factor");
-    out.low_freq_factor = rope.Positive("low_freq_factor");
-    out.high_freq_factor = rope.Positive("high_freq_factor");
-    if (out.high_freq_factor <= out.low_freq_factor) {
-      rope.Refuse("high_freq_factor", std::to_string(out.high_freq_factor),
-                  "more than low_freq_factor, " + std::to_string(out.low_freq_factor));
-    }
-    return;
+  std::vector<double> factors;
+  for (const json& value : list) {
+    const json one = {{key, value}};
+    factors.push_back(ConfigFields(one, rope.file(), rope.prefix()).Positive(key));
   }
-  out.factor = rope.PositiveOr("factor", static_cast<double>(config->max_positions) /
-                                             static_cast<double>(out.original_max_positions));
-  out.beta_fast = rope.PositiveOr("beta_fast", 32.0);
-  out.beta_slow = rope.PositiveOr("beta_slow", 1.0);
-  out.truncate = rope.BoolOr("truncate", true);
-  if (rope.Has("attention_factor")) out.attention_factor = rope.Positive("attention_factor");
-  out.mscale = MscaleOrZero(rope, "mscale");
-  out.mscale_all_dim = MscaleOrZero(rope, "mscale_all_dim");
+  return factors;
 }
 
-// A key that is not known here would change the rotation: nested objects for each layer type, the
-// factors of longrope, sections of multimodal positions.
-void RefuseUnknownKeys(const ConfigFields& rope) {
-  for (const auto& [key, value] : rope.object().items()) {
-    if (std::find(std::begin(kKnownKeys), std::end(kKnownKeys), key) != std::end(kKnownKeys)) {
-      continue;
+// The object of one rope, and what it is read with.
+struct RopeReader {
+  const ConfigFields& fields;  // of config.json
+  const RopeDialect& dialect;
+  int64_t max_positions;
+
+  void ReadScaling(const ConfigFields& rope, RopeConfig* out) const {
+    if (out->kind == RopeKind::kLinear || out->kind == RopeKind::kDynamic) {
+      out->factor = rope.Positive("factor");
+      return;
     }
-    rope.Refuse(key, base::DumpJson(value), "not to be there: it is not supported");
+    // Some configs state the original context beside the object; that one then counts.
+    const char* original = "original_max_position_embeddings";
+    const int64_t absent =
+        dialect.original_max_positions > 0 ? dialect.original_max_positions : max_positions;
+    out->original_max_positions =
+        (fields.Has(original) ? fields : rope).IntOr(original, 1, kMaxSize, absent);
+    if (out->kind == RopeKind::kLlama3) return ReadLlama3(rope, out);
+    out->factor = rope.PositiveOr("factor", static_cast<double>(max_positions) /
+                                                static_cast<double>(out->original_max_positions));
+    if (rope.Has("attention_factor")) out->attention_factor = rope.Positive("attention_factor");
+    if (out->kind == RopeKind::kLongRope) return ReadLongRope(rope, out);
+    out->beta_fast = rope.PositiveOr("beta_fast", 32.0);
+    out->beta_slow = rope.PositiveOr("beta_slow", 1.0);
+    out->truncate = rope.BoolOr("truncate", true);
+    out->mscale = MscaleOrZero(rope, "mscale");
+    out->mscale_all_dim = MscaleOrZero(rope, "mscale_all_dim");
   }
+
+  static void ReadLlama3(const ConfigFields& rope, RopeConfig* out) {
+    out->factor = rope.Positive("factor");
+    out->low_freq_factor = rope.Positive("low_freq_factor");
+    out->high_freq_factor = rope.Positive("high_freq_factor");
+    if (out->high_freq_factor <= out->low_freq_factor) {
+      rope.Refuse("high_freq_factor", std::to_string(out->high_freq_factor),
+                  "more than low_freq_factor, " + std::to_string(out->low_freq_factor));
+    }
+  }
+
+  static void ReadLongRope(const ConfigFields& rope, RopeConfig* out) {
+    out->short_factors = ReadFactors(rope, "short_factor");
+    out->long_factors = ReadFactors(rope, "long_factor");
+    if (out->short_factors.size() != out->long_factors.size()) {
+      rope.Refuse("long_factor", "of " + std::to_string(out->long_factors.size()) + " numbers",
+                  "as many as short_factor has, " + std::to_string(out->short_factors.size()));
+    }
+    if (out->original_max_positions < 2) {
+      rope.Refuse("original_max_position_embeddings", std::to_string(out->original_max_positions),
+                  "at least 2");
+    }
+  }
+
+  // A key that is not known here would change the rotation: sections of multimodal positions,
+  // factors of a kind that the class does not have.
+  void RefuseUnknownKeys(const ConfigFields& rope) const {
+    const auto is_in = [](const auto& keys, const std::string& key) {
+      return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
+    };
+    for (const auto& [key, value] : rope.object().items()) {
+      if (is_in(kKnownKeys, key) || (dialect.has_long_rope && is_in(kLongRopeKeys, key))) continue;
+      rope.Refuse(key, base::DumpJson(value), "not to be there: it is not supported");
+    }
+  }
+
+  // From the objects that state one rope, which must agree. `base`: stated beside them, or 0;
+  // `absent`: where nothing states it.
+  RopeConfig Read(const std::vector<ConfigFields>& objects, double base, double absent) const {
+    RopeConfig out;
+    json rotary_factor = dialect.partial_rotary_factor;
+    if (fields.Has("partial_rotary_factor")) rotary_factor = fields.At("partial_rotary_factor");
+    bool seen = false;
+    for (const ConfigFields& rope : objects) {
+      RefuseUnknownKeys(rope);
+      const double own = rope.PositiveOr("rope_theta", base);
+      if (base > 0 && own != base) {
+        rope.Refuse("rope_theta", std::to_string(own), "rope_theta, " + std::to_string(base));
+      }
+      base = own;
+      if (rope.Has("partial_rotary_factor")) rotary_factor = rope.At("partial_rotary_factor");
+      const RopeKind kind = ReadKind(rope, dialect);
+      if (seen && kind != out.kind) {
+        rope.Refuse("rope_type", "another one than rope_scaling has", "the same");
+      }
+      out.kind = kind;
+      if (!seen && kind != RopeKind::kDefault) ReadScaling(rope, &out);
+      seen = true;
+    }
+    const json found = {{"partial_rotary_factor", rotary_factor}};
+    const ConfigFields factor(found, fields.file());
+    if (!dialect.heeds_partial_rotary_factor) factor.Only("partial_rotary_factor", 1.0, 1.0);
+    out.partial_rotary_factor = factor.Positive("partial_rotary_factor");
+    if (out.partial_rotary_factor > 1) {
+      factor.Refuse("partial_rotary_factor", base::DumpJson(rotary_factor), "at most 1");
+    }
+    out.base = base > 0 ? base : absent;
+    if (out.base <= 1) {
+      fields.Refuse("rope_theta", std::to_string(out.base), "a number above 1");
+    }
+    return out;
+  }
+};
+
+// The object under `key`, absent where it is not there.
+std::vector<ConfigFields> ObjectAt(const ConfigFields& fields, const char* key) {
+  if (!fields.Has(key)) return {};
+  if (!fields.At(key).is_object()) {
+    fields.Refuse(key, base::DumpJson(fields.At(key)), "an object or null");
+  }
+  return {ConfigFields(fields.At(key), fields.file(), fields.prefix() + key + ".")};
+}
+
+// One object for each type of layer, in transformers 5's dialect.
+void ReadRopeByLayerType(const ConfigFields& fields, const RopeReader& reader,
+                         ModelConfig* config) {
+  std::vector<ConfigFields> full = ObjectAt(fields, "rope_scaling"), windowed;
+  for (const ConfigFields& both : ObjectAt(fields, "rope_parameters")) {
+    for (const auto& [key, value] : both.object().items()) {
+      if (key != kFull && key != kWindowed) {
+        both.Refuse(key, base::DumpJson(value),
+                    "not to be there: one object for full_attention and one for sliding_attention");
+      }
+    }
+    for (const ConfigFields& rope : ObjectAt(both, kFull)) full.push_back(rope);
+    windowed = ObjectAt(both, kWindowed);
+  }
+  const RopeDialect& dialect = reader.dialect;
+  config->rope = reader.Read(full, fields.PositiveOr("rope_theta", 0.0), dialect.base);
+  const double absent = dialect.windowed_base > 0 ? dialect.windowed_base : config->rope.base;
+  const RopeConfig other = reader.Read(windowed, fields.PositiveOr(kWindowedBase, 0.0), absent);
+  if (other != config->rope) config->windowed_rope = other;
+}
+
+json ScalingToJson(const RopeConfig& rope) {
+  json scaling;
+  switch (rope.kind) {
+    case RopeKind::kDefault:
+      return {{"rope_type", "default"}};
+    case RopeKind::kLinear:
+    case RopeKind::kDynamic:
+      return {{"rope_type", rope.kind == RopeKind::kLinear ? "linear" : "dynamic"},
+              {"factor", rope.factor}};
+    case RopeKind::kLlama3:
+      scaling = {{"rope_type", "llama3"},
+                 {"factor", rope.factor},
+                 {"low_freq_factor", rope.low_freq_factor},
+                 {"high_freq_factor", rope.high_freq_factor}};
+      break;
+    case RopeKind::kYarn:
+      scaling = {{"rope_type", "yarn"},
+                 {"factor", rope.factor},
+                 {"beta_fast", rope.beta_fast},
+                 {"beta_slow", rope.beta_slow},
+                 {"truncate", rope.truncate}};
+      if (rope.mscale > 0) scaling["mscale"] = rope.mscale;
+      if (rope.mscale_all_dim > 0) scaling["mscale_all_dim"] = rope.mscale_all_dim;
+      break;
+    case RopeKind::kLongRope:
+      scaling = {{"rope_type", "longrope"},
+                 {"factor", rope.factor},
+                 {"short_factor", rope.short_factors},
+                 {"long_factor", rope.long_factors}};
+      break;
+  }
+  if (rope.attention_factor.has_value()) scaling["attention_factor"] = *rope.attention_factor;
+  scaling["original_max_position_embeddings"] = rope.original_max_positions;
+  return scaling;
+}
+
+// The object of transformers 5.
+json ParametersToJson(const RopeConfig& rope) {
+  json out = ScalingToJson(rope);
+  out["rope_theta"] = rope.base;
+  return out;
 }
 
 }  // namespace
 
-void ReadRope(const ConfigFields& fields, const AbsentRope& absent, ModelConfig* config) {
-  RopeConfig& out = config->rope;
-  double base = fields.PositiveOr("rope_theta", 0.0);
-  json rotary_factor = absent.partial_rotary_factor;
-  if (fields.Has("partial_rotary_factor")) rotary_factor = fields.At("partial_rotary_factor");
-  bool seen = false;
+void ReadRope(const ConfigFields& fields, const RopeDialect& dialect, ModelConfig* config) {
+  const RopeReader reader{fields, dialect, config->max_positions};
+  if (dialect.by_layer_type) return ReadRopeByLayerType(fields, reader, config);
+  std::vector<ConfigFields> objects;
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    if (!fields.Has(key)) continue;
-    if (!fields.At(key).is_object()) {
-      fields.Refuse(key, base::DumpJson(fields.At(key)), "an object or null");
-    }
-    const ConfigFields rope(fields.At(key), fields.file(), std::string(key) + ".");
-    RefuseUnknownKeys(rope);
-    const double own = rope.PositiveOr("rope_theta", base);
-    if (base > 0 && own != base) {
-      rope.Refuse("rope_theta", std::to_string(own), "rope_theta, " + std::to_string(base));
-    }
-    base = own;
-    if (rope.Has("partial_rotary_factor")) rotary_factor = rope.At("partial_rotary_factor");
-    const RopeKind kind = ReadKind(rope);
-    if (seen && kind != out.kind) {
-      rope.Refuse("rope_type", "another one than rope_scaling has", "the same");
-    }
-    out.kind = kind;
-    if (!seen && kind != RopeKind::kDefault) ReadScaling(fields, rope, config);
-    seen = true;
+    for (const ConfigFields& rope : ObjectAt(fields, key)) objects.push_back(rope);
   }
-  const json found = {{"partial_rotary_factor", rotary_factor}};
-  const ConfigFields factor(found, fields.file());
-  if (!absent.heeds_partial_rotary_factor) factor.Only("partial_rotary_factor", 1.0, 1.0);
-  out.partial_rotary_factor = factor.Positive("partial_rotary_factor");
-  if (out.partial_rotary_factor > 1) {
-    factor.Refuse("partial_rotary_factor", base::DumpJson(rotary_factor), "at most 1");
-  }
-  out.base = base > 0 ? base : absent.base;
-  if (out.base <= 1) {
-    fields.Refuse("rope_theta", std::to_string(out.base), "a number above 1");
-  }
+  config->rope = reader.Read(objects, fields.PositiveOr("rope_theta", 0.0), dialect.base);
 }
 
-json RopeToJson(const RopeConfig& rope) {
+// Both dialects: transformers 4 reads the top-level fields, 5 rope_parameters.
+json RopeToJson(const ModelConfig& config, const RopeDialect& dialect) {
+  const RopeConfig& rope = config.rope;
   json out;
-  json scaling = {{"rope_type", "default"}};
-  if (rope.kind == RopeKind::kLinear || rope.kind == RopeKind::kDynamic) {
-    scaling = {{"rope_type", rope.kind == RopeKind::kLinear ? "linear" : "dynamic"},
-               {"factor", rope.factor}};
-  }
-  if (rope.kind == RopeKind::kLlama3) {
-    scaling = {{"rope_type", "llama3"},
-               {"factor", rope.factor},
-               {"low_freq_factor", rope.low_freq_factor},
-               {"high_freq_factor", rope.high_freq_factor}};
-  }
-  if (rope.kind == RopeKind::kYarn) {
-    scaling = {{"rope_type", "yarn"},
-               {"factor", rope.factor},
-               {"beta_fast", rope.beta_fast},
-               {"beta_slow", rope.beta_slow},
-               {"truncate", rope.truncate}};
-    if (rope.attention_factor.has_value()) scaling["attention_factor"] = *rope.attention_factor;
-    if (rope.mscale > 0) scaling["mscale"] = rope.mscale;
-    if (rope.mscale_all_dim > 0) scaling["mscale_all_dim"] = rope.mscale_all_dim;
-  }
-  const bool scaled = rope.kind != RopeKind::kDefault;
-  if (rope.kind == RopeKind::kLlama3 || rope.kind == RopeKind::kYarn)
-    scaling["original_max_position_embeddings"] = rope.original_max_positions;
-  // Both dialects: transformers 4 reads the top-level fields, 5 the nested ones.
   out["rope_theta"] = rope.base;
-  out["rope_scaling"] = scaled ? scaling : json();
-  scaling["rope_theta"] = rope.base;
-  out["rope_parameters"] = scaling;
+  out["rope_scaling"] = rope.kind == RopeKind::kDefault ? json() : ScalingToJson(rope);
+  out["rope_parameters"] = ParametersToJson(rope);
+  if (dialect.by_layer_type) {
+    const RopeConfig& windowed = config.windowed_rope ? *config.windowed_rope : rope;
+    out["rope_parameters"] = {{kFull, ParametersToJson(rope)},
+                              {kWindowed, ParametersToJson(windowed)}};
+    if (dialect.windowed_base > 0) out[kWindowedBase] = windowed.base;
+  }
+  // Beside the object too, where Phi-3's class reads it.
+  if (rope.kind == RopeKind::kLongRope) {
+    out["original_max_position_embeddings"] = rope.original_max_positions;
+  }
+  if (dialect.heeds_partial_rotary_factor) {
+    // transformers 4 reads it here, 5 in rope_parameters.
+    out["partial_rotary_factor"] = rope.partial_rotary_factor;
+    out["rope_parameters"]["partial_rotary_factor"] = rope.partial_rotary_factor;
+  }
   return out;
 }
 

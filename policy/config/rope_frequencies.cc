@@ -19,6 +19,13 @@ double YarnAttentionFactor(const RopeConfig& rope) {
   return YarnScale(rope.factor, 1.0);
 }
 
+double LongRopeAttentionFactor(const RopeConfig& rope) {
+  if (rope.attention_factor.has_value()) return *rope.attention_factor;
+  if (rope.factor <= 1) return 1.0;
+  return std::sqrt(1 + std::log(rope.factor) /
+                           std::log(static_cast<double>(rope.original_max_positions)));
+}
+
 // The channel that turns `rotations` times within the original context.
 double YarnChannel(const RopeConfig& rope, int64_t dim, double rotations) {
   const double context = static_cast<double>(rope.original_max_positions);
@@ -67,6 +74,10 @@ RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_di
     ramp = YarnRamp(rope, rotary_dim);
     out.attention_factor = YarnAttentionFactor(rope);
   }
+  if (rope.kind == RopeKind::kLongRope) {
+    out.attention_factor = LongRopeAttentionFactor(rope);
+    out.long_beyond = rope.original_max_positions;
+  }
   for (int64_t i = 0; i < rotary_dim / 2; ++i) {
     const float exponent = static_cast<float>(2 * i) / static_cast<float>(rotary_dim);
     const auto period =
@@ -79,12 +90,18 @@ RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_di
       const float kept = 1 - ramp[static_cast<size_t>(i)];
       frequency = divided * (1 - kept) + frequency * kept;
     }
+    if (rope.kind == RopeKind::kLongRope) {
+      const auto at = static_cast<size_t>(i);
+      frequency = 1.0F / (static_cast<float>(rope.short_factors[at]) * period);
+      out.long_inverse.push_back(1.0F / (static_cast<float>(rope.long_factors[at]) * period));
+    }
     out.inverse.push_back(frequency);
   }
   return out;
 }
 
 double AttentionScale(const AttentionConfig& attention, const RopeConfig& rope) {
+  if (attention.scale > 0) return attention.scale;
   const double scale = 1.0 / std::sqrt(static_cast<double>(attention.query_dim()));
   if (!attention.latent() || rope.kind != RopeKind::kYarn || rope.mscale_all_dim == 0) return scale;
   const double mscale = YarnScale(rope.factor, rope.mscale_all_dim);

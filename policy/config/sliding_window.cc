@@ -31,12 +31,45 @@ std::vector<int64_t> ReadLayerTypes(const ConfigFields& fields, int64_t num_laye
   std::vector<int64_t> full;
   for (int64_t layer = 0; layer < num_layers; ++layer) {
     const json& type = types[static_cast<size_t>(layer)];
-    if (type == "full_attention") {
+    // deepseek_v32's: within index_topk tokens it sees all (policy/config/attention.h).
+    const bool sees_all = type == "indexed_attention" && fields.Has("index_topk");
+    if (type == "full_attention" || sees_all) {
       full.push_back(layer);
     } else if (type != "sliding_attention") {
       fields.Refuse("layer_types", "partly " + base::DumpJson(type),
                     "\"full_attention\" or \"sliding_attention\"");
     }
+  }
+  return full;
+}
+
+// The layers without a window where layer_types does not say.
+std::vector<int64_t> FullLayersUnlisted(const ConfigFields& fields, const SlidingWindows& windows,
+                                        const ModelConfig& config) {
+  std::vector<int64_t> full;
+  const int64_t layers = config.num_layers;
+  switch (windows.layers) {
+    case WindowedLayers::kNone:
+    case WindowedLayers::kAll:
+      break;
+    case WindowedLayers::kUpper: {
+      const int64_t first = fields.IntOr("max_window_layers", 0, kMaxSize, kMaxWindowLayers);
+      for (int64_t i = 0; i < std::min(first, layers); ++i) full.push_back(i);
+      break;
+    }
+    case WindowedLayers::kAllBut: {
+      const int64_t every = fields.IntOr("sliding_window_pattern", 1, kMaxSize, windows.full_every);
+      for (int64_t i = every - 1; i < layers; i += every) full.push_back(i);
+      break;
+    }
+    case WindowedLayers::kUnrotated:
+      for (int64_t i = 0; i < layers; ++i) {
+        if (config.attention.Rotates(i)) full.push_back(i);
+      }
+      break;
+    case WindowedLayers::kListed:
+      fields.Refuse("layer_types", "missing",
+                    "a list of the layers' types where there is a sliding_window");
   }
   return full;
 }
@@ -48,11 +81,12 @@ void ReadSlidingWindow(const ConfigFields& fields, const SlidingWindows& windows
   AttentionConfig& attention = config->attention;
   attention.sliding_window = ReadWindow(fields, windows);
   const int64_t layers = config->num_layers;
-  if (attention.sliding_window > 0 && windows.layers == WindowedLayers::kUpper) {
-    const int64_t first = fields.IntOr("max_window_layers", 0, kMaxSize, kMaxWindowLayers);
-    for (int64_t i = 0; i < std::min(first, layers); ++i) attention.full_layers.push_back(i);
+  if (!fields.Has("layer_types")) {
+    if (attention.sliding_window > 0) {
+      attention.full_layers = FullLayersUnlisted(fields, windows, *config);
+    }
+    return;
   }
-  if (!fields.Has("layer_types")) return;
   const std::vector<int64_t> full = ReadLayerTypes(fields, layers);
   if (attention.sliding_window == 0 && std::ssize(full) < layers) {
     fields.Refuse("layer_types", "partly \"sliding_attention\"",
@@ -71,14 +105,18 @@ json SlidingWindowToJson(const ModelConfig& config, const SlidingWindows& window
   if (windows.layers == WindowedLayers::kNone) return json::object();
   json out = {{"sliding_window", window}};
   if (windows.is_switched) out["use_sliding_window"] = !window.is_null();
-  if (windows.layers != WindowedLayers::kUpper || window.is_null()) return out;
+  // A class whose layers alternate by themselves must be told that none has a window.
+  const bool alternates = windows.layers == WindowedLayers::kAllBut;
+  if (windows.layers == WindowedLayers::kAll || (window.is_null() && !alternates)) return out;
   json types = json::array();
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     types.push_back(attention.WindowOf(layer) > 0 ? "sliding_attention" : "full_attention");
   }
   out["layer_types"] = types;
   // Read where layer_types is not; the same only where the full layers come first.
-  out["max_window_layers"] = attention.full_layers.size();
+  if (windows.layers == WindowedLayers::kUpper) {
+    out["max_window_layers"] = attention.full_layers.size();
+  }
   return out;
 }
 

@@ -1,32 +1,56 @@
 #include "policy/transformer/attention.h"
 
 namespace cohort::policy {
+
 AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
                              const at::TensorOptions& options)
     : config_(config.attention),
-      scores_{AttentionScale(config.attention, config.rope), config.attention.WindowOf(layer)} {
+      scores_{AttentionScale(config.attention, config.rope), config.attention.WindowOf(layer)},
+      rotates_(config.attention.Rotates(layer)) {
   const int64_t q_width = config_.num_heads * config_.head_dim;
   const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
-  q_proj_ = register_module("q_proj", Linear(config.width, q_width, options, config_.qkv_bias));
-  k_proj_ = register_module("k_proj", Linear(config.width, kv_width, options, config_.qkv_bias));
-  v_proj_ = register_module("v_proj", Linear(config.width, kv_width, options, config_.qkv_bias));
-  o_proj_ = register_module("o_proj", Linear(q_width, config.width, options));
-  if (config_.qk_norm) {
-    q_norm_ = register_module("q_norm", RmsNorm(config_.head_dim, config.norm_eps, options));
-    k_norm_ = register_module("k_norm", RmsNorm(config_.head_dim, config.norm_eps, options));
+  const auto add = [&](const char* name, int64_t rows) {
+    return register_module(name, Linear(config.width, rows, options, config_.qkv_bias));
+  };
+  if (config.fused_projections) {
+    qkv_proj_ = add("qkv_proj", q_width + 2 * kv_width);
+  } else {
+    q_proj_ = add("q_proj", q_width);
+    k_proj_ = add("k_proj", kv_width);
+    v_proj_ = add("v_proj", kv_width);
   }
+  o_proj_ = register_module("o_proj", Linear(q_width, config.width, options, config_.output_bias));
+  if (config_.qk_norm == QkNorm::kNone) return;
+  const bool by_head = config_.qk_norm == QkNorm::kHead;
+  q_norm_ =
+      register_module("q_norm", RmsNorm(by_head ? config_.head_dim : q_width, config, options));
+  k_norm_ =
+      register_module("k_norm", RmsNorm(by_head ? config_.head_dim : kv_width, config, options));
 }
 
-at::Tensor AttentionImpl::Heads(Linear& projection, RmsNorm& norm, const at::Tensor& x_TD) {
-  const at::Tensor heads = projection(x_TD).view({x_TD.size(0), -1, config_.head_dim});
-  return norm.is_empty() ? heads : norm(heads);
+AttentionImpl::Projected AttentionImpl::Project(const at::Tensor& x_TD) {
+  if (qkv_proj_.is_empty()) return {q_proj_(x_TD), k_proj_(x_TD), v_proj_(x_TD)};
+  const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
+  const std::vector<at::Tensor> parts = qkv_proj_(x_TD).split_with_sizes(
+      {config_.num_heads * config_.head_dim, kv_width, kv_width}, 1);
+  return {parts[0], parts[1], parts[2]};
+}
+
+at::Tensor AttentionImpl::Heads(const at::Tensor& rows, RmsNorm& norm, const RopeAngles& rope) {
+  const auto heads = [&](const at::Tensor& x) {
+    return x.reshape({x.size(0), -1, config_.head_dim});
+  };
+  const at::Tensor normal = norm.is_empty()                          ? heads(rows)
+                            : config_.qk_norm == QkNorm::kProjection ? heads(norm(rows))
+                                                                     : norm(heads(rows));
+  return rotates_ ? Rotate(normal, rope, /*interleaved=*/false) : normal;
 }
 
 at::Tensor AttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope,
                                   const std::vector<Segment>& segments) {
-  const at::Tensor q = Rotate(Heads(q_proj_, q_norm_, x_TD), rope, /*interleaved=*/false);
-  const at::Tensor k = Rotate(Heads(k_proj_, k_norm_, x_TD), rope, /*interleaved=*/false);
-  const at::Tensor v = v_proj_(x_TD).view({x_TD.size(0), -1, config_.head_dim});
+  const Projected rows = Project(x_TD);
+  const at::Tensor q = Heads(rows.q, q_norm_, rope), k = Heads(rows.k, k_norm_, rope);
+  const at::Tensor v = rows.v.reshape({x_TD.size(0), -1, config_.head_dim});
   return o_proj_(AttendSegments(q, k, v, scores_, segments));
 }
 

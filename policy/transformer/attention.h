@@ -11,7 +11,7 @@
 
 namespace cohort::policy {
 
-// Grouped-query attention (arXiv 2305.13245) with rotary positions.
+// Grouped-query attention (arXiv 2305.13245) with rotary positions in the layers that rotate.
 class AttentionImpl : public torch::nn::Module {
  public:
   AttentionImpl(const ModelConfig& config, int64_t layer, const at::TensorOptions& options);
@@ -20,11 +20,18 @@ class AttentionImpl : public torch::nn::Module {
                      const std::vector<Segment>& segments);
 
  private:
-  // One head's queries or keys: [T, H, head_dim], normalised where the model has `norm`.
-  at::Tensor Heads(Linear& projection, RmsNorm& norm, const at::Tensor& x_TD);
+  // The rows of queries, keys and values.
+  struct Projected {
+    at::Tensor q, k, v;
+  };
+  Projected Project(const at::Tensor& x_TD);
+  // Queries or keys as heads, [T, H, head_dim], normalised where the model has `norm` and rotated.
+  at::Tensor Heads(const at::Tensor& rows, RmsNorm& norm, const RopeAngles& rope);
 
   AttentionConfig config_;
   AttentionScores scores_;
+  bool rotates_;
+  Linear qkv_proj_{nullptr};  // this one or the next three
   Linear q_proj_{nullptr};
   Linear k_proj_{nullptr};
   Linear v_proj_{nullptr};

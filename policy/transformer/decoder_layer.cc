@@ -1,32 +1,53 @@
 #include "policy/transformer/decoder_layer.h"
 
+#include "policy/weights/weights.h"
+
 namespace cohort::policy {
+namespace {
+
+at::Tensor Normal(RmsNorm& norm, const at::Tensor& x) { return norm.is_empty() ? x : norm(x); }
+
+}  // namespace
 
 DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer,
-                                   const at::TensorOptions& options) {
-  input_layernorm_ =
-      register_module("input_layernorm", RmsNorm(config.width, config.norm_eps, options));
+                                   const at::TensorOptions& options)
+    : residual_scale_(config.residual_scale) {
+  const LayerNormNames names = NormNames(config.norm_placement);
+  const auto norm = [&](const std::string& name) {
+    return name.empty() ? RmsNorm(nullptr)
+                        : register_module(name, RmsNorm(config.width, config, options));
+  };
+  attention_in_ = norm(names.attention_in);
   if (config.attention.latent()) {
     latent_attn_ = register_module("self_attn", LatentAttention(config, options));
   } else {
     self_attn_ = register_module("self_attn", Attention(config, layer, options));
   }
-  post_attention_layernorm_ =
-      register_module("post_attention_layernorm", RmsNorm(config.width, config.norm_eps, options));
+  attention_out_ = norm(names.attention_out);
+  ffn_in_ = norm(names.ffn_in);
   if (config.IsMoeLayer(layer)) {
     moe_ = register_module("mlp", MixtureOfExperts(config, options));
   } else {
-    dense_ = register_module("mlp", FeedForward(config.width, config.ffn_width, options));
+    dense_ = register_module("mlp", FeedForward(config, config.ffn_width, options));
   }
+  ffn_out_ = norm(names.ffn_out);
+}
+
+at::Tensor DecoderLayerImpl::Add(const at::Tensor& x_TD, const at::Tensor& out_TD,
+                                 RmsNorm& norm) const {
+  const at::Tensor added = Normal(norm, out_TD);
+  return residual_scale_ == 1.0 ? x_TD + added : at::add(x_TD, added, residual_scale_);
 }
 
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope,
                                      const std::vector<Segment>& segments) {
-  const at::Tensor input = input_layernorm_(x_TD);
-  const at::Tensor attended = x_TD + (self_attn_.is_empty() ? latent_attn_(input, rope, segments)
-                                                            : self_attn_(input, rope, segments));
-  const at::Tensor normal = post_attention_layernorm_(attended);
-  return attended + (moe_.is_empty() ? dense_(normal) : moe_(normal));
+  const at::Tensor input = Normal(attention_in_, x_TD);
+  const at::Tensor attended = Add(x_TD,
+                                  self_attn_.is_empty() ? latent_attn_(input, rope, segments)
+                                                        : self_attn_(input, rope, segments),
+                                  attention_out_);
+  const at::Tensor normal = Normal(ffn_in_, attended);
+  return Add(attended, moe_.is_empty() ? dense_(normal) : moe_(normal), ffn_out_);
 }
 
 }  // namespace cohort::policy

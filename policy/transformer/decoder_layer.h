@@ -12,7 +12,8 @@
 
 namespace cohort::policy {
 
-// x + attention(norm(x)), then x + ffn(norm(x)); the ffn is dense or a mixture of experts.
+// x + s norm(attention(norm(x))), then x + s norm(ffn(norm(x))), with the norms that the model has
+// and its residual_scale s; the ffn is dense or a mixture of experts.
 class DecoderLayerImpl : public torch::nn::Module {
  public:
   DecoderLayerImpl(const ModelConfig& config, int64_t layer, const at::TensorOptions& options);
@@ -22,10 +23,16 @@ class DecoderLayerImpl : public torch::nn::Module {
   MixtureOfExperts& moe() { return moe_; }  // empty in a dense layer
 
  private:
-  RmsNorm input_layernorm_{nullptr};
+  at::Tensor Add(const at::Tensor& x_TD, const at::Tensor& out_TD, RmsNorm& norm) const;
+
+  double residual_scale_;
+  // Of what attention and FFN take and give; empty where the model has none.
+  RmsNorm attention_in_{nullptr};
+  RmsNorm attention_out_{nullptr};
+  RmsNorm ffn_in_{nullptr};
+  RmsNorm ffn_out_{nullptr};
   Attention self_attn_{nullptr};  // this one or the next
   LatentAttention latent_attn_{nullptr};
-  RmsNorm post_attention_layernorm_{nullptr};
   FeedForward dense_{nullptr};
   MixtureOfExperts moe_{nullptr};
 };

@@ -33,7 +33,7 @@ class DecoderStackImpl : public torch::nn::Module {
  public:
   DecoderStackImpl(const ModelConfig& config, const at::TensorOptions& options);
 
-  // Hidden states after the final norm, [T, D].
+  // Hidden states after the final norm, [T, D], times the model's logit_scale.
   at::Tensor forward(const at::Tensor& ids_T, const at::Tensor& positions_T,
                      const std::vector<Segment>& segments);
   // The k-th multi-token-prediction layer, k from 1 (policy/transformer/mtp_layer.h). `next` holds
@@ -44,7 +44,10 @@ class DecoderStackImpl : public torch::nn::Module {
   std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
 
  private:
+  double embedding_scale_, logit_scale_;
   RopeFrequencies rope_;
+  std::optional<RopeFrequencies> windowed_rope_;
+  std::vector<bool> is_windowed_;  // for each of layers_
   EmbeddingTable embed_tokens_{nullptr};
   std::vector<DecoderLayer> layers_;
   std::vector<MtpLayer> mtp_layers_;

@@ -2,11 +2,22 @@
 
 namespace cohort::policy {
 
-FeedForwardImpl::FeedForwardImpl(int64_t width, int64_t ffn_width,
+FeedForwardImpl::FeedForwardImpl(const ModelConfig& config, int64_t ffn_width,
                                  const at::TensorOptions& options) {
-  gate_proj_ = register_module("gate_proj", Linear(width, ffn_width, options));
-  up_proj_ = register_module("up_proj", Linear(width, ffn_width, options));
+  const int64_t width = config.width;
+  if (config.fused_projections) {
+    gate_up_proj_ = register_module("gate_up_proj", Linear(width, 2 * ffn_width, options));
+  } else {
+    gate_proj_ = register_module("gate_proj", Linear(width, ffn_width, options));
+    up_proj_ = register_module("up_proj", Linear(width, ffn_width, options));
+  }
   down_proj_ = register_module("down_proj", Linear(ffn_width, width, options));
+}
+
+at::Tensor FeedForwardImpl::forward(const at::Tensor& x_TD) {
+  if (gate_up_proj_.is_empty()) return down_proj_(SwiGlu(gate_proj_(x_TD), up_proj_(x_TD)));
+  const std::vector<at::Tensor> both = gate_up_proj_(x_TD).chunk(2, 1);
+  return down_proj_(SwiGlu(both[0], both[1]));
 }
 
 }  // namespace cohort::policy

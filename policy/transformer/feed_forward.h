@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include "policy/config/config.h"
 #include "policy/transformer/linear.h"
 #include "policy/transformer/ops/swiglu.h"
 
@@ -10,13 +11,12 @@ namespace cohort::policy {
 // down(silu(gate(x)) * up(x)): a dense layer's FFN, and the shared expert of a MoE layer.
 class FeedForwardImpl : public torch::nn::Module {
  public:
-  FeedForwardImpl(int64_t width, int64_t ffn_width, const at::TensorOptions& options);
+  FeedForwardImpl(const ModelConfig& config, int64_t ffn_width, const at::TensorOptions& options);
 
-  at::Tensor forward(const at::Tensor& x_TD) {
-    return down_proj_(SwiGlu(gate_proj_(x_TD), up_proj_(x_TD)));
-  }
+  at::Tensor forward(const at::Tensor& x_TD);
 
  private:
+  Linear gate_up_proj_{nullptr};  // this one, rows of gate and up, or the next two
   Linear gate_proj_{nullptr};
   Linear up_proj_{nullptr};
   Linear down_proj_{nullptr};

@@ -64,10 +64,9 @@ MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
   const MoeConfig& moe = config.moe;
   gate_ = register_module("gate", Gate(config, options));
   experts_ = register_module("experts", Experts(config, options));
-  if (moe.num_shared_experts > 0) {
-    shared_experts_ = register_module(
-        "shared_experts",
-        FeedForward(config.width, moe.num_shared_experts * moe.expert_width, options));
+  if (moe.shared_width > 0) {
+    shared_experts_ =
+        register_module("shared_experts", FeedForward(config, moe.shared_width, options));
   }
   load_E_ = at::zeros({moe.num_experts}, at::kDouble);
 }

@@ -5,10 +5,10 @@ namespace cohort::policy {
 MtpLayerImpl::MtpLayerImpl(const ModelConfig& config, int64_t layer,
                            const at::TensorOptions& options)
     : DecoderLayerImpl(config, layer, options) {
-  enorm_ = register_module("enorm", RmsNorm(config.width, config.norm_eps, options));
-  hnorm_ = register_module("hnorm", RmsNorm(config.width, config.norm_eps, options));
+  enorm_ = register_module("enorm", RmsNorm(config.width, config, options));
+  hnorm_ = register_module("hnorm", RmsNorm(config.width, config, options));
   eh_proj_ = register_module("eh_proj", Linear(2 * config.width, config.width, options));
-  shared_head_ = register_module("shared_head", SharedHead(config.width, config.norm_eps, options));
+  shared_head_ = register_module("shared_head", SharedHead(config, options));
 }
 
 at::Tensor MtpLayerImpl::forward(const at::Tensor& next_embedding_MD, const at::Tensor& hidden_MD,

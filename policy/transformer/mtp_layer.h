@@ -13,8 +13,8 @@ namespace cohort::policy {
 // The norm before the head that a multi-token-prediction layer shares with the model.
 class SharedHeadImpl : public torch::nn::Module {
  public:
-  SharedHeadImpl(int64_t width, double eps, const at::TensorOptions& options)
-      : norm(register_module("norm", RmsNorm(width, eps, options))) {}
+  SharedHeadImpl(const ModelConfig& config, const at::TensorOptions& options)
+      : norm(register_module("norm", RmsNorm(config.width, config, options))) {}
 
   RmsNorm norm;
 };

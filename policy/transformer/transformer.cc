@@ -22,8 +22,9 @@ TransformerImpl::MtpStates TransformerImpl::ForwardMtp(int64_t k, const at::Tens
   return {deeper_MD, model_->mtp_layer(k)->PredictFrom(deeper_MD)};
 }
 
-at::Tensor TransformerImpl::head_weight() const {
-  return lm_head_.is_empty() ? model_->embedding() : lm_head_->MergedWeight();
+LogitHead TransformerImpl::head() const {
+  return {lm_head_.is_empty() ? model_->embedding() : lm_head_->MergedWeight(),
+          config_.logit_soft_cap};
 }
 
 void TransformerImpl::LoadWeights(const WeightMap& weights) {

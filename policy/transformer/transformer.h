@@ -10,6 +10,7 @@
 #include "policy/config/config.h"
 #include "policy/transformer/decoder_stack.h"
 #include "policy/transformer/linear.h"
+#include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/packed_tokens.h"
 #include "policy/weights/weights.h"
 
@@ -28,12 +29,12 @@ class TransformerImpl : public torch::nn::Module {
   // (policy/transformer/mtp_layer.h).
   struct MtpStates {
     at::Tensor hidden_MD;   // for the next depth
-    at::Tensor predict_MD;  // for head_weight(), as forward's rows are
+    at::Tensor predict_MD;  // for head(), as forward's rows are
   };
   MtpStates ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
 
-  // [V, D]: lm_head, or the embedding when tied.
-  at::Tensor head_weight() const;
+  // Its weight is lm_head, or the embedding when tied.
+  LogitHead head() const;
 
   // Copies values in, converted to the parameters' dtype (names and shapes as
   // policy/weights/weights.h says; kUsage otherwise).

@@ -101,19 +101,20 @@ void ReadPart(const StoredTensor& stored, const Locations& where) {
 
 void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& announced,
                       MtpLayers mtp, const Locations& where) {
-  const auto heads = std::count_if(where.begin(), where.end(),
-                                   [](const auto& item) { return IsValueHead(item.first); });
-  if (heads > 0) {
-    base::PrintNote(folder.string() + ": leaving out " + std::to_string(heads) +
-                    " tensors of a value head (v_head)");
-  }
+  const auto say = [&](auto is_left_out, const std::string& what) {
+    const auto count = std::count_if(where.begin(), where.end(),
+                                     [&](const auto& item) { return is_left_out(item.first); });
+    if (count == 0) return;
+    base::PrintNote(folder.string() + ": leaving out " + std::to_string(count) + " tensors of " +
+                    what);
+  };
+  say(IsValueHead, "a value head (v_head)");
+  say(IsIndexer, "the indexer of sparse attention: sequences end at index_topk, " +
+                     std::to_string(announced.max_positions) +
+                     " tokens, within which it chooses every token");
   if (mtp == MtpLayers::kLoad) return;
-  const auto left_out = std::count_if(where.begin(), where.end(), [&](const auto& item) {
-    return IsOfMtpLayer(announced, item.first);
-  });
-  if (left_out == 0) return;
-  base::PrintNote(folder.string() + ": leaving out " + std::to_string(left_out) +
-                  " tensors of multi-token-prediction layers");
+  say([&](const std::string& name) { return IsOfMtpLayer(announced, name); },
+      "multi-token-prediction layers");
 }
 
 // Names and shapes first, so that a wrong model is refused before anything is allocated.

@@ -83,9 +83,14 @@ Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype
 
 bool IsValueHead(const std::string& name) { return name.starts_with("v_head."); }
 
+bool IsIndexer(const std::string& name) {
+  return name.find(".self_attn.indexer.") != std::string::npos;
+}
+
 bool IsIgnored(const ModelConfig& config, const std::string& name) {
-  return IsValueHead(name) || name.ends_with("rotary_emb.inv_freq") ||
-         (config.tie_embeddings && name == kHead) || IsCopy(config, name);
+  return IsValueHead(name) || (config.attention.latent() && IsIndexer(name)) ||
+         name.ends_with("rotary_emb.inv_freq") || (config.tie_embeddings && name == kHead) ||
+         IsCopy(config, name);
 }
 
 }  // namespace cohort::policy

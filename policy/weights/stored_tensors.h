@@ -37,6 +37,9 @@ Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype
 
 // v_head.*: what PPO with a value head leaves in an export.
 bool IsValueHead(const std::string& name);
+// self_attn.indexer.*: chooses the tokens of DeepSeek-V3.2's sparse attention, which are all of
+// them in the sequences that are supported.
+bool IsIndexer(const std::string& name);
 
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);

@@ -17,26 +17,36 @@
 namespace cohort::policy {
 namespace {
 
-void AddFeedForward(const std::string& prefix, int64_t width, int64_t ffn_width,
+void AddFeedForward(const std::string& prefix, const ModelConfig& config, int64_t ffn_width,
                     std::vector<TensorSpec>* out) {
-  out->push_back({prefix + "gate_proj.weight", {ffn_width, width}});
-  out->push_back({prefix + "up_proj.weight", {ffn_width, width}});
+  const int64_t width = config.width;
+  if (config.fused_projections) {
+    out->push_back({prefix + "gate_up_proj.weight", {2 * ffn_width, width}});
+  } else {
+    out->push_back({prefix + "gate_proj.weight", {ffn_width, width}});
+    out->push_back({prefix + "up_proj.weight", {ffn_width, width}});
+  }
   out->push_back({prefix + "down_proj.weight", {width, ffn_width}});
 }
 
 void AddMoe(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const MoeConfig& moe = config.moe;
   out->push_back({prefix + "gate.weight", {moe.num_experts, config.width}});
+  if (moe.router_bias) out->push_back({prefix + "gate.bias", {moe.num_experts}});
   if (moe.selection_bias) {
     out->push_back({prefix + "gate.e_score_correction_bias", {moe.num_experts}});
   }
   out->push_back(
       {prefix + "experts.gate_up_proj", {moe.num_experts, 2 * moe.expert_width, config.width}});
   out->push_back({prefix + "experts.down_proj", {moe.num_experts, config.width, moe.expert_width}});
-  if (moe.num_shared_experts > 0) {
-    AddFeedForward(prefix + "shared_experts.", config.width,
-                   moe.num_shared_experts * moe.expert_width, out);
+  if (moe.expert_bias) {
+    out->push_back({prefix + "experts.gate_up_proj_bias", {moe.num_experts, 2 * moe.expert_width}});
+    out->push_back({prefix + "experts.down_proj_bias", {moe.num_experts, config.width}});
   }
+  if (moe.shared_width > 0) {
+    AddFeedForward(prefix + "shared_experts.", config, moe.shared_width, out);
+  }
+  if (moe.shared_gate) out->push_back({prefix + "shared_expert_gate.weight", {1, config.width}});
 }
 
 void AddGroupedQuery(const std::string& prefix, const ModelConfig& config,
@@ -44,15 +54,23 @@ void AddGroupedQuery(const std::string& prefix, const ModelConfig& config,
   const AttentionConfig& attention = config.attention;
   const int64_t q_width = attention.num_heads * attention.head_dim;
   const int64_t kv_width = attention.num_kv_heads * attention.head_dim;
-  for (const auto& [name, rows] :
-       {std::pair("q_proj", q_width), {"k_proj", kv_width}, {"v_proj", kv_width}}) {
+  const auto add = [&](const char* name, int64_t rows) {
     out->push_back({prefix + name + ".weight", {rows, config.width}});
     if (attention.qkv_bias) out->push_back({prefix + name + ".bias", {rows}});
+  };
+  if (config.fused_projections) {
+    add("qkv_proj", q_width + 2 * kv_width);
+  } else {
+    add("q_proj", attention.gated_output ? 2 * q_width : q_width);
+    add("k_proj", kv_width);
+    add("v_proj", kv_width);
   }
-  if (attention.qk_norm) {
-    out->push_back({prefix + "q_norm.weight", {attention.head_dim}});
-    out->push_back({prefix + "k_norm.weight", {attention.head_dim}});
+  if (attention.qk_norm != QkNorm::kNone) {
+    const bool by_head = attention.qk_norm == QkNorm::kHead;
+    out->push_back({prefix + "q_norm.weight", {by_head ? attention.head_dim : q_width}});
+    out->push_back({prefix + "k_norm.weight", {by_head ? attention.head_dim : kv_width}});
   }
+  if (attention.has_sinks) out->push_back({prefix + "sinks", {attention.num_heads}});
 }
 
 void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector<TensorSpec>* out) {
@@ -76,17 +94,24 @@ void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector
 void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
   const std::string attention = prefix + "self_attn.";
-  out->push_back({prefix + "input_layernorm.weight", {config.width}});
+  const LayerNormNames norms = NormNames(config.norm_placement);
+  const auto add_norm = [&](const std::string& name) {
+    if (!name.empty()) out->push_back({prefix + name + ".weight", {config.width}});
+  };
+  add_norm(norms.attention_in);
   config.attention.latent() ? AddLatent(attention, config, out)
                             : AddGroupedQuery(attention, config, out);
   out->push_back({attention + "o_proj.weight",
                   {config.width, config.attention.num_heads * config.attention.value_dim()}});
-  out->push_back({prefix + "post_attention_layernorm.weight", {config.width}});
+  if (config.attention.output_bias) out->push_back({attention + "o_proj.bias", {config.width}});
+  add_norm(norms.attention_out);
+  add_norm(norms.ffn_in);
   if (config.IsMoeLayer(layer)) {
     AddMoe(prefix + "mlp.", config, out);
   } else {
-    AddFeedForward(prefix + "mlp.", config.width, config.ffn_width, out);
+    AddFeedForward(prefix + "mlp.", config, config.ffn_width, out);
   }
+  add_norm(norms.ffn_out);
 }
 
 void AddMtpLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>* out) {
@@ -126,6 +151,27 @@ bool EndsWith(const std::string& name, std::string_view ending) {
 }
 
 }  // namespace
+
+LayerNormNames NormNames(NormPlacement placement) {
+  switch (placement) {
+    case NormPlacement::kBefore:
+      return {.attention_in = "input_layernorm",
+              .attention_out = "",
+              .ffn_in = "post_attention_layernorm",
+              .ffn_out = ""};
+    case NormPlacement::kAfter:
+      return {.attention_in = "",
+              .attention_out = "post_attention_layernorm",
+              .ffn_in = "",
+              .ffn_out = "post_feedforward_layernorm"};
+    case NormPlacement::kAround:
+      return {.attention_in = "input_layernorm",
+              .attention_out = "post_attention_layernorm",
+              .ffn_in = "pre_feedforward_layernorm",
+              .ffn_out = "post_feedforward_layernorm"};
+  }
+  COHORT_CHECK(false, "a placement of norms that is not known");
+}
 
 std::vector<TensorSpec> ExpectedTensors(const ModelConfig& config) {
   std::vector<TensorSpec> out;
@@ -202,8 +248,11 @@ void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std
 }
 
 at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed) {
-  if (EndsWith(spec.name, "norm.weight")) return at::ones(spec.shape);
-  if (EndsWith(spec.name, "bias")) return at::zeros(spec.shape);
+  if (EndsWith(spec.name, "norm.weight") && !config.norm_adds_one) return at::ones(spec.shape);
+  if (EndsWith(spec.name, "norm.weight") || EndsWith(spec.name, "bias") ||
+      EndsWith(spec.name, ".sinks")) {
+    return at::zeros(spec.shape);
+  }
   const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
                                spec.name.find("down_proj") != std::string::npos;
   const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config.num_layers));

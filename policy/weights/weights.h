@@ -15,12 +15,15 @@ namespace cohort::policy {
 
 // clang-format off
 //   model.embed_tokens.weight                             [V, D]
-//   model.layers.L.input_layernorm.weight                 [D]        post_attention_layernorm too
+//   model.layers.L.NAME.weight                            [D]        the layer's norms: LayerNormNames
 // Grouped-query attention:
 //   model.layers.L.self_attn.{q,k,v}_proj.weight          [heads * head_dim, D]
 //   model.layers.L.self_attn.{q,k,v}_proj.bias            [heads * head_dim]   with qkv_bias
-//   model.layers.L.self_attn.{q,k}_norm.weight            [head_dim]           with qk_norm
-//   model.layers.L.self_attn.o_proj.weight                [D, H * head_dim]
+//   model.layers.L.self_attn.qkv_proj.weight              [rows of q, k and v, D]  in their place, with
+//                                                         fused_projections; its bias too
+//   model.layers.L.self_attn.{q,k}_norm.weight            [head_dim] or [heads * head_dim], as qk_norm says
+//   model.layers.L.self_attn.sinks                        [H]        with has_sinks
+//   model.layers.L.self_attn.o_proj.weight                [D, H * head_dim]    and its bias with output_bias
 // Latent attention with qk_nope n, qk_rope p, v_head_dim v:
 //   model.layers.L.self_attn.q_proj.weight                [H * (n + p), D]     without q_lora_rank
 //   model.layers.L.self_attn.q_a_proj.weight              [q rank, D]          with it
@@ -32,12 +35,18 @@ namespace cohort::policy {
 //   model.layers.L.self_attn.o_proj.weight                [D, H * v]
 // Dense layers, then MoE layers:
 //   model.layers.L.mlp.{gate,up}_proj.weight              [F, D]
+//   model.layers.L.mlp.gate_up_proj.weight                [2F, D]    in the place of gate and up, with
+//                                                         fused_projections
 //   model.layers.L.mlp.down_proj.weight                   [D, F]
 //   model.layers.L.mlp.gate.weight                        [E, D]
+//   model.layers.L.mlp.gate.bias                          [E]        with router_bias
 //   model.layers.L.mlp.gate.e_score_correction_bias       [E]        with selection_bias; fp32, no gradient
 //   model.layers.L.mlp.experts.gate_up_proj               [E, 2m, D] rows 0..m-1 gate, m..2m-1 up
+//   model.layers.L.mlp.experts.gate_up_proj_bias          [E, 2m]    with expert_bias
 //   model.layers.L.mlp.experts.down_proj                  [E, D, m]
-//   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight
+//   model.layers.L.mlp.experts.down_proj_bias             [E, D]     with expert_bias
+//   model.layers.L.mlp.shared_experts.{gate,up,down}_proj.weight     of width shared_width
+//   model.layers.L.mlp.shared_expert_gate.weight          [1, D]     with shared_gate
 //   model.norm.weight                                     [D]
 //   lm_head.weight                                        [V, D]     absent when tied
 // Multi-token-prediction layers, L = num_layers on, have a layer's tensors and:
@@ -46,6 +55,12 @@ namespace cohort::policy {
 //   model.layers.L.shared_head.norm.weight                [D]
 // clang-format on
 using WeightMap = std::map<std::string, at::Tensor>;
+
+// Names of a layer's norms of what attention and FFN take and give; empty: there is none.
+struct LayerNormNames {
+  std::string attention_in, attention_out, ffn_in, ffn_out;
+};
+LayerNormNames NormNames(NormPlacement placement);
 
 struct TensorSpec {
   std::string name;
@@ -72,7 +87,7 @@ void CheckShapes(const std::vector<TensorSpec>& expected,
 void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std::string& source);
 
 // Fresh weights: normal(0, 0.02), residual outputs (o_proj, down_proj) scaled by 1/sqrt(2 *
-// layers), norms 1, biases 0. Deterministic in `seed`.
+// layers), norms 1 (0 with norm_adds_one), biases and sinks 0. Deterministic in `seed`.
 WeightMap InitialWeights(const ModelConfig& config, uint64_t seed);
 // One of them.
 at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed);

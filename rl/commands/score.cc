@@ -32,7 +32,7 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
     const int64_t rows = static_cast<int64_t>(ids.size()) - 1;
     const at::Tensor hidden_TD = transformer->forward(tokens);
     const at::Tensor logprobs_N =
-        policy::ComputeTokenLogprobs(hidden_TD.narrow(0, 0, rows), transformer->head_weight(),
+        policy::ComputeTokenLogprobs(hidden_TD.narrow(0, 0, rows), transformer->head(),
                                      tokens.ids_T.narrow(0, 1, rows), 1.0)
             .logprobs_N.contiguous();
     if (!logprobs_N.isfinite().all().item<bool>()) {

@@ -17,7 +17,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 policy::TokenLogprobs LogprobsOf(policy::Transformer& model, const at::Tensor& hidden_TD,
                                  const MicroBatch& batch, double temperature) {
-  return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head_weight(),
+  return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head(),
                                       batch.targets_N, temperature);
 }
 

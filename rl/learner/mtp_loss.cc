@@ -62,7 +62,7 @@ at::Tensor MtpLoss(policy::Transformer& policy, const at::Tensor& hidden_TD,
                                            hidden.index_select(0, depth.parents_M), depth.next);
     const policy::TokenLogprobs tokens =
         policy::ComputeTokenLogprobs(states.predict_MD.index_select(0, depth.rows_N),
-                                     policy->head_weight(), depth.targets_N, /*temperature=*/1.0);
+                                     policy->head(), depth.targets_N, /*temperature=*/1.0);
     loss = loss + SftLoss(tokens.logprobs_N, totals);
     hidden = states.hidden_MD;
   }

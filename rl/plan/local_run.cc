@@ -37,7 +37,7 @@ void AddAttention(const ModelConfig& config, Widths* kept) {
   }
   const int64_t kv = a.num_kv_heads * a.head_dim;
   kept->insert(kept->end(), {q, kv, kv, out});
-  if (a.qk_norm) kept->insert(kept->end(), {q, kv});
+  if (a.qk_norm != policy::QkNorm::kNone) kept->insert(kept->end(), {q, kv});
 }
 
 void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
@@ -48,9 +48,7 @@ void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
   const policy::MoeConfig& moe = config.moe;
   const int64_t routed = moe.expert_width * moe.experts_per_token;
   kept->insert(kept->end(), {2 * routed, routed});
-  if (moe.num_shared_experts > 0) {
-    kept->insert(kept->end(), 3, moe.num_shared_experts * moe.expert_width);
-  }
+  if (moe.shared_width > 0) kept->insert(kept->end(), 3, moe.shared_width);
   kept->insert(kept->end(), 4, moe.num_experts);  // logits, and what the selection makes of them
 }
 

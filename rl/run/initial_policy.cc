@@ -42,8 +42,8 @@ policy::ModelConfig ScratchConfig(const proto::Scratch& scratch) {
   if (scratch.experts() > 0) {
     config.moe.num_experts = scratch.experts();
     config.moe.experts_per_token = scratch.experts_per_token();
-    config.moe.num_shared_experts = scratch.shared_experts();
     config.moe.expert_width = scratch.expert_width();
+    config.moe.shared_width = scratch.shared_experts() * scratch.expert_width();
     config.moe.first_dense_layers = scratch.first_dense_layers();
     config.moe.num_groups = scratch.groups();
     config.moe.groups_per_token = scratch.groups_per_token();

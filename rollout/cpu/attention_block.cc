@@ -17,13 +17,13 @@ AttentionBlock::AttentionBlock(const ForwardContext& context, kernels::ThreadPoo
       scale_(static_cast<float>(policy::AttentionScale(shape_, context.config.rope))) {}
 
 void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const AttentionRows& rows,
-                         const float* normed, float* hidden) {
+                         const float* x, const Output& output) {
   const int64_t count = rows.count();
   Grow(input_, count * columns_.total());
   Grow(attended_, count * ld_attended_);
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &weights.input,
-                     .a = normed,
+                     .a = x,
                      .lda = ld_,
                      .rows = count,
                      .c = input_.data(),
@@ -54,9 +54,9 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                      .a = attended_.data(),
                      .lda = ld_attended_,
                      .rows = count,
-                     .c = hidden,
+                     .c = output.out,
                      .ldc = ld_,
-                     .mode = kernels::TileMode::kAdd});
+                     .mode = output.mode});
 }
 
 void AttentionBlock::Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k,
@@ -77,23 +77,25 @@ AttentionBlock::Queries AttentionBlock::GroupedQueries(const AttentionWeights& w
     if (!weights.input_bias.empty()) {
       context_.ops.add(weights.input_bias.data(), columns_.total(), input);
     }
-    PrepareHeads(input, columns_.query_width, weights.query_norm, position);
-    PrepareHeads(keys, columns_.key_width, weights.key_norm, position);
+    PrepareHeads({input, columns_.query_width, weights.query_norm}, index, position);
+    PrepareHeads({keys, columns_.key_width, weights.key_norm}, index, position);
     Store(index, rows, row, keys, input + columns_.value_offset());
   });
   return {input_.data(), columns_.total(), shape_.head_dim};
 }
 
-void AttentionBlock::PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm,
-                                  int64_t position) {
-  const int64_t head_dim = shape_.head_dim;
-  const RotaryPositions& rope = context_.rope;
-  for (float* head = heads; head < heads + width; head += head_dim) {
-    if (!norm.empty()) {
-      context_.ops.rms_norm(head, norm.data(), static_cast<float>(context_.config.norm_eps),
-                            head_dim, head);
-    }
-    context_.ops.rope(head, rope.cos(position), rope.sin(position), rope.half());
+void AttentionBlock::PrepareHeads(const Heads& heads, int64_t index, int64_t position) {
+  // The norm of all heads together is as wide as they are.
+  const auto norm_width = static_cast<int64_t>(heads.norm.size());
+  for (int64_t at = 0; norm_width > 0 && at < heads.width; at += norm_width) {
+    context_.ops.rms_norm(heads.data + at, heads.norm.data(),
+                          static_cast<float>(context_.config.norm_eps), norm_width,
+                          heads.data + at);
+  }
+  if (!shape_.Rotates(index)) return;
+  const RotaryPositions& rope = shape_.WindowOf(index) > 0 ? context_.windowed_rope : context_.rope;
+  for (int64_t at = 0; at < heads.width; at += shape_.head_dim) {
+    context_.ops.rope(heads.data + at, rope.cos(position), rope.sin(position), rope.half());
   }
 }
 

@@ -27,10 +27,14 @@ class AttentionBlock {
  public:
   AttentionBlock(const ForwardContext& context, kernels::ThreadPool& pool);
 
-  // hidden += o_proj(attention(normed)), both [M, ld]; the rows' keys and values go into the cache
-  // of layer `index`.
+  // o_proj(attention(x)), without its bias, stored in or added to `out`.
+  struct Output {
+    float* out;  // [M, ld], as x
+    kernels::TileMode mode;
+  };
+  // The rows' keys and values go into the cache of layer `index`.
   void Run(const AttentionWeights& weights, int64_t index, const AttentionRows& rows,
-           const float* normed, float* hidden);
+           const float* x, const Output& output);
 
  private:
   // Query heads as the kernel takes them: row i, head h at data + i * ld + h * stride.
@@ -40,7 +44,13 @@ class AttentionBlock {
   };
 
   Queries GroupedQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
-  void PrepareHeads(float* heads, int64_t width, const std::vector<float>& norm, int64_t position);
+  // Queries or keys of a row, all heads.
+  struct Heads {
+    float* data;
+    int64_t width;
+    const std::vector<float>& norm;
+  };
+  void PrepareHeads(const Heads& heads, int64_t index, int64_t position);
 
   Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);

@@ -30,21 +30,49 @@ struct Loader {
     return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
   }
 
-  void LoadHeads(const char* name, int64_t width, int64_t offset) const {
-    PackTensor(pool, Matrix(name, width, config.width), {offset / kPanelColumns, 1},
-               &attention.input);
-    if (!shape().qkv_bias) return;
-    const std::vector<float> bias = TakeVector(weights, prefix + name + ".bias", width);
-    std::copy(bias.begin(), bias.end(), attention.input_bias.begin() + offset);
+  // Columns of `input`, from `offset` on.
+  struct HeadColumns {
+    int64_t width, offset;
+  };
+
+  // One projection, or several whose rows follow each other in it.
+  void LoadHeads(const char* name, const std::vector<HeadColumns>& parts) const {
+    int64_t rows = 0;
+    for (const HeadColumns& part : parts) rows += part.width;
+    const at::Tensor matrix = Matrix(name, rows, config.width);
+    std::vector<float> bias;
+    if (shape().qkv_bias) bias = TakeVector(weights, prefix + name + ".bias", rows);
+    int64_t row = 0;
+    for (const HeadColumns& part : parts) {
+      PackRows(pool, {matrix.data_ptr<float>() + row * config.width, part.width, config.width},
+               {part.offset / kPanelColumns, 1}, &attention.input);
+      if (!bias.empty()) {
+        std::copy_n(bias.begin() + row, part.width, attention.input_bias.begin() + part.offset);
+      }
+      row += part.width;
+    }
+  }
+
+  std::vector<float> QkNormWeight(const char* name, int64_t width) const {
+    const bool by_head = shape().qk_norm == policy::QkNorm::kHead;
+    return TakeNorm(weights, prefix + name + ".weight", by_head ? shape().head_dim : width,
+                    config.norm_adds_one);
   }
 
   void LoadGroupedQuery() const {
-    LoadHeads("q_proj", columns.query_width, 0);
-    LoadHeads("k_proj", columns.key_width, columns.key_offset());
-    LoadHeads("v_proj", columns.value_width, columns.value_offset());
-    if (!shape().qk_norm) return;
-    attention.query_norm = TakeVector(weights, prefix + "q_norm.weight", shape().head_dim);
-    attention.key_norm = TakeVector(weights, prefix + "k_norm.weight", shape().head_dim);
+    const HeadColumns queries{columns.query_width, 0};
+    const HeadColumns keys{columns.key_width, columns.key_offset()};
+    const HeadColumns values{columns.value_width, columns.value_offset()};
+    if (config.fused_projections) {
+      LoadHeads("qkv_proj", {queries, keys, values});
+    } else {
+      LoadHeads("q_proj", {queries});
+      LoadHeads("k_proj", {keys});
+      LoadHeads("v_proj", {values});
+    }
+    if (shape().qk_norm == policy::QkNorm::kNone) return;
+    attention.query_norm = QkNormWeight("q_norm", columns.query_width);
+    attention.key_norm = QkNormWeight("k_norm", columns.key_width);
   }
 
   // Where rotation takes neighbours, rows (2i, 2i + 1) of a head's last p go to (i, i + p / 2):
@@ -106,6 +134,8 @@ struct Loader {
                    .view({config.width, -1});
     }
     PackTensor(pool, output, {}, &attention.output);
+    if (!shape().output_bias) return;
+    attention.output_bias = TakeVector(weights, prefix + "o_proj.bias", config.width);
   }
 };
 

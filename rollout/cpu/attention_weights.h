@@ -39,10 +39,12 @@ struct AttentionColumns {
 int64_t ValueStride(const policy::AttentionConfig& attention);
 
 struct AttentionWeights {
-  kernels::PackedMatrix input;       // columns as AttentionColumns says
-  std::vector<float> input_bias;     // one a column; empty without qkv_bias
-  std::vector<float> query_norm;     // [head_dim] with qk_norm, [q_lora_rank] with one, else empty
-  std::vector<float> key_norm;       // [head_dim] with qk_norm, [r] if latent, else empty
+  kernels::PackedMatrix input;     // columns as AttentionColumns says
+  std::vector<float> input_bias;   // one a column; empty without qkv_bias
+  std::vector<float> output_bias;  // [D]; empty without one
+  // With qk_norm [head_dim], or of the whole projection's width; latent: [q_lora_rank] with one,
+  // and [r]; else empty.
+  std::vector<float> query_norm, key_norm;
   kernels::PackedMatrix query;       // q_b_proj [H * (n + p), q_lora_rank]; empty without the rank
   kernels::PackedMatrix key_part;    // latent: H matrices [r, n] side by side
   kernels::PackedMatrix value_part;  // latent: H matrices [v, r] side by side

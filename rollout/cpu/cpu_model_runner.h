@@ -3,6 +3,7 @@
 // The ModelRunner of the CPU: packed weights, KV cache, and the forward pass on kernels of our own.
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -52,7 +53,8 @@ class CpuModelRunner : public ModelRunner {
   DecoderWeights weights_;
   KvCache cache_;
   RotaryPositions rope_;
-  Lane whole_;               // over all threads
+  std::optional<RotaryPositions> windowed_rope_;  // where it is another
+  Lane whole_;                                    // over all threads
   std::vector<Lane> lanes_;  // one a thread, when the weights fit in the shared cache
 };
 

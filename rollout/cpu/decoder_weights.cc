@@ -25,12 +25,21 @@ FfnWeights AllocateFfn(int64_t width, int64_t ffn_width, int64_t copies, Storage
 }
 
 void LoadDenseFfn(kernels::ThreadPool& pool, policy::WeightSource& weights,
-                  const std::string& prefix, int64_t width, int64_t ffn_width, FfnWeights* ffn) {
+                  const std::string& prefix, const policy::ModelConfig& config, int64_t ffn_width,
+                  FfnWeights* ffn) {
+  const int64_t width = config.width;
   const auto take = [&](const char* name, int64_t rows, int64_t depth) {
     return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
   };
-  PackTensor(pool, take("gate_proj", ffn_width, width), {0, 2}, &ffn->gate_up);
-  PackTensor(pool, take("up_proj", ffn_width, width), {1, 2}, &ffn->gate_up);
+  if (config.fused_projections) {
+    const at::Tensor both = take("gate_up_proj", 2 * ffn_width, width);
+    const float* gate = both.data_ptr<float>();
+    PackRows(pool, {gate, ffn_width, width}, {0, 2}, &ffn->gate_up);
+    PackRows(pool, {gate + ffn_width * width, ffn_width, width}, {1, 2}, &ffn->gate_up);
+  } else {
+    PackTensor(pool, take("gate_proj", ffn_width, width), {0, 2}, &ffn->gate_up);
+    PackTensor(pool, take("up_proj", ffn_width, width), {1, 2}, &ffn->gate_up);
+  }
   PackTensor(pool, take("down_proj", width, ffn_width), {}, &ffn->down);
 }
 
@@ -60,9 +69,9 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     values += AttentionWeightCount(config);
-    values += config.IsMoeLayer(layer) ? moe.num_experts * (ffn(moe.expert_width) + config.width) +
-                                             ffn(moe.num_shared_experts * moe.expert_width)
-                                       : ffn(config.ffn_width);
+    values += config.IsMoeLayer(layer)
+                  ? moe.num_experts * (ffn(moe.expert_width) + config.width) + ffn(moe.shared_width)
+                  : ffn(config.ffn_width);
   }
   return values * (storage == Storage::kFloat32 ? 4 : 2);
 }
@@ -82,9 +91,8 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
       }
       layer.router = PackedMatrix(moe.num_experts, config.width, Storage::kFloat32);
       layer.experts = AllocateFfn(config.width, moe.expert_width, moe.num_experts, storage);
-      if (moe.num_shared_experts > 0) {
-        layer.ffn =
-            AllocateFfn(config.width, moe.num_shared_experts * moe.expert_width, 1, storage);
+      if (moe.shared_width > 0) {
+        layer.ffn = AllocateFfn(config.width, moe.shared_width, 1, storage);
       }
     }
   } catch (const std::bad_alloc&) {
@@ -103,7 +111,7 @@ void DecoderWeights::Load(policy::WeightSource& weights, kernels::ThreadPool& po
   PackTensor(pool, take("model.embed_tokens.weight"), {},
              config_.tie_embeddings ? &head_ : &embedding_);
   if (!config_.tie_embeddings) PackTensor(pool, take("lm_head.weight"), {}, &head_);
-  final_norm_ = TakeVector(weights, "model.norm.weight", config_.width);
+  final_norm_ = TakeNorm(weights, "model.norm.weight", config_.width, config_.norm_adds_one);
   for (int64_t layer = 0; layer < config_.num_layers; ++layer) {
     LoadLayer(weights, layer, pool);
     if (!swapped) malloc_trim(0);  // what was let go in the middle of the heap would stay resident
@@ -115,11 +123,19 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
   LayerWeights& layer = layers_[static_cast<size_t>(index)];
   const std::string prefix = "model.layers." + std::to_string(index) + ".";
   const int64_t width = config_.width;
-  layer.attention_norm = TakeVector(weights, prefix + "input_layernorm.weight", width);
-  layer.ffn_norm = TakeVector(weights, prefix + "post_attention_layernorm.weight", width);
+  const policy::LayerNormNames names = policy::NormNames(config_.norm_placement);
+  const auto take_norm = [&](const std::string& name) {
+    return name.empty()
+               ? std::vector<float>()
+               : TakeNorm(weights, prefix + name + ".weight", width, config_.norm_adds_one);
+  };
+  layer.attention_in = take_norm(names.attention_in);
+  layer.attention_out = take_norm(names.attention_out);
+  layer.ffn_in = take_norm(names.ffn_in);
+  layer.ffn_out = take_norm(names.ffn_out);
   LoadAttention(pool, config_, weights, prefix + "self_attn.", &layer.attention);
   if (!config_.IsMoeLayer(index)) {
-    return LoadDenseFfn(pool, weights, prefix + "mlp.", width, config_.ffn_width, &layer.ffn);
+    return LoadDenseFfn(pool, weights, prefix + "mlp.", config_, config_.ffn_width, &layer.ffn);
   }
   const policy::MoeConfig& moe = config_.moe;
   PackTensor(pool, TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}), {},
@@ -129,9 +145,9 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
         TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
   }
   LoadExperts(pool, weights, prefix + "mlp.experts.", width, moe, &layer.experts);
-  if (moe.num_shared_experts > 0) {
-    LoadDenseFfn(pool, weights, prefix + "mlp.shared_experts.", width,
-                 moe.num_shared_experts * moe.expert_width, &layer.ffn);
+  if (moe.shared_width > 0) {
+    LoadDenseFfn(pool, weights, prefix + "mlp.shared_experts.", config_, moe.shared_width,
+                 &layer.ffn);
   }
 }
 

@@ -21,7 +21,8 @@ struct FfnWeights {
 };
 
 struct LayerWeights {
-  std::vector<float> attention_norm, ffn_norm;  // [D]
+  // Norms of what attention and FFN take and give, [D]; empty where the model has none.
+  std::vector<float> attention_in, attention_out, ffn_in, ffn_out;
   AttentionWeights attention;
   FfnWeights ffn;  // the dense FFN, or a MoE layer's shared expert (empty when it has none)
   kernels::PackedMatrix router;       // MoE layers: [E, D], fp32

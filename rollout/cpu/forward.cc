@@ -1,6 +1,7 @@
 #include "rollout/cpu/forward.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cohort::rollout {
 
@@ -21,12 +22,12 @@ void Forward::Run(std::span<const SequenceRows> sequences) {
   BundleRows(sequences);
   Grow(hidden_, rows_ * ld_);
   Grow(normed_, rows_ * ld_);
+  Grow(output_, rows_ * ld_);
   Embed(sequences);
   const std::vector<LayerWeights>& layers = context_.weights.layers();
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
-    Norm(layers[i].attention_norm);
-    attention_.Run(layers[i].attention, index, attention_rows_, normed_.data(), hidden_.data());
+    Attend(layers[i], index);
     context_.config.IsMoeLayer(index) ? MoeLayer(layers[i]) : DenseLayer(layers[i]);
   }
 }
@@ -81,26 +82,65 @@ void Forward::Embed(std::span<const SequenceRows> sequences) {
   for (const SequenceRows& sequence : sequences) {
     for (const int32_t token : sequence.tokens) {
       context_.weights.embedding().ReadColumn(token, out);
+      if (context_.config.embedding_scale != 1.0) {
+        context_.ops.scale(static_cast<float>(context_.config.embedding_scale), width_, out);
+      }
       out += ld_;
     }
   }
 }
 
-void Forward::Norm(const std::vector<float>& weight) {
+const float* Forward::Input(const std::vector<float>& norm) {
+  if (norm.empty()) return hidden_.data();
   ForRows(pool_, rows_, [&](int64_t row) {
-    context_.ops.rms_norm(hidden_.data() + row * ld_, weight.data(),
+    context_.ops.rms_norm(hidden_.data() + row * ld_, norm.data(),
                           static_cast<float>(context_.config.norm_eps), width_,
                           normed_.data() + row * ld_);
   });
+  return normed_.data();
 }
 
-void Forward::RunFfn(const FfnWeights& ffn, float* out, TileMode mode) {
+bool Forward::AddsAtOnce(const std::vector<float>& norm) const {
+  return norm.empty() && context_.config.residual_scale == 1.0;
+}
+
+TileMode Forward::ModeOf(const std::vector<float>& norm) const {
+  return AddsAtOnce(norm) ? TileMode::kAdd : TileMode::kStore;
+}
+
+float* Forward::OutputOf(const std::vector<float>& norm) {
+  return AddsAtOnce(norm) ? hidden_.data() : output_.data();
+}
+
+void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias) {
+  const bool at_once = AddsAtOnce(norm);
+  if (at_once && bias.empty()) return;
+  ForRows(pool_, rows_, [&](int64_t row) {
+    float* out = OutputOf(norm) + row * ld_;
+    if (!bias.empty()) context_.ops.add(bias.data(), width_, out);
+    if (at_once) return;
+    if (!norm.empty()) {
+      context_.ops.rms_norm(out, norm.data(), static_cast<float>(context_.config.norm_eps), width_,
+                            out);
+    }
+    context_.ops.multiply_add(static_cast<float>(context_.config.residual_scale), out, width_,
+                              hidden_.data() + row * ld_);
+  });
+}
+
+void Forward::Attend(const LayerWeights& layer, int64_t index) {
+  attention_.Run(layer.attention, index, attention_rows_, Input(layer.attention_in),
+                 {OutputOf(layer.attention_out), ModeOf(layer.attention_out)});
+  Add(layer.attention_out, layer.attention.output_bias);
+}
+
+void Forward::RunFfn(const FfnWeights& ffn, const float* x, float* out, TileMode mode) {
   const int64_t ld_both = ld_ffn(ffn), ld_activated = ld_both / 2;
   Grow(gate_up_, rows_ * ld_both);
   Grow(activated_, rows_ * ld_activated);
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &ffn.gate_up,
-                     .a = normed_.data(),
+                     .a = x,
                      .lda = ld_,
                      .rows = rows_,
                      .c = gate_up_.data(),
@@ -118,8 +158,8 @@ void Forward::RunFfn(const FfnWeights& ffn, float* out, TileMode mode) {
 }
 
 void Forward::DenseLayer(const LayerWeights& layer) {
-  Norm(layer.ffn_norm);
-  RunFfn(layer.ffn, hidden_.data(), TileMode::kAdd);
+  RunFfn(layer.ffn, Input(layer.ffn_in), OutputOf(layer.ffn_out), ModeOf(layer.ffn_out));
+  Add(layer.ffn_out);
 }
 
 void Forward::Route(const LayerWeights& layer) {
@@ -145,12 +185,12 @@ void Forward::Route(const LayerWeights& layer) {
 
 void Forward::MoeLayer(const LayerWeights& layer) {
   const policy::MoeConfig& moe = context_.config.moe;
-  Norm(layer.ffn_norm);
+  Input(layer.ffn_in);
   Route(layer);
-  const bool has_shared = moe.num_shared_experts > 0;
+  const bool has_shared = moe.shared_width > 0;
   if (has_shared) {
     Grow(shared_, rows_ * ld_);
-    RunFfn(layer.ffn, shared_.data(), TileMode::kStore);
+    RunFfn(layer.ffn, normed_.data(), shared_.data(), TileMode::kStore);
   }
   kernels::RoutedExperts(pool_, context_.ops,
                          {.gate_up = &layer.experts.gate_up,
@@ -177,6 +217,10 @@ const float* Forward::Logits(std::span<const int64_t> rows) {
     context_.ops.rms_norm(
         hidden_.data() + rows[static_cast<size_t>(i)] * ld_, context_.weights.final_norm().data(),
         static_cast<float>(context_.config.norm_eps), width_, picked_.data() + i * ld_);
+    if (context_.config.logit_scale != 1.0) {
+      context_.ops.scale(static_cast<float>(context_.config.logit_scale), width_,
+                         picked_.data() + i * ld_);
+    }
   }
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &context_.weights.head(),
@@ -185,7 +229,19 @@ const float* Forward::Logits(std::span<const int64_t> rows) {
                      .rows = count,
                      .c = logits_.data(),
                      .ldc = ld_logits()});
+  CapLogits(count);
   return logits_.data();
+}
+
+void Forward::CapLogits(int64_t rows) {
+  const auto cap = static_cast<float>(context_.config.logit_soft_cap);
+  if (cap == 0) return;
+  ForRows(pool_, rows, [&](int64_t row) {
+    float* logits = logits_.data() + row * ld_logits();
+    for (int64_t i = 0; i < context_.config.vocab_size; ++i) {
+      logits[i] = cap * std::tanh(logits[i] / cap);
+    }
+  });
 }
 
 }  // namespace cohort::rollout

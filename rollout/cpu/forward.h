@@ -27,24 +27,34 @@ class Forward {
   // row; rows are numbered through the sequences in order.
   void Run(std::span<const SequenceRows> sequences);
 
-  // fp32 logits[i * ld_logits() + token] of the picked rows of the last Run.
+  // fp32 logits[i * ld_logits() + token], scaled and capped as the model's are, of the picked rows
+  // of the last Run.
   const float* Logits(std::span<const int64_t> rows);
   int64_t ld_logits() const { return kernels::PadToPanel(context_.config.vocab_size); }
 
   kernels::ThreadPool& pool() { return pool_; }
 
  private:
+  void CapLogits(int64_t rows);
   void PlaceRows(std::span<const SequenceRows> sequences);
   void BundleRows(std::span<const SequenceRows> sequences);
   void Embed(std::span<const SequenceRows> sequences);
+  void Attend(const LayerWeights& layer, int64_t index);
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
   void Route(const LayerWeights& layer);
-  void Norm(const std::vector<float>& weight);
+  // The residual stream as attention or an FFN takes it: normalised, where the model does.
+  const float* Input(const std::vector<float>& norm);
+  // A product goes into the residual stream at once where nothing happens to it on the way: Add
+  // then has nothing to do. Else it is stored apart and Add brings it in.
+  bool AddsAtOnce(const std::vector<float>& norm) const;
+  kernels::TileMode ModeOf(const std::vector<float>& norm) const;
+  float* OutputOf(const std::vector<float>& norm);
+  void Add(const std::vector<float>& norm, const std::vector<float>& bias = {});
   int64_t ld_ffn(const FfnWeights& ffn) const {
     return ffn.gate_up.panels() * kernels::kPanelColumns;
   }
-  void RunFfn(const FfnWeights& ffn, float* out, kernels::TileMode mode);
+  void RunFfn(const FfnWeights& ffn, const float* x, float* out, kernels::TileMode mode);
 
   ForwardContext context_;
   kernels::ThreadPool& pool_;
@@ -54,7 +64,7 @@ class Forward {
 
   int64_t rows_ = 0;
   AttentionRows attention_rows_;
-  std::vector<float> hidden_, normed_;  // [M, ld]
+  std::vector<float> hidden_, normed_, output_;  // [M, ld]
   std::vector<float> gate_up_, activated_, shared_;
   std::vector<float> router_logits_, expert_weights_;
   std::vector<int32_t> experts_;

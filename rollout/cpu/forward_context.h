@@ -16,11 +16,12 @@
 namespace cohort::rollout {
 
 // All outlive the pass. One Forward may run on each thread at the same time, provided that no two
-// write the same sequence and rope covers the positions.
+// write the same sequence and the ropes cover the positions.
 struct ForwardContext {
   const policy::ModelConfig& config;
   const DecoderWeights& weights;
   const RotaryPositions& rope;
+  const RotaryPositions& windowed_rope;  // of the layers with a window; may be the same
   KvCache& cache;
   const kernels::Ops& ops;
 };

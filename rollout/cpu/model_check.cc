@@ -19,7 +19,12 @@ void CheckSupported(const policy::ModelConfig& config) {
   const policy::AttentionConfig& attention = config.attention;
   const std::pair<bool, const char*> missing[] = {
       {attention.latent() && attention.qkv_bias, "biases in latent attention"},
-      {attention.latent() && attention.qk_norm, "norms of query and key heads in latent attention"},
+      {attention.latent() && attention.qk_norm != policy::QkNorm::kNone,
+       "norms of query and key heads in latent attention"},
+      {config.moe.num_experts > 0 && (config.norm_placement != policy::NormPlacement::kBefore ||
+                                      config.residual_scale != 1.0),
+       "norms or factors of what a mixture of experts adds"},
+      {!config.linear.layers.empty(), "gated delta nets"},
       {config.rope.interleaved && !attention.latent(),
        "interleaved rotary positions in grouped-query attention"},
   };

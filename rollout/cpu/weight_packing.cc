@@ -31,6 +31,15 @@ at::Tensor TakeTensor(policy::WeightSource& weights, const std::string& name,
   return Checked(weights.Take(name), name, shape);
 }
 
+std::vector<float> TakeNorm(policy::WeightSource& weights, const std::string& name, int64_t n,
+                            bool adds_one) {
+  std::vector<float> norm = TakeVector(weights, name, n);
+  if (adds_one) {
+    for (float& value : norm) value += 1.0F;
+  }
+  return norm;
+}
+
 at::Tensor TakeExpert(policy::WeightSource& weights, const std::string& name,
                       policy::ExpertIndex expert, at::IntArrayRef shape) {
   return Checked(weights.TakeExpert(name, expert), name + "[" + std::to_string(expert.index) + "]",

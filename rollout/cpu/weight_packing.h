@@ -19,6 +19,9 @@ namespace cohort::rollout {
 at::Tensor TakeTensor(policy::WeightSource& weights, const std::string& name,
                       at::IntArrayRef shape);
 std::vector<float> TakeVector(policy::WeightSource& weights, const std::string& name, int64_t n);
+// The weight of a norm as the kernels multiply by it.
+std::vector<float> TakeNorm(policy::WeightSource& weights, const std::string& name, int64_t n,
+                            bool adds_one);
 // TakeTensor for one expert.
 at::Tensor TakeExpert(policy::WeightSource& weights, const std::string& name,
                       policy::ExpertIndex expert, at::IntArrayRef shape);

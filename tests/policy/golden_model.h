@@ -84,7 +84,7 @@ inline at::Tensor GoldenLogprobs(const GoldenModel& golden, const ModelConfig& c
   Transformer policy = MakeTransformer(config, weights);
   const PackedTokens tokens = Pack(golden.sequences);
   const NextTokens next = FindNextTokens(tokens);
-  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head_weight(),
+  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
                               next.targets_N, 1.0)
       .logprobs_N;
 }

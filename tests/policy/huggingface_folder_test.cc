@@ -18,6 +18,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A llama of 262 tokens: the bytes, <s> 256, </s> 257, <pad> 258, <unk> 259, <|eot|> 260,
 // <|im_end|> 261.
@@ -69,6 +70,18 @@ TEST_F(HuggingFaceFolder, EndTokensAreThoseOfAllItsFiles) {
   EXPECT_THAT(Read().config.eos_ids, ElementsAre(257, 261, 260));
   Write("generation_config.json", {{"eos_token_id", 260}});
   EXPECT_THAT(Read().config.eos_ids, ElementsAre(257, 261, 260));
+}
+
+TEST_F(HuggingFaceFolder, DropoutThatIsNotAppliedIsSaid) {
+  config_["attention_dropout"] = 0.1;
+  config_["resid_pdrop"] = 0.0;
+  Write("config.json", config_);
+  testing::internal::CaptureStderr();
+  Read();
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(said, HasSubstr("config.json: not applied"));
+  EXPECT_THAT(said, HasSubstr("attention_dropout 0.1\n"));
+  EXPECT_THAT(said, Not(HasSubstr("resid_pdrop")));
 }
 
 TEST_F(HuggingFaceFolder, AnEndTokenThatIsNoIdIsRefusedByFileAndField) {

@@ -115,7 +115,7 @@ TEST_F(SmolLm2, LearnerGivesTheLogitsAndLogprobsOfTransformers) {
       const auto position = text.at("positions")[p].get<int64_t>();
       const std::string what = "text " + std::to_string(s) + ", token " + std::to_string(position);
       const at::Tensor logits =
-          policy->head_weight().mv(hidden[tokens.segments[s].first + position]);
+          policy->head().weight_VD.mv(hidden[tokens.segments[s].first + position]);
       ExpectNear(logits.index_select(0, vocabulary), Floats(text.at("logits")[p]), what);
       const at::Tensor top = Floats(text.at("top_logits")[p]);
       ExpectNear(logits.index_select(0, Indices(text.at("top_ids")[p])), top, what + ", top ids");
@@ -124,7 +124,7 @@ TEST_F(SmolLm2, LearnerGivesTheLogitsAndLogprobsOfTransformers) {
   }
   const NextTokens next = FindNextTokens(tokens);
   const TokenLogprobs out = ComputeTokenLogprobs(hidden.index_select(0, next.rows_N),
-                                                 policy->head_weight(), next.targets_N, 1.0);
+                                                 policy->head(), next.targets_N, 1.0);
   ExpectNear(out.logprobs_N, at::cat(logprobs), "logprobs");
 }
 

@@ -32,7 +32,7 @@ ModelConfig Small(const std::string& family) {
   ModelConfig config = ReadGoldenModel("tiny_llama").config;
   config.family = family;
   config.attention.qkv_bias = family == "qwen2";
-  config.attention.qk_norm = family == "qwen3";
+  config.attention.qk_norm = family == "qwen3" ? QkNorm::kHead : QkNorm::kNone;
   return config;
 }
 

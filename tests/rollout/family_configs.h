@@ -49,15 +49,44 @@ inline policy::ModelConfig LlamaConfig() {
   return config;
 }
 
+inline policy::ModelConfig Olmo3Config() {
+  policy::ModelConfig config = DenseConfig("olmo3");
+  config.norm_placement = policy::NormPlacement::kAfter;
+  config.attention.qk_norm = policy::QkNorm::kProjection;
+  config.attention.sliding_window = 24;
+  config.attention.full_layers = {1};
+  config.windowed_rope = config.rope;
+  UseYarn(config.rope);
+  return config;
+}
+
+inline policy::ModelConfig Gemma3Config() {
+  policy::ModelConfig config = DenseConfig("gemma3_text");
+  config.norm_placement = policy::NormPlacement::kAround;
+  config.norm_adds_one = true;
+  config.gated_unit = policy::GatedUnit::kGeGlu;
+  config.tie_embeddings = true;
+  config.embedding_scale = 6.0;
+  config.logit_soft_cap = 5.0;
+  config.attention.qk_norm = policy::QkNorm::kHead;
+  config.attention.scale = 0.25;
+  config.attention.soft_cap = 3.0;
+  config.attention.sliding_window = 24;
+  config.attention.full_layers = {1};
+  config.windowed_rope = config.rope;
+  config.rope.base = 1e6;
+  return config;
+}
+
 inline policy::ModelConfig Glm4Config() {
   policy::ModelConfig config = DenseConfig("glm4_moe");
-  config.attention.qkv_bias = config.attention.qk_norm = true;
+  config.attention.qkv_bias = true;
+  config.attention.qk_norm = policy::QkNorm::kHead;
   UseYarn(config.rope);
   policy::MoeConfig& moe = config.moe;
   moe.num_experts = 12;
   moe.experts_per_token = 3;
-  moe.num_shared_experts = 1;
-  moe.expert_width = 20;
+  moe.expert_width = moe.shared_width = 20;
   moe.num_groups = 4;
   moe.groups_per_token = 2;
   moe.routed_scaling = 1.5;
@@ -78,8 +107,8 @@ inline policy::ModelConfig LatentConfig(const std::string& family) {
   policy::MoeConfig& moe = config.moe;
   moe.num_experts = 12;
   moe.experts_per_token = 4;
-  moe.num_shared_experts = 2;
   moe.expert_width = 20;
+  moe.shared_width = 40;
   moe.routed_scaling = 2.5;
   moe.first_dense_layers = 1;
   return config;

@@ -34,10 +34,17 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"deepseek_v3_plain", LatentConfig("deepseek_v3")},
                                      {"mistral", DenseConfig("mistral")},
                                      {"qwen2_windows", DenseConfig("qwen2")},
-                                     {"glm4_moe_partly_rotated", Glm4Config()}};
+                                     {"glm4_moe_partly_rotated", Glm4Config()},
+                                     {"seed_oss", DenseConfig("seed_oss")},
+                                     {"smollm3", DenseConfig("smollm3")},
+                                     {"granite", DenseConfig("granite")},
+                                     {"phi3", DenseConfig("phi3")},
+                                     {"olmo2", DenseConfig("olmo2")},
+                                     {"olmo3", Olmo3Config()},
+                                     {"gemma3", Gemma3Config()}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
-    models[i].config.attention.qk_norm = true;
+    models[i].config.attention.qk_norm = policy::QkNorm::kHead;
     models[i].config.attention.head_dim = 14;  // not width / heads
   }
   models[3].config.moe.dense_layers = {0};
@@ -50,6 +57,17 @@ inline std::vector<FamilyModel> FamilyModels() {
   models[11].config.attention.full_layers = {1};
   models[12].config.attention.partly_rotated = 4;
   models[12].config.rope.partial_rotary_factor = 0.4;
+  models[13].config.attention.qkv_bias = models[13].config.attention.output_bias = true;
+  models[14].config.attention.unrotated_layers = {1};
+  models[15].config.embedding_scale = 3.0;
+  models[15].config.residual_scale = 0.6;
+  models[15].config.logit_scale = 0.5;
+  models[15].config.attention.scale = 0.2;
+  models[16].config.fused_projections = true;
+  models[16].config.attention.qkv_bias = true;
+  models[16].config.attention.partly_rotated = 6;
+  models[17].config.norm_placement = policy::NormPlacement::kAfter;
+  models[17].config.attention.qk_norm = policy::QkNorm::kProjection;
   return models;
 }
 

@@ -47,8 +47,8 @@ inline policy::ModelConfig GoldenConfig(const nlohmann::json& from) {
   const nlohmann::json& moe = from.at("moe");
   config.moe.num_experts = moe.at("num_experts");
   config.moe.experts_per_token = moe.at("experts_per_token");
-  config.moe.num_shared_experts = moe.at("num_shared_experts");
   config.moe.expert_width = moe.at("expert_width");
+  config.moe.shared_width = moe.at("num_shared_experts").get<int64_t>() * config.moe.expert_width;
   config.moe.first_dense_layers = moe.at("first_dense_layers");
   config.moe.routed_scaling = moe.at("routed_scaling");
   config.moe.normalize_weights = moe.at("normalize_weights");

@@ -29,11 +29,15 @@ bool KeepsLogits(int64_t rows, int64_t vocab_size) {
   return rows * vocab_size * int64_t{sizeof(float)} <= kMaxKeptBytes;
 }
 
+void CapInPlace(at::Tensor logits, double soft_cap) {
+  if (soft_cap > 0) logits.div_(soft_cap).tanh_().mul_(soft_cap);
+}
+
 class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
  public:
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden,
                                const at::Tensor& head, const at::Tensor& targets_in,
-                               double temperature) {
+                               double temperature, double soft_cap) {
     const int64_t num_rows = hidden.size(0), vocab_size = head.size(0);
     const auto options = hidden.options().dtype(at::kFloat);
     const auto make = [&] { return at::empty({num_rows}, options); };
@@ -50,11 +54,13 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
       const at::Tensor logits =
           keep ? kept.narrow(0, first, count) : at::empty({count, vocab_size}, options);
       MatmulNtInto({{logits, x, wide_head}});
+      CapInPlace(logits, soft_cap);
       const LogitRows rows{logits, targets.narrow(0, first, count), temperature};
       Normalize(rows, out.Narrow(first, count));
     }
     context->save_for_backward({hidden, head, targets, out.scale.max, out.scale.sum, kept});
     context->saved_data["temperature"] = temperature;
+    context->saved_data["soft_cap"] = soft_cap;
     context->mark_non_differentiable({out.entropy});
     return {out.logprobs, out.entropy};
   }
@@ -64,6 +70,7 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
     const at::Tensor &hidden = saved[0], &head = saved[1], &targets = saved[2], &kept = saved[5];
     const RowScale scale{saved[3], saved[4]};
     const double temperature = context->saved_data["temperature"].toDouble();
+    const double soft_cap = context->saved_data["soft_cap"].toDouble();
     const at::Tensor wide_head = head.to(at::kFloat);
     const at::Tensor weight = (gradients[0].to(at::kFloat) / temperature).contiguous();
     const at::Tensor d_hidden = at::empty(hidden.sizes(), wide_head.options());
@@ -74,14 +81,17 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
       const at::Tensor x = hidden.narrow(0, first, count).to(at::kFloat);
       const at::Tensor logits =
           kept.defined() ? kept.narrow(0, first, count) : MatmulNt(x, wide_head);
+      if (!kept.defined()) CapInPlace(logits, soft_cap);
       const LogitRows rows{logits, targets.narrow(0, first, count), temperature};
       const at::Tensor d_logits =
           LogitGradient(rows, scale.Narrow(first, count), weight.narrow(0, first, count));
+      // d tanh(l / c) c / dl = 1 - tanh^2
+      if (soft_cap > 0) d_logits.mul_(1 - (logits / soft_cap).square_());
       MatmulNtInto({{d_hidden.narrow(0, first, count), d_logits, wide_head.t()},
                     {d_head, d_logits.t(), x.t(), /*accumulate=*/true}});
     }
     return {d_hidden.to(hidden.scalar_type()), d_head.to(head.scalar_type()), at::Tensor(),
-            at::Tensor()};
+            at::Tensor(), at::Tensor()};
   }
 };
 
@@ -93,9 +103,10 @@ int64_t LogprobsBytes(int64_t rows, int64_t vocab_size, int64_t width, bool trai
   return int64_t{sizeof(float)} * vocab_size * (logits + (trained ? width : 0));
 }
 
-TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
+TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const LogitHead& head,
                                    const at::Tensor& targets_N, double temperature) {
-  const variable_list out = LogprobsFunction::apply(hidden_ND, head_VD, targets_N, temperature);
+  const variable_list out =
+      LogprobsFunction::apply(hidden_ND, head.weight_VD, targets_N, temperature, head.soft_cap);
   return {out[0], out[1]};
 }
 

@@ -11,9 +11,16 @@ struct TokenLogprobs {
   at::Tensor entropy_N;   // fp32, detached: entropy of that distribution, nats
 };
 
-// Differentiable in hidden_ND and head_VD. Where all N * V logits would be large they are made and
-// dropped in chunks of rows, forwards and backwards, so that memory is O(chunk * V).
-TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const at::Tensor& head_VD,
+// What turns a hidden state into logits: the matrix, then cap tanh(logit / cap) where there is a
+// cap (arXiv 2408.00118 section 2).
+struct LogitHead {
+  at::Tensor weight_VD;
+  double soft_cap = 0;  // 0: none
+};
+
+// Differentiable in hidden_ND and the head's weight. Where all N * V logits would be large they are
+// made and dropped in chunks of rows, forwards and backwards, so that memory is O(chunk * V).
+TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const LogitHead& head,
                                    const at::Tensor& targets_N, double temperature);
 
 // Bytes that it holds at most with the backward pass, of fp32 rows and head: logits, their

@@ -69,10 +69,16 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
 
 }  // namespace
 
-RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies) {
-  const at::Tensor inverse_R =
-      torch::tensor(frequencies.inverse, at::kFloat).to(positions_T.device());
-  const at::Tensor angle_TR = positions_T.to(at::kFloat).unsqueeze(1) * inverse_R;
+RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies,
+                        const at::Tensor& long_T) {
+  const auto on_device = [&](const std::vector<float>& inverse) {
+    return torch::tensor(inverse, at::kFloat).to(positions_T.device());
+  };
+  at::Tensor inverse = on_device(frequencies.inverse);
+  if (long_T.defined() && frequencies.long_beyond > 0) {
+    inverse = at::where(long_T.unsqueeze(1), on_device(frequencies.long_inverse), inverse);
+  }
+  const at::Tensor angle_TR = positions_T.to(at::kFloat).unsqueeze(1) * inverse;
   RopeAngles angles{angle_TR.cos().unsqueeze(1), angle_TR.sin().unsqueeze(1)};
   if (frequencies.attention_factor != 1.0) {
     angles.cos_T1R.mul_(frequencies.attention_factor);

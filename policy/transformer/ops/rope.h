@@ -13,8 +13,10 @@ struct RopeAngles {
   at::Tensor sin_T1R;
 };
 
-// Computed in fp32 as transformers does; all layers share them.
-RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies);
+// Computed in fp32 as transformers does; the layers of one rope share them. long_T (bool,
+// undefined: none): the tokens of sequences beyond frequencies.long_beyond.
+RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies,
+                        const at::Tensor& long_T = {});
 
 // Turns pair i of channels by angle i: (i, i + R) of Llama, or (2i, 2i + 1) when `interleaved`. The
 // turned pair always lies at (i, i + R): queries and keys go through here alike, so that their

@@ -111,7 +111,8 @@ void AddDeepSeek(const ModelConfig& config, GgufBytes* out) {
       .Integer("deepseek2.attention.value_length_mla", Size(a.v_head_dim))
       .Integer("deepseek2.rope.dimension_count", Size(a.qk_rope_head_dim))
       .Integer("deepseek2.leading_dense_block_count", Size(config.moe.first_dense_layers))
-      .Integer("deepseek2.expert_shared_count", Size(config.moe.num_shared_experts))
+      .Integer("deepseek2.expert_shared_count",
+               Size(config.moe.shared_width / config.moe.expert_width))
       .Number("deepseek2.expert_weights_scale", static_cast<float>(config.moe.routed_scaling))
       .Bool("deepseek2.expert_weights_norm", config.moe.normalize_weights)
       .Integer("deepseek2.expert_gating_func", config.moe.score == GateScore::kSigmoid ? 2 : 1)

@@ -34,7 +34,7 @@ class ExpertLora : public ::testing::TestWithParam<std::string> {
   at::Tensor Logprobs(Transformer& policy) const {
     const PackedTokens tokens = Pack(sequences_);
     const NextTokens next = FindNextTokens(tokens);
-    return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head_weight(),
+    return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
                                 next.targets_N, 1.0)
         .logprobs_N;
   }

@@ -29,7 +29,7 @@ Transformer Adapted(const GoldenModel& golden, const LoraConfig& config) {
 at::Tensor Logprobs(Transformer& policy, const GoldenModel& golden) {
   const PackedTokens tokens = Pack(golden.sequences);
   const NextTokens next = FindNextTokens(tokens);
-  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head_weight(),
+  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
                               next.targets_N, 1.0)
       .logprobs_N;
 }

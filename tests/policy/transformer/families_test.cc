@@ -31,7 +31,7 @@ TEST_P(FamilyParity, GivesTheLogprobsOfTransformers) {
     const PackedTokens tokens = Pack({sequences_[s]});
     const NextTokens next = FindNextTokens(tokens);
     const at::Tensor logprobs = ComputeTokenLogprobs(policy_(tokens).index_select(0, next.rows_N),
-                                                     policy_->head_weight(), next.targets_N, 1.0)
+                                                     policy_->head(), next.targets_N, 1.0)
                                     .logprobs_N;
     const auto expected =
         golden_.expected.at("sequences")[s].at("logprobs").get<std::vector<double>>();
@@ -45,7 +45,7 @@ TEST_P(FamilyParity, PicksTheLikeliestTokenOfTransformersWhereItLeads) {
   const at::NoGradGuard no_grad;
   size_t compared = 0;
   for (size_t s = 0; s < sequences_.size(); ++s) {
-    const at::Tensor logits = policy_(Pack({sequences_[s]})).matmul(policy_->head_weight().t());
+    const at::Tensor logits = policy_(Pack({sequences_[s]})).matmul(policy_->head().weight_VD.t());
     const at::Tensor picked = logits.argmax(-1);
     const nlohmann::json& expected = golden_.expected.at("sequences")[s];
     for (size_t t = 0; t < sequences_[s].size(); ++t) {
@@ -63,7 +63,7 @@ TEST_P(FamilyParity, PicksTheLikeliestTokenOfTransformersWhereItLeads) {
 TEST_P(FamilyParity, GivesTheGradientOfTransformersForEveryParameter) {
   const PackedTokens tokens = Pack(sequences_);
   const NextTokens next = FindNextTokens(tokens);
-  (-ComputeTokenLogprobs(policy_(tokens).index_select(0, next.rows_N), policy_->head_weight(),
+  (-ComputeTokenLogprobs(policy_(tokens).index_select(0, next.rows_N), policy_->head(),
                          next.targets_N, 1.0)
         .logprobs_N)
       .mean()
@@ -71,13 +71,25 @@ TEST_P(FamilyParity, GivesTheGradientOfTransformersForEveryParameter) {
   ExpectGradients(policy_, golden_.expected.at("gradients"));
 }
 
-TEST_P(FamilyParity, HasTheRotaryFrequenciesOfTransformers) {
-  const RopeFrequencies found =
-      ComputeRopeFrequencies(golden_.config.rope, golden_.config.attention.rotary_dim());
-  const auto expected = golden_.expected.at("inv_freq").get<std::vector<float>>();
-  ASSERT_EQ(found.inverse.size(), expected.size());
+void ExpectFrequencies(const std::vector<float>& found, const nlohmann::json& golden) {
+  const auto expected = golden.get<std::vector<float>>();
+  ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < expected.size(); ++i) {
-    EXPECT_NEAR(found.inverse[i], expected[i], 1.2e-7 * expected[i]) << i;  // one unit of fp32
+    EXPECT_NEAR(found[i], expected[i], 1.2e-7 * expected[i]) << i;  // one unit of fp32
+  }
+}
+
+TEST_P(FamilyParity, HasTheRotaryFrequenciesOfTransformers) {
+  const nlohmann::json& expected = golden_.expected;
+  const int64_t dim = golden_.config.attention.rotary_dim();
+  const RopeFrequencies found = ComputeRopeFrequencies(golden_.config.rope, dim);
+  ExpectFrequencies(found.inverse, expected.at("inv_freq"));
+  EXPECT_EQ(expected.contains("inv_freq_long"), found.long_beyond > 0);
+  if (found.long_beyond > 0) ExpectFrequencies(found.long_inverse, expected.at("inv_freq_long"));
+  EXPECT_EQ(expected.contains("inv_freq_windowed"), golden_.config.windowed_rope.has_value());
+  if (golden_.config.windowed_rope) {
+    ExpectFrequencies(ComputeRopeFrequencies(*golden_.config.windowed_rope, dim).inverse,
+                      expected.at("inv_freq_windowed"));
   }
   EXPECT_DOUBLE_EQ(found.attention_factor, golden_.expected.at("attention_factor").get<double>());
   EXPECT_DOUBLE_EQ(AttentionScale(golden_.config.attention, golden_.config.rope),
@@ -85,6 +97,8 @@ TEST_P(FamilyParity, HasTheRotaryFrequenciesOfTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, FamilyParity, ::testing::ValuesIn(FamilyGoldenNames()),
+                         [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(ReadOnly, FamilyParity, ::testing::ValuesIn(ReadOnlyGoldenNames()),
                          [](const auto& info) { return info.param; });
 
 }  // namespace

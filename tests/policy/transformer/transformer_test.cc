@@ -17,8 +17,8 @@ class TransformerGolden : public ::testing::TestWithParam<std::string> {
   NextTokens next_ = FindNextTokens(tokens_);
 
   TokenLogprobs Logprobs(double temperature) {
-    return ComputeTokenLogprobs(policy_(tokens_).index_select(0, next_.rows_N),
-                                policy_->head_weight(), next_.targets_N, temperature);
+    return ComputeTokenLogprobs(policy_(tokens_).index_select(0, next_.rows_N), policy_->head(),
+                                next_.targets_N, temperature);
   }
 };
 

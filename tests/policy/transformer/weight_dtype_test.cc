@@ -71,7 +71,7 @@ TEST_P(WeightDtype, BFloat16GivesTheGradientsOfFp32WithinItsRounding) {
   for (const at::ScalarType dtype : {at::kBFloat16, at::kFloat}) {
     Transformer policy = Adopted(dtype);
     const TokenLogprobs out = ComputeTokenLogprobs(policy(tokens_).index_select(0, next.rows_N),
-                                                   policy->head_weight(), next.targets_N, 1.0);
+                                                   policy->head(), next.targets_N, 1.0);
     EXPECT_EQ(out.logprobs_N.scalar_type(), at::kFloat);
     out.logprobs_N.sum().backward();
     std::vector<at::Tensor> gradients;

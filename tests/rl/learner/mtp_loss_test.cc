@@ -39,8 +39,8 @@ class MultiTokenPrediction : public ::testing::Test {
       const MicroBatch batch = PackMicroBatch(sequences_, chosen);
       const at::Tensor hidden_TD = policy_->forward(batch.tokens);
       const at::Tensor logprobs_N =
-          policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N),
-                                       policy_->head_weight(), batch.targets_N, 1.0)
+          policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), policy_->head(),
+                                       batch.targets_N, 1.0)
               .logprobs_N;
       const at::Tensor main = SftLoss(logprobs_N, totals);
       const at::Tensor mtp =
@@ -73,8 +73,7 @@ TEST_F(MultiTokenPrediction, GivesEveryDepthsLogprobsOfTheReference) {
       const auto states = policy_->ForwardMtp(
           static_cast<int64_t>(d) + 1, hidden.index_select(0, depths[d].parents_M), depths[d].next);
       const at::Tensor logprobs =
-          policy::ComputeTokenLogprobs(states.predict_MD, policy_->head_weight(),
-                                       depths[d].targets_N, 1.0)
+          policy::ComputeTokenLogprobs(states.predict_MD, policy_->head(), depths[d].targets_N, 1.0)
               .logprobs_N;
       const at::Tensor reference =
           torch::tensor(expected[d].get<std::vector<double>>(), at::kDouble);

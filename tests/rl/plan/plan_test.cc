@@ -83,7 +83,7 @@ policy::ModelConfig SmallDenseConfig() {
 TEST(LocalRun, CountsWhatTheForwardPassKeepsOfAToken) {
   policy::ModelConfig config = SmallDenseConfig();
   EXPECT_EQ(KeptActivationsPerToken(config), 2 * (4 * 64 + (64 + 2 * 32 + 64) + 3 * 100) + 2 * 64);
-  config.attention.qk_norm = true;
+  config.attention.qk_norm = policy::QkNorm::kHead;
   EXPECT_EQ(KeptActivationsPerToken(config),
             2 * (4 * 64 + (64 + 2 * 32 + 64) + (64 + 32) + 3 * 100) + 2 * 64);
 }

@@ -31,7 +31,9 @@ class Families : public testing::TestWithParam<FamilyModel> {
     policy::Transformer learner(config_);
     learner->LoadWeights(weights_);
     learner->eval();
-    return at::linear(learner(policy::Pack({ids})), learner->head_weight());
+    const policy::LogitHead head = learner->head();
+    const at::Tensor logits = at::linear(learner(policy::Pack({ids})), head.weight_VD);
+    return head.soft_cap == 0 ? logits : (logits / head.soft_cap).tanh() * head.soft_cap;
   }
 };
 INSTANTIATE_TEST_SUITE_P(Models, Families, testing::ValuesIn(FamilyModels()),
@@ -166,12 +168,15 @@ TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {
   weights.Load(source, pool);
   RotaryPositions rope(
       policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim()));
+  RotaryPositions windowed(policy::ComputeRopeFrequencies(
+      config_.windowed_rope.value_or(config_.rope), config_.attention.rotary_dim()));
   rope.Reserve(40);
+  windowed.Reserve(40);
   const std::vector<int32_t> ids = RandomIds(config_, 40, 1), blocks = {1, 0};
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::AvailableIsas()) {
     KvCache cache(KvLayoutOf(config_.attention), config_.num_layers, int64_t{1} << 24, 2);
-    Forward forward({config_, weights, rope, cache, kernels::OpsFor(isa)}, pool);
+    Forward forward({config_, weights, rope, windowed, cache, kernels::OpsFor(isa)}, pool);
     forward.Run(std::vector<SequenceRows>{{ids, 0, blocks, 0}});
     const float* logits = forward.Logits(std::vector<int64_t>{0, 17, 39});
     const std::vector<float> found(logits, logits + 3 * forward.ld_logits());

@@ -35,7 +35,7 @@ TEST(ModelCheck, NamesWhatTheDecoderDoesNotHave) {
   config.attention.qkv_bias = true;
   EXPECT_THAT(RefusalOf(config), HasSubstr("biases in latent attention"));
   config = DeepSeekV3Config();
-  config.attention.qk_norm = true;
+  config.attention.qk_norm = policy::QkNorm::kHead;
   EXPECT_THAT(RefusalOf(config), HasSubstr("norms of query and key heads in latent attention"));
 }
 

@@ -31,7 +31,7 @@ TEST(TokenLogprobs, EqualsLogSoftmaxAndItsGradientAcrossChunks) {
                                   .squeeze(1);
   const at::Tensor hidden = wide.hidden.detach().to(at::kFloat).requires_grad_();
   const at::Tensor head = wide.head.detach().to(at::kFloat).requires_grad_();
-  const TokenLogprobs out = ComputeTokenLogprobs(hidden, head, wide.targets, temperature);
+  const TokenLogprobs out = ComputeTokenLogprobs(hidden, {head}, wide.targets, temperature);
   EXPECT_LT(LargestDifference(out.logprobs_N, expected), 2e-5);
   const at::Tensor coefficients = torch::randn({300}, at::kDouble);
   (expected * coefficients).sum().backward();
@@ -43,8 +43,8 @@ TEST(TokenLogprobs, EqualsLogSoftmaxAndItsGradientAcrossChunks) {
 TEST(TokenLogprobs, ReportsTheEntropyWithoutAGradient) {
   const Case wide(9, 4, 33);
   const at::Tensor logprobs = at::log_softmax(wide.hidden.mm(wide.head.t()) / 0.5, 1);
-  const TokenLogprobs out =
-      ComputeTokenLogprobs(wide.hidden.to(at::kFloat), wide.head.to(at::kFloat), wide.targets, 0.5);
+  const TokenLogprobs out = ComputeTokenLogprobs(wide.hidden.to(at::kFloat),
+                                                 {wide.head.to(at::kFloat)}, wide.targets, 0.5);
   EXPECT_LT(LargestDifference(out.entropy_N, -(logprobs.exp() * logprobs).sum(1)), 1e-5);
   EXPECT_FALSE(out.entropy_N.requires_grad());
   EXPECT_TRUE(out.logprobs_N.requires_grad());
@@ -53,7 +53,8 @@ TEST(TokenLogprobs, ReportsTheEntropyWithoutAGradient) {
 TEST(TokenLogprobs, SurvivesLogitsThatWouldOverflowExp) {
   const at::Tensor hidden = torch::tensor({{1000.0F, 0.0F}});
   const at::Tensor head = torch::tensor({{1.0F, 0.0F}, {-1.0F, 0.0F}});
-  const TokenLogprobs out = ComputeTokenLogprobs(hidden, head, torch::tensor({0}, at::kLong), 1.0);
+  const TokenLogprobs out =
+      ComputeTokenLogprobs(hidden, {head}, torch::tensor({0}, at::kLong), 1.0);
   EXPECT_EQ(out.logprobs_N.item<double>(), 0.0);
   EXPECT_EQ(out.entropy_N.item<double>(), 0.0);
 }
@@ -61,7 +62,7 @@ TEST(TokenLogprobs, SurvivesLogitsThatWouldOverflowExp) {
 TEST(TokenLogprobs, TakesNoRows) {
   const at::Tensor head = torch::randn({5, 3}).requires_grad_();
   const TokenLogprobs out =
-      ComputeTokenLogprobs(at::zeros({0, 3}), head, at::empty({0}, at::kLong), 1.0);
+      ComputeTokenLogprobs(at::zeros({0, 3}), {head}, at::empty({0}, at::kLong), 1.0);
   EXPECT_EQ(out.logprobs_N.size(0), 0);
   out.logprobs_N.sum().backward();
   EXPECT_EQ(head.grad().abs().sum().item<double>(), 0.0);
