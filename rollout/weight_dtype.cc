@@ -7,8 +7,10 @@ std::map<std::string, policy::Dtype> WorkerDtypes() {
 }
 
 policy::Dtype KeptDtype(std::string_view name, int64_t dimensions, policy::Dtype dtype) {
-  const bool router = name.ends_with(".mlp.gate.weight");
-  return dimensions < 2 || router ? policy::Dtype::kFloat32 : dtype;
+  const bool gate =
+      name.ends_with(".mlp.gate.weight") || name.ends_with(".mlp.shared_expert_gate.weight");
+  const bool experts_bias = name.ends_with("_bias");
+  return dimensions < 2 || gate || experts_bias ? policy::Dtype::kFloat32 : dtype;
 }
 
 }  // namespace cohort::rollout

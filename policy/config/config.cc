@@ -88,7 +88,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   const ConfigFields fields(object, file_name);
   const ModelFamily& family = ReadFamily(fields);
   RefuseUnsupported(fields, family);
-  CheckQuantizationConfig(fields);
+  CheckQuantizationConfig(fields, family);
   ModelConfig config;
   config.family = family.model_type;
   config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);

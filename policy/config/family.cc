@@ -14,8 +14,10 @@ namespace {
 
 constexpr SlidingWindows kUpperLayersOfQwen{
     .layers = WindowedLayers::kUpper, .absent = 4096, .is_switched = true};
-constexpr ExpertNames kMixtralNames{
+constexpr FolderNames kMixtralNames{
     .block = ".block_sparse_moe.", .gate = "w1", .up = "w3", .down = "w2"};
+constexpr FolderNames kQwen2MoeNames{.shared = "shared_expert."};
+constexpr FolderNames kGptOssNames{.router = "router.", .experts = ExpertStorage::kInterleaved};
 
 constexpr FamilyTraits kOlmoTraits{.norm_placement = NormPlacement::kAfter};
 constexpr FamilyTraits kGemmaTraits{.norm_placement = NormPlacement::kAround,
@@ -131,7 +133,7 @@ const ModelFamily kFamilies[] = {
      .architecture = "MixtralForCausalLM",
      .defaults = {.norm_eps = 1e-5, .rope = {.base = 1e6}},
      .windows = {.layers = WindowedLayers::kAll},
-     .experts = kMixtralNames,
+     .names = kMixtralNames,
      .read_attention = ReadMixtralAttention,
      .attention_to_json = HeadsToJson,
      .read_moe = ReadMixtralMoe,

@@ -1,6 +1,6 @@
 #pragma once
 
-// The model families: for each, what its config.json says and how its folder names the experts.
+// The model families: for each, what its config.json says and how its folder names its tensors.
 
 #include <nlohmann/json.hpp>
 #include <span>
@@ -13,13 +13,25 @@
 
 namespace cohort::policy {
 
-// Names of a MoE layer's tensors in a folder; in memory all families have
-// policy/weights/weights.h's names.
-struct ExpertNames {
+enum class ExpertStorage {
+  kOneByOne,  // every routed expert's projections are tensors of their own
+  // A layer's experts in one tensor, input rows by output columns, the columns of gate and up in
+  // turn: experts.gate_up_proj [E, D, 2m], experts.down_proj [E, m, D]; or in MXFP4
+  // (policy/weights/mxfp4_blocks.h).
+  kInterleaved,
+};
+
+// How a folder has a MoE layer's tensors; in memory all families have policy/weights/weights.h's
+// names and layouts.
+struct FolderNames {
   const char* block = ".mlp.";
+  const char* router = "gate.";
+  const char* shared = "shared_experts.";
+  // A routed expert's projections.
   const char* gate = "gate_proj";
   const char* up = "up_proj";
   const char* down = "down_proj";
+  ExpertStorage experts = ExpertStorage::kOneByOne;
 };
 
 // Values that transformers' class of the family takes when config.json does not state the field.
@@ -44,7 +56,7 @@ struct ModelFamily {
   FamilyDefaults defaults = {};
   FamilyTraits traits = {};
   SlidingWindows windows = {};
-  ExpertNames experts = {};
+  FolderNames names = {};
   // Fields that are refused by name in a config.json of the other families.
   std::span<const char* const> heeds = {};
   // Sets config->attention and, where the family has a say, config->rope.interleaved.

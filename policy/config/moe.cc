@@ -9,10 +9,14 @@ namespace {
 
 using nlohmann::json;
 
-void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig* config) {
+// Those of kernels::GatedUnit::kClampedSwiGlu.
+constexpr double kSwiGluLimit = 7.0, kSwiGluSlope = 1.702;
+
+// transformers 5 takes `other` as another name of the same field.
+void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig* config,
+                 const char* other = "num_local_experts") {
   MoeConfig& moe = config->moe;
-  // transformers 5 takes num_local_experts as another name of the same field.
-  moe.num_experts = fields.Int(fields.NameOf(key, "num_local_experts"), 2,
+  moe.num_experts = fields.Int(fields.NameOf(key, other), 2,
                                std::min(kMaxExperts, kMaxExpertsInAll / config->num_layers));
   moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
 }
@@ -86,6 +90,22 @@ std::vector<int64_t> ReadDenseLayers(const ConfigFields& fields) {
   return layers;
 }
 
+// The fields of all Qwen families.
+void ReadQwenExperts(const ConfigFields& fields, bool absent_norm_topk_prob, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  ReadExperts(fields, "num_experts", config);
+  moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
+  moe.normalize_weights = fields.BoolOr("norm_topk_prob", absent_norm_topk_prob);
+  moe.sparse_step = fields.IntOr("decoder_sparse_step", 1, kMaxLayers, 1);
+  moe.dense_layers = ReadDenseLayers(fields);
+}
+
+void ReadGatedSharedExpert(const ConfigFields& fields, ModelConfig* config) {
+  config->moe.shared_width = fields.Int("shared_expert_intermediate_size", 1, kMaxWidth);
+  config->moe.shared_gate = true;
+}
+
 json DeepSeekExpertsToJson(const MoeConfig& moe) {
   json out;
   out["n_routed_experts"] = moe.num_experts;
@@ -145,13 +165,17 @@ void ReadDeepSeekV2Moe(const ConfigFields& fields, ModelConfig* config) {
 }
 
 void ReadQwen3Moe(const ConfigFields& fields, ModelConfig* config) {
-  MoeConfig& moe = config->moe;
-  SetSoftmaxGate(&moe);
-  ReadExperts(fields, "num_experts", config);
-  moe.expert_width = fields.Int("moe_intermediate_size", 1, kMaxWidth);
-  moe.normalize_weights = fields.BoolOr("norm_topk_prob", false);
-  moe.sparse_step = fields.IntOr("decoder_sparse_step", 1, kMaxLayers, 1);
-  moe.dense_layers = ReadDenseLayers(fields);
+  ReadQwenExperts(fields, /*absent_norm_topk_prob=*/false, config);
+}
+
+void ReadQwen2Moe(const ConfigFields& fields, ModelConfig* config) {
+  ReadQwenExperts(fields, /*absent_norm_topk_prob=*/false, config);
+  ReadGatedSharedExpert(fields, config);
+}
+
+void ReadQwen3NextMoe(const ConfigFields& fields, ModelConfig* config) {
+  ReadQwenExperts(fields, /*absent_norm_topk_prob=*/true, config);
+  ReadGatedSharedExpert(fields, config);
 }
 
 void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config) {
@@ -160,6 +184,27 @@ void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config) {
   ReadExperts(fields, "num_local_experts", config);
   moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
   fields.Only("router_jitter_noise", 0.0, 0.0);
+}
+
+void ReadOlmoeMoe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  ReadExperts(fields, "num_experts", config);
+  moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
+  moe.normalize_weights = fields.BoolOr("norm_topk_prob", false);
+}
+
+// Its softmax over the chosen experts' logits is that over all, divided by the sum of the chosen.
+void ReadGptOssMoe(const ConfigFields& fields, ModelConfig* config) {
+  MoeConfig& moe = config->moe;
+  SetSoftmaxGate(&moe);
+  ReadExperts(fields, "num_local_experts", config, "num_experts");
+  // Published folders state it under both names, and transformers heeds the first.
+  fields.Only("experts_per_token", moe.experts_per_token, moe.experts_per_token);
+  moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
+  moe.router_bias = moe.expert_bias = true;
+  fields.Only("swiglu_limit", kSwiGluLimit, kSwiGluLimit);
+  fields.Only("swiglu_alpha", kSwiGluSlope, kSwiGluSlope);
 }
 
 json DeepSeekV3MoeToJson(const ModelConfig& config) {
@@ -189,6 +234,12 @@ json Qwen3MoeToJson(const ModelConfig& config) {
   return out;
 }
 
+json Qwen2MoeToJson(const ModelConfig& config) {
+  json out = Qwen3MoeToJson(config);
+  out["shared_expert_intermediate_size"] = config.moe.shared_width;
+  return out;
+}
+
 json MixtralMoeToJson(const ModelConfig& config) {
   json out;
   const MoeConfig& moe = config.moe;
@@ -197,6 +248,28 @@ json MixtralMoeToJson(const ModelConfig& config) {
   out["intermediate_size"] = moe.expert_width;
   out["sliding_window"] = nullptr;
   out["router_jitter_noise"] = 0.0;
+  return out;
+}
+
+json OlmoeMoeToJson(const ModelConfig& config) {
+  json out;
+  const MoeConfig& moe = config.moe;
+  out["num_experts"] = moe.num_experts;
+  out["num_experts_per_tok"] = moe.experts_per_token;
+  out["intermediate_size"] = moe.expert_width;
+  out["norm_topk_prob"] = moe.normalize_weights;
+  return out;
+}
+
+json GptOssMoeToJson(const ModelConfig& config) {
+  json out;
+  const MoeConfig& moe = config.moe;
+  out["num_local_experts"] = moe.num_experts;
+  out["num_experts_per_tok"] = moe.experts_per_token;
+  out["experts_per_token"] = moe.experts_per_token;
+  out["intermediate_size"] = moe.expert_width;
+  out["swiglu_limit"] = kSwiGluLimit;
+  out["swiglu_alpha"] = kSwiGluSlope;
   return out;
 }
 

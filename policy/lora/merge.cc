@@ -64,7 +64,7 @@ class TensorMerge {
                                  const WeightMap& weights) {
   std::vector<std::string> modules;
   for (const auto& [name, tensor] : weights) {
-    for (const StoredTensor& stored : StoredTensors(config, name, tensor)) {
+    for (const StoredTensor& stored : LinearLayers(config, name, tensor)) {
       if (!stored.name.ends_with(kWeight)) continue;
       modules.push_back(stored.name.substr(0, stored.name.size() - kWeight.size()));
     }
@@ -81,9 +81,9 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   const TensorMerge merge(adapters, scale);
   std::vector<std::string> merged;
   for (auto& [name, tensor] : *weights) {
-    if (!merge.Touches(StoredTensors(config, name, tensor))) continue;
+    if (!merge.Touches(LinearLayers(config, name, tensor))) continue;
     const at::Tensor sum = tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    merge.AddInto(StoredTensors(config, name, sum), &merged);
+    merge.AddInto(LinearLayers(config, name, sum), &merged);
     tensor = sum.to(tensor.scalar_type());
   }
   std::sort(merged.begin(), merged.end());

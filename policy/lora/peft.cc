@@ -32,9 +32,18 @@ constexpr int64_t kMaxRank = 1 << 16;
 constexpr std::string_view kExperts = ".experts", kWrappedFirst = ".experts.base_layer";
 constexpr std::string_view kGateUpProj = ".gate_up_proj", kDownProj = ".down_proj";
 
+// True where PEFT knows the experts by their two parameters alone, the rows of gate and up in turn.
+bool HasInterleavedExperts(const ModelConfig& config) {
+  return IsInterleaved(config, "model.layers.0.mlp.experts.gate_up_proj");
+}
+
 bool IsOfAllExperts(const std::string& module) {
   return module.ends_with(std::string(kExperts) + std::string(kGateUpProj)) ||
          module.ends_with(std::string(kExperts) + std::string(kDownProj));
+}
+
+bool IsOfOneExpert(const std::string& module) {
+  return module.find(std::string(kExperts) + ".") != std::string::npos;
 }
 
 void AddPair(const std::string& weight_name, const at::Tensor& a, const at::Tensor& b,
@@ -70,16 +79,18 @@ WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const a
                          const ModelConfig& config) {
   WeightMap out;
   if (!IsOfAllExperts(module)) {
-    const bool of_one_expert = module.find(std::string(kExperts) + ".") != std::string::npos;
     const std::string name = module + std::string(kWeight);
-    AddPair(of_one_expert ? name : StoredTensors(config, name, b).front().name, a, b, &out);
+    AddPair(IsOfOneExpert(module) ? name : LinearLayers(config, name, b).front().name, a, b, &out);
     return out;
   }
   const int64_t experts = config.moe.num_experts;
   const at::Tensor a_ERI = a.view({experts, -1, a.size(1)});
-  const at::Tensor b_EOR = b.view({b.size(0), -1, experts}).permute({2, 0, 1});
+  at::Tensor b_EOR = b.view({b.size(0), -1, experts}).permute({2, 0, 1});
+  if (HasInterleavedExperts(config) && module.ends_with(kGateUpProj)) {
+    b_EOR = b_EOR.unflatten(1, {-1, 2}).transpose(1, 2).flatten(1, 2);  // gates before ups
+  }
   for (int64_t e = 0; e < experts; ++e) {
-    for (const StoredTensor& part : StoredExpert(config, module, e, b_EOR[e])) {
+    for (const StoredTensor& part : ExpertLayers(config, module, e, b_EOR[e])) {
       AddPair(part.name, a_ERI[e], part.part, &out);
     }
   }
@@ -90,11 +101,8 @@ WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const a
 // name: then it goes to `target_parameters` (_convert_peft_config_moe in
 // peft/utils/transformers_weight_conversion.py).
 bool IsTakenForExperts(const std::string& module, const ModelConfig& config) {
-  if (config.moe.num_experts == 0 ||
-      module.find(std::string(kExperts) + ".") != std::string::npos) {
-    return false;
-  }
-  const ExpertNames& names = FindFamily(config.family, "the model's config").experts;
+  if (config.moe.num_experts == 0 || IsOfOneExpert(module)) return false;
+  const FolderNames& names = FindFamily(config.family, "the model's config").names;
   const std::string leaf = module.substr(module.rfind('.') + 1);
   return leaf == names.gate || leaf == names.up || leaf == names.down;
 }
@@ -183,6 +191,7 @@ PeftTargets TargetsOf(const LoraAdapter& adapter, const ModelConfig& config) {
   PeftTargets targets;
   for (const auto& [name, tensor] : adapter.weights) {
     const std::string module = AdaptedModule(name);
+    if (HasInterleavedExperts(config) && IsOfOneExpert(module)) continue;
     if (IsTakenForExperts(module, config)) {
       targets.parameters.insert(module + std::string(kWeight));
       continue;
@@ -194,6 +203,91 @@ PeftTargets TargetsOf(const LoraAdapter& adapter, const ModelConfig& config) {
   }
   return targets;
 }
+
+// The adapters of a layer's interleaved experts as PEFT has them. Those of gate and up, each of
+// rank r, are one of rank 2 r: their A's below each other, and each B in the rows and columns of
+// its own.
+class FusedExperts {
+ public:
+  FusedExperts(const LoraAdapter& adapter, const ModelConfig& config)
+      : adapter_(adapter), config_(config) {
+    for (const auto& [name, tensor] : adapter.weights) {
+      const size_t end = name.find(std::string(kExperts) + ".");
+      if (end != std::string::npos) layers_.insert(name.substr(0, end + kExperts.size()));
+    }
+  }
+
+  // The pairs by name, and in `peft` what adapter_config.json says of them.
+  WeightMap Pairs(json* peft) const {
+    WeightMap out;
+    for (const std::string& experts : layers_) {
+      const bool gate = Has(experts, "gate_proj"), up = Has(experts, "up_proj");
+      const bool down = Has(experts, "down_proj");
+      if (gate || up) {  // PEFT wraps this one first
+        AddPair(experts + (down ? ".base_layer" : "") + std::string(kWeight), Rows(experts, gate, up),
+                Columns(experts, gate, up), &out);
+        AddTarget(kGateUpProj, gate && up ? 2 : 1, peft);
+      }
+      if (!down) continue;
+      const at::Tensor b = Stack(experts, "down_proj", kLoraUp).permute({1, 2, 0});
+      AddPair(experts + std::string(kWeight), Stack(experts, "down_proj", kLoraDown).flatten(0, 1),
+              b.flatten(1, 2), &out);
+      AddTarget(kDownProj, 1, peft);
+    }
+    return out;
+  }
+
+ private:
+  static std::string Name(const std::string& experts, int64_t e, const char* projection,
+                          std::string_view half) {
+    return experts + "." + std::to_string(e) + "." + projection + std::string(half);
+  }
+  bool Has(const std::string& experts, const char* projection) const {
+    return adapter_.weights.contains(Name(experts, 0, projection, kLoraDown));
+  }
+  // [E, r, in] of kLoraDown, [E, out, r] of kLoraUp.
+  at::Tensor Stack(const std::string& experts, const char* projection,
+                   std::string_view half) const {
+    std::vector<at::Tensor> all;
+    for (int64_t e = 0; e < config_.moe.num_experts; ++e) {
+      all.push_back(adapter_.weights.at(Name(experts, e, projection, half)));
+    }
+    return at::stack(all);
+  }
+  // [E * R, width], R the ranks of both together.
+  at::Tensor Rows(const std::string& experts, bool gate, bool up) const {
+    std::vector<at::Tensor> parts;
+    if (gate) parts.push_back(Stack(experts, "gate_proj", kLoraDown));
+    if (up) parts.push_back(Stack(experts, "up_proj", kLoraDown));
+    return at::cat(parts, 1).flatten(0, 1);
+  }
+  // [2 m, R * E]
+  at::Tensor Columns(const std::string& experts, bool gate, bool up) const {
+    std::vector<at::Tensor> parts;
+    const auto add = [&](const char* projection, int64_t row) {
+      const at::Tensor b = Stack(experts, projection, kLoraUp);
+      at::Tensor both = at::zeros({b.size(0), b.size(1), 2, b.size(2)}, b.options());
+      both.select(2, row).copy_(b);
+      parts.push_back(both.flatten(1, 2));
+    };
+    if (gate) add("gate_proj", 0);
+    if (up) add("up_proj", 1);
+    return at::cat(parts, 2).permute({1, 2, 0}).flatten(1, 2);
+  }
+  void AddTarget(std::string_view parameter, int64_t ranks, json* peft) const {
+    const std::string name = "mlp" + std::string(kExperts) + std::string(parameter);
+    json& targets = (*peft)["target_parameters"];
+    if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+    if (ranks == 1) return;
+    const std::string pattern = ".*\\" + std::string(parameter);
+    (*peft)["rank_pattern"][pattern] = ranks * adapter_.config.rank;
+    (*peft)["alpha_pattern"][pattern] = Shortest(static_cast<double>(ranks) * adapter_.config.alpha);
+  }
+
+  const LoraAdapter& adapter_;
+  const ModelConfig& config_;
+  std::set<std::string> layers_;  // "model.layers.0.mlp.experts"
+};
 
 // One tensor of the adapter in fp32. kUsage when it is missing or no matrix.
 at::Tensor ReadMatrix(const SafetensorsFile& file, const std::string& module,
@@ -233,29 +327,34 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
     throw Error(ErrorCode::kEnvironment,
                 "cannot create folder " + folder.string() + ": " + failed.message());
   }
+  const PeftTargets targets = TargetsOf(adapter, model);
+  json config = {{"peft_type", "LORA"},
+                 {"task_type", "CAUSAL_LM"},
+                 {"base_model_name_or_path", base_model},
+                 {"inference_mode", true},
+                 {"r", adapter.config.rank},
+                 {"lora_alpha", Shortest(adapter.config.alpha)},
+                 {"lora_dropout", 0.0},
+                 {"target_modules", targets.modules},
+                 {"target_parameters", targets.parameters},
+                 {"modules_to_save", nullptr},
+                 {"bias", "none"},
+                 {"fan_in_fan_out", false},
+                 {"init_lora_weights", true},
+                 {"use_rslora", false},
+                 {"use_dora", false},
+                 {"rank_pattern", json::object()},
+                 {"alpha_pattern", json::object()}};
+  WeightMap weights = adapter.weights;
+  if (HasInterleavedExperts(model)) {
+    std::erase_if(weights, [](const auto& item) { return IsOfOneExpert(item.first); });
+    weights.merge(FusedExperts(adapter, model).Pairs(&config));
+  }
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : adapter.weights) {
+  for (const auto& [name, tensor] : weights) {
     tensors.push_back({std::string(kPrefix) + name, tensor, Dtype::kFloat32});
   }
   WriteSafetensors(folder / kWeightsFile, tensors);
-  const PeftTargets targets = TargetsOf(adapter, model);
-  const json config = {{"peft_type", "LORA"},
-                       {"task_type", "CAUSAL_LM"},
-                       {"base_model_name_or_path", base_model},
-                       {"inference_mode", true},
-                       {"r", adapter.config.rank},
-                       {"lora_alpha", Shortest(adapter.config.alpha)},
-                       {"lora_dropout", 0.0},
-                       {"target_modules", targets.modules},
-                       {"target_parameters", targets.parameters},
-                       {"modules_to_save", nullptr},
-                       {"bias", "none"},
-                       {"fan_in_fan_out", false},
-                       {"init_lora_weights", true},
-                       {"use_rslora", false},
-                       {"use_dora", false},
-                       {"rank_pattern", json::object()},
-                       {"alpha_pattern", json::object()}};
   base::WriteFileDurably(folder / kConfigFile, config.dump(2) + "\n");
 }
 

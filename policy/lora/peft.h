@@ -10,7 +10,8 @@
 //   B [out, r * E]  columns by rank, then by expert
 // under `...mlp.experts.base_layer` for the parameter that was wrapped first and `...mlp.experts`
 // for the second: the shapes tell which of gate_up_proj [2 m, width] and down_proj [width, m] it
-// is. PEFT takes the form that is written here, too, and both are read.
+// is. PEFT takes the form that is written here, too, and both are read. gpt-oss's experts have the
+// other form alone, the rows of gate_up_proj being gate and up in turn: there it is written.
 
 #include <filesystem>
 #include <string>

@@ -7,13 +7,17 @@ namespace {
 
 constexpr std::string_view kWeight = ".weight";
 
+std::string LayerName(const StoredTensor& weight) {
+  return weight.name.substr(0, weight.name.size() - kWeight.size());
+}
+
 // Every `step`-th name that a folder gives the experts' weights in `fused`, from `first` on.
 std::vector<std::string> ExpertNames(const ModelConfig& config, const std::string& fused,
                                      const at::Tensor& weight, size_t first, size_t step) {
-  const std::vector<StoredTensor> stored = StoredTensors(config, fused, weight);
+  const std::vector<StoredTensor> stored = LinearLayers(config, fused, weight);
   std::vector<std::string> names;
   for (size_t i = first; i < stored.size(); i += step) {
-    names.push_back(stored[i].name.substr(0, stored[i].name.size() - kWeight.size()));
+    names.push_back(LayerName(stored[i]));
   }
   return names;
 }
@@ -58,7 +62,11 @@ std::vector<LoraSite> LoraSites(const Transformer& policy) {
     const std::string& name = item.key();
     if (name.find(".lora_") != std::string::npos) continue;
     if (IsOfMtpLayer(policy->config(), name + std::string(kWeight))) continue;
-    if (auto* linear = item.value()->as<LinearImpl>()) sites.emplace_back(name, linear);
+    if (auto* linear = item.value()->as<LinearImpl>()) {
+      const std::string weight = name + std::string(kWeight);
+      sites.emplace_back(LayerName(LinearLayers(policy->config(), weight, linear->weight).front()),
+                         linear);
+    }
     if (auto* experts = item.value()->as<ExpertsImpl>()) {
       AddExperts(policy->config(), name, experts, &sites);
     }

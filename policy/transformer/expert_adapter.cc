@@ -1,7 +1,7 @@
 #include "policy/transformer/expert_adapter.h"
 
+#include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/grouped_linear.h"
-#include "policy/transformer/ops/swiglu.h"
 
 namespace cohort::policy {
 namespace {
@@ -26,16 +26,18 @@ at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_
 }
 
 at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,
-                            const at::Tensor& gate_up_E2mD, const at::Tensor& down_EDm,
-                            ExpertAdapters adapters, const Dispatch& dispatch) {
-  const int64_t m = down_EDm.size(2);
+                            const ExpertWeights& experts, ExpertAdapters adapters,
+                            const Dispatch& dispatch) {
+  const int64_t m = experts.down_EDm.size(2);
   const at::Tensor x = ToExperts(x_TD, dispatch);
-  const at::Tensor hidden = GroupedProject(x, gate_up_E2mD, dispatch.offsets);
+  const at::Tensor hidden =
+      GroupedProject(x, experts.gate_up_E2mD, dispatch.offsets, experts.gate_up_bias_E2m);
   const at::Tensor gate = Added(adapters.gate, hidden.narrow(1, 0, m), x, dispatch);
   const at::Tensor up = Added(adapters.up, hidden.narrow(1, m, m), x, dispatch);
-  const at::Tensor activated = SwiGlu(gate, up);
-  const at::Tensor out = Added(adapters.down, GroupedProject(activated, down_EDm, dispatch.offsets),
-                               activated, dispatch);
+  const at::Tensor activated = ApplyGatedUnit(experts.unit, gate, up);
+  const at::Tensor down =
+      GroupedProject(activated, experts.down_EDm, dispatch.offsets, experts.down_bias_ED);
+  const at::Tensor out = Added(adapters.down, down, activated, dispatch);
   const at::Tensor row_weights =
       weights_TK.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());
   return FromExperts(out * row_weights, dispatch, weights_TK.size(1));

@@ -7,6 +7,7 @@
 #include <torch/torch.h>
 
 #include "policy/transformer/ops/expert_dispatch.h"
+#include "policy/transformer/ops/expert_mlp.h"
 
 namespace cohort::policy {
 
@@ -36,7 +37,7 @@ struct ExpertAdapters {
 // Differentiable in the adapters as well; without gradients of frozen weights no tensor of their
 // size is made.
 at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,
-                            const at::Tensor& gate_up_E2mD, const at::Tensor& down_EDm,
-                            ExpertAdapters adapters, const Dispatch& dispatch);
+                            const ExpertWeights& experts, ExpertAdapters adapters,
+                            const Dispatch& dispatch);
 
 }  // namespace cohort::policy

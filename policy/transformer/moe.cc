@@ -7,15 +7,18 @@ namespace cohort::policy {
 GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
     : config_(config.moe) {
   weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}, options));
+  if (config_.router_bias) {
+    bias = register_parameter("bias", torch::empty({config_.num_experts}, options));
+  }
   if (!config_.selection_bias) return;
   e_score_correction_bias = register_buffer(
       "e_score_correction_bias", torch::zeros({config_.num_experts}, options.dtype(at::kFloat)));
 }
 
 Routing GateImpl::forward(const at::Tensor& x_TD) {
-  const at::Tensor logits = at::linear(x_TD.to(at::kFloat), weight.to(at::kFloat));
-  const at::Tensor& bias = e_score_correction_bias;
-  return Route(logits, bias.defined() ? bias.to(at::kFloat) : bias, config_);
+  const auto wide = [](const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; };
+  return Route(at::linear(wide(x_TD), wide(weight), wide(bias)), wide(e_score_correction_bias),
+               config_);
 }
 
 void GateImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
@@ -24,24 +27,31 @@ void GateImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
 }
 
 void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
-  const at::Tensor bias =
+  const at::Tensor kept =
       e_score_correction_bias.defined() ? e_score_correction_bias.detach() : at::Tensor();
   Module::to(dtype, non_blocking);
-  if (bias.defined()) e_score_correction_bias.set_data(bias);
+  if (kept.defined()) e_score_correction_bias.set_data(kept);
 }
 
-ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options) {
+ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& options)
+    : unit_(config.gated_unit) {
   const MoeConfig& moe = config.moe;
   gate_up_proj = register_parameter(
       "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}, options));
   down_proj = register_parameter(
       "down_proj", torch::empty({moe.num_experts, config.width, moe.expert_width}, options));
+  if (!moe.expert_bias) return;
+  gate_up_proj_bias = register_parameter(
+      "gate_up_proj_bias", torch::empty({moe.num_experts, 2 * moe.expert_width}, options));
+  down_proj_bias = register_parameter("down_proj_bias",
+                                      torch::empty({moe.num_experts, config.width}, options));
 }
 
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                                 const Dispatch& dispatch) {
-  if (adapters_.empty()) return ExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, dispatch);
-  return AdaptedExpertMlp(x_TD, weights_TK, gate_up_proj, down_proj, adapters_, dispatch);
+  const ExpertWeights experts{gate_up_proj, down_proj, gate_up_proj_bias, down_proj_bias, unit_};
+  if (adapters_.empty()) return ExpertMlp(x_TD, weights_TK, experts, dispatch);
+  return AdaptedExpertMlp(x_TD, weights_TK, experts, adapters_, dispatch);
 }
 
 ExpertAdapter& ExpertsImpl::adapter(Projection projection) {
@@ -68,6 +78,10 @@ MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
     shared_experts_ =
         register_module("shared_experts", FeedForward(config, moe.shared_width, options));
   }
+  if (moe.shared_gate) {
+    shared_expert_gate_ =
+        register_module("shared_expert_gate", Linear(config.width, 1, options));
+  }
   load_E_ = at::zeros({moe.num_experts}, at::kDouble);
 }
 
@@ -84,7 +98,10 @@ at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
     }
   }
   const at::Tensor routed = experts_(x_TD, routing.weights_TK, dispatch);
-  return shared_experts_.is_empty() ? routed : routed + shared_experts_(x_TD);
+  if (shared_experts_.is_empty()) return routed;
+  const at::Tensor shared = shared_experts_(x_TD);
+  if (shared_expert_gate_.is_empty()) return routed + shared;
+  return routed + shared_expert_gate_(x_TD).sigmoid() * shared;
 }
 
 at::Tensor MixtureOfExpertsImpl::TakeLoad() {

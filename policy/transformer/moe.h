@@ -20,6 +20,7 @@ class GateImpl : public torch::nn::Module {
   void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
 
   at::Tensor weight;                   // [E, D]
+  at::Tensor bias;                     // [E]; undefined without router_bias
   at::Tensor e_score_correction_bias;  // [E] fp32 buffer; undefined without selection bias
 
  private:
@@ -39,15 +40,19 @@ class ExpertsImpl : public torch::nn::Module {
   void AddLora(Projection projection, int64_t rank, double scale);
   ExpertAdapter& adapter(Projection projection);  // empty without
 
-  at::Tensor gate_up_proj;  // [E, 2m, D]
-  at::Tensor down_proj;     // [E, D, m]
+  at::Tensor gate_up_proj;       // [E, 2m, D]
+  at::Tensor down_proj;          // [E, D, m]
+  at::Tensor gate_up_proj_bias;  // [E, 2m]; undefined without expert_bias, as the next
+  at::Tensor down_proj_bias;     // [E, D]
 
  private:
+  GatedUnit unit_;
   ExpertAdapters adapters_;
 };
 TORCH_MODULE(Experts);
 
-// Routed experts plus the shared expert, which is added last.
+// Routed experts plus the shared expert, which is added last, times the sigmoid of its gate where
+// it has one.
 class MixtureOfExpertsImpl : public torch::nn::Module {
  public:
   MixtureOfExpertsImpl(const ModelConfig& config, const at::TensorOptions& options);
@@ -66,6 +71,7 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   Gate gate_{nullptr};
   Experts experts_{nullptr};
   FeedForward shared_experts_{nullptr};
+  Linear shared_expert_gate_{nullptr};
   at::Tensor load_E_;
   at::Tensor counted_rows_;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "base/bounded_json.h"
@@ -14,6 +15,7 @@
 #include "base/printable_text.h"
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/weights/fp8_blocks.h"
+#include "policy/weights/mxfp4_blocks.h"
 #include "policy/weights/safetensors.h"
 #include "policy/weights/stored_tensors.h"
 
@@ -78,25 +80,87 @@ Locations Locate(const Shards& shards) {
   return where;
 }
 
-// The parts of one tensor under the folder's names: fused as in memory, or one by one.
+bool IsFp8(const Locations& where, const std::string& name) {
+  const auto found = where.find(name);
+  return found != where.end() &&
+         found->second->entries().at(name).dtype == Dtype::kFloat8E4m3;
+}
+
+bool IsMxfp4(const Locations& where, const std::string& name) {
+  return where.contains(Mxfp4BlocksName(name)) || where.contains(Mxfp4ScalesName(name));
+}
+
+// The parts of one tensor, or of one slice of it, where the folder holds it whole: as in memory,
+// interleaved or in MXFP4. Nothing where its parts are tensors of their own.
+std::optional<StoredTensor> WholeInFolder(const ModelConfig& config, const std::string& name,
+                                          const at::Tensor& tensor, const Locations& where) {
+  if (!IsInterleaved(config, name)) {
+    if (!where.contains(name)) return std::nullopt;
+    return StoredTensor(name, tensor);
+  }
+  std::optional<StoredTensor> rows = StoredRows(config, name, tensor);
+  if (rows && IsMxfp4(where, rows->name)) return rows;
+  return StoredTensors(config, name, tensor).front();
+}
+
+// The parts of one tensor under the folder's names.
 std::vector<StoredTensor> PartsInFolder(const ModelConfig& config, const std::string& name,
                                         const at::Tensor& tensor, const Locations& where) {
-  if (where.count(name) > 0) return {{name, tensor}};
+  if (auto whole = WholeInFolder(config, name, tensor, where)) return {*std::move(whole)};
   return StoredTensors(config, name, tensor);
 }
 
-bool IsFp8(const SafetensorsFile& file, const std::string& name) {
-  return file.entries().at(name).dtype == Dtype::kFloat8E4m3;
+using Slice = std::optional<int64_t>;
+
+at::Tensor Sliced(const at::Tensor& stored, Slice slice) { return slice ? stored[*slice] : stored; }
+
+void ReadFp8(const StoredTensor& stored, Slice slice, const Locations& where) {
+  const SafetensorsFile& file = *where.at(stored.name);
+  const std::string scale_name = Fp8ScaleName(stored.name);
+  const at::Tensor values = Sliced(file.View(stored.name), slice);
+  const at::Tensor scale_inv = Sliced(where.at(scale_name)->View(scale_name), slice);
+  DequantizeFp8({values, scale_inv.to(at::kFloat)}, stored.part);
+  file.Forget(values);
 }
 
-void ReadPart(const StoredTensor& stored, const Locations& where) {
+void ReadMxfp4(const StoredTensor& stored, Slice slice, const Locations& where) {
+  const std::string blocks_name = Mxfp4BlocksName(stored.name);
+  const std::string scales_name = Mxfp4ScalesName(stored.name);
+  const SafetensorsFile &blocks_file = *where.at(blocks_name), &file = *where.at(scales_name);
+  const at::Tensor blocks = Sliced(blocks_file.ViewBytes(blocks_name), slice);
+  const at::Tensor scales = Sliced(file.ViewBytes(scales_name), slice);
+  const int64_t nans = scales.eq(kMxfp4NanScale).sum().item<int64_t>();
+  if (nans > 0) {
+    throw Error(ErrorCode::kUsage, file.path().string() + ": tensor " + scales_name + " holds " +
+                                       std::to_string(nans) +
+                                       " scales of 255, which are NaN, expected 0 to 254");
+  }
+  DequantizeMxfp4({blocks.view(Mxfp4BlocksShape(stored.part.sizes())),
+                   scales.view(Mxfp4ScalesShape(stored.part.sizes()))},
+                  stored.part);
+  blocks_file.Forget(blocks);
+}
+
+// `slice`: the part is tensor[slice] of the folder's.
+void ReadPart(const StoredTensor& stored, Slice slice, const Locations& where) {
+  if (IsMxfp4(where, stored.name)) return ReadMxfp4(stored, slice, where);
+  if (IsFp8(where, stored.name)) return ReadFp8(stored, slice, where);
   const SafetensorsFile& file = *where.at(stored.name);
-  if (!IsFp8(file, stored.name)) return file.ReadInto(stored.name, stored.part);
-  const at::Tensor values = file.View(stored.name);
-  const std::string scale_name = Fp8ScaleName(stored.name);
-  const at::Tensor scale_inv = at::empty(Fp8ScaleShape(values.sizes()), at::kFloat);
-  where.at(scale_name)->ReadInto(scale_name, scale_inv);
-  DequantizeFp8({values, scale_inv}, stored.part);
+  const at::Tensor values = Sliced(file.View(stored.name), slice);
+  if (values.numel() == 0) return;
+  at::Tensor part = stored.part;
+  part.copy_(values.view(part.sizes()));
+  file.Forget(values);
+}
+
+void SayWhatIsUnpacked(const std::filesystem::path& folder, Dtype dtype, const Locations& where) {
+  const auto blocks = std::count_if(where.begin(), where.end(), [&](const auto& item) {
+    return item.first.ends_with(Mxfp4BlocksName(""));
+  });
+  if (blocks == 0) return;
+  base::PrintNote(folder.string() + ": unpacking " + std::to_string(blocks) +
+                  " tensors of experts from MXFP4 to " + std::string(NameOf(dtype)) +
+                  "; a folder written of this model holds them unpacked, without blocks");
 }
 
 void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& announced,
@@ -117,6 +181,31 @@ void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& an
       "multi-token-prediction layers");
 }
 
+// The tensors that hold `stored` in the folder.
+void AddExpected(const StoredTensor& stored, const Locations& where,
+                 std::vector<TensorSpec>* expected) {
+  if (IsMxfp4(where, stored.name)) {
+    if (stored.shape.back() % kMxfp4Block != 0) {
+      throw Error(ErrorCode::kUsage, "the tensors of " + stored.name + " are in MXFP4, and rows of " +
+                                         std::to_string(stored.shape.back()) +
+                                         " numbers are no whole blocks of 32");
+    }
+    expected->push_back({Mxfp4BlocksName(stored.name), Mxfp4BlocksShape(stored.shape)});
+    expected->push_back({Mxfp4ScalesName(stored.name), Mxfp4ScalesShape(stored.shape)});
+    return;
+  }
+  expected->push_back({stored.name, stored.shape});
+  if (!IsFp8(where, stored.name)) return;
+  const bool in_turn = stored.part.sizes() != stored.shape;
+  if (stored.part.dim() < 2 || in_turn) {
+    throw Error(ErrorCode::kUsage,
+                where.at(stored.name)->path().string() + ": tensor " + stored.name +
+                    " is in FP8, which is " +
+                    (in_turn ? "not for experts with gate and up in turn" : "for matrices alone"));
+  }
+  expected->push_back({Fp8ScaleName(stored.name), Fp8ScaleShape(stored.part.sizes())});
+}
+
 // Names and shapes first, so that a wrong model is refused before anything is allocated.
 void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
                  const ModelConfig& announced, const Locations& where) {
@@ -124,14 +213,7 @@ void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
     for (const StoredTensor& stored : PartsInFolder(config, spec.name, shape, where)) {
-      expected.push_back({stored.name, stored.part.sizes().vec()});
-      const auto file = where.find(stored.name);
-      if (file == where.end() || !IsFp8(*file->second, stored.name)) continue;
-      if (stored.part.dim() < 2) {
-        throw Error(ErrorCode::kUsage, file->second->path().string() + ": tensor " + stored.name +
-                                           " is in FP8, which is for matrices alone");
-      }
-      expected.push_back({Fp8ScaleName(stored.name), Fp8ScaleShape(stored.part.sizes())});
+      AddExpected(stored, where, &expected);
     }
   }
   std::map<std::string, std::vector<int64_t>> found;
@@ -157,7 +239,7 @@ std::vector<std::vector<NamedTensor>> PlanShards(const ModelConfig& config,
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const Dtype stored = StoredDtype(spec.name, spec.shape.size(), dtype);
     for (const StoredTensor& part : StoredTensors(config, spec.name, weights.at(spec.name))) {
-      const NamedTensor tensor{part.name, part.part, stored};
+      const NamedTensor tensor{part.name, part.part, stored, part.shape};
       const int64_t size = StoredBytes(tensor);  // FP8's scales are 1 / 4096 of it
       if (bytes + size > max_shard_bytes && !shards.back().empty()) {
         shards.emplace_back();
@@ -219,7 +301,7 @@ struct HuggingFaceWeights::Folder {
 
   void Read(const std::vector<StoredTensor>& parts) const {
     RunTasks(static_cast<int64_t>(parts.size()),
-             [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], where); });
+             [&](int64_t i) { ReadPart(parts[static_cast<size_t>(i)], std::nullopt, where); });
   }
 };
 
@@ -232,6 +314,7 @@ HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
   folder->where = Locate(folder->shards);
   CheckFolder(path, folder->config, announced, folder->where);
   SayWhatIsLeftOut(path, announced, mtp, folder->where);
+  SayWhatIsUnpacked(path, dtype, folder->where);
   for (TensorSpec& spec : ExpectedTensors(folder->config)) {
     folder->shapes.emplace(std::move(spec.name), std::move(spec.shape));
   }
@@ -253,9 +336,8 @@ at::Tensor HuggingFaceWeights::TakeExpert(const std::string& name, ExpertIndex e
   const at::IntArrayRef sizes = at::IntArrayRef(shape->second).slice(1);
   at::Tensor slice =
       at::empty(sizes, TorchDtype(StoredDtype(name, shape->second.size(), folder_->dtype)));
-  const auto fused = folder_->where.find(name);
-  if (fused != folder_->where.end()) {
-    fused->second->ReadSliceInto(name, expert.index, slice);
+  if (const auto whole = WholeInFolder(folder_->config, name, slice, folder_->where)) {
+    ReadPart(*whole, expert.index, folder_->where);
   } else {
     folder_->Read(StoredExpert(folder_->config, name, expert.index, slice));
   }
@@ -279,6 +361,7 @@ WeightMap HuggingFaceWeights::TakeAll() {
 void WriteHuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& config,
                              const WeightMap& weights, Dtype dtype, int64_t max_shard_bytes) {
   CheckWeights(config, weights, folder.string());
+  if (dtype == Dtype::kFloat8E4m3) CheckFp8Form(config);
   const std::vector<std::vector<NamedTensor>> shards =
       PlanShards(config, weights, dtype, max_shard_bytes);
   std::set<std::string> written;

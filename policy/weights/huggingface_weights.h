@@ -1,8 +1,8 @@
 #pragma once
 
 // Weights of a Hugging Face folder: model.safetensors, or shards with model.safetensors.index.json.
-// On disk every routed expert has tensors of its own; in memory they are fused
-// (policy/weights/weights.h).
+// On disk most families' routed experts have tensors of their own; in memory they are fused
+// (policy/weights/weights.h, policy/weights/stored_tensors.h).
 
 #include <filesystem>
 #include <memory>
@@ -16,7 +16,7 @@
 namespace cohort::policy {
 
 // A folder, opened: every name and shape is checked before anything is read. What is taken is
-// converted to `dtype`, FP8 matrices with their block scales; selection biases stay fp32. Missing,
+// converted to `dtype`, FP8 and MXFP4 matrices with their block scales; selection biases stay fp32. Missing,
 // extra and mis-shaped tensors: kUsage. The multi-token-prediction layers that the config announces
 // are left out or, with kLoad, must be there.
 class HuggingFaceWeights final : public WeightSource {

@@ -187,7 +187,7 @@ void SafetensorsFile::ParseHeader() {
   CheckCoverage(entries_, size_ - data_start_, path_);
 }
 
-// The pages that were read stay in the system's cache and stop counting as this process's memory.
+// The pages that were read stay in the system's cache.
 void SafetensorsFile::Forget(const at::Tensor& stored) const {
   const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto begin = reinterpret_cast<uintptr_t>(stored.data_ptr());
@@ -197,6 +197,16 @@ void SafetensorsFile::Forget(const at::Tensor& stored) const {
 }
 
 at::Tensor SafetensorsFile::View(const std::string& name) const {
+  using enum Dtype;
+  return ViewOf(name, {kFloat32, kFloat16, kBFloat16, kFloat8E4m3, kFloat8E8m0});
+}
+
+at::Tensor SafetensorsFile::ViewBytes(const std::string& name) const {
+  return ViewOf(name, {Dtype::kUInt8});
+}
+
+at::Tensor SafetensorsFile::ViewOf(const std::string& name,
+                                   std::initializer_list<Dtype> readable) const {
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
     std::vector<std::string> names;
@@ -205,27 +215,23 @@ at::Tensor SafetensorsFile::View(const std::string& name) const {
                 path_.string() + ": no tensor " + name + base::DidYouMean(name, names));
   }
   const SafetensorsEntry& entry = found->second;
-  static const std::set<Dtype> kReadable = {Dtype::kFloat32, Dtype::kFloat16, Dtype::kBFloat16,
-                                            Dtype::kFloat8E4m3, Dtype::kFloat8E8m0};
-  if (!kReadable.contains(entry.dtype)) {
+  if (std::find(readable.begin(), readable.end(), entry.dtype) == readable.end()) {
+    std::string expected;
+    for (const Dtype& dtype : readable) {
+      const bool last = &dtype == readable.end() - 1;
+      expected += (expected.empty() ? "" : last ? " or " : ", ");
+      expected += SafetensorsName(dtype);
+    }
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " is stored as " +
-                                       std::string(SafetensorsName(entry.dtype)) +
-                                       ", expected F32, F16, BF16, F8_E4M3 or F8_E8M0");
+                                       std::string(SafetensorsName(entry.dtype)) + ", expected " +
+                                       expected);
   }
   void* data = const_cast<char*>(bytes_ + data_start_ + entry.begin);
   return at::from_blob(data, entry.shape, at::TensorOptions().dtype(TorchDtype(entry.dtype)));
 }
 
 void SafetensorsFile::ReadInto(const std::string& name, at::Tensor out) const {
-  CopyInto(name, View(name), std::move(out));
-}
-
-void SafetensorsFile::ReadSliceInto(const std::string& name, int64_t index, at::Tensor out) const {
-  CopyInto(name + "[" + std::to_string(index) + "]", View(name)[index], std::move(out));
-}
-
-void SafetensorsFile::CopyInto(const std::string& name, const at::Tensor& stored,
-                               at::Tensor out) const {
+  const at::Tensor stored = View(name);
   if (out.sizes() != stored.sizes()) {
     throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + name + " has shape " +
                                        base::DumpJson(json(stored.sizes().vec())) + ", expected " +
@@ -247,7 +253,7 @@ void WriteSafetensors(const std::filesystem::path& path, const std::vector<Named
   for (const NamedTensor& item : tensors) {
     const int64_t end = offset + StoredBytes(item);
     header[item.name] = {{"dtype", WrittenName(item.dtype)},
-                         {"shape", item.tensor.sizes().vec()},
+                         {"shape", item.shape.empty() ? item.tensor.sizes().vec() : item.shape},
                          {"data_offsets", {offset, end}}};
     offset = end;
   }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <vector>
@@ -39,18 +40,19 @@ class SafetensorsFile {
   // The tensor where it lies in the mapped file: read-only, and only while this object lives. F32,
   // F16, BF16, F8_E4M3 or F8_E8M0; kUsage for another dtype.
   at::Tensor View(const std::string& name) const;
+  // The same of a U8 tensor; kUsage for another dtype.
+  at::Tensor ViewBytes(const std::string& name) const;
+  // Lets go of the pages of a view, which would count as this process's memory.
+  void Forget(const at::Tensor& view) const;
 
   // Copies tensor `name` into `out`, converting it to its dtype. kUsage when the file's tensor has
   // another shape, or a dtype that View does not know.
   void ReadInto(const std::string& name, at::Tensor out) const;
-  // The same for tensor[index].
-  void ReadSliceInto(const std::string& name, int64_t index, at::Tensor out) const;
 
  private:
   void Map();
   void ParseHeader();
-  void CopyInto(const std::string& name, const at::Tensor& stored, at::Tensor out) const;
-  void Forget(const at::Tensor& stored) const;
+  at::Tensor ViewOf(const std::string& name, std::initializer_list<Dtype> readable) const;
 
   std::filesystem::path path_;
   const char* bytes_ = nullptr;
@@ -63,6 +65,8 @@ struct NamedTensor {
   std::string name;
   at::Tensor tensor;  // may be a view, need not be contiguous
   Dtype dtype;        // F32, F16, BF16 or F8_E4M3: converted when it is written
+  // In the file, where it is another than the tensor's; the elements keep their order.
+  std::vector<int64_t> shape = {};
 };
 
 // Writes one file durably, tensors in the order given, one of them in memory at a time.

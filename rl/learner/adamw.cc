@@ -130,7 +130,8 @@ void AdamW::Apply(double learning_rate, double weight_decay, bool matrices, doub
   at::Tensor device_step;
   for (const Slot& slot : slots_) {
     const at::Tensor& master = slot.master;
-    if ((master.dim() >= 2) != matrices || !master.grad().defined()) continue;
+    const bool matrix = master.dim() >= 2 && !slot.name.ends_with("_bias");
+    if (matrix != matrices || !master.grad().defined()) continue;
     if (!device_step.defined()) device_step = step_.to(master.device(), at::kFloat).squeeze(0);
     masters.push_back(master);
     grads.push_back(master.grad().contiguous());

@@ -14,7 +14,8 @@ struct AdamWOptions {
   double beta1 = 0.9;
   double beta2 = 0.95;
   double epsilon = 1e-8;
-  double weight_decay = 0;   // decoupled; tensors of two or more dimensions only
+  // Decoupled; of tensors of two or more dimensions, but not of routed experts' biases.
+  double weight_decay = 0;
   double max_grad_norm = 1;  // global 2-norm; 0 = off
 };
 

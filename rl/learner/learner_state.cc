@@ -58,7 +58,8 @@ void Learner::SetRouting(const RoutingOptions& routing) {
   options_.routing = routing;
   if (lora_.has_value()) return;  // only adapters are trained
   for (const auto& parameter : policy_->named_parameters()) {
-    if (parameter.key().ends_with(".mlp.gate.weight")) {
+    if (parameter.key().ends_with(".mlp.gate.weight") ||
+        parameter.key().ends_with(".mlp.gate.bias")) {
       at::Tensor(parameter.value()).set_requires_grad(!routing.freeze_router);
     }
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "policy/config/quantization.h"
 #include "policy/weights/model_size.h"
 #include "policy/weights/weights.h"
 
@@ -67,9 +68,11 @@ void AddBytes(const ModelConfig& config, std::vector<PlanLine>& plan) {
   };
   add("bytes_float32", policy::Dtype::kFloat32, "4 x parameters_total");
   add("bytes_bfloat16", policy::Dtype::kBFloat16, "2 x parameters_total, selection biases in fp32");
-  add("bytes_fp8", policy::Dtype::kFloat8E4m3,
-      "1 byte a weight and an fp32 scale for each block of 128 x 128 of it; embedding, head, "
-      "gates and norms in bfloat16");
+  if (policy::HasFp8Form(config)) {
+    add("bytes_fp8", policy::Dtype::kFloat8E4m3,
+        "1 byte a weight and an fp32 scale for each block of 128 x 128 of it; embedding, head, "
+        "gates, biases and norms in bfloat16");
+  }
   const auto cached = static_cast<double>(2 * policy::CachedValuesPerToken(config));
   plan.push_back({"kv_bytes_per_token", cached, Number(cached),
                   config.attention.latent()

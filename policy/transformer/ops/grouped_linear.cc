@@ -13,29 +13,33 @@ using torch::autograd::variable_list;
 class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const std::vector<int64_t>& offsets) {
+                            const at::Tensor& bias, const std::vector<int64_t>& offsets) {
     context->save_for_backward({x, weight});
     context->saved_data["offsets"] = offsets;
-    return GroupedLinear(x, weight, offsets);
+    context->saved_data["has_bias"] = bias.defined();
+    return GroupedLinear(x, weight, offsets, bias);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
     const std::vector<int64_t> offsets = context->saved_data["offsets"].toIntVector();
     const at::Tensor gradient = gradients[0].contiguous();
-    at::Tensor d_x, d_weight;
+    at::Tensor d_x, d_weight, d_bias;
     if (context->needs_input_grad(0)) {
       d_x = GroupedLinear(gradient, weight.transpose(1, 2), offsets);
     }
     if (context->needs_input_grad(1)) d_weight = GroupedOuter(gradient, x, offsets);
-    return {d_x, d_weight, at::Tensor()};
+    if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
+      d_bias = GroupedSum(gradient, offsets);
+    }
+    return {d_x, d_weight, d_bias, at::Tensor()};
   }
 };
 
 }  // namespace
 
 at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                         const std::vector<int64_t>& offsets) {
+                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO) {
   const at::Tensor out = at::empty({x_SI.size(0), weight_EOI.size(1)}, x_SI.options());
   std::vector<ProductInto> products;
   for (size_t e = 0; e + 1 < offsets.size(); ++e) {
@@ -45,6 +49,10 @@ at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
                         weight_EOI[static_cast<int64_t>(e)]});
   }
   MatmulNtInto(products);
+  if (!bias_EO.defined()) return out;
+  for (size_t e = 0; e + 1 < offsets.size(); ++e) {
+    out.narrow(0, offsets[e], offsets[e + 1] - offsets[e]).add_(bias_EO[static_cast<int64_t>(e)]);
+  }
   return out;
 }
 
@@ -63,9 +71,15 @@ at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
   return out;
 }
 
+at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>& offsets) {
+  // A product with ones has the fixed order of every product.
+  const at::Tensor ones = at::ones({gradient_SO.size(0), 1}, gradient_SO.options());
+  return GroupedOuter(gradient_SO, ones, offsets).squeeze(2);
+}
+
 at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                          const std::vector<int64_t>& offsets) {
-  return GroupedProjectFunction::apply(x_SI, weight_EOI, offsets);
+                          const std::vector<int64_t>& offsets, const at::Tensor& bias_EO) {
+  return GroupedProjectFunction::apply(x_SI, weight_EOI, bias_EO, offsets);
 }
 
 }  // namespace cohort::policy

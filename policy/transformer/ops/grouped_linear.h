@@ -9,17 +9,21 @@
 
 namespace cohort::policy {
 
-// out[rows of e] = x[rows of e] weight[e]^T, with no gradient kept; weights of any strides.
+// out[rows of e] = x[rows of e] weight[e]^T + bias[e], with no gradient kept; weights of any
+// strides. bias_EO is undefined where there is none.
 at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                         const std::vector<int64_t>& offsets);
+                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {});
 
 // The weight gradient of GroupedLinear: d_weight[e] = gradient[rows of e]^T x[rows of e], filled in
 // place; zero for an expert without rows.
 at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
                         const std::vector<int64_t>& offsets);
 
-// GroupedLinear, differentiable in both.
+// The bias gradient of GroupedLinear: the rows of each expert summed in a fixed order, [E, O].
+at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>& offsets);
+
+// GroupedLinear, differentiable in x, weight and bias.
 at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                          const std::vector<int64_t>& offsets);
+                          const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {});
 
 }  // namespace cohort::policy
