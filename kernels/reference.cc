@@ -51,11 +51,14 @@ std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::
   return c;
 }
 
-std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
-                                      const std::vector<float>& values, int64_t first) {
-  const auto length = static_cast<int64_t>(scores.size());
-  const float sum = ScalarOps().softmax_exp(scores.data() + first, scale, length - first);
-  std::fill(scores.begin(), scores.begin() + first, 0.0f);
+std::vector<float> ReferenceAttention(std::vector<float> scores, const ReferenceScores& how,
+                                      const std::vector<float>& values) {
+  const int64_t seen = std::ssize(scores) - how.first;
+  float* row = scores.data() + how.first;
+  if (how.soft_cap > 0) ScalarOps().soft_cap(row, how.scale, how.soft_cap, seen);
+  const float scale = how.soft_cap > 0 ? 1.0f : how.scale;
+  const float sum = ScalarOps().softmax_exp(row, scale, how.sink, seen).total;
+  std::fill(scores.begin(), scores.begin() + how.first, 0.0f);
   std::vector<float> out(values.size() / scores.size());
   for (size_t d = 0; d < out.size(); ++d) {
     float weighted = 0.0f, chain = 0.0f;
@@ -71,16 +74,16 @@ std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
   return out;
 }
 
-std::vector<float> ReferenceFfn(const std::vector<float>& x, const std::vector<float>& gate_up,
-                                const std::vector<float>& down, int64_t width, int64_t ffn_width) {
-  const std::vector<float> both = ReferenceProduct(x, gate_up, 1, 2 * ffn_width, width);
+std::vector<float> ReferenceFfn::operator()(const std::vector<float>& x) const {
+  std::vector<float> both = ReferenceProduct(x, gate_up, 1, 2 * ffn_width, width);
+  for (size_t i = 0; i < gate_up_bias.size(); ++i) both[i] = both[i] + gate_up_bias[i];
   std::vector<float> hidden(static_cast<size_t>(ffn_width));
   for (size_t i = 0; i < hidden.size(); ++i) {
-    float pair[32] = {both[i]};
-    pair[16] = both[hidden.size() + i];
-    ScalarOps().silu_mul(pair, 1, &hidden[i]);
+    ScalarOps().gated_unit({unit, &both[i], &both[hidden.size() + i], 1}, &hidden[i]);
   }
-  return ReferenceProduct(hidden, down, 1, width, ffn_width);
+  std::vector<float> out = ReferenceProduct(hidden, down, 1, width, ffn_width);
+  for (size_t i = 0; i < down_bias.size(); ++i) out[i] = out[i] + down_bias[i];
+  return out;
 }
 
 }  // namespace cohort::kernels

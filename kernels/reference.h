@@ -3,6 +3,7 @@
 // Each operation as a plain loop over scalars, to be compared with bit for bit. Slow on purpose.
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "kernels/cpu/moe.h"
@@ -18,14 +19,28 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);
 
-// One query head: its products with the keys, scores[length], and values [length, value_dim];
-// returns [value_dim], sums over the keys in chains of 256. Keys before `first` are not seen.
-std::vector<float> ReferenceAttention(std::vector<float> scores, float scale,
-                                      const std::vector<float>& values, int64_t first = 0);
+// What becomes of one head's products before the softmax: as in attention.h.
+struct ReferenceScores {
+  float scale;
+  int64_t first = 0;  // keys before it are not seen
+  float soft_cap = 0;
+  float sink = -std::numeric_limits<float>::infinity();
+};
 
-// silu(gate) * up with gate = rows 0..m-1 and up = rows m..2m-1 of gate_up[2m, width], then
-// down[width, m].
-std::vector<float> ReferenceFfn(const std::vector<float>& x, const std::vector<float>& gate_up,
-                                const std::vector<float>& down, int64_t width, int64_t ffn_width);
+// One query head: its products with the keys, scores[length], and values [length, value_dim];
+// returns [value_dim], sums over the keys in chains of 256.
+std::vector<float> ReferenceAttention(std::vector<float> scores, const ReferenceScores& how,
+                                      const std::vector<float>& values);
+
+// Gate = rows 0..m-1 and up = rows m..2m-1 of gate_up[2m, width] x, then down[width, m]. Biases
+// [2m] and [width], or empty.
+struct ReferenceFfn {
+  int64_t width, ffn_width;  // m
+  std::vector<float> gate_up, down;
+  GatedUnit unit = GatedUnit::kSwiGlu;
+  std::vector<float> gate_up_bias = {}, down_bias = {};
+
+  std::vector<float> operator()(const std::vector<float>& x) const;
+};
 
 }  // namespace cohort::kernels

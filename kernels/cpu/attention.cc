@@ -1,6 +1,7 @@
 #include "kernels/cpu/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -150,7 +151,13 @@ struct BundleWork {
     for (int64_t i = 0; i < bundle.num_rows * heads; ++i) {
       float* line = tile.scores + i * ld_scores;
       const int64_t length = row(i / heads).length, first = FirstToken(args, length);
-      tile.sums[i] = ops.softmax_exp(line + first, args.scale, length - first);
+      const int64_t head = first_head + i % heads;
+      if (args.soft_cap > 0) {
+        ops.soft_cap(line + first, args.scale, args.soft_cap, length - first);
+      }
+      const float sink = args.sinks != nullptr ? args.sinks[head] : -INFINITY;
+      const float scale = args.soft_cap > 0 ? 1.0f : args.scale;
+      tile.sums[i] = ops.softmax_exp(line + first, scale, sink, length - first).total;
       // Other rows of the bundle begin with earlier tokens or run on over later ones: those weigh 0
       // here, which adds nothing.
       std::fill(line + first_block * kBlockTokens, line + first, 0.0f);

@@ -65,6 +65,11 @@ struct AttentionArgs {
   // A multiple of kv_heads; query head h uses KV head h / (num_heads / kv_heads).
   int64_t num_heads = 0;
   float scale = 0.0f;  // of the products of queries and keys
+  // A score is soft_cap tanh(scale q.k / soft_cap) (arXiv 2408.00118 section 2.2); 0: scale q.k.
+  float soft_cap = 0.0f;
+  // [num_heads], a logit of each head that joins its softmax and has no value (arXiv 2309.17453);
+  // null: none.
+  const float* sinks = nullptr;
   // A row sees at most its last `window` tokens (arXiv 2310.06825 section 2); 0: all.
   int64_t window = 0;
   const float* q = nullptr;  // [rows, ldq], head h at h * q_stride

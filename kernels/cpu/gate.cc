@@ -1,6 +1,7 @@
 #include "kernels/cpu/gate.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <vector>
@@ -27,7 +28,7 @@ void CheckRule(const GateRule& rule) {
 void ScoreExperts(const Ops& ops, const GateRule& rule, const float* logits, float* scores) {
   if (rule.score == GateScore::kSigmoid) return ops.sigmoid(logits, rule.num_experts, scores);
   std::copy(logits, logits + rule.num_experts, scores);
-  const float sum = ops.softmax_exp(scores, 1.0f, rule.num_experts);
+  const float sum = ops.softmax_exp(scores, 1.0f, -INFINITY, rule.num_experts).total;
   for (int64_t e = 0; e < rule.num_experts; ++e) scores[e] /= sum;
 }
 

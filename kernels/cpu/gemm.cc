@@ -43,7 +43,7 @@ Split SplitProduct(const Product& product, int threads) {
   }
   const int64_t chunks = std::max<int64_t>(1, CeilDiv(threads * kTasksPerThread, row_blocks));
   int64_t chunk = CeilDiv(panels, chunks);
-  chunk = chunk >= 4 ? CeilDiv(chunk, 4) * 4 : chunk >= 2 ? 2 : product.silu_out ? 2 : 1;
+  chunk = chunk >= 4 ? CeilDiv(chunk, 4) * 4 : chunk >= 2 ? 2 : product.gated_out ? 2 : 1;
   return {row_blocks, chunk};
 }
 
@@ -109,10 +109,18 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
                       .ldc = product.ldc,
                       .mode = product.mode};
   (w.storage() == Storage::kFloat32 ? ops.gemm_float : ops.gemm_bf16)(args);
-  if (product.silu_out == nullptr) return;
-  for (int64_t row = 0; row < rows; ++row) {
-    float* out = product.silu_out + (part.row_begin + row) * product.ld_silu + column / 2;
-    ops.silu_mul(c + row * product.ldc, panels / 2 * kPanelColumns, out);
+  for (int64_t row = 0; product.bias != nullptr && row < rows; ++row) {
+    ops.add(product.bias + part.panel_begin * kPanelColumns, panels * kPanelColumns,
+            c + row * product.ldc);
+  }
+  for (int64_t row = 0; product.gated_out != nullptr && row < rows; ++row) {
+    const float* gate = c + row * product.ldc;
+    ops.gated_unit({.unit = product.unit,
+                    .gate = gate,
+                    .up = gate + kPanelColumns,
+                    .n = panels / 2 * kPanelColumns,
+                    .step = 2 * kPanelColumns},
+                   product.gated_out + (part.row_begin + row) * product.ld_gated + column / 2);
   }
 }
 
@@ -122,9 +130,9 @@ void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
   Require(product.lda >= w.depth(), "Multiply: lda is shorter than a row of a");
   Require(product.ldc >= w.panels() * kPanelColumns,
           "Multiply: ldc is shorter than the padded columns");
-  if (product.silu_out != nullptr) {
-    Require(w.panels() % 2 == 0, "Multiply: silu_out wants gate and up panels in pairs");
-    Require(product.ld_silu >= w.panels() / 2 * kPanelColumns, "Multiply: ld_silu is too short");
+  if (product.gated_out != nullptr) {
+    Require(w.panels() % 2 == 0, "Multiply: gated_out wants gate and up panels in pairs");
+    Require(product.ld_gated >= w.panels() / 2 * kPanelColumns, "Multiply: ld_gated is too short");
   }
   const Split split = SplitProduct(product, pool.size());
   const int64_t chunks = CeilDiv(w.panels(), split.panel_chunk);
@@ -140,7 +148,7 @@ void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
 
 void MultiplyCopies(ThreadPool& pool, const Ops& ops, const Product& product,
                     const Copies& copies) {
-  Require(product.weights != nullptr && copies.count >= 1 && product.silu_out == nullptr,
+  Require(product.weights != nullptr && copies.count >= 1 && product.gated_out == nullptr,
           "MultiplyCopies: no weights or no copies");
   const PackedMatrix& w = *product.weights;
   Require(w.panels() % copies.count == 0, "MultiplyCopies: weights are not copies of whole panels");

@@ -58,9 +58,13 @@ struct Product {
   float* c = nullptr;
   int64_t ldc = 0;
   TileMode mode = TileMode::kStore;
-  // When set: panels alternate 16 gates and 16 ups, and silu_out[rows, ld_silu] = silu(gate) * up.
-  float* silu_out = nullptr;
-  int64_t ld_silu = 0;
+  // [PadToPanel(columns)], added to every row of c once its products are whole; the order is that
+  // of the packed columns, hence of 16 gates and 16 ups in turn where those alternate. Null: none.
+  const float* bias = nullptr;
+  // When set: panels alternate 16 gates and 16 ups, and gated_out[rows, ld_gated] = unit(gate, up).
+  float* gated_out = nullptr;
+  int64_t ld_gated = 0;
+  GatedUnit unit = GatedUnit::kSwiGlu;
 };
 
 // std::invalid_argument for a leading dimension that does not hold its row.
@@ -81,7 +85,7 @@ void MultiplyCopies(ThreadPool& pool, const Ops& ops, const Product& product, co
 // A part of a product, on the calling thread.
 struct ProductPart {
   int64_t row_begin, row_end;
-  int64_t panel_begin, panel_end;  // of the weights; even numbers with silu_out
+  int64_t panel_begin, panel_end;  // of the weights; even numbers with gated_out
   int64_t first_panel = 0;         // the weights' panel that is c's column 0
 };
 void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& part);

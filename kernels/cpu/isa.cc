@@ -1,5 +1,6 @@
 #include "kernels/cpu/isa.h"
 
+#include <cmath>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -65,9 +66,29 @@ std::vector<float> ProbeLongSums(const Ops& ops) {
   float sum, weighted_sum;
   ops.softmax_sums(x.data(), 0.7f, 3.0f, kLong, &sum, &weighted_sum);
   all.insert(all.end(), {sum, weighted_sum, ops.exp_scaled(x.data(), 0.7f, 3.0f, kLong, nullptr)});
-  all.push_back(ops.softmax_exp(x.data(), 0.7f, kLong));
-  ops.softmax_gradient(x.data(), y.data(), all.back(), 0.6f, kLong);
+  const SoftmaxSum softmax = ops.softmax_exp(x.data(), 0.7f, 1.9f, kLong);
+  all.insert(all.end(), {softmax.sink, softmax.total});
+  all.push_back(ops.softmax_gradient(x.data(), y.data(), all.back(), 0.6f, kLong));
   all.push_back(y[0]);
+  return all;
+}
+
+// Every unit within its bounds and beyond them, and its gradients, with a short tail.
+std::vector<float> ProbeGatedUnits(const Ops& ops) {
+  constexpr int64_t kShort = 45;
+  std::vector<float> gates = ProbeValues(96, 11), ups = ProbeValues(96, 12), all;
+  ops.scale(4.0f, 96, gates.data());
+  ops.scale(4.0f, 96, ups.data());
+  for (const GatedUnit unit : {GatedUnit::kSwiGlu, GatedUnit::kGeGlu, GatedUnit::kClampedSwiGlu}) {
+    const GatedRow row{unit, gates.data(), ups.data(), kShort};
+    std::vector<float> out(96), d_gate(96), d_up(96);
+    ops.gated_unit({unit, gates.data(), gates.data() + 16, kShort, 32}, out.data() + 48);
+    ops.gated_unit(row, out.data());
+    ops.gated_unit_gradient(row, out.data(), d_gate.data(), d_up.data());
+    for (const auto* values : {&out, &d_gate, &d_up}) {
+      all.insert(all.end(), values->begin(), values->end());
+    }
+  }
   return all;
 }
 
@@ -83,6 +104,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   const auto keep = [&](const std::vector<float>& out) {
     all.insert(all.end(), out.begin(), out.end());
   };
+  keep(ProbeGatedUnits(ops));
   for (int64_t rows = 1; rows <= kRows; ++rows) {
     for (const TileMode mode : {TileMode::kStore, TileMode::kContinue, TileMode::kAdd}) {
       std::vector<float> c = ProbeValues(rows * kColumns, 3);
@@ -104,19 +126,12 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   std::vector<float> x = ProbeValues(96, 4), y = ProbeValues(96, 5), out(96);
   ops.rms_norm(x.data(), y.data(), 1e-5f, kShort, out.data());
   keep(out);
-  ops.silu_mul(x.data(), kShort, out.data());
-  keep(out);
   ops.sigmoid(x.data(), kShort, out.data());
   keep(out);
   std::vector<float> other = x;
   ops.rms_norm_gradient(x.data(), y.data(), out.data(), 1e-5f, kShort, other.data(), out.data());
   keep(other);
   keep(out);
-  ops.swiglu(x.data(), y.data(), kShort, out.data());
-  keep(out);
-  ops.swiglu_gradient(y.data(), x.data(), other.data(), kShort, out.data(), other.data());
-  keep(out);
-  keep(other);
   const float max = ops.max_scaled(x.data(), 0.7f, kShort);
   const float sum = ops.exp_scaled(x.data(), 0.7f, max, kShort, out.data());
   keep(out);
@@ -130,11 +145,15 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   ops.add(y.data(), kShort, out.data());
   ops.scale(1.7f, kShort, out.data());
   keep(out);
-  const float total = ops.softmax_exp(y.data(), 9.5f, kShort);
+  const float total = ops.softmax_exp(y.data(), 9.5f, -INFINITY, kShort).total;
   keep(y);
   ops.softmax_gradient(y.data(), x.data(), total, 0.6f, kShort);
   keep(y);
   keep(x);
+  ops.soft_cap(x.data(), 1.3f, 0.8f, kShort);
+  keep(x);
+  ops.soft_cap_gradient(x.data(), 0.8f, kShort, out.data());
+  keep(out);
   keep({max, sum, total});
   return all;
 }

@@ -122,15 +122,18 @@ void RoutedExperts(ThreadPool& pool, const Ops& ops, const MoeArgs& args, MoeScr
        .rows = slots,
        .c = scratch.gate_up.data(),
        .ldc = 2 * padded,
-       .silu_out = scratch.activated.data(),
-       .ld_silu = padded},
+       .bias = args.gate_up_bias,
+       .gated_out = scratch.activated.data(),
+       .ld_gated = padded,
+       .unit = args.unit},
       2 * padded / kPanelColumns);
   run({.weights = args.down,
        .a = scratch.activated.data(),
        .lda = padded,
        .rows = slots,
        .c = scratch.down.data(),
-       .ldc = ld_down},
+       .ldc = ld_down,
+       .bias = args.down_bias},
       ld_down / kPanelColumns);
   const int64_t per_task = 16;
   pool.ParallelFor((args.rows + per_task - 1) / per_task, [&](int64_t task, int) {

@@ -15,6 +15,12 @@ struct MoeArgs {
       nullptr;  // expert e: panels e * P .. of P = 2 * PadToPanel(m) / 16, gate and up in turn
   const PackedMatrix* down =
       nullptr;  // expert e: panels e * PadToPanel(D) / 16 ..; depth PadToPanel(m)
+  GatedUnit unit = GatedUnit::kSwiGlu;
+  // Biases in the order of the packed columns, or null: gate_up's [E, 2 PadToPanel(m)], 16 gates
+  // and 16 ups in turn, before the unit; down's [E, PadToPanel(D)], weighted as the slot is. The
+  // padding is zero.
+  const float* gate_up_bias = nullptr;
+  const float* down_bias = nullptr;
   int64_t num_experts = 0;
   int64_t experts_per_token = 0;
   const float* x = nullptr;  // [M, ldx]

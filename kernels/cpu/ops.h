@@ -14,6 +14,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/cpu/gated_unit.h"
+
 namespace cohort::kernels {
 
 enum class Isa { kScalar, kAvx2, kAvx512 };
@@ -60,6 +62,22 @@ struct DotArgs {
   int64_t ldc;
 };
 
+// Gates and ups of one row. Number i is at [i / 16 * step + i % 16] of each: step 16 for plain
+// rows, 32 where panels of 16 gates and 16 ups take turns.
+struct GatedRow {
+  GatedUnit unit;
+  const float* gate;
+  const float* up;
+  int64_t n;
+  int64_t step = 16;
+};
+
+// Of the terms e^(x - max) of a softmax; `sink` is the sink's, which stands in `total` too.
+struct SoftmaxSum {
+  float total;
+  float sink;
+};
+
 struct Ops {
   Isa isa;
   void (*gemm_float)(const TileArgs& args);
@@ -73,18 +91,22 @@ struct Ops {
   // Pairs (i, i + half) of one head, in place: x[i] cos - x[i + half] sin, x[i + half] cos + x[i]
   // sin.
   void (*rope)(float* x, const float* cos, const float* sin, int64_t half);
-  // gate_up holds panels of 16 gates and 16 ups in turn; out[i] = gate / (1 + exp(-gate)) * up.
-  void (*silu_mul)(const float* gate_up, int64_t n, float* out);
-  // The same from separate rows, and its gradients.
-  void (*swiglu)(const float* gate, const float* up, int64_t n, float* out);
-  void (*swiglu_gradient)(const float* gradient, const float* gate, const float* up, int64_t n,
-                          float* d_gate, float* d_up);
+  void (*gated_unit)(const GatedRow& row, float* out);
+  // Gradients of <gated_unit, gradient>, written into plain rows.
+  void (*gated_unit_gradient)(const GatedRow& row, const float* gradient, float* d_gate,
+                              float* d_up);
   // out = 1 / (1 + exp(-x))
   void (*sigmoid)(const float* x, int64_t n, float* out);
-  // In place: exp(x * scale - max(x * scale)); returns the sum.
-  float (*softmax_exp)(float* x, float scale, int64_t n);
-  // With p = e / sum: gradient = p (gradient - <p, gradient>) scale, and e = p.
-  void (*softmax_gradient)(float* e, float* gradient, float sum, float scale, int64_t n);
+  // In place: exp(x * scale - max), with the sum. `sink` is one more logit, without a scale or a
+  // place in the row, that the maximum and the sum regard; -inf: none.
+  SoftmaxSum (*softmax_exp)(float* x, float scale, float sink, int64_t n);
+  // With p = e / sum: gradient = p (gradient - <p, gradient>) scale, and e = p. Returns
+  // <p, gradient>.
+  float (*softmax_gradient)(float* e, float* gradient, float sum, float scale, int64_t n);
+  // In place: cap tanh(x scale / cap).
+  void (*soft_cap)(float* x, float scale, float cap, int64_t n);
+  // gradient = gradient (1 - (capped / cap)^2): of <capped, gradient> in the scaled x.
+  void (*soft_cap_gradient)(const float* capped, float cap, int64_t n, float* gradient);
   // max(x / temperature); NaN where there is one.
   float (*max_scaled)(const float* x, float temperature, int64_t n);
   // out = exp(x / temperature - max), returns the sum; out may be null.

@@ -1,59 +1,18 @@
 #pragma once
 
-// Operations along a row, written once for all vector types. Included by ops_*.cc. A row's last,
-// short vector is padded in registers, so rows need no padding in memory.
+// Operations along a row, written once for all vector types. Included by ops_*.cc.
 
 #include <cmath>
 #include <cstdint>
 
 #include "kernels/cpu/dot_tile.h"
+#include "kernels/cpu/gated_rows.h"
 #include "kernels/cpu/gemm_tile.h"
 #include "kernels/cpu/lane_sum.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/vector_math.h"
 
 namespace cohort::kernels {
-
-template <class Vector>
-inline Vector LoadPart(const float* p, int64_t count, float padding = 0.0f) {
-  if (count >= 16) return Vector::Load(p);
-  float lanes[16];
-  for (int i = 0; i < 16; ++i) lanes[i] = i < count ? p[i] : padding;
-  return Vector::Load(lanes);
-}
-
-template <class Vector>
-inline void StorePart(Vector v, float* p, int64_t count) {
-  if (count >= 16) return v.Store(p);
-  float lanes[16];
-  v.Store(lanes);
-  for (int i = 0; i < count; ++i) p[i] = lanes[i];
-}
-
-// e^x to about 1 ulp; 0 below -87, saturates above 88; NaN stays NaN. Cephes' expf: range reduction
-// by ln 2 in two parts, polynomial of degree 7.
-template <class Vector>
-inline Vector Exp(Vector x) {
-  const auto constant = [](float value) { return Vector::Broadcast(value); };
-  const Vector lowest = constant(-87.0f);
-  const Vector clamped = Vector::Max(lowest, Vector::Min(constant(88.0f), x));
-  const Vector n = Vector::Round(clamped * constant(1.44269504088896341f));
-  Vector r = Vector::Fma(n, constant(-0.693359375f), clamped);
-  r = Vector::Fma(n, constant(2.12194440e-4f), r);
-  Vector p = constant(1.9875691500e-4f);
-  p = Vector::Fma(p, r, constant(1.3981999507e-3f));
-  p = Vector::Fma(p, r, constant(8.3334519073e-3f));
-  p = Vector::Fma(p, r, constant(4.1665795894e-2f));
-  p = Vector::Fma(p, r, constant(1.6666665459e-1f));
-  p = Vector::Fma(p, r, constant(5.0000001201e-1f));
-  p = Vector::Fma(p, r * r, r) + constant(1.0f);
-  return Vector::ZeroWhereLess(x, lowest, p * Vector::PowerOfTwo(n));
-}
-
-template <class Vector>
-inline Vector Sigmoid(Vector x) {
-  const Vector one = Vector::Broadcast(1.0f);
-  return one / (one + Exp<Vector>(Vector::Broadcast(0.0f) - x));
-}
 
 template <class Vector>
 void RmsNorm(const float* x, const float* weight, float eps, int64_t n, float* out) {
@@ -107,38 +66,6 @@ void Rope(float* x, const float* cos, const float* sin, int64_t half) {
 }
 
 template <class Vector>
-void SiluMul(const float* gate_up, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; i += 16) {
-    const Vector gate = Vector::Load(gate_up + 2 * i), up = Vector::Load(gate_up + 2 * i + 16);
-    const Vector one = Vector::Broadcast(1.0f);
-    const Vector silu = gate / (one + Exp<Vector>(Vector::Broadcast(0.0f) - gate));
-    StorePart(silu * up, out + i, n - i);
-  }
-}
-
-template <class Vector>
-void SwiGlu(const float* gate, const float* up, int64_t n, float* out) {
-  for (int64_t i = 0; i < n; i += 16) {
-    const Vector g = LoadPart<Vector>(gate + i, n - i);
-    StorePart(g * Sigmoid<Vector>(g) * LoadPart<Vector>(up + i, n - i), out + i, n - i);
-  }
-}
-
-// silu'(x) = s (1 + x (1 - s)) with s = sigmoid(x).
-template <class Vector>
-void SwiGluGradient(const float* gradient, const float* gate, const float* up, int64_t n,
-                    float* d_gate, float* d_up) {
-  const Vector one = Vector::Broadcast(1.0f);
-  for (int64_t i = 0; i < n; i += 16) {
-    const Vector d = LoadPart<Vector>(gradient + i, n - i), g = LoadPart<Vector>(gate + i, n - i);
-    const Vector s = Sigmoid<Vector>(g);
-    const Vector slope = s * Vector::Fma(g, one - s, one);
-    StorePart(d * LoadPart<Vector>(up + i, n - i) * slope, d_gate + i, n - i);
-    StorePart(d * g * s, d_up + i, n - i);
-  }
-}
-
-template <class Vector>
 void SigmoidRow(const float* x, int64_t n, float* out) {
   for (int64_t i = 0; i < n; i += 16) {
     StorePart(Sigmoid<Vector>(LoadPart<Vector>(x + i, n - i)), out + i, n - i);
@@ -146,13 +73,14 @@ void SigmoidRow(const float* x, int64_t n, float* out) {
 }
 
 template <class Vector>
-float SoftmaxExp(float* x, float scale, int64_t n) {
+SoftmaxSum SoftmaxExp(float* x, float scale, float sink, int64_t n) {
   const Vector factor = Vector::Broadcast(scale);
-  Vector largest = Vector::Broadcast(-INFINITY);
+  Vector largest = Vector::Broadcast(sink);
   for (int64_t i = 0; i < n; i += 16) {
     largest = Vector::Max(largest, LoadPart<Vector>(x + i, n - i, x[0]) * factor);
   }
-  const Vector max = Vector::Broadcast(Vector::Largest(largest));
+  const float top = Vector::Largest(largest);
+  const Vector max = Vector::Broadcast(top);
   LaneSum<Vector> sum;
   const auto add = [&](int64_t i) {
     // -inf in the padding: e^-inf adds exactly 0 to its lane.
@@ -161,11 +89,14 @@ float SoftmaxExp(float* x, float scale, int64_t n) {
     StorePart(e, x + i, n - i);
   };
   SumOverRow(n, add, sum);
-  return sum.Total();
+  if (sink == -INFINITY) return {sum.Total(), 0.0f};
+  float lanes[16];
+  Exp<Vector>(Vector::Broadcast(sink - top)).Store(lanes);
+  return {sum.Total() + lanes[0], lanes[0]};
 }
 
 template <class Vector>
-void SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t n) {
+float SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t n) {
   const Vector normalizer = Vector::Broadcast(1.0f / sum), factor = Vector::Broadcast(scale);
   LaneSum<Vector> products;
   const auto add = [&](int64_t i) {
@@ -174,10 +105,31 @@ void SoftmaxGradient(float* e, float* gradient, float sum, float scale, int64_t 
     StorePart(p, e + i, n - i);
   };
   SumOverRow(n, add, products);
-  const Vector mean = Vector::Broadcast(products.Total());
+  const float total = products.Total();
+  const Vector mean = Vector::Broadcast(total);
   for (int64_t i = 0; i < n; i += 16) {
     const Vector centred = LoadPart<Vector>(gradient + i, n - i) - mean;
     StorePart(LoadPart<Vector>(e + i, n - i) * centred * factor, gradient + i, n - i);
+  }
+  return total;
+}
+
+template <class Vector>
+void SoftCap(float* x, float scale, float cap, int64_t n) {
+  const Vector factor = Vector::Broadcast(scale / cap), height = Vector::Broadcast(cap);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector part = LoadPart<Vector>(x + i, n - i) * factor;
+    StorePart(Tanh<Vector>(part) * height, x + i, n - i);
+  }
+}
+
+template <class Vector>
+void SoftCapGradient(const float* capped, float cap, int64_t n, float* gradient) {
+  const Vector one = Vector::Broadcast(1.0f), height = Vector::Broadcast(cap);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector tanh = LoadPart<Vector>(capped + i, n - i) / height;
+    const Vector slope = one - tanh * tanh;
+    StorePart(LoadPart<Vector>(gradient + i, n - i) * slope, gradient + i, n - i);
   }
 }
 
@@ -269,12 +221,13 @@ constexpr Ops MakeOps(Isa isa) {
           .rms_norm = &RmsNorm<Vector>,
           .rms_norm_gradient = &RmsNormGradient<Vector>,
           .rope = &Rope<Vector>,
-          .silu_mul = &SiluMul<Vector>,
-          .swiglu = &SwiGlu<Vector>,
-          .swiglu_gradient = &SwiGluGradient<Vector>,
+          .gated_unit = &GatedUnitRow<Vector>,
+          .gated_unit_gradient = &GatedUnitGradient<Vector>,
           .sigmoid = &SigmoidRow<Vector>,
           .softmax_exp = &SoftmaxExp<Vector>,
           .softmax_gradient = &SoftmaxGradient<Vector>,
+          .soft_cap = &SoftCap<Vector>,
+          .soft_cap_gradient = &SoftCapGradient<Vector>,
           .max_scaled = &MaxScaled<Vector>,
           .exp_scaled = &ExpScaled<Vector>,
           .softmax_sums = &SoftmaxSums<Vector>,

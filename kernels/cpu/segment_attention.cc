@@ -1,6 +1,7 @@
 #include "kernels/cpu/segment_attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -113,6 +114,7 @@ void Multiply(const Ops& ops, const Tiles& t) {
 // `skipped_keys`, which no row of the block sees. That is a multiple of kChainTerms, so that the
 // sums over keys have the chains of a block that skips none.
 struct Block {
+  int64_t segment_first;  // in T
   int64_t first, last;
   int64_t prefix;
   int64_t window;
@@ -131,8 +133,12 @@ template <class F>
 void ForEachBlock(const AttentionSegment& segment, int64_t window, F f) {
   const int64_t blocks = (segment.length + kBlock - 1) / kBlock;
   for (int64_t i = 0; i < blocks; ++i) {
-    Block block{i * segment.length / blocks, (i + 1) * segment.length / blocks,
-                segment.prefix_length, window, /*skipped_keys=*/0};
+    Block block{segment.first,
+                i * segment.length / blocks,
+                (i + 1) * segment.length / blocks,
+                segment.prefix_length,
+                window,
+                /*skipped_keys=*/0};
     block.skipped_keys = block.FirstKey(0) / kChainTerms * kChainTerms;
     f(block);
   }
@@ -144,19 +150,51 @@ void ClearUnseen(const Block& block, int64_t i, float* row) {
   std::fill(row + block.EndKey(i), row + block.keys(), 0.0f);
 }
 
-// scores[rows, ld] = exp(scale q k^T - max), 0 where a key is not seen, and each row's sum.
-void Weights(const Ops& ops, const SegmentAttentionArgs& args, const Block& block,
-             const float* q_rows, int64_t q_stride, const float* key_columns, float* scores,
-             int64_t ld, float* sums) {
-  Multiply(ops, {q_rows, q_stride, block.rows(), args.qk_dim,
-                 key_columns + block.skipped_keys * args.qk_dim, args.qk_dim * kPanel, block.keys(),
-                 scores, ld});
-  for (int64_t i = 0; i < block.rows(); ++i) {
-    float* row = scores + i * ld;
-    const int64_t first = block.FirstKey(i);
-    sums[i] = ops.softmax_exp(row + first, args.scale, block.EndKey(i) - first);
-    ClearUnseen(block, i, row);
+// The scores of a block's rows with the keys of one head.
+struct Scores {
+  float* weights;  // [rows, ld]: exp(score - max), 0 where a key is not seen
+  int64_t ld;
+  float* capped = nullptr;  // [rows, ld]: scores after the soft cap; null: not kept
+  SoftmaxSum sums[kBlock]{};
+
+  void Compute(const Ops& ops, const SegmentAttentionArgs& args, const Block& block, int64_t head,
+               const float* key_columns) {
+    const HeadRows q = Head(args.q, args.heads, head, args.qk_dim);
+    Multiply(ops, {q.Row(block.segment_first + block.first), q.stride, block.rows(), args.qk_dim,
+                   key_columns + block.skipped_keys * args.qk_dim, args.qk_dim * kPanel,
+                   block.keys(), weights, ld});
+    const float sink = args.sinks != nullptr ? args.sinks[head] : -INFINITY;
+    const float scale = args.soft_cap > 0 ? 1.0f : args.scale;
+    for (int64_t i = 0; i < block.rows(); ++i) {
+      float* row = weights + i * ld;
+      const int64_t first = block.FirstKey(i), seen = block.EndKey(i) - first;
+      if (args.soft_cap > 0) ops.soft_cap(row + first, args.scale, args.soft_cap, seen);
+      if (capped != nullptr) std::copy_n(row + first, seen, capped + i * ld + first);
+      sums[i] = ops.softmax_exp(row + first, scale, sink, seen);
+      ClearUnseen(block, i, row);
+    }
   }
+};
+
+// Of the scores, from that of the weights in `gradient` [rows, ld]; `weights` become
+// probabilities. Returns that of the sink: no value is the sink's, so its probability times
+// 0 - <p, gradient>.
+float ScoreGradients(const Ops& ops, const SegmentAttentionArgs& args, const Block& block,
+                     const Scores& scores, float* gradient) {
+  float sink = 0;
+  for (int64_t i = 0; i < block.rows(); ++i) {
+    const int64_t from = block.FirstKey(i), at = i * scores.ld + from;
+    const int64_t seen = block.EndKey(i) - from;
+    const SoftmaxSum& sum = scores.sums[i];
+    const float mean =
+        ops.softmax_gradient(scores.weights + at, gradient + at, sum.total, args.scale, seen);
+    if (args.soft_cap > 0) {
+      ops.soft_cap_gradient(scores.capped + at, args.soft_cap, seen, gradient + at);
+    }
+    sink -= sum.sink / sum.total * mean;
+    ClearUnseen(block, i, gradient + i * scores.ld);
+  }
+  return sink;
 }
 
 // All query heads that share one KV head, for one segment.
@@ -168,24 +206,22 @@ void AttendSegment(const SegmentAttentionArgs& args, const AttentionSegment& seg
   Scratch scratch(ld * args.qk_dim + v_ld * n + kBlock * (ld + v_ld));
   float* key_columns = scratch.Take(ld * args.qk_dim);
   float* value_rows = scratch.Take(v_ld * n);
-  float* scores = scratch.Take(kBlock * ld);
+  Scores scores{scratch.Take(kBlock * ld), ld};
   float* result = scratch.Take(kBlock * v_ld);
   keys.AsColumns(args.qk_dim, key_columns);
   values.AsRows(args.v_dim, value_rows);
   const int64_t group = args.heads / args.kv_heads;
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    const HeadRows q = Head(args.q, args.heads, head, args.qk_dim);
     ForEachBlock(segment, args.window, [&](const Block& block) {
-      float sums[kBlock];
       const int64_t row = segment.first + block.first;
-      Weights(ops, args, block, q.Row(row), q.stride, key_columns, scores, ld, sums);
+      scores.Compute(ops, args, block, head, key_columns);
       Multiply(ops,
-               {scores, ld, block.rows(), block.keys(), value_rows + block.skipped_keys * kPanel,
-                n * kPanel, args.v_dim, result, v_ld});
+               {scores.weights, ld, block.rows(), block.keys(),
+                value_rows + block.skipped_keys * kPanel, n * kPanel, args.v_dim, result, v_ld});
       for (int64_t i = 0; i < block.rows(); ++i) {
         float* to = out + ((row + i) * args.heads + head) * args.v_dim;
         std::copy_n(result + i * v_ld, args.v_dim, to);
-        ops.scale(1.0f / sums[i], args.v_dim, to);
+        ops.scale(1.0f / scores.sums[i].total, args.v_dim, to);
       }
     });
   }
@@ -197,14 +233,16 @@ void AttendSegmentBackward(const SegmentAttentionArgs& args, const AttentionSegm
   const SegmentRows keys{Head(args.k, args.kv_heads, kv_head, args.qk_dim), &segment};
   const SegmentRows values{Head(args.v, args.kv_heads, kv_head, args.v_dim), &segment};
   const int64_t n = keys.count(), ld = Pad(n), k_ld = Pad(args.qk_dim), v_ld = Pad(args.v_dim);
+  const int64_t capped_ld = args.soft_cap > 0 ? ld : 0;
   Scratch scratch(ld * (args.qk_dim + args.v_dim) + 2 * n * k_ld + n * v_ld +
-                  kBlock * (2 * ld + n + 2 * k_ld + v_ld));
+                  kBlock * (2 * ld + n + 2 * k_ld + v_ld + capped_ld));
   float* key_columns = scratch.Take(ld * args.qk_dim);
   float* value_columns = scratch.Take(ld * args.v_dim);
   float* key_rows = scratch.Take(n * k_ld);
   float* k_gradient = scratch.Take(n * k_ld);
   float* v_gradient = scratch.Take(n * v_ld);
-  float* weights = scratch.Take(kBlock * ld);
+  Scores scores{scratch.Take(kBlock * ld), ld};
+  if (args.soft_cap > 0) scores.capped = scratch.Take(kBlock * ld);
   float* score_gradient = scratch.Take(kBlock * ld);
   float* turned = scratch.Take(kBlock * n);  // a [rows, keys] matrix by keys
   float* q_gradient = scratch.Take(kBlock * k_ld);
@@ -225,21 +263,15 @@ void AttendSegmentBackward(const SegmentAttentionArgs& args, const AttentionSegm
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const HeadRows q = Head(args.q, args.heads, head, args.qk_dim);
     const HeadRows d_out = Head(out_gradient, args.heads, head, args.v_dim);
+    float sink_gradient = 0;
     ForEachBlock(segment, args.window, [&](const Block& block) {
-      float sums[kBlock];
       const int64_t row = segment.first + block.first, rows = block.rows(), seen = block.keys();
       const int64_t skipped = block.skipped_keys;
-      Weights(ops, args, block, q.Row(row), q.stride, key_columns, weights, ld, sums);
+      scores.Compute(ops, args, block, head, key_columns);
       Multiply(ops, {d_out.Row(row), d_out.stride, rows, args.v_dim,
                      value_columns + skipped * args.v_dim, args.v_dim * kPanel, seen,
                      score_gradient, ld});
-      for (int64_t i = 0; i < rows; ++i) {
-        float* gradient = score_gradient + i * ld;
-        const int64_t from = block.FirstKey(i);
-        ops.softmax_gradient(weights + i * ld + from, gradient + from, sums[i], args.scale,
-                             block.EndKey(i) - from);
-        ClearUnseen(block, i, gradient);
-      }
+      sink_gradient += ScoreGradients(ops, args, block, scores, score_gradient);
       Multiply(ops, {score_gradient, ld, rows, seen, key_rows + skipped * kPanel, n * kPanel,
                      args.qk_dim, q_gradient, k_ld});
       for (int64_t i = 0; i < rows; ++i) {
@@ -247,7 +279,7 @@ void AttendSegmentBackward(const SegmentAttentionArgs& args, const AttentionSegm
                     gradients.q + ((row + i) * args.heads + head) * args.qk_dim);
       }
       copy_panels(d_out.Row(row), d_out.stride, rows, args.v_dim, out_panels);
-      Transpose(weights, ld, seen, rows, turned, rows);
+      Transpose(scores.weights, ld, seen, rows, turned, rows);
       Multiply(ops, {turned, rows, seen, rows, out_panels, rows * kPanel, args.v_dim,
                      v_gradient + skipped * v_ld, v_ld, TileMode::kContinue});
       copy_panels(q.Row(row), q.stride, rows, args.qk_dim, q_panels);
@@ -255,6 +287,7 @@ void AttendSegmentBackward(const SegmentAttentionArgs& args, const AttentionSegm
       Multiply(ops, {turned, rows, seen, rows, q_panels, rows * kPanel, args.qk_dim,
                      k_gradient + skipped * k_ld, k_ld, TileMode::kContinue});
     });
+    if (gradients.sinks != nullptr) gradients.sinks[head] += sink_gradient;
   }
   keys.ForEachStretch([&](int64_t row, int64_t index, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
@@ -288,11 +321,18 @@ void AttendSegmentsBackward(const SegmentAttentionArgs& args, const float* out_g
   std::vector<const std::vector<const AttentionSegment*>*> list;
   for (const auto& [root, family] : families) list.push_back(&family);
   const auto count = static_cast<int64_t>(list.size());
+  const auto heads = static_cast<size_t>(args.heads);
+  // All families add to a head's sink: each to its own, then one after the other.
+  std::vector<float> sinks(gradients.sinks != nullptr ? list.size() * heads : 0);
   parallel(count * args.kv_heads, [&](int64_t task) {
-    for (const AttentionSegment* segment : *list[static_cast<size_t>(task / args.kv_heads)]) {
-      AttendSegmentBackward(args, *segment, task % args.kv_heads, out_gradient, gradients, ops);
+    const auto family = static_cast<size_t>(task / args.kv_heads);
+    SegmentAttentionGradients own = gradients;
+    if (own.sinks != nullptr) own.sinks = sinks.data() + family * heads;
+    for (const AttentionSegment* segment : *list[family]) {
+      AttendSegmentBackward(args, *segment, task % args.kv_heads, out_gradient, own, ops);
     }
   });
+  for (size_t i = 0; i < sinks.size(); ++i) gradients.sinks[i % heads] += sinks[i];
 }
 
 }  // namespace cohort::kernels

@@ -29,11 +29,16 @@ struct SegmentAttentionArgs {
   int64_t heads = 0, kv_heads = 0;
   int64_t qk_dim = 0, v_dim = 0;
   float scale = 1;  // of q k^T before the softmax
+  // A score is soft_cap tanh(scale q.k / soft_cap) (arXiv 2408.00118 section 2.2); 0: scale q.k.
+  float soft_cap = 0;
   // A row sees itself and the window - 1 keys before it (arXiv 2310.06825 section 2); 0: all.
   int64_t window = 0;
   const float* q = nullptr;  // [T, H, d_k]
   const float* k = nullptr;  // [T, G, d_k]
   const float* v = nullptr;  // [T, G, d_v]
+  // [H], a logit of each head that joins its softmax and has no value (arXiv 2309.17453); null:
+  // none.
+  const float* sinks = nullptr;
 };
 
 // out[T, H, d_v], rows of the segments only.
@@ -44,6 +49,8 @@ struct SegmentAttentionGradients {
   float* q = nullptr;  // [T, H, d_k], rows of the segments are written
   float* k = nullptr;  // [T, G, d_k], added to
   float* v = nullptr;  // [T, G, d_v], added to
+  // [H], added to; null: not wanted. Sums of chains over at most 48 rows, added up in order.
+  float* sinks = nullptr;
 };
 // Gradients of <out, out_gradient>; out_gradient[T, H, d_v]. Their bits do not depend on
 // `parallel`. Those of keys and values are sums of chains over at most 48 queries.

@@ -145,8 +145,8 @@ void Forward::RunFfn(const FfnWeights& ffn, const float* x, float* out, TileMode
                      .rows = rows_,
                      .c = gate_up_.data(),
                      .ldc = ld_both,
-                     .silu_out = activated_.data(),
-                     .ld_silu = ld_activated});
+                     .gated_out = activated_.data(),
+                     .ld_gated = ld_activated});
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &ffn.down,
                      .a = activated_.data(),

@@ -51,17 +51,16 @@ struct PagedSequence {
     return out;
   }
 
-  std::vector<float> Expected(const float* q, int64_t head, int64_t length, float scale,
-                              int64_t window) const {
-    const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, length - window);
+  std::vector<float> Expected(const float* q, int64_t head, int64_t length,
+                              const ReferenceScores& scores) const {
     const int64_t dim = layout.key_dim, value_dim = layout.value_dim;
     const std::vector<float> query(q, q + dim), keys = Head(k, head, length, dim, dim);
     if (layout.values_in_keys) {
-      return ReferenceAttention(ReferenceLaneProduct(query, keys, 1, length, dim), scale,
-                                Head(k, head, length, dim, value_dim), first);
+      return ReferenceAttention(ReferenceLaneProduct(query, keys, 1, length, dim), scores,
+                                Head(k, head, length, dim, value_dim));
     }
-    return ReferenceAttention(ReferenceProduct(query, keys, 1, length, dim), scale,
-                              Head(v, head, length, value_dim, value_dim), first);
+    return ReferenceAttention(ReferenceProduct(query, keys, 1, length, dim), scores,
+                              Head(v, head, length, value_dim, value_dim));
   }
 };
 
@@ -83,6 +82,8 @@ struct Queries {
   std::vector<int64_t> lengths;
   int64_t window;
   std::vector<float> q;
+  float soft_cap = 0;
+  std::vector<float> sinks;  // empty: none
 
   static constexpr float kScale = 0.3f;
 
@@ -112,6 +113,8 @@ struct Queries {
                .block_stride = sequence.layout.block_floats(),
                .num_heads = heads,
                .scale = kScale,
+               .soft_cap = soft_cap,
+               .sinks = sinks.empty() ? nullptr : sinks.data(),
                .window = window,
                .q = q.data(),
                .ldq = heads * stride,
@@ -129,9 +132,12 @@ struct Queries {
     const int64_t group = heads / sequence.layout.kv_heads;
     for (int64_t row = 0; row < std::ssize(lengths); ++row) {
       for (int64_t head = 0; head < heads; ++head) {
-        const std::vector<float> out =
-            sequence.Expected(q.data() + (row * heads + head) * stride, head / group,
-                              lengths[static_cast<size_t>(row)], kScale, window);
+        const int64_t length = lengths[static_cast<size_t>(row)];
+        ReferenceScores scores{.scale = kScale, .soft_cap = soft_cap};
+        if (window > 0) scores.first = std::max<int64_t>(0, length - window);
+        if (!sinks.empty()) scores.sink = sinks[static_cast<size_t>(head)];
+        const std::vector<float> out = sequence.Expected(q.data() + (row * heads + head) * stride,
+                                                         head / group, length, scores);
         expected.insert(expected.end(), out.begin(), out.end());
       }
     }
@@ -196,6 +202,31 @@ TEST_P(AttentionShapes, LongContextsAgreeBitForBitHoweverTheyAreBundled) {
   }
 }
 
+// With and without a window; sinks below, among and far above the scores.
+TEST_P(AttentionShapes, WithSinksAndASoftCapAgreesBitForBitHoweverRowsAreBundled) {
+  const auto [heads, layout] = GetParam();
+  const PagedSequence sequence(layout, 300);
+  for (const int64_t window : {0, 20, 260}) {
+    for (const float soft_cap : {0.0f, 1.5f}) {
+      for (const bool with_sinks : {false, true}) {
+        Queries queries(sequence, heads, {300, 1, 2, 31, 255, 257, 300}, window);
+        queries.soft_cap = soft_cap;
+        for (int64_t h = 0; with_sinks && h < heads; ++h) {
+          queries.sinks.push_back(static_cast<float>(h % 4) * 5 - 4);
+        }
+        const std::vector<float> expected = queries.Expected();
+        for (const Isa isa : AvailableIsas()) {
+          SCOPED_TRACE(testing::Message() << IsaName(isa) << ", window " << window << ", cap "
+                                          << soft_cap << ", sinks " << with_sinks);
+          EXPECT_EQ(queries.Run(queries.OneByOne(), isa, 1), expected);
+          EXPECT_EQ(queries.Run({{0, 7, 0}}, isa, 3), expected);
+          EXPECT_EQ(queries.Run({{0, 4, 0}, {4, 3, 7}}, isa, 2), expected);
+        }
+      }
+    }
+  }
+}
+
 TEST(Attention, StoresATokenOnceWhereValuesAreInTheKeys) {
   const KvLayout latent{.kv_heads = 1, .key_dim = 576, .value_dim = 512, .values_in_keys = true};
   EXPECT_EQ(latent.block_floats(), kBlockTokens * 576);
@@ -203,7 +234,18 @@ TEST(Attention, StoresATokenOnceWhereValuesAreInTheKeys) {
   EXPECT_EQ(apart.block_floats(), kBlockTokens * 2 * (24 + 32));
 }
 
-TEST(Attention, ReferenceAgreesWithSoftmaxInFp64) {
+// Without sink and cap, with each, and with both; the sink is the largest logit, or a small one.
+class FormulaInFp64 : public testing::TestWithParam<ReferenceScores> {};
+INSTANTIATE_TEST_SUITE_P(
+    Scores, FormulaInFp64,
+    testing::Values(ReferenceScores{.scale = 0.25f}, ReferenceScores{.scale = 0.25f, .sink = 4.5f},
+                    ReferenceScores{.scale = 0.25f, .sink = -1.0f},
+                    ReferenceScores{.scale = 0.25f, .soft_cap = 0.7f},
+                    ReferenceScores{.scale = 0.25f, .first = 33, .soft_cap = 2.0f, .sink = 0.5f}));
+
+TEST_P(FormulaInFp64, IsWhatTheReferenceComputes) {
+  const ReferenceScores& how = GetParam();
+  const auto scale = static_cast<double>(how.scale), cap = static_cast<double>(how.soft_cap);
   std::mt19937 generator(4);
   std::normal_distribution<float> normal;
   const int64_t length = 50, head_dim = 16;
@@ -212,13 +254,13 @@ TEST(Attention, ReferenceAgreesWithSoftmaxInFp64) {
     for (float& value : *values) value = normal(generator);
   }
   const std::vector<float> out =
-      ReferenceAttention(ReferenceProduct(q, k, 1, length, head_dim), 0.25f, v);
+      ReferenceAttention(ReferenceProduct(q, k, 1, length, head_dim), how, v);
   std::vector<double> weighted(16);
-  double sum = 0;
-  for (size_t t = 0; t < 50; ++t) {
+  double sum = std::exp(static_cast<double>(how.sink));
+  for (auto t = static_cast<size_t>(how.first); t < 50; ++t) {
     double score = 0;
     for (size_t d = 0; d < 16; ++d) score += static_cast<double>(q[d]) * k[t * 16 + d];
-    const double e = std::exp(score / 4);
+    const double e = std::exp(cap > 0 ? cap * std::tanh(scale * score / cap) : scale * score);
     sum += e;
     for (size_t d = 0; d < 16; ++d) weighted[d] += e * v[t * 16 + d];
   }

@@ -229,6 +229,51 @@ TEST(Gemm, MultipliesCopiesEachWithItsOwnPartOfARow) {
   }
 }
 
+// The bias comes after the sum, and after the residual; then the unit of gates and ups.
+TEST(Gemm, AddsABiasAndAppliesTheUnitWhateverRowsThreadsAndInstructionSet) {
+  constexpr int64_t kFfn = 40, kColumns = 96, kDepth = 300, kMostRows = 130;
+  const std::vector<float> w = Random(kColumns * kDepth, 4), bias = Random(kColumns, 5),
+                           a = Random(kMostRows * kDepth, 6), old = Random(kMostRows * kColumns, 7);
+  const PackedMatrix packed = Pack(w, kColumns, kDepth, Storage::kFloat32);
+  std::vector<float> expected = ReferenceProduct(a, w, kMostRows, kColumns, kDepth);
+  for (size_t i = 0; i < expected.size(); ++i) {
+    expected[i] = old[i] + expected[i] + bias[i % static_cast<size_t>(kColumns)];
+  }
+  for (const GatedUnit unit : {GatedUnit::kSwiGlu, GatedUnit::kGeGlu, GatedUnit::kClampedSwiGlu}) {
+    for (const Isa isa : AvailableIsas()) {
+      for (const int threads : {1, 3}) {
+        ThreadPool pool(threads);
+        for (const int64_t rows : {int64_t{1}, int64_t{7}, kMostRows}) {
+          std::vector<float> c(old.begin(), old.begin() + rows * kColumns);
+          std::vector<float> out(static_cast<size_t>(rows * kColumns / 2));
+          Multiply(pool, OpsFor(isa),
+                   {.weights = &packed,
+                    .a = a.data(),
+                    .lda = kDepth,
+                    .rows = rows,
+                    .c = c.data(),
+                    .ldc = kColumns,
+                    .mode = TileMode::kAdd,
+                    .bias = bias.data(),
+                    .gated_out = out.data(),
+                    .ld_gated = kColumns / 2,
+                    .unit = unit});
+          ASSERT_EQ(c, std::vector<float>(expected.begin(), expected.begin() + rows * kColumns));
+          for (int64_t i = 0; i < rows * kFfn; ++i) {
+            const int64_t row = i / kFfn, at = i % kFfn;
+            const float* gate =
+                &expected[static_cast<size_t>(row * kColumns + at / 16 * 32 + at % 16)];
+            float value = 0;
+            OpsFor(Isa::kScalar).gated_unit({unit, gate, gate + 16, 1}, &value);
+            ASSERT_EQ(out[static_cast<size_t>(row * kColumns / 2 + at)], value)
+                << IsaName(isa) << ", row " << row << " of " << rows << ", " << at;
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Gemm, RefusesCopiesThatDoNotFitTheirRows) {
   const PackedMatrix packed(64, 8, Storage::kFloat32);
   std::vector<float> a(20), c(64);

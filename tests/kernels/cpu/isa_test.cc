@@ -55,6 +55,102 @@ TEST(Isa, ExponentialOfVerySmallNumbersIsZero) {
   EXPECT_EQ(out, (std::vector<float>{0.0f, 0.0f, 0.0f}));
 }
 
+// A soft cap of 1 is tanh itself.
+TEST(Isa, HyperbolicTangentStaysWithinThreeUnitsInTheLastPlace) {
+  std::vector<float> at = {1e-30f, 1e-6f, 0.3465f, 0.3467f, 9.01f, 19.99f, 20.01f, 88.0f, 1e30f};
+  for (float x = 1e-4f; x < 12.0f; x += 0.00137f) at.push_back(x);
+  for (const Isa isa : AvailableIsas()) {
+    for (const float x : at) {
+      float both[2] = {x, -x};
+      OpsFor(isa).soft_cap(both, 1.0f, 1.0f, 2);
+      const double exact = std::tanh(static_cast<double>(x));
+      ASSERT_NEAR(both[0] / exact, 1.0, 3e-7) << "x = " << x << ", " << IsaName(isa);
+      ASSERT_NEAR(both[1] / exact, -1.0, 3e-7) << "x = " << -x << ", " << IsaName(isa);
+    }
+    float special[4] = {NAN, INFINITY, -INFINITY, 0.0f};
+    OpsFor(isa).soft_cap(special, 1.0f, 1.0f, 4);
+    EXPECT_TRUE(std::isnan(special[0]));
+    EXPECT_EQ(special[1], 1.0f);
+    EXPECT_EQ(special[2], -1.0f);
+    EXPECT_EQ(special[3], 0.0f);
+  }
+}
+
+TEST(Isa, ASinkJoinsTheMaximumAndTheSumOfASoftmax) {
+  for (const Isa isa : AvailableIsas()) {
+    for (const int64_t n : {1, 16, 45}) {
+      for (const float sink : {-30.0f, 0.25f, 6.0f, 200.0f}) {
+        std::vector<float> x(static_cast<size_t>(n));
+        for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(3 * i + 1));
+        std::vector<double> weights;
+        double sum = std::exp(static_cast<double>(sink));
+        for (const float value : x) weights.push_back(std::exp(2.0 * static_cast<double>(value)));
+        for (const double weight : weights) sum += weight;
+        const SoftmaxSum found = OpsFor(isa).softmax_exp(x.data(), 2.0f, sink, n);
+        EXPECT_NEAR(found.sink / found.total, std::exp(static_cast<double>(sink)) / sum, 2e-7);
+        for (size_t i = 0; i < x.size(); ++i) {
+          EXPECT_NEAR(x[i] / found.total, weights[i] / sum, 2e-7) << IsaName(isa) << ", " << sink;
+        }
+      }
+    }
+  }
+}
+
+// The unit's formula, in fp64.
+double Gated(GatedUnit unit, double gate, double up) {
+  if (unit == GatedUnit::kSwiGlu) return gate / (1 + std::exp(-gate)) * up;
+  if (unit == GatedUnit::kGeGlu) {
+    const double z = std::sqrt(2 / std::acos(-1.0)) * (gate + 0.044715 * gate * gate * gate);
+    return 0.5 * gate * (1 + std::tanh(z)) * up;
+  }
+  const double g = std::min(gate, 7.0);
+  return g / (1 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
+}
+
+TEST(Isa, GatedUnitsAndTheirGradientsAreThoseOfTheirFormulas) {
+  std::vector<float> gates, ups;
+  for (float x = -11.93f; x < 12.0f; x += 0.31f) {
+    gates.push_back(x);
+    ups.push_back(11.0f * std::sin(3 * x));
+  }
+  const auto n = std::ssize(gates);
+  const std::vector<float> ones(gates.size(), 1.0f);
+  std::vector<float> out(gates.size()), d_gate(out), d_up(out);
+  for (const GatedUnit unit : {GatedUnit::kSwiGlu, GatedUnit::kGeGlu, GatedUnit::kClampedSwiGlu}) {
+    for (const Isa isa : AvailableIsas()) {
+      const GatedRow row{unit, gates.data(), ups.data(), n};
+      OpsFor(isa).gated_unit(row, out.data());
+      OpsFor(isa).gated_unit_gradient(row, ones.data(), d_gate.data(), d_up.data());
+      for (size_t i = 0; i < gates.size(); ++i) {
+        const auto g = static_cast<double>(gates[i]), u = static_cast<double>(ups[i]);
+        // fp32 loses digits of 1 - sigmoid, and the slope is a multiple of up.
+        const double h = 1e-6, bound = 3e-6 * (1 + std::abs(u));
+        SCOPED_TRACE(testing::Message() << IsaName(isa) << ", " << g << ", " << u);
+        const double value = Gated(unit, g, u);
+        EXPECT_NEAR(out[i], value, 1e-6 + 2e-7 * std::abs(value));
+        EXPECT_NEAR(d_gate[i], (Gated(unit, g + h, u) - Gated(unit, g - h, u)) / (2 * h), bound);
+        EXPECT_NEAR(d_up[i], (Gated(unit, g, u + h) - Gated(unit, g, u - h)) / (2 * h), bound);
+      }
+    }
+  }
+}
+
+TEST(Isa, AGatedUnitReadsGatesAndUpsInTurnAsItDoesPlainRows) {
+  std::vector<float> panels(96), gates, ups, plain(40), turns(40);
+  for (size_t i = 0; i < panels.size(); ++i) panels[i] = std::sin(static_cast<float>(3 * i + 1));
+  for (size_t i = 0; i < 40; ++i) {
+    gates.push_back(panels[i / 16 * 32 + i % 16]);
+    ups.push_back(panels[i / 16 * 32 + i % 16 + 16]);
+  }
+  for (const GatedUnit unit : {GatedUnit::kSwiGlu, GatedUnit::kGeGlu, GatedUnit::kClampedSwiGlu}) {
+    for (const Isa isa : AvailableIsas()) {
+      OpsFor(isa).gated_unit({unit, gates.data(), ups.data(), 40}, plain.data());
+      OpsFor(isa).gated_unit({unit, panels.data(), panels.data() + 16, 40, 32}, turns.data());
+      EXPECT_EQ(plain, turns) << IsaName(isa);
+    }
+  }
+}
+
 TEST(Isa, LargestLogitIsNotFiniteWhenAnyLogitIsNot) {
   for (const Isa isa : AvailableIsas()) {
     for (const float bad : {NAN, INFINITY, -INFINITY}) {
@@ -139,15 +235,16 @@ TEST(Isa, SumsOverARowAreSumsOfChainsInLanes) {
       EXPECT_EQ(sum, LaneSum(e, ones));
       EXPECT_EQ(weighted_sum, LaneSum(z, e));
       p = x;
-      const float total = ops.softmax_exp(p.data(), 2.0f, n);
+      const float total = ops.softmax_exp(p.data(), 2.0f, -INFINITY, n).total;
       EXPECT_EQ(total, LaneSum(p, ones));
       std::vector<float> gradient = x;
       e = p;
-      ops.softmax_gradient(e.data(), gradient.data(), total, 1.0f, n);
-      EXPECT_EQ(gradient[3], e[3] * (x[3] - LaneSum(e, x)));
+      const float mean = ops.softmax_gradient(e.data(), gradient.data(), total, 1.0f, n);
+      EXPECT_EQ(mean, LaneSum(e, x));
+      EXPECT_EQ(gradient[3], e[3] * (x[3] - mean));
       ops.rms_norm(x.data(), ones.data(), 1e-5f, n, normed.data());
-      const float mean = LaneSum(x, x) / static_cast<float>(size);
-      EXPECT_EQ(normed[3], x[3] * (1.0f / std::sqrt(mean + 1e-5f)));
+      const float square = LaneSum(x, x) / static_cast<float>(size);
+      EXPECT_EQ(normed[3], x[3] * (1.0f / std::sqrt(square + 1e-5f)));
     }
   }
 }

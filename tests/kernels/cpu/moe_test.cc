@@ -9,7 +9,12 @@
 namespace cohort::kernels {
 namespace {
 
-class RoutedExpertsTest : public testing::Test {
+struct UnitCase {
+  GatedUnit unit;
+  bool biases;
+};
+
+class RoutedExpertsTest : public testing::TestWithParam<UnitCase> {
  protected:
   static constexpr int64_t kWidth = 24, kExpertWidth = 20, kExperts = 5, kPicks = 2, kRows = 41;
   static constexpr int64_t kPadded = 32;  // PadToPanel of both widths
@@ -27,6 +32,8 @@ class RoutedExpertsTest : public testing::Test {
     for (int64_t e = 0; e < kExperts; ++e) {
       both_.push_back(fill(2 * kExpertWidth * kWidth));
       last_.push_back(fill(kWidth * kExpertWidth));
+      both_bias_.push_back(fill(2 * kExpertWidth));
+      last_bias_.push_back(fill(kWidth));
       for (int64_t panel = 0; panel < 2; ++panel) {
         const int64_t count = std::min<int64_t>(16, kExpertWidth - panel * 16);
         const float* gate = both_.back().data() + panel * 16 * kWidth;
@@ -48,13 +55,39 @@ class RoutedExpertsTest : public testing::Test {
     }
   }
 
+  // The kernel's layout of one expert's biases after another's: gates and ups in turn.
+  std::vector<float> PackedGateUpBias() const {
+    std::vector<float> packed;
+    for (const std::vector<float>& bias : both_bias_) {
+      for (int64_t i = 0; i < 2 * kPadded; ++i) {
+        const int64_t from = i / 32 * 16 + i % 16;
+        const bool up = i / 16 % 2 == 1;
+        packed.push_back(
+            from < kExpertWidth ? bias[static_cast<size_t>(from + (up ? kExpertWidth : 0))] : 0.0f);
+      }
+    }
+    return packed;
+  }
+  std::vector<float> PackedDownBias() const {
+    std::vector<float> packed;
+    for (const std::vector<float>& bias : last_bias_) {
+      packed.insert(packed.end(), bias.begin(), bias.end());
+      packed.resize(packed.size() + kPadded - kWidth, 0.0f);
+    }
+    return packed;
+  }
+
   std::vector<float> Run(Isa isa, int threads, int64_t rows) const {
     std::vector<float> out(residual_.begin(), residual_.begin() + rows * kPadded);
     ThreadPool pool(threads);
     MoeScratch scratch;
+    const std::vector<float> both_bias = PackedGateUpBias(), last_bias = PackedDownBias();
     RoutedExperts(pool, OpsFor(isa),
                   {.gate_up = &gate_up_,
                    .down = &down_,
+                   .unit = GetParam().unit,
+                   .gate_up_bias = GetParam().biases ? both_bias.data() : nullptr,
+                   .down_bias = GetParam().biases ? last_bias.data() : nullptr,
                    .num_experts = kExperts,
                    .experts_per_token = kPicks,
                    .x = x_.data(),
@@ -78,7 +111,14 @@ class RoutedExpertsTest : public testing::Test {
       for (int64_t k = 0; k < kPicks; ++k) {
         const auto slot = static_cast<size_t>(row * kPicks + k);
         const auto e = static_cast<size_t>(experts_[slot]);
-        const std::vector<float> y = ReferenceFfn(x, both_[e], last_[e], kWidth, kExpertWidth);
+        ReferenceFfn expert{.width = kWidth,
+                            .ffn_width = kExpertWidth,
+                            .gate_up = both_[e],
+                            .down = last_[e],
+                            .unit = GetParam().unit};
+        if (GetParam().biases) expert.gate_up_bias = both_bias_[e];
+        if (GetParam().biases) expert.down_bias = last_bias_[e];
+        const std::vector<float> y = expert(x);
         for (size_t d = 0; d < sum.size(); ++d) sum[d] = std::fma(weights_[slot], y[d], sum[d]);
       }
       for (size_t d = 0; d < sum.size(); ++d) {
@@ -89,13 +129,19 @@ class RoutedExpertsTest : public testing::Test {
     return out;
   }
 
-  std::vector<std::vector<float>> both_, last_;
+  std::vector<std::vector<float>> both_, last_, both_bias_, last_bias_;
   PackedMatrix gate_up_, down_;
   std::vector<float> x_, residual_, shared_, weights_;
   std::vector<int32_t> experts_;
 };
 
-TEST_F(RoutedExpertsTest, EqualTheReferenceBitForBitWhateverTheBatchThreadsAndInstructionSet) {
+INSTANTIATE_TEST_SUITE_P(Units, RoutedExpertsTest,
+                         testing::Values(UnitCase{GatedUnit::kSwiGlu, false},
+                                         UnitCase{GatedUnit::kGeGlu, false},
+                                         UnitCase{GatedUnit::kSwiGlu, true},
+                                         UnitCase{GatedUnit::kClampedSwiGlu, true}));
+
+TEST_P(RoutedExpertsTest, EqualTheReferenceBitForBitWhateverTheBatchThreadsAndInstructionSet) {
   for (const Isa isa : AvailableIsas()) {
     for (const int threads : {1, 2, 3}) {
       for (const int64_t rows : {1, 2, 7, 41}) {
@@ -106,7 +152,7 @@ TEST_F(RoutedExpertsTest, EqualTheReferenceBitForBitWhateverTheBatchThreadsAndIn
   }
 }
 
-TEST_F(RoutedExpertsTest, RefuseAnExpertThatDoesNotExist) {
+TEST_P(RoutedExpertsTest, RefuseAnExpertThatDoesNotExist) {
   experts_[3] = 5;
   EXPECT_THROW(Run(Isa::kScalar, 1, kRows), std::invalid_argument);
 }
