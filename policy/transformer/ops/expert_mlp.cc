@@ -17,7 +17,7 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weights, const at::Tensor& gate_up,
                             const at::Tensor& down, const at::Tensor& gate_up_bias,
-                            const at::Tensor& down_bias, kernels::GatedUnit unit,
+                            const at::Tensor& down_bias, GatedUnit unit,
                             const Dispatch& dispatch) {
     const int64_t m = down.size(2);
     const at::Tensor hidden = GroupedLinear(x.index_select(0, dispatch.token_S), gate_up,
@@ -42,7 +42,7 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
                      &hidden = saved[4], &activated = saved[5], &token_S = saved[6],
                      &row_S = saved[7], &down_bias = saved[8];
     const std::vector<int64_t> offsets = context->saved_data["offsets"].toIntVector();
-    const auto unit = static_cast<kernels::GatedUnit>(context->saved_data["unit"].toInt());
+    const auto unit = static_cast<GatedUnit>(context->saved_data["unit"].toInt());
     const auto weights_dtype =
         static_cast<at::ScalarType>(context->saved_data["weights_dtype"].toInt());
     const int64_t m = down.size(2);
@@ -66,7 +66,7 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     d_activated.mul_(row_weights);
     at::Tensor d_hidden = at::empty_like(hidden);
     GatedUnitBackward(unit, d_activated, hidden.narrow(1, 0, m), hidden.narrow(1, m, m),
-                      d_hidden.narrow(1, 0, m), d_hidden.narrow(1, m, m));
+                      {d_hidden.narrow(1, 0, m), d_hidden.narrow(1, m, m)});
     if (context->needs_input_grad(2)) {
       d_gate_up = GroupedOuter(d_hidden, x.index_select(0, token_S), offsets);
     }

@@ -2,8 +2,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "kernels/cpu/gated_unit.h"
 #include "policy/transformer/ops/expert_dispatch.h"
+#include "policy/transformer/ops/gated_unit.h"
 
 namespace cohort::policy {
 
@@ -13,7 +13,7 @@ namespace cohort::policy {
 struct ExpertWeights {
   at::Tensor gate_up_E2mD, down_EDm;
   at::Tensor gate_up_bias_E2m, down_bias_ED;  // both or none: undefined
-  kernels::GatedUnit unit = kernels::GatedUnit::kSwiGlu;
+  GatedUnit unit = GatedUnit::kSwiGlu;
 };
 
 // out[t] = sum_k weights[t, k] * down_e(unit(gate_e x_t, up_e x_t)) with e = experts[t, k], added
