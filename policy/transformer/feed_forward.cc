@@ -3,7 +3,8 @@
 namespace cohort::policy {
 
 FeedForwardImpl::FeedForwardImpl(const ModelConfig& config, int64_t ffn_width,
-                                 const at::TensorOptions& options) {
+                                 const at::TensorOptions& options)
+    : unit_(config.gated_unit) {
   const int64_t width = config.width;
   if (config.fused_projections) {
     gate_up_proj_ = register_module("gate_up_proj", Linear(width, 2 * ffn_width, options));
@@ -15,9 +16,11 @@ FeedForwardImpl::FeedForwardImpl(const ModelConfig& config, int64_t ffn_width,
 }
 
 at::Tensor FeedForwardImpl::forward(const at::Tensor& x_TD) {
-  if (gate_up_proj_.is_empty()) return down_proj_(SwiGlu(gate_proj_(x_TD), up_proj_(x_TD)));
+  if (gate_up_proj_.is_empty()) {
+    return down_proj_(ApplyGatedUnit(unit_, gate_proj_(x_TD), up_proj_(x_TD)));
+  }
   const std::vector<at::Tensor> both = gate_up_proj_(x_TD).chunk(2, 1);
-  return down_proj_(SwiGlu(both[0], both[1]));
+  return down_proj_(ApplyGatedUnit(unit_, both[0], both[1]));
 }
 
 }  // namespace cohort::policy

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <new>
 #include <string>
 
@@ -61,16 +62,69 @@ void LoadExperts(kernels::ThreadPool& pool, policy::WeightSource& weights,
   }
 }
 
+// `bias` [experts, PadToPanel(rows)], from one row of `rows` for each expert; the padding is zero.
+std::vector<float> PadRows(const at::Tensor& rows_ER) {
+  const int64_t rows = rows_ER.size(1), padded = PadToPanel(rows);
+  std::vector<float> out(static_cast<size_t>(rows_ER.size(0) * padded));
+  for (int64_t e = 0; e < rows_ER.size(0); ++e) {
+    const float* row = rows_ER.data_ptr<float>() + e * rows;
+    std::copy(row, row + rows, out.begin() + e * padded);
+  }
+  return out;
+}
+
+void LoadExpertBiases(policy::WeightSource& weights, const std::string& prefix,
+                      const policy::ModelConfig& config, LayerWeights* layer) {
+  const int64_t experts = config.moe.num_experts, m = config.moe.expert_width;
+  const at::Tensor down = TakeTensor(weights, prefix + "down_proj_bias", {experts, config.width});
+  layer->down_bias = PadRows(down);
+  const at::Tensor both = TakeTensor(weights, prefix + "gate_up_proj_bias", {experts, 2 * m});
+  const float* from = both.data_ptr<float>();
+  layer->gate_up_bias.assign(static_cast<size_t>(experts * 2 * PadToPanel(m)), 0.0F);
+  float* to = layer->gate_up_bias.data();
+  for (int64_t e = 0; e < experts; ++e, from += 2 * m, to += 2 * PadToPanel(m)) {
+    for (int64_t i = 0; i < m; ++i) {  // a panel of gates and one of ups in turn
+      const int64_t place = i / kPanelColumns * 2 * kPanelColumns + i % kPanelColumns;
+      to[place] = from[i];
+      to[place + kPanelColumns] = from[m + i];
+    }
+  }
+}
+
+// What says where a token goes, and how much of the shared expert it takes.
+void LoadGates(kernels::ThreadPool& pool, policy::WeightSource& weights, const std::string& prefix,
+               const policy::ModelConfig& config, LayerWeights* layer) {
+  const policy::MoeConfig& moe = config.moe;
+  const int64_t experts = moe.num_experts;
+  PackTensor(pool, TakeTensor(weights, prefix + "gate.weight", {experts, config.width}), {},
+             &layer->router);
+  if (moe.router_bias) {
+    layer->router_bias = TakeVector(weights, prefix + "gate.bias", experts);
+    layer->router_bias.resize(static_cast<size_t>(PadToPanel(experts)), 0.0F);
+  }
+  if (moe.selection_bias) {
+    layer->selection_bias =
+        TakeVector(weights, prefix + "gate.e_score_correction_bias", experts);
+  }
+  if (moe.shared_gate) {
+    PackTensor(pool, TakeTensor(weights, prefix + "shared_expert_gate.weight", {1, config.width}),
+               {}, &layer->shared_gate);
+  }
+}
+
 }  // namespace
 
 int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
   const policy::MoeConfig& moe = config.moe;
   const auto ffn = [&](int64_t width) { return 3 * config.width * PadToPanel(width); };
+  const int64_t biases =
+      moe.expert_bias ? 2 * PadToPanel(moe.expert_width) + PadToPanel(config.width) : 0;
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
     values += AttentionWeightCount(config);
     values += config.IsMoeLayer(layer)
-                  ? moe.num_experts * (ffn(moe.expert_width) + config.width) + ffn(moe.shared_width)
+                  ? moe.num_experts * (ffn(moe.expert_width) + config.width + biases) +
+                        ffn(moe.shared_width)
                   : ffn(config.ffn_width);
   }
   return values * (storage == Storage::kFloat32 ? 4 : 2);
@@ -90,6 +144,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
         continue;
       }
       layer.router = PackedMatrix(moe.num_experts, config.width, Storage::kFloat32);
+      if (moe.shared_gate) layer.shared_gate = PackedMatrix(1, config.width, Storage::kFloat32);
       layer.experts = AllocateFfn(config.width, moe.expert_width, moe.num_experts, storage);
       if (moe.shared_width > 0) {
         layer.ffn = AllocateFfn(config.width, moe.shared_width, 1, storage);
@@ -138,12 +193,8 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
     return LoadDenseFfn(pool, weights, prefix + "mlp.", config_, config_.ffn_width, &layer.ffn);
   }
   const policy::MoeConfig& moe = config_.moe;
-  PackTensor(pool, TakeTensor(weights, prefix + "mlp.gate.weight", {moe.num_experts, width}), {},
-             &layer.router);
-  if (moe.selection_bias) {
-    layer.selection_bias =
-        TakeVector(weights, prefix + "mlp.gate.e_score_correction_bias", moe.num_experts);
-  }
+  LoadGates(pool, weights, prefix + "mlp.", config_, &layer);
+  if (moe.expert_bias) LoadExpertBiases(weights, prefix + "mlp.experts.", config_, &layer);
   LoadExperts(pool, weights, prefix + "mlp.experts.", width, moe, &layer.experts);
   if (moe.shared_width > 0) {
     LoadDenseFfn(pool, weights, prefix + "mlp.shared_experts.", config_, moe.shared_width,

@@ -25,9 +25,14 @@ struct LayerWeights {
   std::vector<float> attention_in, attention_out, ffn_in, ffn_out;
   AttentionWeights attention;
   FfnWeights ffn;  // the dense FFN, or a MoE layer's shared expert (empty when it has none)
-  kernels::PackedMatrix router;       // MoE layers: [E, D], fp32
-  std::vector<float> selection_bias;  // [E]; empty where the gate has none
+  // MoE layers. Vectors are empty where the model has no such tensor.
+  kernels::PackedMatrix router;       // [E, D], fp32
+  std::vector<float> router_bias;     // [PadToPanel(E)]
+  std::vector<float> selection_bias;  // [E]
   FfnWeights experts;                 // E of them side by side
+  // In the order of the packed columns (kernels/cpu/moe.h).
+  std::vector<float> gate_up_bias, down_bias;
+  kernels::PackedMatrix shared_gate;  // [1, D], fp32
 };
 
 class DecoderWeights {

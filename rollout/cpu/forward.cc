@@ -9,6 +9,14 @@ using kernels::kBlockTokens;
 using kernels::PadToPanel;
 using kernels::TileMode;
 
+namespace {
+
+const float* OrNull(const std::vector<float>& values) {
+  return values.empty() ? nullptr : values.data();
+}
+
+}  // namespace
+
 Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
       pool_(pool),
@@ -146,7 +154,8 @@ void Forward::RunFfn(const FfnWeights& ffn, const float* x, float* out, TileMode
                      .c = gate_up_.data(),
                      .ldc = ld_both,
                      .gated_out = activated_.data(),
-                     .ld_gated = ld_activated});
+                     .ld_gated = ld_activated,
+                     .unit = context_.config.gated_unit});
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &ffn.down,
                      .a = activated_.data(),
@@ -175,11 +184,28 @@ void Forward::Route(const LayerWeights& layer) {
                      .lda = ld_,
                      .rows = rows_,
                      .c = router_logits_.data(),
-                     .ldc = ld_router});
-  const float* bias = layer.selection_bias.empty() ? nullptr : layer.selection_bias.data();
+                     .ldc = ld_router,
+                     .bias = OrNull(layer.router_bias)});
+  const float* bias = OrNull(layer.selection_bias);
   ForRows(pool_, rows_, [&](int64_t row) {
     kernels::PickExperts(context_.ops, gate_rule_, router_logits_.data() + row * ld_router, bias,
                          experts_.data() + row * picks, expert_weights_.data() + row * picks);
+  });
+}
+
+void Forward::GateShared(const LayerWeights& layer) {
+  Grow(shared_gates_, rows_ * kernels::kPanelColumns);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &layer.shared_gate,
+                     .a = normed_.data(),
+                     .lda = ld_,
+                     .rows = rows_,
+                     .c = shared_gates_.data(),
+                     .ldc = kernels::kPanelColumns});
+  ForRows(pool_, rows_, [&](int64_t row) {
+    float* gate = shared_gates_.data() + row * kernels::kPanelColumns;
+    context_.ops.sigmoid(gate, 1, gate);
+    context_.ops.scale(*gate, width_, shared_.data() + row * ld_);
   });
 }
 
@@ -191,10 +217,14 @@ void Forward::MoeLayer(const LayerWeights& layer) {
   if (has_shared) {
     Grow(shared_, rows_ * ld_);
     RunFfn(layer.ffn, normed_.data(), shared_.data(), TileMode::kStore);
+    if (moe.shared_gate) GateShared(layer);
   }
   kernels::RoutedExperts(pool_, context_.ops,
                          {.gate_up = &layer.experts.gate_up,
                           .down = &layer.experts.down,
+                          .unit = context_.config.gated_unit,
+                          .gate_up_bias = OrNull(layer.gate_up_bias),
+                          .down_bias = OrNull(layer.down_bias),
                           .num_experts = moe.num_experts,
                           .experts_per_token = moe.experts_per_token,
                           .x = normed_.data(),

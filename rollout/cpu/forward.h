@@ -43,6 +43,7 @@ class Forward {
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
   void Route(const LayerWeights& layer);
+  void GateShared(const LayerWeights& layer);  // shared_ times the sigmoid of its gate
   // The residual stream as attention or an FFN takes it: normalised, where the model does.
   const float* Input(const std::vector<float>& norm);
   // A product goes into the residual stream at once where nothing happens to it on the way: Add
@@ -65,7 +66,7 @@ class Forward {
   int64_t rows_ = 0;
   AttentionRows attention_rows_;
   std::vector<float> hidden_, normed_, output_;  // [M, ld]
-  std::vector<float> gate_up_, activated_, shared_;
+  std::vector<float> gate_up_, activated_, shared_, shared_gates_;
   std::vector<float> router_logits_, expert_weights_;
   std::vector<int32_t> experts_;
   std::vector<float> picked_, logits_;

@@ -55,6 +55,8 @@ void CheckMoe(const policy::MoeConfig& moe) {
               moe.expert_width >= 1,
           "a mixture of experts needs 1 <= experts_per_token <= num_experts and a positive "
           "expert_width");
+  Require(!moe.shared_gate || moe.shared_width >= 1,
+          "a gate of the shared expert needs a shared expert, a positive shared_width");
   const int64_t groups = moe.num_groups;
   if (groups == 1) return;
   Require(groups >= 1 && moe.num_experts % groups == 0, "num_groups (" + std::to_string(groups) +
