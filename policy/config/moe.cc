@@ -12,13 +12,16 @@ using nlohmann::json;
 // Those of kernels::GatedUnit::kClampedSwiGlu.
 constexpr double kSwiGluLimit = 7.0, kSwiGluSlope = 1.702;
 
+constexpr char kShortName[] = "experts_per_token";  // gpt-oss's own
+
 // transformers 5 takes `other` as another name of the same field.
 void ReadExperts(const ConfigFields& fields, const char* key, ModelConfig* config,
                  const char* other = "num_local_experts") {
   MoeConfig& moe = config->moe;
   moe.num_experts = fields.Int(fields.NameOf(key, other), 2,
                                std::min(kMaxExperts, kMaxExpertsInAll / config->num_layers));
-  moe.experts_per_token = fields.Int("num_experts_per_tok", 1, moe.num_experts);
+  moe.experts_per_token =
+      fields.Int(fields.NameOf("num_experts_per_tok", kShortName), 1, moe.num_experts);
 }
 
 void ReadGroups(const ConfigFields& fields, MoeConfig* moe) {
@@ -200,7 +203,7 @@ void ReadGptOssMoe(const ConfigFields& fields, ModelConfig* config) {
   SetSoftmaxGate(&moe);
   ReadExperts(fields, "num_local_experts", config, "num_experts");
   // Published folders state it under both names, and transformers heeds the first.
-  fields.Only("experts_per_token", moe.experts_per_token, moe.experts_per_token);
+  fields.Only(kShortName, moe.experts_per_token, moe.experts_per_token);
   moe.expert_width = fields.Int("intermediate_size", 1, kMaxWidth);
   moe.router_bias = moe.expert_bias = true;
   fields.Only("swiglu_limit", kSwiGluLimit, kSwiGluLimit);

@@ -34,7 +34,8 @@ inline const std::vector<std::string>& FamilyGoldenNames() {
       "granite",        "phi3",
       "phi3_longrope",  "olmo2",
       "olmo3",          "qwen3_moe",
-      "qwen3_moe_step", "mixtral",
+      "qwen3_moe_step", "qwen2_moe",
+      "qwen2_moe_window", "olmoe", "gpt_oss", "mixtral",
       "glm4_moe",       "glm4_moe_partial",
       "deepseek_v2",    "deepseek_v2_greedy",
       "deepseek_v3",    "deepseek_v3_plain",
@@ -87,6 +88,8 @@ inline WeightMap FamilyGoldenWeights(const ModelConfig& config) {
       drawn.mul_(16);  // beyond gpt_oss's limit of 7
     } else if (spec.name.find("embed_tokens") != std::string::npos) {
       drawn.mul_(2);
+    } else if (spec.name.ends_with("gate_up_proj_bias")) {
+      drawn.mul_(16);  // beyond gpt_oss's limit of 7
     } else if (!spec.name.ends_with("bias")) {
       drawn.mul_(static_cast<float>(4 / std::sqrt(static_cast<double>(spec.shape.back()))));
     }

@@ -138,4 +138,30 @@ inline policy::ModelConfig DeepSeekV3Config() {
   return config;
 }
 
+// gpt-oss without its attention.
+inline policy::ModelConfig ClampedMoeConfig() {
+  policy::ModelConfig config = SoftmaxMoeConfig("gpt_oss");
+  config.gated_unit = policy::GatedUnit::kClampedSwiGlu;
+  config.attention.qkv_bias = config.attention.output_bias = true;
+  config.moe.router_bias = config.moe.expert_bias = true;
+  return config;
+}
+
+inline policy::ModelConfig SharedGateConfig() {
+  policy::ModelConfig config = SoftmaxMoeConfig("qwen2_moe");
+  config.attention.qkv_bias = true;
+  config.moe.normalize_weights = false;
+  config.moe.shared_width = 27;
+  config.moe.shared_gate = true;
+  config.moe.dense_layers = {1};
+  return config;
+}
+
+inline policy::ModelConfig OlmoeConfig() {
+  policy::ModelConfig config = SoftmaxMoeConfig("olmoe");
+  config.attention.qk_norm = policy::QkNorm::kProjection;
+  config.moe.normalize_weights = false;
+  return config;
+}
+
 }  // namespace cohort::rollout

@@ -41,7 +41,10 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"phi3", DenseConfig("phi3")},
                                      {"olmo2", DenseConfig("olmo2")},
                                      {"olmo3", Olmo3Config()},
-                                     {"gemma3", Gemma3Config()}};
+                                     {"gemma3", Gemma3Config()},
+                                     {"gpt_oss_experts", ClampedMoeConfig()},
+                                     {"qwen2_moe", SharedGateConfig()},
+                                     {"olmoe", OlmoeConfig()}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
     models[i].config.attention.qk_norm = policy::QkNorm::kHead;
@@ -77,16 +80,17 @@ inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64
   policy::WeightMap weights = policy::InitialWeights(config, seed);
   uint64_t stream = 0;
   for (auto& [name, tensor] : weights) {
-    if (tensor.dim() > 1) {
+    if (tensor.dim() > 1 && !name.ends_with("_bias")) {
       tensor.mul_(8.0);
       continue;
     }
     ++stream;
     const bool norm = name.ends_with("norm.weight");
+    const double range = name.ends_with("gate_up_proj_bias") ? 20 : 1;  // beyond gpt_oss's limit
     float* values = tensor.data_ptr<float>();
     for (int64_t i = 0; i < tensor.numel(); ++i) {
       const double draw = base::UniformDraw(seed, stream, static_cast<uint64_t>(i));
-      values[i] = static_cast<float>(norm ? 0.7 + 0.6 * draw : draw - 0.5);
+      values[i] = static_cast<float>(norm ? 0.7 + 0.6 * draw : range * (draw - 0.5));
     }
   }
   return weights;

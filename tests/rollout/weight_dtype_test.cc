@@ -13,6 +13,8 @@ TEST(KeptDtype, MatricesAreRoundedAndWhatStaysFp32InTheDecoderIsNot) {
   EXPECT_EQ(KeptDtype("model.layers.0.mlp.gate.weight", 2, kHalf), kFull);
   EXPECT_EQ(KeptDtype("model.layers.0.mlp.gate.e_score_correction_bias", 1, kHalf), kFull);
   EXPECT_EQ(KeptDtype("model.layers.0.self_attn.q_proj.bias", 1, kHalf), kFull);
+  EXPECT_EQ(KeptDtype("model.layers.0.mlp.experts.gate_up_proj_bias", 2, kHalf), kFull);
+  EXPECT_EQ(KeptDtype("model.layers.0.mlp.shared_expert_gate.weight", 2, kHalf), kFull);
   EXPECT_EQ(KeptDtype("model.norm.weight", 1, kHalf), kFull);
 }
 

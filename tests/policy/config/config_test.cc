@@ -126,6 +126,58 @@ TEST(CountParameters, IsThatOfPublishedModels) {
                    {"num_experts_per_tok", 2},
                    {"max_position_embeddings", 32768}}),
             46702792704);
+  // Counted by transformers 5.23, with the classes' own defaults but for what is stated.
+  EXPECT_EQ(count({{"model_type", "gpt_oss"},
+                   {"vocab_size", 201088},
+                   {"hidden_size", 2880},
+                   {"intermediate_size", 2880},
+                   {"num_hidden_layers", 24},
+                   {"num_attention_heads", 64},
+                   {"num_key_value_heads", 8},
+                   {"head_dim", 64},
+                   {"num_local_experts", 32},
+                   {"num_experts_per_tok", 4},
+                   {"experts_per_token", 4},
+                   {"sliding_window", 128},
+                   {"swiglu_limit", 7.0},
+                   {"rope_theta", 150000},
+                   {"rope_scaling",
+                    {{"rope_type", "yarn"},
+                     {"factor", 32.0},
+                     {"beta_fast", 32.0},
+                     {"beta_slow", 1.0},
+                     {"truncate", false},
+                     {"original_max_position_embeddings", 4096}}},
+                   {"quantization_config",
+                    {{"quant_method", "mxfp4"},
+                     {"modules_to_not_convert",
+                      {"model.layers.*.self_attn", "model.layers.*.mlp.router",
+                       "model.embed_tokens", "lm_head"}}}},
+                   {"max_position_embeddings", 131072}}),
+            20914757184);
+  EXPECT_EQ(count({{"model_type", "qwen2_moe"},
+                   {"vocab_size", 151936},
+                   {"hidden_size", 2048},
+                   {"intermediate_size", 5632},
+                   {"moe_intermediate_size", 1408},
+                   {"shared_expert_intermediate_size", 5632},
+                   {"num_hidden_layers", 24},
+                   {"num_attention_heads", 16},
+                   {"num_key_value_heads", 16},
+                   {"num_experts", 60},
+                   {"num_experts_per_tok", 4},
+                   {"max_position_embeddings", 8192}}),
+            14315784192);
+  EXPECT_EQ(count({{"model_type", "olmoe"},
+                   {"vocab_size", 50304},
+                   {"hidden_size", 2048},
+                   {"intermediate_size", 2048},
+                   {"num_hidden_layers", 16},
+                   {"num_attention_heads", 16},
+                   {"num_experts", 64},
+                   {"num_experts_per_tok", 8},
+                   {"max_position_embeddings", 4096}}),
+            13361612800);
 }
 
 // A golden's config.json with a merge patch (null removes a field), and the refusal's words.
@@ -322,8 +374,43 @@ const Refusal kOfMoe[] = {
      {{"mlp_only_layers", 0}},
      "mlp_only_layers is 0, expected a list of layer indices"},
     {"NegativeDenseLayer", "qwen3_moe", {{"mlp_only_layers", {-1}}}, "mlp_only_layers is -1"},
+    {"OtherLimitOfGptOss", "gpt_oss", {{"swiglu_limit", 5.0}}, "swiglu_limit is 5.0"},
+    {"OtherSlopeOfGptOss", "gpt_oss", {{"swiglu_alpha", 1.0}}, "swiglu_alpha is 1.0"},
+    {"NamesOfExpertsATokenThatDisagree",
+     "gpt_oss",
+     {{"num_experts_per_tok", 2}, {"experts_per_token", 4}},
+     "experts_per_token is 4, and only 2 is supported"},
+    {"Fp8OfGptOss",
+     "gpt_oss",
+     {{"quantization_config", {{"quant_method", "fp8"}}}},
+     "quantization_config.quant_method is \"fp8\", and only \"mxfp4\" is supported"},
+    {"Mxfp4OfAnotherFamily",
+     "qwen2_moe",
+     {{"quantization_config", {{"quant_method", "mxfp4"}}}},
+     "quantization_config.quant_method is \"mxfp4\", and only \"fp8\" is supported"},
+    {"KeptModulesThatAreNoNames",
+     "gpt_oss",
+     {{"quantization_config", {{"quant_method", "mxfp4"}, {"modules_to_not_convert", {1}}}}},
+     "quantization_config.modules_to_not_convert is [1], expected a list of module names"},
+    {"SharedExpertLeftToTheClass",
+     "qwen2_moe",
+     {{"shared_expert_intermediate_size", nullptr}},
+     "shared_expert_intermediate_size is missing"},
+    {"SharedExpertOfNoWidth",
+     "qwen2_moe",
+     {{"shared_expert_intermediate_size", 0}},
+     "shared_expert_intermediate_size is 0"},
     {"StepOfZero", "qwen3_moe", {{"decoder_sparse_step", 0}}, "decoder_sparse_step is 0"},
 };
+
+// The field's other name alone, as in configs of early exports.
+TEST(Config, TakesGptOssesOwnNameOfExpertsAToken) {
+  const FamilyGolden golden = ReadFamilyGolden("gpt_oss");
+  json config = golden.expected.at("config");
+  config["experts_per_token"] = config.at("num_experts_per_tok");
+  config.erase("num_experts_per_tok");
+  EXPECT_EQ(ParseConfig(config, "config.json"), golden.config);
+}
 
 std::string NameOf(const ::testing::TestParamInfo<Refusal>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Any, ConfigRefuses, ::testing::ValuesIn(kOfAllFamilies), NameOf);

@@ -54,7 +54,7 @@ class ExpertLora : public ::testing::TestWithParam<std::string> {
   Transformer policy_ = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
   std::vector<std::vector<int32_t>> sequences_;
 };
-INSTANTIATE_TEST_SUITE_P(Families, ExpertLora, ::testing::Values("mixtral", "deepseek_v3"),
+INSTANTIATE_TEST_SUITE_P(Families, ExpertLora, ::testing::Values("mixtral", "deepseek_v3", "qwen2_moe"),
                          [](const auto& info) { return info.param; });
 
 TEST_P(ExpertLora, GivesTheLogprobsOfTheMergedModel) {
@@ -141,7 +141,7 @@ TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
   WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));
-  const bool mixtral = GetParam() == "mixtral";
+  const bool mixtral = GetParam() == "mixtral", qwen = GetParam() == "qwen2_moe";
   const std::string up = std::string("base_model.model.model.layers.2.") +
                          (mixtral ? "block_sparse_moe.experts.5.w3" : "mlp.experts.5.up_proj");
   const int64_t m = golden_.config.moe.expert_width;
@@ -151,18 +151,85 @@ TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
             (std::vector<int64_t>{m, config_.rank}));
   const nlohmann::json targets =
       mixtral ? nlohmann::json({"k_proj", "o_proj", "q_proj", "v_proj", "w1", "w2", "w3"})
+      : qwen  ? nlohmann::json({"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj",
+                                "shared_expert_gate", "up_proj", "v_proj"})
               : nlohmann::json({"down_proj", "gate_proj", "kv_a_proj_with_mqa", "kv_b_proj",
                                 "o_proj", "q_a_proj", "q_b_proj", "up_proj"});
   EXPECT_EQ(config.at("target_modules"), targets);
   // PEFT with transformers 5 takes a target module's up_proj for the routed experts' alone.
-  nlohmann::json dense = nlohmann::json::array();
-  for (const char* mlp :
-       {"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"}) {
+  using Names = std::vector<const char*>;
+  const Names others =
+      mixtral ? Names()
+      : qwen  ? Names{"layers.0.mlp.shared_expert", "layers.1.mlp", "layers.2.mlp.shared_expert"}
+              : Names{"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"};
+  nlohmann::json parameters = nlohmann::json::array();
+  for (const char* mlp : others) {
     for (const char* kind : {"down_proj", "gate_proj", "up_proj"}) {
-      if (!mixtral) dense.push_back(std::string("model.") + mlp + "." + kind + ".weight");
+      parameters.push_back(std::string("model.") + mlp + "." + kind + ".weight");
     }
   }
-  EXPECT_EQ(config.at("target_parameters"), dense);
+  EXPECT_EQ(config.at("target_parameters"), parameters);
+}
+
+// gpt-oss: PEFT knows a layer's experts by two parameters alone, with gate and up in turn.
+class InterleavedExpertLora : public ::testing::Test {
+ protected:
+  // An adapter drawn from its names, and the weights with it.
+  LoraAdapter Draw(const std::vector<std::string>& targets) {
+    Transformer policy = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
+    const LoraConfig config{3, 6, targets};
+    AttachLora(policy, config, 1);
+    WeightMap drawn;
+    for (const auto& [name, weight] : LoraWeights(policy)) {
+      drawn[name] = DrawFromName(name, weight.sizes().vec());
+    }
+    LoadLoraWeights(policy, drawn);
+    merged_ = MergedWeights(policy);
+    return {config, LoraWeights(policy)};
+  }
+
+  void ExpectMergedFromFolder() const {
+    const at::NoGradGuard no_grad;
+    WeightMap weights = FamilyGoldenWeights(golden_.config);
+    MergeLora(ReadLoraAdapter(folder_.path(), golden_.config), golden_.config, &weights);
+    for (const auto& [name, weight] : merged_) {
+      EXPECT_LT(LargestDifference(weights.at(name), weight), 1e-6) << name;
+    }
+  }
+
+  const FamilyGolden golden_ = ReadFamilyGolden("gpt_oss");
+  const base::TemporaryFolder folder_;
+  WeightMap merged_;
+};
+
+TEST_F(InterleavedExpertLora, IsWrittenAsPeftHasItAndMergedFromThere) {
+  WriteLoraAdapter(Draw({kAllLinear}), golden_.config, "some/model", folder_.path());
+  const SafetensorsFile file(folder_.path() / "adapter_model.safetensors");
+  const auto shape = [&](const char* name) {
+    return file.entries().at("base_model.model.model.layers.0." + std::string(name)).shape;
+  };
+  using Shape = std::vector<int64_t>;
+  // 6 experts of rank 3 each for gate and up; widths 32 and 12.
+  EXPECT_EQ(shape("mlp.experts.base_layer.lora_A.weight"), (Shape{36, 32}));
+  EXPECT_EQ(shape("mlp.experts.base_layer.lora_B.weight"), (Shape{24, 36}));
+  EXPECT_EQ(shape("mlp.experts.lora_A.weight"), (Shape{18, 12}));
+  EXPECT_EQ(shape("mlp.experts.lora_B.weight"), (Shape{32, 18}));
+  EXPECT_EQ(file.entries().size(), 3u * 2 * 6);
+  const auto config = nlohmann::json::parse(base::ReadFile(folder_.path() / "adapter_config.json"));
+  EXPECT_EQ(config.at("target_modules"), nlohmann::json({"k_proj", "o_proj", "q_proj", "v_proj"}));
+  EXPECT_EQ(config.at("target_parameters"),
+            nlohmann::json({"mlp.experts.gate_up_proj", "mlp.experts.down_proj"}));
+  EXPECT_EQ(config.at("rank_pattern"), nlohmann::json({{".*\\.gate_up_proj", 6}}));
+  EXPECT_EQ(config.at("alpha_pattern"), nlohmann::json({{".*\\.gate_up_proj", 12}}));
+  ExpectMergedFromFolder();
+}
+
+TEST_F(InterleavedExpertLora, OfSomeProjectionsIsMergedFromItsFolder) {
+  for (const std::vector<std::string>& targets :
+       {std::vector<std::string>{"up_proj"}, {"gate_proj", "down_proj"}, {"down_proj"}}) {
+    WriteLoraAdapter(Draw(targets), golden_.config, "some/model", folder_.path());
+    ExpectMergedFromFolder();
+  }
 }
 
 TEST(ExpertLoraTargets, AdaptOneProjectionOfEveryExpert) {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "policy/model.h"
+#include "tests/policy/family_golden.h"
 #include "tests/policy/golden_model.h"
 
 namespace cohort::policy {
@@ -117,9 +118,13 @@ TEST(Fp8Folder, MayHoldItsExpertsFused) {
   ASSERT_GT(tensors.size(), expected.size());
   const base::TemporaryFolder folder;
   WriteSafetensors(folder.path() / "model.safetensors", tensors);
-  const WeightMap read =
-      HuggingFaceWeights(folder.path(), golden.config, Dtype::kFloat32).TakeAll();
-  for (const auto& [name, weight] : expected) EXPECT_TRUE(at::equal(read.at(name), weight)) << name;
+  HuggingFaceWeights weights(folder.path(), golden.config, Dtype::kFloat32);
+  const WeightMap read = weights.TakeAll();
+  for (const auto& [name, weight] : expected) {
+    EXPECT_TRUE(at::equal(read.at(name), weight)) << name;
+    if (name.find(".experts.") == std::string::npos) continue;
+    EXPECT_TRUE(at::equal(weights.TakeExpert(name, {1, weight.size(0)}), weight[1])) << name;
+  }
 }
 
 TEST(Fp8Folder, WithANormInFp8IsRefusedByName) {
@@ -158,6 +163,21 @@ TEST(Fp8Folder, WithoutAScaleIsRefusedByName) {
     EXPECT_NE(
         std::string(error.what()).find("1 missing: model.layers.0.mlp.down_proj.weight_scale_inv"),
         std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(Fp8Folder, OfInterleavedExpertsIsRefusedNamingTheFamily) {
+  const ModelConfig config = ReadFamilyGolden("gpt_oss").config;
+  const base::TemporaryFolder folder;
+  try {
+    WriteHuggingFaceWeights(folder.path(), config, FamilyGoldenWeights(config),
+                            Dtype::kFloat8E4m3, int64_t{1} << 30);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("the family 'gpt_oss' have no form in FP8"),
+              std::string::npos)
         << error.what();
   }
 }

@@ -85,12 +85,33 @@ TEST_F(ModelFolderPlain, AValueHeadThatIsLeftOverIsLeftOut) {
             weights_.size());
 }
 
+TEST_P(FamilyFolder, GivesEachExpertAlone) {
+  const ModelConfig config = ReadFamilyGolden(GetParam()).config;
+  const WeightMap weights = FamilyGoldenWeights(config);
+  WriteHuggingFaceWeights(folder_, config, weights, Dtype::kFloat32, kOneShard);
+  HuggingFaceWeights folder(folder_, config, Dtype::kFloat32);
+  for (const auto& [name, tensor] : weights) {
+    if (!name.ends_with(".experts.gate_up_proj") && !name.ends_with(".experts.down_proj")) continue;
+    const at::Tensor expert = folder.TakeExpert(name, {1, config.moe.num_experts});
+    EXPECT_TRUE(at::equal(expert, tensor[1])) << name;
+  }
+}
+
 // save_pretrained(save_original_format=False) of transformers 5.
 TEST_P(FamilyFolder, IsReadWithExpertsLeftFused) {
   const ModelConfig config = ReadFamilyGolden(GetParam()).config;
   const WeightMap weights = FamilyGoldenWeights(config);
   std::vector<NamedTensor> tensors;
-  for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor, Dtype::kFloat32});
+  for (const auto& [name, tensor] : weights) {
+    const std::vector<StoredTensor> stored = StoredTensors(config, name, tensor);
+    if (stored.size() > 1 && name.find(".experts.") != std::string::npos) {
+      tensors.push_back({name, tensor, Dtype::kFloat32});
+      continue;
+    }
+    for (const StoredTensor& part : stored) {
+      tensors.push_back({part.name, part.part, Dtype::kFloat32, part.shape});
+    }
+  }
   WriteSafetensors(folder_ / "model.safetensors", tensors);
   const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
   for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;

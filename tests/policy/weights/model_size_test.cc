@@ -67,6 +67,30 @@ TEST(ModelSize, CountsOtherMixturesAsPublished) {
   EXPECT_NEAR(static_cast<double>(MeasureModel(Qwen3Moe30B()).active), 3.3e9, 0.06e9);
 }
 
+// arXiv 2508.10925 table 1: 20.91B, 3.61B active with the embeddings counted once. Qwen's model
+// card: 14.3B, 2.7B activated; a token meets the shared expert and its gate.
+TEST(ModelSize, CountsBiasesAndSharedExperts) {
+  const ModelConfig gpt_oss = Parse(R"({"model_type": "gpt_oss", "vocab_size": 201088,
+    "hidden_size": 2880, "intermediate_size": 2880, "num_hidden_layers": 24,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "head_dim": 64, "num_local_experts": 32,
+    "num_experts_per_tok": 4, "sliding_window": 128, "max_position_embeddings": 131072,
+    "rope_theta": 150000, "rope_scaling": {"rope_type": "yarn", "factor": 32.0,
+    "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false,
+    "original_max_position_embeddings": 4096}})");
+  const ModelSize size = MeasureModel(gpt_oss);
+  EXPECT_NEAR(static_cast<double>(size.total), 20.91e9, 0.01e9);
+  EXPECT_NEAR(static_cast<double>(size.active - size.embedding), 3.61e9, 0.01e9);
+  // An expert's three projections with their biases, 5760 and 2880 numbers.
+  EXPECT_EQ(size.routed_experts, int64_t{24} * 32 * (3 * 2880 * 2880 + 5760 + 2880));
+  const ModelConfig qwen = Parse(R"({"model_type": "qwen2_moe", "vocab_size": 151936,
+    "hidden_size": 2048, "intermediate_size": 5632, "moe_intermediate_size": 1408,
+    "shared_expert_intermediate_size": 5632, "num_hidden_layers": 24, "num_attention_heads": 16,
+    "num_key_value_heads": 16, "num_experts": 60, "num_experts_per_tok": 4,
+    "max_position_embeddings": 8192, "rope_theta": 1000000.0})");
+  EXPECT_NEAR(static_cast<double>(MeasureModel(qwen).total), 14.3e9, 0.05e9);
+  EXPECT_NEAR(static_cast<double>(MeasureModel(qwen).active), 2.7e9, 0.05e9);
+}
+
 TEST(ModelSize, CountsEveryParameterOfADenseModelAsActive) {
   const ModelSize size = MeasureModel(Qwen25Of72B());
   EXPECT_NEAR(static_cast<double>(size.total), 72.7e9, 0.05e9);  // the model card

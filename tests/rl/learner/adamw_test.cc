@@ -89,6 +89,19 @@ TEST(AdamW, OneStepIsTheFormula) {
   EXPECT_LT(Distance(parameters.bias.to(at::kDouble), no_decay), 1e-6);
 }
 
+TEST(AdamW, BiasesOfExpertsDoNotDecay) {
+  const at::Tensor bias = at::ones({4, 6}).requires_grad_(true);
+  const at::Tensor weight = at::ones({4, 6}).requires_grad_(true);
+  AdamWOptions options;
+  options.weight_decay = 0.5;
+  AdamW optimizer({{"model.layers.0.mlp.experts.down_proj_bias", bias}, {"weight", weight}},
+                  options);
+  for (const at::Tensor& tensor : {bias, weight}) tensor.mutable_grad() = at::zeros({4, 6});
+  optimizer.Step(0.1);
+  EXPECT_TRUE(at::equal(bias.detach(), at::ones({4, 6})));
+  EXPECT_LT(Distance(weight, at::full({4, 6}, 0.95)), 1e-6);
+}
+
 TEST(AdamW, AStateRoundTripContinuesBitForBit) {
   TwoParameters straight = Start(2);
   AdamW optimizer(straight.named(), AdamWOptions{});

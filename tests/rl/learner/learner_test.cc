@@ -103,6 +103,27 @@ TEST_F(LearnerTest, AFrozenRouterAndABiasRateOfZeroLeaveTheRoutingAsItIs) {
   }
 }
 
+TEST_F(LearnerTest, AFrozenRouterKeepsItsBias) {
+  policy::ModelConfig config = golden_.model.config;
+  config.moe.router_bias = true;
+  for (const bool freeze : {true, false}) {
+    policy::WeightMap start = golden_.Start();
+    for (const policy::TensorSpec& spec : ExpectedTensors(config)) {
+      if (!start.contains(spec.name)) start[spec.name] = at::zeros(spec.shape);
+    }
+    Learner learner(config, std::move(start), golden_.Options(2048));
+    learner.SetRouting({.selection_bias_rate = 0, .freeze_router = freeze});
+    learner.SftUpdate(golden_.Batch(0), 0.01);
+    int found = 0;
+    for (const auto& [name, tensor] : learner.Weights()) {
+      if (!name.ends_with(".mlp.gate.bias")) continue;
+      EXPECT_EQ(tensor.abs().sum().item<double>() == 0, freeze) << name;
+      ++found;
+    }
+    EXPECT_GT(found, 0);
+  }
+}
+
 TEST_F(LearnerTest, TheExpertsLoadCountsEachTokenOnceHoweverTheStepIsSplit) {
   std::vector<TrainingSequence> sequences = golden_.Batch(0);
   MarkCommonPrompts(sequences);

@@ -66,6 +66,11 @@ TEST(ModelCheck, NamesExpertsAndGroupsThatDoNotFit) {
   config = DeepSeekV3Config();
   config.moe.groups_per_token = 1;
   EXPECT_THAT(RefusalOf(config), HasSubstr("groups_per_token (1)"));
+  config = DeepSeekV3Config();
+  config.moe.shared_gate = true;
+  EXPECT_EQ(RefusalOf(config), "no error");
+  config.moe.shared_width = 0;
+  EXPECT_THAT(RefusalOf(config), HasSubstr("needs a shared expert"));
 }
 
 }  // namespace
