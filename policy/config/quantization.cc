@@ -16,9 +16,9 @@ void CheckMxfp4(const ConfigFields& quantization) {
   quantization.Only("quant_method", "mxfp4", nullptr);
   if (!quantization.Has(kKept)) return;
   const json& kept = quantization.At(kKept);
-  const bool are_names = kept.is_array() && std::all_of(kept.begin(), kept.end(), [](const json& name) {
-                           return name.is_string();
-                         });
+  const bool are_names =
+      kept.is_array() &&
+      std::all_of(kept.begin(), kept.end(), [](const json& name) { return name.is_string(); });
   if (!are_names) quantization.Refuse(kKept, base::DumpJson(kept), "a list of module names");
 }
 
@@ -46,8 +46,8 @@ bool HasFp8Form(const ModelConfig& config) {
 
 void CheckFp8Form(const ModelConfig& config) {
   if (HasFp8Form(config)) return;
-  throw Error(ErrorCode::kUsage, "the experts of the family '" + config.family +
-                                     "' have no form in FP8",
+  throw Error(ErrorCode::kUsage,
+              "the experts of the family '" + config.family + "' have no form in FP8",
               "write the folder in bfloat16");
 }
 

@@ -224,8 +224,8 @@ class FusedExperts {
       const bool gate = Has(experts, "gate_proj"), up = Has(experts, "up_proj");
       const bool down = Has(experts, "down_proj");
       if (gate || up) {  // PEFT wraps this one first
-        AddPair(experts + (down ? ".base_layer" : "") + std::string(kWeight), Rows(experts, gate, up),
-                Columns(experts, gate, up), &out);
+        AddPair(experts + (down ? ".base_layer" : "") + std::string(kWeight),
+                Rows(experts, gate, up), Columns(experts, gate, up), &out);
         AddTarget(kGateUpProj, gate && up ? 2 : 1, peft);
       }
       if (!down) continue;
@@ -281,7 +281,8 @@ class FusedExperts {
     if (ranks == 1) return;
     const std::string pattern = ".*\\" + std::string(parameter);
     (*peft)["rank_pattern"][pattern] = ranks * adapter_.config.rank;
-    (*peft)["alpha_pattern"][pattern] = Shortest(static_cast<double>(ranks) * adapter_.config.alpha);
+    (*peft)["alpha_pattern"][pattern] =
+        Shortest(static_cast<double>(ranks) * adapter_.config.alpha);
   }
 
   const LoraAdapter& adapter_;

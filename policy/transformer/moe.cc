@@ -43,8 +43,8 @@ ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& opt
   if (!moe.expert_bias) return;
   gate_up_proj_bias = register_parameter(
       "gate_up_proj_bias", torch::empty({moe.num_experts, 2 * moe.expert_width}, options));
-  down_proj_bias = register_parameter("down_proj_bias",
-                                      torch::empty({moe.num_experts, config.width}, options));
+  down_proj_bias =
+      register_parameter("down_proj_bias", torch::empty({moe.num_experts, config.width}, options));
 }
 
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
@@ -79,8 +79,7 @@ MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
         register_module("shared_experts", FeedForward(config, moe.shared_width, options));
   }
   if (moe.shared_gate) {
-    shared_expert_gate_ =
-        register_module("shared_expert_gate", Linear(config.width, 1, options));
+    shared_expert_gate_ = register_module("shared_expert_gate", Linear(config.width, 1, options));
   }
   load_E_ = at::zeros({moe.num_experts}, at::kDouble);
 }

@@ -82,8 +82,7 @@ Locations Locate(const Shards& shards) {
 
 bool IsFp8(const Locations& where, const std::string& name) {
   const auto found = where.find(name);
-  return found != where.end() &&
-         found->second->entries().at(name).dtype == Dtype::kFloat8E4m3;
+  return found != where.end() && found->second->entries().at(name).dtype == Dtype::kFloat8E4m3;
 }
 
 bool IsMxfp4(const Locations& where, const std::string& name) {
@@ -186,9 +185,9 @@ void AddExpected(const StoredTensor& stored, const Locations& where,
                  std::vector<TensorSpec>* expected) {
   if (IsMxfp4(where, stored.name)) {
     if (stored.shape.back() % kMxfp4Block != 0) {
-      throw Error(ErrorCode::kUsage, "the tensors of " + stored.name + " are in MXFP4, and rows of " +
-                                         std::to_string(stored.shape.back()) +
-                                         " numbers are no whole blocks of 32");
+      throw Error(ErrorCode::kUsage,
+                  "the tensors of " + stored.name + " are in MXFP4, and rows of " +
+                      std::to_string(stored.shape.back()) + " numbers are no whole blocks of 32");
     }
     expected->push_back({Mxfp4BlocksName(stored.name), Mxfp4BlocksShape(stored.shape)});
     expected->push_back({Mxfp4ScalesName(stored.name), Mxfp4ScalesShape(stored.shape)});

@@ -16,9 +16,9 @@
 namespace cohort::policy {
 
 // A folder, opened: every name and shape is checked before anything is read. What is taken is
-// converted to `dtype`, FP8 and MXFP4 matrices with their block scales; selection biases stay fp32. Missing,
-// extra and mis-shaped tensors: kUsage. The multi-token-prediction layers that the config announces
-// are left out or, with kLoad, must be there.
+// converted to `dtype`, FP8 and MXFP4 matrices with their block scales; selection biases stay fp32.
+// Missing, extra and mis-shaped tensors: kUsage. The multi-token-prediction layers that the config
+// announces are left out or, with kLoad, must be there.
 class HuggingFaceWeights final : public WeightSource {
  public:
   HuggingFaceWeights(const std::filesystem::path& folder, const ModelConfig& announced, Dtype dtype,

@@ -1,11 +1,14 @@
 #include "rl/plan/local_run.h"
 
+#include <ATen/ops/empty.h>
+
 #include <algorithm>
 #include <numeric>
 
 #include "policy/tensor/tensor_memory.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/weights/model_size.h"
+#include "policy/weights/stored_tensors.h"
 #include "policy/weights/weights.h"
 #include "rl/plan/serving.h"
 #include "rl/plan/training.h"
@@ -49,6 +52,7 @@ void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
   const int64_t routed = moe.expert_width * moe.experts_per_token;
   kept->insert(kept->end(), {2 * routed, routed});
   if (moe.shared_width > 0) kept->insert(kept->end(), 3, moe.shared_width);
+  if (moe.shared_gate) kept->insert(kept->end(), {1, config.width});  // the gate, what it takes
   kept->insert(kept->end(), 4, moe.num_experts);  // logits, and what the selection makes of them
 }
 
@@ -133,21 +137,20 @@ double ForwardFlops(const ModelConfig& config, int64_t length) {
 int64_t AdapterParameters(const ModelConfig& config, int64_t rank,
                           const std::vector<std::string>& targets) {
   int64_t count = 0;
-  for (const policy::TensorSpec& spec : ExpectedTensors(policy::WithoutMtpLayers(config))) {
-    std::string module = spec.name.substr(0, spec.name.rfind(".weight"));
-    if (spec.shape.size() == 3) {  // of all experts: [E, 2 m, D] is gate and up
-      const bool down = module.ends_with("down_proj");
-      const int64_t width = spec.shape[1] / (down ? 1 : 2) + spec.shape[2];
-      const std::string prefix = module.substr(0, module.rfind('.') + 1);
-      for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
-        const bool here = (std::string(name) == "down_proj") == down;
-        if (here && IsTargeted(prefix + name, targets)) count += spec.shape[0] * rank * width;
-      }
+  const ModelConfig decoded = policy::WithoutMtpLayers(config);
+  for (const policy::TensorSpec& spec : ExpectedTensors(decoded)) {
+    const std::string& name = spec.name;
+    if (spec.shape.size() < 2 || name.ends_with("_bias") ||
+        name.ends_with(".embed_tokens.weight") || name == "lm_head.weight" ||
+        name.ends_with(".mlp.gate.weight")) {
       continue;
     }
-    const bool linear = spec.shape.size() == 2 && !module.ends_with("embed_tokens") &&
-                        module != "lm_head" && !module.ends_with(".gate");
-    if (linear && IsTargeted(module, targets)) count += rank * (spec.shape[0] + spec.shape[1]);
+    const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
+    for (const policy::StoredTensor& layer : LinearLayers(decoded, name, shape)) {
+      const std::string module = layer.name.substr(0, layer.name.rfind(".weight"));
+      if (layer.shape.size() != 2 || !IsTargeted(module, targets)) continue;
+      count += rank * (layer.shape[0] + layer.shape[1]);
+    }
   }
   return count;
 }

@@ -103,8 +103,7 @@ void LoadGates(kernels::ThreadPool& pool, policy::WeightSource& weights, const s
     layer->router_bias.resize(static_cast<size_t>(PadToPanel(experts)), 0.0F);
   }
   if (moe.selection_bias) {
-    layer->selection_bias =
-        TakeVector(weights, prefix + "gate.e_score_correction_bias", experts);
+    layer->selection_bias = TakeVector(weights, prefix + "gate.e_score_correction_bias", experts);
   }
   if (moe.shared_gate) {
     PackTensor(pool, TakeTensor(weights, prefix + "shared_expert_gate.weight", {1, config.width}),

@@ -17,11 +17,10 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weights, const at::Tensor& gate_up,
                             const at::Tensor& down, const at::Tensor& gate_up_bias,
-                            const at::Tensor& down_bias, GatedUnit unit,
-                            const Dispatch& dispatch) {
+                            const at::Tensor& down_bias, GatedUnit unit, const Dispatch& dispatch) {
     const int64_t m = down.size(2);
-    const at::Tensor hidden = GroupedLinear(x.index_select(0, dispatch.token_S), gate_up,
-                                            dispatch.offsets, gate_up_bias);
+    const at::Tensor hidden =
+        GroupedLinear(x.index_select(0, dispatch.token_S), gate_up, dispatch.offsets, gate_up_bias);
     const at::Tensor activated = at::empty({hidden.size(0), m}, hidden.options());
     ApplyGatedUnitInto(unit, hidden.narrow(1, 0, m), hidden.narrow(1, m, m), activated);
     at::Tensor out = GroupedLinear(activated, down, dispatch.offsets, down_bias);
@@ -73,7 +72,7 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     if (has_bias && context->needs_input_grad(4)) d_gate_up_bias = GroupedSum(d_hidden, offsets);
     const at::Tensor d_x =
         SumSlots(GroupedLinear(d_hidden, gate_up.transpose(1, 2), offsets), row_S, per_token);
-    return {d_x,         d_weights,    d_gate_up, d_down, d_gate_up_bias,
+    return {d_x,         d_weights,    d_gate_up,   d_down, d_gate_up_bias,
             d_down_bias, at::Tensor(), at::Tensor()};
   }
 };

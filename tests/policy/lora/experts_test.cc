@@ -54,7 +54,8 @@ class ExpertLora : public ::testing::TestWithParam<std::string> {
   Transformer policy_ = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
   std::vector<std::vector<int32_t>> sequences_;
 };
-INSTANTIATE_TEST_SUITE_P(Families, ExpertLora, ::testing::Values("mixtral", "deepseek_v3", "qwen2_moe"),
+INSTANTIATE_TEST_SUITE_P(Families, ExpertLora,
+                         ::testing::Values("mixtral", "deepseek_v3", "qwen2_moe"),
                          [](const auto& info) { return info.param; });
 
 TEST_P(ExpertLora, GivesTheLogprobsOfTheMergedModel) {

@@ -171,8 +171,8 @@ TEST(Fp8Folder, OfInterleavedExpertsIsRefusedNamingTheFamily) {
   const ModelConfig config = ReadFamilyGolden("gpt_oss").config;
   const base::TemporaryFolder folder;
   try {
-    WriteHuggingFaceWeights(folder.path(), config, FamilyGoldenWeights(config),
-                            Dtype::kFloat8E4m3, int64_t{1} << 30);
+    WriteHuggingFaceWeights(folder.path(), config, FamilyGoldenWeights(config), Dtype::kFloat8E4m3,
+                            int64_t{1} << 30);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);

@@ -30,8 +30,7 @@ struct GoldenBlocks {
 
 // tests/golden/policy/README.md
 GoldenBlocks ReadGoldenBlocks() {
-  const auto golden =
-      nlohmann::json::parse(base::ReadFile(COHORT_GOLDEN_DIR "/policy/mxfp4.json"));
+  const auto golden = nlohmann::json::parse(base::ReadFile(COHORT_GOLDEN_DIR "/policy/mxfp4.json"));
   const auto shape = golden.at("shape").get<std::vector<int64_t>>();
   const auto values = golden.at("values").get<std::vector<float>>();
   GoldenBlocks out{{Bytes(golden.at("blocks"), Mxfp4BlocksShape(shape)),
@@ -138,9 +137,8 @@ class Mxfp4Folder : public ::testing::Test {
       const at::Tensor whole = tensor.contiguous();
       const size_t begin = data.size();
       data.append(static_cast<const char*>(whole.const_data_ptr()), whole.nbytes());
-      header[name] = {{"dtype", dtype},
-                      {"shape", whole.sizes().vec()},
-                      {"data_offsets", {begin, data.size()}}};
+      header[name] = {
+          {"dtype", dtype}, {"shape", whole.sizes().vec()}, {"data_offsets", {begin, data.size()}}};
     };
     for (const auto& [name, item] : tensors_) add(name, "BF16", item.tensor);
     for (const auto& [name, tensor] : bytes_) {
@@ -212,20 +210,19 @@ TEST_F(Mxfp4Folder, IsWrittenWithoutBlocks) {
 
 TEST_F(Mxfp4Folder, WithBlocksCutShortIsRefusedWithTheirShapes) {
   Put(Mxfp4BlocksName(kDown), bytes_.at(Mxfp4BlocksName(kDown)).narrow(2, 0, 1));
-  EXPECT_THAT(Refusal(), HasSubstr("1 of another shape: model.layers.1.mlp.experts.down_proj_blocks "
-                                   "[6, 32, 1, 16], expected [6, 32, 2, 16]"));
+  EXPECT_THAT(Refusal(),
+              HasSubstr("1 of another shape: model.layers.1.mlp.experts.down_proj_blocks "
+                        "[6, 32, 1, 16], expected [6, 32, 2, 16]"));
 }
 
 TEST_F(Mxfp4Folder, WithoutScalesIsRefusedByName) {
   bytes_.erase(Mxfp4ScalesName(kGateUp));
-  EXPECT_THAT(Refusal(),
-              HasSubstr("1 missing: model.layers.1.mlp.experts.gate_up_proj_scales"));
+  EXPECT_THAT(Refusal(), HasSubstr("1 missing: model.layers.1.mlp.experts.gate_up_proj_scales"));
 }
 
 TEST_F(Mxfp4Folder, WithoutBlocksIsRefusedByName) {
   bytes_.erase(Mxfp4BlocksName(kGateUp));
-  EXPECT_THAT(Refusal(),
-              HasSubstr("1 missing: model.layers.1.mlp.experts.gate_up_proj_blocks"));
+  EXPECT_THAT(Refusal(), HasSubstr("1 missing: model.layers.1.mlp.experts.gate_up_proj_blocks"));
 }
 
 TEST_F(Mxfp4Folder, WithANanScaleIsRefused) {

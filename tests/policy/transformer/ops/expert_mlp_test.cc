@@ -87,9 +87,8 @@ TEST_P(ExpertMlpTest, EqualsOneTokenAtATimeAndItsGradient) {
     }
     const at::Tensor expected = SlowExperts(unit, wide, choice);
     const ExpertWeights weights = WeightsOf(unit, narrow);
-    const at::Tensor out = adapted
-                               ? AdaptedExpertMlp(narrow[0], narrow[1], weights, {}, dispatch)
-                               : ExpertMlp(narrow[0], narrow[1], weights, dispatch);
+    const at::Tensor out = adapted ? AdaptedExpertMlp(narrow[0], narrow[1], weights, {}, dispatch)
+                                   : ExpertMlp(narrow[0], narrow[1], weights, dispatch);
     EXPECT_LT(LargestDifference(out, expected), 2e-4);
     const at::Tensor coefficients = torch::randn({tokens, width}, at::kDouble);
     (expected * coefficients).sum().backward();
@@ -111,9 +110,9 @@ TEST(ExpertMlpBias, GradientsHaveTheSameBitsOnEveryNumberOfThreads) {
   const int64_t tokens = 700, width = 24, m = 20, experts = 3;
   const at::Tensor choice = torch::randint(0, experts, {tokens, 1}, at::kLong);
   const Dispatch dispatch = SortByExpert(choice, experts);
-  const Inputs start = {torch::randn({tokens, width}), torch::rand({tokens, 1}),
+  const Inputs start = {torch::randn({tokens, width}),         torch::rand({tokens, 1}),
                         torch::randn({experts, 2 * m, width}), torch::randn({experts, width, m}),
-                        torch::randn({experts, 2 * m}), torch::randn({experts, width})};
+                        torch::randn({experts, 2 * m}),        torch::randn({experts, width})};
   const int threads = at::get_num_threads();
   std::vector<Inputs> gradients;
   for (const int count : {1, 2, 3}) {
