@@ -2,6 +2,7 @@
 
 #include <ATen/ops/empty.h>
 
+#include "policy/config/quantization.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/stored_tensors.h"
 #include "policy/weights/weights.h"
@@ -50,6 +51,7 @@ ModelSize MeasureModel(const ModelConfig& config) {
 }
 
 StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype) {
+  if (dtype == Dtype::kFloat8E4m3) CheckFp8Form(config);
   StoredSize size;
   const ModelConfig decoded = WithoutMtpLayers(config);
   for (const TensorSpec& spec : ExpectedTensors(decoded)) {

@@ -29,7 +29,8 @@ struct StoredSize {
   int64_t embedding = 0;       // of which
 };
 // The bytes of the tensors of a folder written in `dtype` (policy/weights/stored_tensors.h,
-// StoredDtype), the block scales of FP8 among them.
+// StoredDtype), the block scales of FP8 among them. kUsage for FP8 where the family has no such
+// form.
 StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype);
 
 // Numbers that one token leaves in the cache of all layers: keys and values of every KV head

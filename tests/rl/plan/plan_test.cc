@@ -97,6 +97,29 @@ TEST(LocalRun, CountsTheParametersOfAdapters) {
   EXPECT_EQ(AdapterParameters(config, 8, {"lm_head"}), 0);
 }
 
+// Two layers of 3 experts of width 10 with their biases, rank 8; the shared expert is 20 wide.
+TEST(LocalRun, CountsTheAdaptersOfExpertsByTheNamesInAFolder) {
+  policy::ModelConfig config = SmallDenseConfig();
+  config.moe.num_experts = 3;
+  config.moe.experts_per_token = 1;
+  config.moe.expert_width = 10;
+  config.moe.selection_bias = false;
+  config.moe.router_bias = config.moe.expert_bias = true;
+  config.family = "gpt_oss";
+  const int64_t attention = 2 * 8 * (128 + 96 + 96 + 128), expert = 8 * (64 + 10);
+  EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}), attention + 2 * 3 * 3 * expert);
+  EXPECT_EQ(AdapterParameters(config, 8, {"up_proj"}), 2 * 3 * expert);
+  config.moe.router_bias = config.moe.expert_bias = false;
+  config.family = "mixtral";
+  EXPECT_EQ(AdapterParameters(config, 8, {"w1"}), 2 * 3 * expert);
+  config.family = "qwen2_moe";
+  config.moe.shared_width = 20;
+  config.moe.shared_gate = true;
+  EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}),
+            attention + 2 * 3 * 3 * expert + 2 * 8 * (3 * (64 + 20) + 64 + 1));
+  EXPECT_EQ(AdapterParameters(config, 8, {"shared_expert.up_proj"}), 2 * 8 * (64 + 20));
+}
+
 TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   const policy::ModelConfig config = TinyLlama();
   const auto parameters = static_cast<double>(policy::CountParameters(config));
@@ -219,6 +242,22 @@ TEST(Plan, NamesTheNearestMachine) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
     EXPECT_NE(std::string(error.what()).find("h20"), std::string::npos);
   }
+}
+
+TEST(Plan, HasNoBytesInAFormThatTheFamilyDoesNotHave) {
+  policy::ModelConfig config = SmallDenseConfig();
+  config.moe.num_experts = 4;
+  config.moe.experts_per_token = 2;
+  config.moe.expert_width = 10;
+  for (const char* family : {"qwen3_moe", "gpt_oss"}) {
+    config.family = family;
+    const nlohmann::json plan = PlanToJson(MakePlan(config, OnH800()));
+    EXPECT_TRUE(plan.contains("bytes_bfloat16"));
+    EXPECT_EQ(plan.contains("bytes_fp8"), std::string(family) == "qwen3_moe");
+  }
+  PlanOptions options = OnH800();
+  options.load.dtype = policy::Dtype::kFloat8E4m3;
+  EXPECT_THROW(MakePlan(config, options), Error);
 }
 
 }  // namespace
