@@ -37,10 +37,10 @@ struct Inputs {
 class AttendFunction : public torch::autograd::Function<AttendFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
-                            const at::Tensor& v, const at::Tensor& sinks,
+                            const at::Tensor& v, const std::optional<at::Tensor>& sinks,
                             const AttentionScores& scores, const std::vector<Segment>& segments) {
     const Inputs inputs{q.contiguous(), k.contiguous(), v.contiguous(),
-                        sinks.defined() ? sinks.contiguous() : sinks};
+                        sinks ? sinks->contiguous() : at::Tensor()};
     const at::Tensor out = at::empty({q.size(0), q.size(1) * v.size(2)}, q.options());
     kernels::AttendSegments(inputs.Describe(scores, segments), out.mutable_data_ptr<float>(),
                             kernels::BestOps(), RunTasks);
@@ -145,9 +145,11 @@ at::Tensor AttendByLibTorch(const at::Tensor& q, const at::Tensor& k, const at::
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           const AttentionScores& scores, const std::vector<Segment>& segments,
                           const at::Tensor& sinks_H) {
-  switch (sinks_H.defined() ? BackendFor(q, k, v, sinks_H) : BackendFor(q, k, v)) {
+  std::optional<at::Tensor> sinks;  // autograd takes no undefined tensor
+  if (sinks_H.defined()) sinks = sinks_H;
+  switch (sinks ? BackendFor(q, k, v, *sinks) : BackendFor(q, k, v)) {
     case Backend::kOwnCpu:
-      return AttendFunction::apply(q, k, v, sinks_H, scores, segments);
+      return AttendFunction::apply(q, k, v, sinks, scores, segments);
     case Backend::kLibTorch:
       return AttendByLibTorch(q, k, v, scores, segments, sinks_H);
   }
