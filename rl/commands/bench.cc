@@ -9,6 +9,7 @@
 #include "base/nearest_name.h"
 #include "base/printable_text.h"
 #include "policy/model.h"
+#include "rl/commands/attention_benchmark.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/commands/grade_benchmark.h"
@@ -131,6 +132,31 @@ int BenchGrade(int argc, char** argv) {
   return 0;
 }
 
+int BenchAttention(int argc, char** argv) {
+  AttentionBenchmark benchmark;
+  bool json = false;
+  CLI::App app(
+      "A layer's attention, plain, with a window, with sinks and with a soft cap: a decoded token\n"
+      "over a cache, and a sequence forward and backward in the learner. Example:\n"
+      "  cohort bench attention --context 32768 --window 1024",
+      "cohort bench attention");
+  app.add_option("--heads", benchmark.heads)->capture_default_str();
+  app.add_option("--kv-heads", benchmark.kv_heads)->capture_default_str();
+  app.add_option("--head-dim", benchmark.head_dim)->capture_default_str();
+  app.add_option("--context", benchmark.context, "tokens in the cache")->capture_default_str();
+  app.add_option("--sequence", benchmark.sequence, "tokens of the learner's sequence")
+      ->capture_default_str();
+  app.add_option("--window", benchmark.window)->capture_default_str();
+  app.add_option("--soft-cap", benchmark.soft_cap)->capture_default_str();
+  app.add_option("--repeats", benchmark.repeats, "the fastest counts")->capture_default_str();
+  app.add_option("--threads", benchmark.num_threads, "0 = all cores")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Print(RunAttentionBenchmark(benchmark), json);
+  return 0;
+}
+
 int BenchTokenize(int argc, char** argv) {
   TokenizeBenchmark benchmark;
   std::string model_name;
@@ -157,19 +183,22 @@ int BenchTokenize(int argc, char** argv) {
 
 int RunBench(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
+  if (what == "attention") return BenchAttention(argc - 1, argv + 1);
   if (what == "decode") return BenchDecode(argc - 1, argv + 1);
   if (what == "step") return BenchStep(argc - 1, argv + 1);
   if (what == "grade") return BenchGrade(argc - 1, argv + 1);
   if (what == "tokenize") return BenchTokenize(argc - 1, argv + 1);
   if (what == "--help" || what == "-h") {
-    std::printf("usage: cohort bench decode|grade|step|tokenize [options]; each has --help\n");
+    std::printf(
+        "usage: cohort bench attention|decode|grade|step|tokenize [options]; each has --help\n");
     return 0;
   }
   throw Error(ErrorCode::kUsage,
               what.empty() ? "bench needs to know what to measure"
                            : "unknown benchmark '" + what + "'" +
-                                 base::DidYouMean(what, {"decode", "grade", "step", "tokenize"}),
-              "cohort bench decode --help; or grade, step, tokenize");
+                                 base::DidYouMean(
+                                     what, {"attention", "decode", "grade", "step", "tokenize"}),
+              "cohort bench decode --help; or attention, grade, step, tokenize");
 }
 
 }  // namespace cohort::rl
