@@ -49,10 +49,6 @@ std::string Gpt4Pattern(const std::string& digits, const std::string& contractio
          R"(| ?[^\s\p{L}\p{N}]+[\r\n]*)" + kSpaces;
 }
 
-// GPT-2's pattern, for use among others: github.com/openai/gpt-2, encoder.py.
-constexpr char kGpt2Pattern[] =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 // tokenizer.json of deepseek-ai/DeepSeek-V3. `rest` follows its words.
 constexpr char kCjk[] = "[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+";
 std::string DeepSeekV3Words(const std::string& rest) {
@@ -165,7 +161,10 @@ constexpr char kBloomPattern[] = " ?[^(\\s|.,!?\u2026\u3002\uff0c\u3001\u0964\u0
 
 // llama.cpp's, which leaves out that Falcon's tokenizer.json cuts numbers among the visible
 // characters of bytes once more.
-Json Falcon() { return Isolated({R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Pattern, "[0-9][0-9][0-9]"}); }
+Json Falcon() {
+  return Sequence(
+      {Isolate(R"([\p{P}\$\+<=>\^~\|`]+)"), ByteLevel(true), Isolate("[0-9][0-9][0-9]")});
+}
 
 // Digits in threes from the right, as llama.cpp cuts the names that ask for it; tokenizer.json of
 // CohereLabs/tiny-aya-base has \d{1,3}(?=(?:\d{3})*\b) for it.
@@ -193,8 +192,9 @@ Json Youtu() {
 
 // tokenizer.json of facebook/chameleon-7b.
 Json Chameleon() {
-  return Isolated({"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )",
-                   R"(\p{N})", R"([\p{P}!-/:-@\[-`{-~])", kGpt2Pattern});
+  return Sequence({Isolate("<sentinel:[0-9]+>"), Isolate("(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z"),
+                   Isolate("([\\t\\n]|    |  )"), EveryDigit(), Isolate(R"([\p{P}!-/:-@\[-`{-~])"),
+                   ByteLevel(true)});
 }
 
 // tokenizer.json of UW/OLMo2-8B-SuperBPE-t180k: digits in threes from the right, words not cut.
