@@ -166,14 +166,10 @@ Json Falcon() {
       {Isolate(R"([\p{P}\$\+<=>\^~\|`]+)"), ByteLevel(true), Isolate("[0-9][0-9][0-9]")});
 }
 
-// Digits in threes from the right, as llama.cpp cuts the names that ask for it; tokenizer.json of
-// CohereLabs/tiny-aya-base has \d{1,3}(?=(?:\d{3})*\b) for it.
-constexpr char kThreesFromTheRight[] = R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N})))";
-
-// llama.cpp's for arcee-ai/Trinity.
+// llama.cpp's for arcee-ai/Trinity: digits in threes from the right.
 Json AfMoe() {
   return Isolated(
-      {kThreesFromTheRight,
+      {R"(\p{N}{1,3}(?=(?:\p{N}{3})*(?!\p{N})))",
        "[\u4e00-\u9fff\u3400-\u4dbf\uf900-\ufaff\u3040-\u309f\u30a0-\u30ff\uff65-\uff9f\u2f00-"
        "\u2fdf"
        "\u0e00-\u0e7f\u0e80-\u0eff\u1780-\u17ff\u1000-\u109f\uaa60-\uaa7f\ua9e0-\ua9ff\uac00-\ud7af"
@@ -189,6 +185,9 @@ Json Youtu() {
        "|[\u4e00-\u9fa5\u3040-\u309f\u30a0-\u30ff]+",
        Gpt4oWords(R"(\p{N})")});
 }
+
+// tokenizer.json of CohereLabs/tiny-aya-base.
+Json TinyAya() { return Isolated({R"(\d{1,3}(?=(?:\d{3})*\b))", Gpt4oWords(R"(\p{N}{1,3})")}); }
 
 // tokenizer.json of facebook/chameleon-7b.
 Json Chameleon() {
@@ -242,7 +241,7 @@ std::vector<NamedPreTokenizer> OfGpt4() {
       {{"jais-2"}, Jais2()},
       {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2", "granite-embed-multi-97m"},
        Isolated({Gpt4oWords(R"(\p{N}{1,3})")})},
-      {{"tiny_aya", "cohere2moe"}, Isolated({kThreesFromTheRight, Gpt4oWords(R"(\p{N}{1,3})")})},
+      {{"tiny_aya", "cohere2moe"}, TinyAya()},
       {{"tekken"}, Tekken()},
       {{"kimi-k2"}, KimiK2()},
       {{"youtu"}, Youtu()},
