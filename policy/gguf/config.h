@@ -5,8 +5,8 @@
 
 namespace cohort::policy {
 
-// The shape of the model in a GGUF file, of llama.cpp's architectures llama (Mixtral too), qwen2,
-// qwen3, qwen3moe and deepseek2. kUsage naming what is damaged or not supported.
+// The shape of the model in a GGUF file of one of the architectures of policy/gguf/architecture.h.
+// Multi-token-prediction layers are left out. kUsage naming what is damaged or not supported.
 ModelConfig GgufConfig(const GgufFile& file);
 
 }  // namespace cohort::policy

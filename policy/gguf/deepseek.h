@@ -1,19 +1,23 @@
 #pragma once
 
-// llama.cpp's architecture `deepseek2` (DeepSeek V2 and V3): from its metadata to fields of
-// config.json.
+// The metadata of DeepSeek V2 and V3 (llama.cpp's architecture `deepseek2`), of whose experts
+// GLM 4.5
+// (`glm4moe`) has the fields too: to fields of config.json.
 
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "policy/gguf/file.h"
 
 namespace cohort::policy {
 
-// "deepseek_v3" where the router scores by the sigmoid, else "deepseek_v2".
-std::string GgufDeepSeekFamily(const GgufFile& file);
+// "deepseek_v3" where the router scores by the sigmoid, else null.
+const char* GgufDeepSeekV3OrNone(const GgufFile& file);
 
-// Adds the fields of latent attention and of the experts. kUsage for metadata that has no place in
-// the family's config.json.
-void AddGgufDeepSeek(const GgufFile& file, nlohmann::json* config);
+// The fields of latent attention, and those of the experts. kUsage for metadata that has no place
+// in the family's config.json.
+void AddGgufLatentAttention(const GgufFile& file, nlohmann::json* config);
+void AddGgufDeepSeekExperts(const GgufFile& file, const std::string& architecture,
+                            nlohmann::json* config);
 
 }  // namespace cohort::policy

@@ -55,6 +55,21 @@ void DequantizeQ8_0(const uint8_t* block, float* out) {
   }
 }
 
+// 32 elements in 17 bytes: an exponent, nibbles as above of e2m1 numbers (OCP Microscaling Formats
+// 1.0). The numbers are doubled and the scale, 2^(exponent - 127), halved, so that the least one is
+// no power below fp32's.
+void DequantizeMxfp4(const uint8_t* block, float* out) {
+  constexpr float kTwice[] = {0.0F,  1.0F,  2.0F,  3.0F,  4.0F,  6.0F,  8.0F,  12.0F,
+                              0.0F, -1.0F, -2.0F, -3.0F, -4.0F, -6.0F, -8.0F, -12.0F};
+  const uint32_t exponent = block[0];
+  const float half_scale =
+      std::bit_cast<float>(exponent < 2 ? uint32_t{0x00200000} << exponent : (exponent - 1) << 23);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = half_scale * kTwice[block[1 + i] & 0x0F];
+    out[16 + i] = half_scale * kTwice[block[1 + i] >> 4];
+  }
+}
+
 void DequantizeBlock(GgufType type, const uint8_t* block, float* out) {
   switch (type) {
     case GgufType::kF32:
@@ -72,6 +87,8 @@ void DequantizeBlock(GgufType type, const uint8_t* block, float* out) {
       return DequantizeQ4_1(block, out);
     case GgufType::kQ8_0:
       return DequantizeQ8_0(block, out);
+    case GgufType::kMxfp4:
+      return DequantizeMxfp4(block, out);
   }
 }
 
@@ -90,6 +107,8 @@ std::optional<GgufBlock> BlockOf(uint32_t type) {
       return GgufBlock{32, 20};
     case GgufType::kQ8_0:
       return GgufBlock{32, 34};
+    case GgufType::kMxfp4:
+      return GgufBlock{32, 17};
   }
   return std::nullopt;
 }
@@ -101,6 +120,10 @@ std::string GgufTypeName(uint32_t type) {
       "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS",
       "I8",      "I16",    "I32",     "I64",   "F64",    "IQ1_M", "BF16"};
   if (type < std::size(kNames)) return kNames[type];
+  if (type == 34) return "TQ1_0";
+  if (type == 35) return "TQ2_0";
+  if (type == 39) return "MXFP4";
+  if (type == 40) return "NVFP4";
   return "type " + std::to_string(type);
 }
 

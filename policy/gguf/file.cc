@@ -1,9 +1,13 @@
 #include "policy/gguf/file.h"
 
+#include <array>
 #include <bit>
 #include <cerrno>
+#include <charconv>
+#include <cmath>
 #include <cstring>
 #include <fstream>
+#include <limits>
 #include <set>
 
 #include "base/error.h"
@@ -27,6 +31,14 @@ std::ifstream Open(const std::filesystem::path& path) {
 }
 
 }  // namespace
+
+double ShortestDecimal(float value) {
+  std::array<char, 64> text;
+  const auto [end, failed] = std::to_chars(text.begin(), text.end(), value);
+  double decimal = static_cast<double>(value);
+  if (std::isfinite(value) && failed == std::errc()) std::from_chars(text.begin(), end, decimal);
+  return decimal;
+}
 
 // Reads forwards and knows how many bytes are left.
 class GgufFile::Reader {
@@ -269,7 +281,10 @@ double GgufFile::Number(const std::string& key, double missing) const {
   const auto found = metadata_.find(key);
   if (found == metadata_.end()) return missing;
   if (!found->second.is_number()) Refuse("metadata key '" + key + "' is no number");
-  return found->second.get<double>();
+  const auto value = found->second.get<double>();
+  const bool fits = std::abs(value) <= std::numeric_limits<float>::max();
+  const float narrow = fits ? static_cast<float>(value) : 0.0F;
+  return fits && static_cast<double>(narrow) == value ? ShortestDecimal(narrow) : value;
 }
 
 bool GgufFile::Bool(const std::string& key, bool missing) const {

@@ -14,6 +14,9 @@
 
 namespace cohort::policy {
 
+// The decimal of fewest digits whose fp32 is `value`: what was written before it became fp32.
+double ShortestDecimal(float value);
+
 struct GgufTensor {
   std::string name;
   std::vector<int64_t> shape;  // rows first (the file lists the fastest dimension first)
@@ -33,8 +36,8 @@ class GgufFile {
   const std::vector<GgufTensor>& tensors() const { return tensors_; }
   std::string source() const { return path_.string(); }
 
-  // Typed metadata. kUsage naming the key when it has another type, or is missing and has no
-  // default.
+  // Typed metadata; numbers that are fp32 as their shortest decimals. kUsage naming the key when it
+  // has another type, or is missing and has no default.
   std::string String(const std::string& key) const;
   std::string String(const std::string& key, const std::string& missing) const;
   int64_t Integer(const std::string& key) const;

@@ -2,7 +2,10 @@
 
 #include "policy/gguf/tokenizer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
+#include <string_view>
 
 #include "policy/gguf/pre_tokenizer.h"
 #include "policy/gguf/sentencepiece_merges.h"
@@ -101,11 +104,32 @@ struct AddedAround {
   std::optional<int32_t> bos, eos;  // what a text begins and ends with
 };
 
-// llama.cpp's defaults: SentencePiece models and Llama 3 want their first token before every text.
+// llama.cpp, llama_vocab::impl::load, by tokenizer.ggml.pre. Words of these are looked up before
+// they are merged.
+constexpr std::string_view kWholeWords[] = {
+    "llama-bpe", "llama3",   "llama-v3", "falcon3", "falcon-h1",
+    "pixtral",   "midm-2.0", "lfm2",     "tekken",  "jina-v5-nano",
+    "minicpm5",  "youtu",    "glm4",     "glm5",    "granite-embed-multi-97m"};
+// These want their first token before every text where the file does not say.
+constexpr std::string_view kBegun[] = {"llama-bpe", "llama3",       "llama-v3", "falcon3",
+                                       "falcon-h1", "pixtral",      "midm-2.0", "lfm2",
+                                       "tekken",    "jina-v5-nano", "chameleon"};
+// These models' tokenizer.json composes characters, which GGUF has no key for.
+constexpr std::string_view kComposed[] = {"qwen2", "deepseek-r1-qwen", "f2llmv2", "qwen35"};
+
+bool IsAmong(const std::string& name, std::span<const std::string_view> names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+std::string PreTokenizerName(const GgufFile& file) {
+  return file.String("tokenizer.ggml.pre", "default");
+}
+
 AddedAround AroundOf(const GgufFile& file, const TokenizerSpec& spec) {
   const bool characters = spec.alphabet == TokenizerSpec::Alphabet::kCharacters;
   AddedAround around;
-  if (file.Bool("tokenizer.ggml.add_bos_token", characters || spec.ignore_merges)) {
+  const bool begun = characters || IsAmong(PreTokenizerName(file), kBegun);
+  if (file.Bool("tokenizer.ggml.add_bos_token", begun)) {
     around.bos = TokenIdOf(file, spec, "tokenizer.ggml.bos_token_id", characters ? 1 : -1);
   }
   if (file.Bool("tokenizer.ggml.add_eos_token", false)) {
@@ -145,13 +169,8 @@ TokenizerSpec ByteLevelSpec(const GgufFile& file) {
   ReadAddedTokens(file, &spec);
   ReadMerges(file, &spec);
   spec.pre_tokenizer = GgufPreTokenizer(file);
-  const std::string name = file.String("tokenizer.ggml.pre", "default");
-  // llama.cpp, llama_vocab::impl::load: those whose words are looked up before they are merged.
-  for (const char* whole_words : {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
-                                  "pixtral", "midm-2.0", "lfm2", "tekken"}) {
-    spec.ignore_merges = spec.ignore_merges || name == whole_words;
-  }
-  if (name == "qwen2" || name == "deepseek-r1-qwen") spec.normalizer = {{"type", "NFC"}};
+  spec.ignore_merges = IsAmong(PreTokenizerName(file), kWholeWords);
+  if (IsAmong(PreTokenizerName(file), kComposed)) spec.normalizer = {{"type", "NFC"}};
   return spec;
 }
 

@@ -8,89 +8,27 @@
 #include <utility>
 #include <vector>
 
+#include "base/printable_text.h"
+#include "policy/gguf/architecture.h"
+#include "policy/gguf/layouts.h"
+#include "policy/gguf/rope.h"
 #include "policy/tensor/parallel_tasks.h"
 
 namespace cohort::policy {
 namespace {
 
-// blk.L.<key> -> model.layers.L.<value>. Some tensors of policy/weights/weights.h are two in
-// the file: routed experts' gate and up, and latent attention's keys and values.
-const std::map<std::string, std::string> kLayerNames = {
-    {"attn_norm.weight", "input_layernorm.weight"},
-    {"ffn_norm.weight", "post_attention_layernorm.weight"},
-    {"attn_q.weight", "self_attn.q_proj.weight"},
-    {"attn_q.bias", "self_attn.q_proj.bias"},
-    {"attn_q_norm.weight", "self_attn.q_norm.weight"},
-    {"attn_k.weight", "self_attn.k_proj.weight"},
-    {"attn_k.bias", "self_attn.k_proj.bias"},
-    {"attn_k_norm.weight", "self_attn.k_norm.weight"},
-    {"attn_v.weight", "self_attn.v_proj.weight"},
-    {"attn_v.bias", "self_attn.v_proj.bias"},
-    {"attn_q_a.weight", "self_attn.q_a_proj.weight"},
-    {"attn_q_a_norm.weight", "self_attn.q_a_layernorm.weight"},
-    {"attn_q_b.weight", "self_attn.q_b_proj.weight"},
-    {"attn_kv_a_mqa.weight", "self_attn.kv_a_proj_with_mqa.weight"},
-    {"attn_kv_a_norm.weight", "self_attn.kv_a_layernorm.weight"},
-    {"attn_kv_b.weight", "self_attn.kv_b_proj.weight"},
-    {"attn_k_b.weight", "self_attn.kv_b_proj.weight"},
-    {"attn_v_b.weight", "self_attn.kv_b_proj.weight"},
-    {"attn_output.weight", "self_attn.o_proj.weight"},
-    {"ffn_gate.weight", "mlp.gate_proj.weight"},
-    {"ffn_up.weight", "mlp.up_proj.weight"},
-    {"ffn_down.weight", "mlp.down_proj.weight"},
-    {"ffn_gate_shexp.weight", "mlp.shared_experts.gate_proj.weight"},
-    {"ffn_up_shexp.weight", "mlp.shared_experts.up_proj.weight"},
-    {"ffn_down_shexp.weight", "mlp.shared_experts.down_proj.weight"},
-    {"exp_probs_b.bias", "mlp.gate.e_score_correction_bias"},
-    {"ffn_gate_inp.weight", "mlp.gate.weight"},
-    {"ffn_gate_exps.weight", "mlp.experts.gate_up_proj"},
-    {"ffn_up_exps.weight", "mlp.experts.gate_up_proj"},
-    {"ffn_down_exps.weight", "mlp.experts.down_proj"},
-};
-
-struct Naming {
-  std::string name;    // as in policy/weights/weights.h; "" when the tensor is not known
-  std::string module;  // "attn_q.weight" and the like, "" outside the layers
-};
-
-Naming NamingOf(const std::string& name) {
-  if (name == "token_embd.weight") return {"model.embed_tokens.weight", ""};
-  if (name == "output_norm.weight") return {"model.norm.weight", ""};
-  if (name == "output.weight") return {"lm_head.weight", ""};
-  constexpr std::string_view kPrefix = "blk.";
-  const size_t dot = name.find('.', kPrefix.size());
-  if (!name.starts_with(kPrefix) || dot == std::string::npos) return {};
-  const std::string layer = name.substr(kPrefix.size(), dot - kPrefix.size());
-  const std::string module = name.substr(dot + 1);
-  const auto found = kLayerNames.find(module);
-  if (found == kLayerNames.end()) return {};
-  return {"model.layers." + layer + "." + found->second, module};
-}
-
-// Gate before up, keys before values, whatever the file's order.
-bool ComesFirst(const GgufTensor& tensor) {
-  return tensor.name.ends_with(".ffn_gate_exps.weight") ||
-         tensor.name.ends_with(".attn_k_b.weight");
-}
-
-bool IsLatentUp(const std::string& name) { return name.ends_with(".kv_b_proj.weight"); }
-
-// Experts' [E, m, D] twice as [E, 2 m, D]; keys [H, R, nope] and values [H, v, R] of latent
-// attention as [H (nope + v), R] (DeepseekV2Model.modify_tensors of llama.cpp's converter).
-at::Tensor Joined(const std::string& name, const at::Tensor& a, const at::Tensor& b) {
-  if (!IsLatentUp(name)) return at::cat({a, b}, 1);
-  return at::cat({a.transpose(1, 2), b}, 1).flatten(0, 1);
-}
-
-// The shape of the whole that the parts make; the first one's where they do not fit together.
-std::vector<int64_t> JoinedShape(const std::string& name, const std::vector<GgufTensor>& parts) {
-  const std::vector<int64_t>& a = parts[0].shape;
-  if (parts.size() != 2 || a.size() != 3 || parts[1].shape.size() != 3) return a;
-  const std::vector<int64_t>& b = parts[1].shape;
-  if (IsLatentUp(name)) {
-    return a[0] == b[0] && a[1] == b[2] ? std::vector{a[0] * (a[2] + b[1]), a[1]} : a;
+// The shape that the parts make; the first one's where they do not fit together.
+std::vector<int64_t> ShapeOf(const ModelConfig& config, bool reorders_rows, const std::string& name,
+                             const std::map<int, GgufTensor>& parts) {
+  std::vector<at::Tensor> shapes;
+  for (const auto& [unused, part] : parts) {
+    shapes.push_back(at::empty(part.shape, at::TensorOptions(at::kMeta).dtype(at::kFloat)));
   }
-  return a[0] == b[0] && a[2] == b[2] ? std::vector{a[0], a[1] + b[1], a[2]} : a;
+  try {
+    return FromGgufLayout(config, reorders_rows, name, shapes).sizes().vec();
+  } catch (const c10::Error&) {
+    return parts.begin()->second.shape;
+  }
 }
 
 // One matrix of a stack.
@@ -103,40 +41,42 @@ GgufTensor SliceOf(const GgufTensor& stack, int64_t index) {
   return slice;
 }
 
-// llama.cpp rotates neighbouring pairs (x0 x1)(x2 x3).. and stores the rows of q and k for that;
-// Hugging Face rotates (x0 x_{d/2}).. : [heads, d/2, 2, D] -> [heads, 2, d/2, D].
-at::Tensor RowsForHalfRotation(const at::Tensor& weight, int64_t heads) {
-  const int64_t half = weight.size(0) / heads / 2;
-  return weight.view({heads, half, 2, weight.size(1)})
-      .transpose(1, 2)
-      .reshape({weight.size(0), weight.size(1)});
-}
-
 }  // namespace
 
 GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype)
-    : file_(std::move(file)), dtype_(TorchDtype(dtype)) {
-  // llama.cpp orders the rows of q and k its own way in the architecture `llama` only.
-  const bool reordered = config.family == "llama" || config.family == "mixtral";
+    : file_(std::move(file)),
+      config_(config),
+      reorders_rows_(FindGgufArchitecture(file_).reorders_rows),
+      dtype_(TorchDtype(dtype)) {
+  const std::string architecture = file_.String("general.architecture");
+  const int64_t blocks = file_.Integer(architecture + ".block_count");
+  int64_t left_out = 0;
   for (const GgufTensor& tensor : file_.tensors()) {
-    if (tensor.name == "rope_freqs.weight") continue;  // policy/gguf/rope.h
-    const Naming naming = NamingOf(tensor.name);
-    if (naming.name.empty()) {
+    if (IsGgufRopeTensor(tensor.name)) continue;
+    const GgufPlace place = PlaceOfGgufTensor(config, tensor.name);
+    if (place.layer >= config.num_layers && place.layer < blocks) {
+      ++left_out;
+      continue;
+    }
+    if (place.name.empty()) {
       file_.Refuse(
           "tensor '" + tensor.name + "' is not one that a " + config.family + " model has here",
           "extra modules are not supported");
     }
-    Place& place = places_[naming.name];
-    place.parts.insert(ComesFirst(tensor) ? place.parts.begin() : place.parts.end(), tensor);
-    if (reordered && naming.module == "attn_q.weight") {
-      place.rotated_heads = config.attention.num_heads;
-    }
-    if (reordered && naming.module == "attn_k.weight") {
-      place.rotated_heads = config.attention.num_kv_heads;
+    const auto [other, is_new] = places_[place.name].emplace(place.part, tensor);
+    if (!is_new) {
+      file_.Refuse("tensors '" + other->second.name + "' and '" + tensor.name + "' are both " +
+                   place.name);
     }
   }
+  if (left_out > 0) {
+    base::PrintNote(file_.source() + ": leaving out the " + std::to_string(left_out) +
+                    " tensors of its multi-token-prediction layers");
+  }
   std::map<std::string, std::vector<int64_t>> found;
-  for (const auto& [name, place] : places_) found.emplace(name, JoinedShape(name, place.parts));
+  for (const auto& [name, parts] : places_) {
+    found.emplace(name, ShapeOf(config, reorders_rows_, name, parts));
+  }
   CheckShapes(ExpectedTensors(config), found, file_.source());
 }
 
@@ -149,21 +89,20 @@ at::Tensor GgufWeights::Read(const GgufTensor& tensor) const {
 at::Tensor GgufWeights::Take(const std::string& name) {
   const auto found = places_.find(name);
   if (found == places_.end()) return {};
-  const auto& [parts, rotated_heads] = found->second;
-  at::Tensor weight = Read(parts[0]);
-  if (rotated_heads > 0) weight = RowsForHalfRotation(weight, rotated_heads);
-  if (parts.size() == 2) weight = Joined(name, weight, Read(parts[1]));
-  return weight.to(name.ends_with("e_score_correction_bias") ? at::kFloat : dtype_);
+  std::vector<at::Tensor> parts;
+  for (const auto& [unused, part] : found->second) parts.push_back(Read(part));
+  return FromGgufLayout(config_, reorders_rows_, name, parts)
+      .contiguous()
+      .to(name.ends_with("e_score_correction_bias") ? at::kFloat : dtype_);
 }
 
 at::Tensor GgufWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
   const auto found = places_.find(name);
-  if (found == places_.end() || found->second.parts[0].shape.size() != 3 ||
-      found->second.parts[0].shape[0] != expert.count) {
-    return {};
-  }
+  if (found == places_.end()) return {};
+  const std::vector<int64_t>& shape = found->second.begin()->second.shape;
+  if (shape.size() != 3 || shape[0] != expert.count) return {};
   std::vector<at::Tensor> parts;
-  for (const GgufTensor& part : found->second.parts) {
+  for (const auto& [unused, part] : found->second) {
     parts.push_back(Read(SliceOf(part, expert.index)));
   }
   return at::cat(parts, 0).to(dtype_);

@@ -24,16 +24,15 @@ class GgufWeights final : public WeightSource {
   WeightMap TakeAll() override;
 
  private:
-  struct Place {
-    std::vector<GgufTensor> parts;  // one, or two that are one here
-    int64_t rotated_heads = 0;      // of queries and keys, whose rows llama.cpp orders its own way
-  };
-
   at::Tensor Read(const GgufTensor& tensor) const;
 
   GgufFile file_;
+  ModelConfig config_;
+  bool reorders_rows_;
   at::ScalarType dtype_;
-  std::map<std::string, Place> places_;  // by the name of policy/weights/weights.h
+  // By the name of policy/weights/weights.h: one tensor, or two that are one here, by part
+  // (policy/gguf/layouts.h).
+  std::map<std::string, std::map<int, GgufTensor>> places_;
 };
 
 }  // namespace cohort::policy

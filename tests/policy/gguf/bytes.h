@@ -38,6 +38,9 @@ class GgufBytes {
   GgufBytes& Integers(const std::string& key, const std::vector<int32_t>& values) {
     return List(key, kInt32, values);
   }
+  GgufBytes& Bools(const std::string& key, const std::vector<uint8_t>& values) {
+    return List(key, kBool, values);
+  }
 
   // Lists inside each other, the innermost empty.
   GgufBytes& Nested(const std::string& key, int depth) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "base/durable_file.h"
@@ -178,6 +179,21 @@ TEST(GgufPreTokenizer, IsThatOfTheFamilysTokenizerJson) {
   }
 }
 
+using Words = std::vector<std::string>;
+
+// The words of each text.
+std::vector<Words> WordsOf(const std::string& pre, const std::vector<std::string>& texts) {
+  const Json json = Read(ByteLevel(pre)).pre_tokenizer;
+  const PreTokenizer pre_tokenizer(base::JsonPlace(json, "t"));
+  std::vector<Words> words;
+  for (const std::string& text : texts) {
+    std::deque<std::string> storage;
+    const auto found = pre_tokenizer.Split(text, true, &storage);
+    words.emplace_back(found.begin(), found.end());
+  }
+  return words;
+}
+
 // Numbers, capitals, Chinese and spaces, cut as llama.cpp's patterns of these names cut them.
 TEST(GgufPreTokenizer, KnowsTheNamesOfLlamaCpp) {
   const std::string text = "Ab 12345\u4e2d\u6587Cd";
@@ -198,20 +214,38 @@ TEST(GgufPreTokenizer, KnowsTheNamesOfLlamaCpp) {
       {"superbpe", {"Ab ", "12", "345", "\u4e2d\u6587Cd"}},
       {"deepseek-coder", {"Ab", " ", "1", "2", "3", "4", "5", "\u4e2d\u6587", "Cd"}}};
   for (const auto& [pre, words] : words_of) {
-    const Json json = Read(ByteLevel(pre)).pre_tokenizer;
-    std::deque<std::string> storage;
-    std::vector<std::string> found;
-    const PreTokenizer pre_tokenizer(base::JsonPlace(json, "t"));
-    for (const std::string_view word : pre_tokenizer.Split(text, true, &storage)) {
-      found.emplace_back(word);
+    EXPECT_EQ(WordsOf(pre, {text}), std::vector<Words>{words}) << pre;
+  }
+}
+
+TEST(GgufPreTokenizer, OfEveryNameOfLlamaCppCutsByItsPatternOrIsRefusedWithTheReason) {
+  std::vector<std::string> texts, names, refused;
+  base::ForEachJsonLine(kGolden + "gguf_words.jsonl", [&](const Json& row, int line) {
+    if (line == 1) {
+      texts = row["texts"];
+      names = row["names"];
+      refused = row["refused"];
+      return;
     }
-    EXPECT_EQ(found, words) << pre;
+    for (const std::string pre : row["names"]) {
+      EXPECT_EQ(WordsOf(pre, texts), row["words"].get<std::vector<Words>>()) << pre;
+    }
+  });
+  for (const std::string& name : names) {
+    const bool is_refused = std::find(refused.begin(), refused.end(), name) != refused.end();
+    const std::string error = ErrorOf(ByteLevel(name));
+    EXPECT_EQ(
+        error.find("'" + name + "' is not supported: its merges go over") != std::string::npos,
+        is_refused)
+        << error;
+    EXPECT_EQ(error == "no error", !is_refused) << error;
   }
 }
 
 TEST(GgufPreTokenizer, IsRefusedByNameWhereItIsUnknown) {
-  const std::string error = ErrorOf(ByteLevel("viking"));
-  EXPECT_NE(error.find("tokenizer.ggml.pre 'viking' is not supported"), std::string::npos) << error;
+  const std::string error = ErrorOf(ByteLevel("viking-2"));
+  EXPECT_NE(error.find("tokenizer.ggml.pre 'viking-2' is not supported"), std::string::npos)
+      << error;
   EXPECT_NE(error.find("deepseek-llm, deepseek-r1-qwen"), std::string::npos) << error;
 }
 
@@ -221,6 +255,10 @@ TEST(GgufByteLevel, OfLlama3TakesWholeTokensAndBeginsWithItsFirst) {
   EXPECT_EQ(MakeTokenizer(llama3, "model.gguf")->Encode("ab", true), (Ids{3, 2}));
   const TokenizerSpec qwen2 = Read(ByteLevel("qwen2"));
   EXPECT_FALSE(qwen2.ignore_merges);
+  EXPECT_TRUE(Read(ByteLevel("glm4")).ignore_merges);
+  EXPECT_EQ(MakeTokenizer(Read(ByteLevel("glm4")), "model.gguf")->Encode("ab", true), (Ids{2}));
+  EXPECT_EQ(MakeTokenizer(Read(ByteLevel("chameleon")), "model.gguf")->Encode("ab", true),
+            (Ids{3, 2}));
   EXPECT_EQ(MakeTokenizer(qwen2, "model.gguf")->Encode("ab", true), (Ids{2}));
 }
 
