@@ -34,8 +34,8 @@ class Forward {
   kernels::ThreadPool& pool() { return pool_; }
 
  private:
-  void PlaceRows(std::span<const SequenceRows> sequences);
-  void BundleRows(std::span<const SequenceRows> sequences);
+  void PlaceRows(std::span<const SequenceRows> sequences, size_t group);
+  void BundleRows(std::span<const SequenceRows> sequences, size_t group);
   void Embed(std::span<const SequenceRows> sequences);
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
@@ -53,8 +53,8 @@ class Forward {
   AttentionBlock attention_;
 
   int64_t rows_ = 0;
-  AttentionRows attention_rows_;
-  std::vector<float> hidden_, normed_;  // [M, ld]
+  std::vector<AttentionRows> attention_rows_;  // for each group of layers
+  std::vector<float> hidden_, normed_;         // [M, ld]
   std::vector<float> gate_up_, activated_, shared_;
   std::vector<float> router_logits_, expert_weights_;
   std::vector<int32_t> experts_;
