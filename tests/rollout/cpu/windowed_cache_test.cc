@@ -7,6 +7,7 @@
 #include "rollout/cpu/attention_weights.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/cpu/forward.h"
+#include "rollout/decoder/block_pool.h"
 #include "rollout/decoder/sampler.h"
 #include "tests/rollout/completions.h"
 #include "tests/rollout/family_models.h"
