@@ -40,10 +40,8 @@ struct BundleWork {
   int64_t kv_head;
   int64_t first_head;
   int64_t heads;
-  int64_t longest;  // tokens of the longest row
-  // No row sees a token before this block. The first of a chain, so that the sums over tokens have
-  // the chains of a row that sees them all.
-  int64_t first_block;
+  int64_t longest;      // tokens of the longest row
+  int64_t first_block;  // no row sees a token before this block
   int64_t ld_query;
   int64_t ld_scores;
   Tile tile;
@@ -103,14 +101,17 @@ struct BundleWork {
                     .mode = TileMode::kStore});
   }
 
+  // The chains of a row that sees all tokens, without the terms before first_block: those weigh 0.
+  int64_t SecondChain() const { return (first_block / kBlocksPerChain + 1) * kBlocksPerChain; }
+
   // The first chain of the tokens is summed in place; a later one apart, until it ends.
   void Weigh(const float* block_base, int64_t block, int64_t begin, int64_t end,
              int64_t tokens) const {
     const int64_t ld_weighted = args.layout.padded_value_dim();
     float* weighted = tile.weighted + begin * ld_weighted;
     float* chain = tile.chain + begin * ld_weighted;
-    const bool starts = block % kBlocksPerChain == 0;
-    const int64_t second_chain = first_block + kBlocksPerChain;
+    const bool starts = block == first_block || block % kBlocksPerChain == 0;
+    const int64_t second_chain = SecondChain();
     if (starts && block > second_chain) ops.add(chain, (end - begin) * ld_weighted, weighted);
     ops.gemm_float({.a = tile.scores + begin * ld_scores + block * kBlockTokens,
                     .lda = ld_scores,
@@ -168,8 +169,7 @@ struct BundleWork {
       const int64_t head = first_head + i % heads, at = i * args.layout.padded_value_dim();
       float* to = args.out + (bundle.first_row + i / heads) * args.ldo + head * value_dim;
       std::memcpy(to, tile.weighted + at, static_cast<size_t>(value_dim) * 4);
-      const bool chains =
-          std::max(SharedBlocks(), Blocks(row(i / heads).length)) > first_block + kBlocksPerChain;
+      const bool chains = std::max(SharedBlocks(), Blocks(row(i / heads).length)) > SecondChain();
       if (chains) ops.add(tile.chain + at, value_dim, to);
       ops.scale(1.0f / tile.sums[i], value_dim, to);
     }
@@ -264,7 +264,7 @@ void Attention(ThreadPool& pool, const Ops& ops, const AttentionArgs& args,
                .first_head = kv_head * group + begin,
                .heads = heads,
                .longest = longest,
-               .first_block = FirstToken(args, shortest) / kChainTerms * kBlocksPerChain,
+               .first_block = FirstToken(args, shortest) / kBlockTokens,
                .ld_query = ld_query,
                .ld_scores = ld_scores,
                .tile = tile}

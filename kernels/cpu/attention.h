@@ -44,7 +44,8 @@ struct KvLayout {
 // a block; v is not read with values_in_keys.
 void WriteKv(const KvLayout& layout, float* block, int64_t slot, const float* k, const float* v);
 
-// A query token: it sees the first `length` tokens of its block table, itself included.
+// A query token: it sees the first `length` tokens of its block table, itself included. Entries of
+// blocks that lie before the window of every row of its bundle are not read.
 struct AttentionRow {
   const int32_t* blocks = nullptr;
   int64_t length = 0;

@@ -2,6 +2,8 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
+
 #include "policy/config/quantization.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/stored_tensors.h"
@@ -63,11 +65,20 @@ StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype) {
   return size;
 }
 
-int64_t CachedValuesPerToken(const ModelConfig& config) {
+int64_t CachedTokens(const ModelConfig& config, int64_t tokens) {
+  int64_t kept = 0;
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const int64_t window = config.attention.WindowOf(layer);
+    kept += window == 0 ? tokens : std::min(tokens, window);
+  }
+  return kept;
+}
+
+int64_t CachedValues(const ModelConfig& config, int64_t tokens) {
   const AttentionConfig& attention = config.attention;
   const int64_t layer = attention.latent() ? attention.kv_lora_rank + attention.qk_rope_head_dim
                                            : 2 * attention.num_kv_heads * attention.head_dim;
-  return config.num_layers * layer;
+  return CachedTokens(config, tokens) * layer;
 }
 
 }  // namespace cohort::policy

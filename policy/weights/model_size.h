@@ -33,8 +33,12 @@ struct StoredSize {
 // form.
 StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype);
 
-// Numbers that one token leaves in the cache of all layers: keys and values of every KV head
-// (arXiv 2305.13245), or one latent and one rotary key (arXiv 2405.04434 section 2.1.2).
-int64_t CachedValuesPerToken(const ModelConfig& config);
+// Tokens of a sequence of `tokens` that the cache keeps, summed over the layers: all of them, or
+// the last ones in a layer with a window (arXiv 2310.06825 section 2).
+int64_t CachedTokens(const ModelConfig& config, int64_t tokens);
+
+// Numbers that they are: keys and values of every KV head (arXiv 2305.13245), or one latent and one
+// rotary key (arXiv 2405.04434 section 2.1.2).
+int64_t CachedValues(const ModelConfig& config, int64_t tokens);
 
 }  // namespace cohort::policy

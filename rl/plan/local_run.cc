@@ -122,9 +122,15 @@ int64_t Running(const LocalRun& run) {
 
 double CacheBytes(const ModelConfig& config, const LocalRun& run) {
   const int64_t longest = std::min(run.prompt_tokens + run.new_tokens, config.max_positions);
-  const double filled = kFloatBytes * static_cast<double>(policy::CachedValuesPerToken(config)) *
-                        static_cast<double>(Running(run) * longest);
-  return std::min(filled, static_cast<double>(run.kv_cache_bytes));
+  const int64_t running = Running(run);
+  int64_t filled = running * policy::CachedValues(config, longest);
+  if (config.attention.sliding_window > 0) {
+    // A window that samples have left is kept once more for the prompt of their group.
+    const int64_t group = std::max<int64_t>(1, run.group_size);
+    filled += (running + group - 1) / group * policy::CachedValues(config, run.prompt_tokens);
+  }
+  return std::min(kFloatBytes * static_cast<double>(filled),
+                  static_cast<double>(run.kv_cache_bytes));
 }
 
 // Operations of one token's forward pass; its attention sees half of the sequence.

@@ -61,6 +61,15 @@ void AddSize(const ModelConfig& config, std::vector<PlanLine>& plan) {
   }
 }
 
+std::string DescribeWindows(const ModelConfig& config) {
+  const int64_t window = config.attention.sliding_window;
+  if (window == 0 || window >= config.max_positions) return "";
+  int64_t windowed = 0;
+  for (int64_t i = 0; i < config.num_layers; ++i) windowed += config.attention.WindowOf(i) != 0;
+  return "; " + std::to_string(windowed) + " of " + std::to_string(config.num_layers) +
+         " layers keep and read the last " + std::to_string(window) + " tokens of a sequence alone";
+}
+
 void AddBytes(const ModelConfig& config, std::vector<PlanLine>& plan) {
   const auto add = [&](const std::string& key, policy::Dtype dtype, const std::string& formula) {
     const auto bytes = static_cast<double>(policy::MeasureFolder(config, dtype).total);
@@ -73,11 +82,12 @@ void AddBytes(const ModelConfig& config, std::vector<PlanLine>& plan) {
         "1 byte a weight and an fp32 scale for each block of 128 x 128 of it; embedding, head, "
         "gates, biases and norms in bfloat16");
   }
-  const auto cached = static_cast<double>(2 * policy::CachedValuesPerToken(config));
+  const auto cached = static_cast<double>(2 * policy::CachedValues(config, 1));
   plan.push_back({"kv_bytes_per_token", cached, Number(cached),
-                  config.attention.latent()
-                      ? "layers x (kv_lora_rank + qk_rope_head_dim) x 2 bytes, bfloat16"
-                      : "layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, bfloat16"});
+                  (config.attention.latent()
+                       ? "layers x (kv_lora_rank + qk_rope_head_dim) x 2 bytes, bfloat16"
+                       : "layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, bfloat16") +
+                      DescribeWindows(config)});
 }
 
 void AddTrainingMemory(const ModelConfig& config, const TrainingLayout& layout,
@@ -231,7 +241,7 @@ void AddServing(const ModelConfig& config, const PlanOptions& options,
   add("decode_bytes_per_step", read, Gigabytes(read),
       "weights of the dense part and of the experts read + batch x context x kv_bytes_per_token, "
       "context " +
-          std::to_string(options.load.context));
+          std::to_string(options.load.context) + DescribeWindows(config));
   add("decode_flops_per_step", roofline.flops, Short(roofline.flops),
       "batch x (2 x active parameters in matrix products + attention over the context" +
           std::string(config.attention.latent() ? ", absorbed form)" : ")"));

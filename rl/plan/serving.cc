@@ -31,7 +31,6 @@ DecodeRoofline PlanDecoding(const policy::ModelConfig& config, const Machine& ma
   const policy::ModelSize size = policy::MeasureModel(config);
   const policy::StoredSize stored = policy::MeasureFolder(config, load.dtype);
   const auto batch = static_cast<double>(load.batch);
-  const double positions = batch * static_cast<double>(load.context);
   DecodeRoofline out;
   double touched = 0;  // share of the routed experts
   if (config.moe.num_experts > 0) {
@@ -44,9 +43,10 @@ DecodeRoofline PlanDecoding(const policy::ModelConfig& config, const Machine& ma
   out.weight_bytes = static_cast<double>(stored.total - stored.routed_experts - looked_up) +
                      touched * static_cast<double>(stored.routed_experts);
   out.cache_bytes =
-      positions * kCacheValueBytes * static_cast<double>(policy::CachedValuesPerToken(config));
+      batch * kCacheValueBytes * static_cast<double>(policy::CachedValues(config, load.context));
   out.flops = batch * 2 * static_cast<double>(size.multiplied(config.tie_embeddings)) +
-              positions * AttentionFlops(config.attention) * static_cast<double>(config.num_layers);
+              batch * AttentionFlops(config.attention) *
+                  static_cast<double>(policy::CachedTokens(config, load.context));
   out.devices = load.devices;
   if (out.devices == 0) {
     const double held = static_cast<double>(stored.total) + out.cache_bytes;

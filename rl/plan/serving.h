@@ -22,7 +22,7 @@ struct DecodeRoofline {
   int64_t devices = 0;
   double experts_read = 0;  // different ones that a MoE layer reads: E (1 - (1 - K / E)^batch)
   double weight_bytes = 0;  // read in a step
-  double cache_bytes = 0;   // read in a step: batch * context * bytes per token, in bfloat16
+  double cache_bytes = 0;   // read in a step: what the batch has cached, in bfloat16
   double flops = 0;         // of a step
   double bandwidth_s = 0;   // that a step takes at least
   double arithmetic_s = 0;  // that a step takes at least

@@ -19,8 +19,18 @@ kernels::Storage StorageOf(policy::Dtype dtype) {
                                           : kernels::Storage::kBFloat16;
 }
 
+// As many blocks as all running sequences and their prompts can hold.
 int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& options) {
-  return (KvBlocksFor(config.max_positions) + 1) * (int64_t{options.max_running} + 1);
+  const int64_t running = options.max_running;
+  int64_t blocks = 0;
+  for (const int64_t window : LayerGroups(config).windows) {
+    const int64_t all = (KvBlocksFor(config.max_positions) + 1) * (running + 1);
+    // Each sequence a window beside its prompt's, those that are computed in a step more.
+    const int64_t seen = 2 * running * (KvBlocksFor(window) + 1) +
+                         KvBlocksFor(options.tokens_per_step) + 2 * running;
+    blocks += window == 0 ? all : std::min(all, seen);
+  }
+  return blocks;
 }
 
 std::optional<RotaryPositions> WindowedRope(const policy::ModelConfig& config) {
@@ -34,7 +44,8 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
   CheckModel(config);
   CheckOptions(options);
   const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
-  const int64_t block = KvLayoutOf(config.attention).block_floats() * config.num_layers * 4;
+  const int64_t block =
+      KvLayoutOf(config.attention).block_floats() * LayerGroups(config).group_layers * 4;
   const int64_t cache = std::min(options.kv_cache_bytes, UsefulBlocks(config, options) * block);
   const int64_t available = base::AvailableMemory();
   if (available >= 0 && weights + cache > available) {
@@ -54,7 +65,7 @@ CpuModelRunner::CpuModelRunner(const policy::ModelConfig& config, const DecoderO
     : config_(Checked(config, options)),
       pool_(options.num_threads),
       weights_(config_, StorageOf(options.dtype)),
-      cache_(KvLayoutOf(config_.attention), config_.num_layers, options.kv_cache_bytes,
+      cache_(KvLayoutOf(config_.attention), LayerGroups(config_), options.kv_cache_bytes,
              UsefulBlocks(config_, options)),
       rope_(policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim())),
       windowed_rope_(WindowedRope(config_)),
@@ -68,7 +79,8 @@ RunnerShape CpuModelRunner::shape() const {
           .max_positions = config_.max_positions,
           .num_blocks = cache_.num_blocks(),
           .block_tokens = kernels::kBlockTokens,
-          .num_workers = pool_.size()};
+          .num_workers = pool_.size(),
+          .windows = cache_.groups().windows};
 }
 
 void CpuModelRunner::LoadWeights(policy::WeightSource& weights) { weights_.Load(weights, pool_); }

@@ -23,11 +23,15 @@ Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
       width_(context.config.width),
       ld_(PadToPanel(width_)),
       gate_rule_(context.config.moe),
-      attention_(context, pool) {}
+      attention_(context, pool),
+      attention_rows_(context.cache.groups().windows.size()) {}
 
 void Forward::Run(std::span<const SequenceRows> sequences) {
-  PlaceRows(sequences);
-  BundleRows(sequences);
+  for (size_t group = 0; group < attention_rows_.size(); ++group) {
+    PlaceRows(sequences, group);
+    BundleRows(sequences, group);
+  }
+  rows_ = attention_rows_.front().count();
   Grow(hidden_, rows_ * ld_);
   Grow(normed_, rows_ * ld_);
   Grow(output_, rows_ * ld_);
@@ -40,36 +44,44 @@ void Forward::Run(std::span<const SequenceRows> sequences) {
   }
 }
 
-void Forward::PlaceRows(std::span<const SequenceRows> sequences) {
-  attention_rows_.positions.clear();
-  attention_rows_.at.clear();
+void Forward::PlaceRows(std::span<const SequenceRows> sequences, size_t group) {
+  AttentionRows& rows = attention_rows_[group];
+  rows.positions.clear();
+  rows.at.clear();
   for (const SequenceRows& sequence : sequences) {
     for (size_t i = 0; i < sequence.tokens.size(); ++i) {
       const int64_t position = sequence.start + static_cast<int64_t>(i);
-      attention_rows_.positions.push_back(position);
-      attention_rows_.at.push_back({sequence.blocks.data(), position + 1});
+      rows.positions.push_back(position);
+      rows.at.push_back({sequence.tables[group].data(), position + 1});
     }
   }
-  rows_ = attention_rows_.count();
 }
 
-// Rows of one sequence share all blocks; decoding samples of one group share their prompt's.
-void Forward::BundleRows(std::span<const SequenceRows> sequences) {
-  const int64_t group = context_.config.attention.num_heads / context_.cache.layout().kv_heads;
-  std::vector<kernels::AttentionBundle>& bundles = attention_rows_.bundles;
+// Rows of one sequence share all blocks; decoding samples of a group share their prompt's, as far
+// as the windows of both reach.
+void Forward::BundleRows(std::span<const SequenceRows> sequences, size_t group) {
+  const int64_t heads = context_.config.attention.num_heads / context_.cache.layout().kv_heads;
+  const int64_t window = context_.cache.groups().windows[group];
+  const auto first_block = [&](const SequenceRows& sequence) {
+    return window == 0 ? 0 : std::max<int64_t>(0, sequence.start + 1 - window) / kBlockTokens;
+  };
+  std::vector<kernels::AttentionBundle>& bundles = attention_rows_[group].bundles;
   bundles.clear();
   int64_t row = 0;
   const SequenceRows* first =
       nullptr;  // of the last bundle, while decoding sequences may still join it
   for (const SequenceRows& sequence : sequences) {
     const auto count = static_cast<int64_t>(sequence.tokens.size());
-    const int64_t most = kernels::BundleRows(group, sequence.start + count);
-    if (count == 1 && first != nullptr && bundles.back().num_rows < most) {
-      const auto [mine, theirs] = std::mismatch(sequence.blocks.begin(), sequence.blocks.end(),
-                                                first->blocks.begin(), first->blocks.end());
+    const int64_t unseen = first_block(sequence);
+    const int64_t most = kernels::BundleRows(heads, sequence.start + count - unseen * kBlockTokens);
+    if (count == 1 && first != nullptr && bundles.back().num_rows < most &&
+        first_block(*first) == unseen) {
+      const BlockTable &mine = sequence.tables[group], &theirs = first->tables[group];
+      const auto parting =
+          std::mismatch(mine.begin() + unseen, mine.end(), theirs.begin() + unseen, theirs.end());
       const int64_t whole = std::min(sequence.start + 1, first->start + 1) / kBlockTokens;
-      const int64_t shared = std::min<int64_t>(mine - sequence.blocks.begin(), whole);
-      if (shared > 0) {
+      const int64_t shared = std::min<int64_t>(parting.first - mine.begin(), whole);
+      if (shared > unseen) {
         bundles.back().shared_blocks = std::min(bundles.back().shared_blocks, shared);
         ++bundles.back().num_rows;
         ++row;
@@ -137,7 +149,9 @@ void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias
 }
 
 void Forward::Attend(const LayerWeights& layer, int64_t index) {
-  attention_.Run(layer.attention, index, attention_rows_, Input(layer.attention_in),
+  const auto group =
+      static_cast<size_t>(context_.cache.groups().places[static_cast<size_t>(index)].group);
+  attention_.Run(layer.attention, index, attention_rows_[group], Input(layer.attention_in),
                  {OutputOf(layer.attention_out), ModeOf(layer.attention_out)});
   Add(layer.attention_out, layer.attention.output_bias);
 }

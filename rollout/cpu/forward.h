@@ -36,8 +36,8 @@ class Forward {
 
  private:
   void CapLogits(int64_t rows);
-  void PlaceRows(std::span<const SequenceRows> sequences);
-  void BundleRows(std::span<const SequenceRows> sequences);
+  void PlaceRows(std::span<const SequenceRows> sequences, size_t group);
+  void BundleRows(std::span<const SequenceRows> sequences, size_t group);
   void Embed(std::span<const SequenceRows> sequences);
   void Attend(const LayerWeights& layer, int64_t index);
   void DenseLayer(const LayerWeights& layer);
@@ -64,7 +64,7 @@ class Forward {
   AttentionBlock attention_;
 
   int64_t rows_ = 0;
-  AttentionRows attention_rows_;
+  std::vector<AttentionRows> attention_rows_;    // for each group of layers
   std::vector<float> hidden_, normed_, output_;  // [M, ld]
   std::vector<float> gate_up_, activated_, shared_, shared_gates_;
   std::vector<float> router_logits_, expert_weights_;

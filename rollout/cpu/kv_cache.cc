@@ -4,21 +4,25 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 
 namespace cohort::rollout {
 
-KvCache::KvCache(const kernels::KvLayout& layout, int64_t num_layers, int64_t bytes,
+KvCache::KvCache(const kernels::KvLayout& layout, LayerGroups groups, int64_t bytes,
                  int64_t useful_blocks)
-    : layout_(layout), stride_(layout.block_floats() * num_layers) {
+    : layout_(layout),
+      groups_(std::move(groups)),
+      stride_(layout.block_floats() * groups_.group_layers) {
   const int64_t block_bytes = stride_ * int64_t{sizeof(float)};
   num_blocks_ = std::min(bytes / block_bytes, useful_blocks);
   if (num_blocks_ < 1) {
     throw Error(ErrorCode::kUsage,
                 "the KV cache bound of " + std::to_string(bytes) +
                     " bytes holds no block: one of " + std::to_string(kernels::kBlockTokens) +
-                    " tokens takes " + std::to_string(block_bytes),
+                    " tokens in " + std::to_string(groups_.group_layers) + " layers takes " +
+                    std::to_string(block_bytes),
                 "raise rollout.kv_cache_mb");
   }
   try {
@@ -32,7 +36,9 @@ KvCache::KvCache(const kernels::KvLayout& layout, int64_t num_layers, int64_t by
 }
 
 void KvCache::Copy(int32_t from, int32_t to) {
-  std::memcpy(Block(0, to), Block(0, from), static_cast<size_t>(stride_) * sizeof(float));
+  float* blocks = buffer_.floats();
+  std::memcpy(blocks + to * stride_, blocks + from * stride_,
+              static_cast<size_t>(stride_) * sizeof(float));
 }
 
 }  // namespace cohort::rollout

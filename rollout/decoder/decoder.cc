@@ -79,7 +79,7 @@ struct Decoder::Impl {
         policy_version(version),
         runner(std::move(model_runner)),
         shape(runner->shape()),
-        pool(shape.num_blocks, shape.block_tokens),
+        pool(shape.num_blocks, shape.block_tokens, shape.windows),
         scheduler({options.max_running, options.tokens_per_step}, pool),
         samplers(static_cast<size_t>(shape.num_workers),
                  Sampler(kernels::BestOps(), shape.vocab_size)) {}
@@ -90,7 +90,7 @@ struct Decoder::Impl {
   void Compute(const std::vector<PlannedTokens>& plan);
   std::vector<SampledCompletion> Collect(const std::vector<PlannedTokens>& plan);
   void CountStep(const std::vector<PlannedTokens>& plan, double seconds);
-  std::vector<float> Score(std::span<const int32_t> ids, const BlockTable& blocks);
+  std::vector<float> Score(std::span<const int32_t> ids, BlockTables* tables);
 
   DecoderOptions options;
   int64_t policy_version;
@@ -127,7 +127,8 @@ void Decoder::Impl::CheckRequest(const GroupRequest& request) const {
   if (!scheduler.FitsAlone(longest)) {
     Refuse("a sequence of " + std::to_string(longest) + " tokens does not fit in the KV cache of " +
                std::to_string(pool.num_blocks()) + " blocks of " +
-               std::to_string(pool.block_tokens()),
+               std::to_string(pool.block_tokens()) + ": it needs " +
+               std::to_string(pool.LeastRoom(longest)),
            "raise rollout.kv_cache_mb or lower rollout.max_new_tokens");
   }
 }
@@ -190,18 +191,23 @@ void Decoder::Impl::CountStep(const std::vector<PlannedTokens>& plan, double sec
   stats.prefill_seconds += seconds * (1 - share);
 }
 
-std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, const BlockTable& blocks) {
-  const size_t targets = ids.size() - 1;
-  std::vector<float> logprobs(targets);
-  const auto most = static_cast<size_t>(options.tokens_per_step);
-  for (size_t start = 0; start < targets; start += most) {
-    const size_t count = std::min(most, targets - start);
-    const SequenceRows rows{ids.subspan(start, count), static_cast<int64_t>(start), blocks,
-                            static_cast<int64_t>(count)};
+std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, BlockTables* tables) {
+  const int64_t targets = std::ssize(ids) - 1;
+  std::vector<float> logprobs(static_cast<size_t>(targets));
+  int64_t count = 0;
+  for (int64_t start = 0; start < targets; start += count) {
+    const int64_t end = std::min(targets, start + options.tokens_per_step);
+    pool.DropUnseen(tables, start);
+    while (pool.Covered(*tables) < end && pool.Extend(tables)) {
+    }
+    count = std::min(end, pool.Covered(*tables)) - start;
+    COHORT_CHECK(count > 0, "a text that fits in the KV cache found no room");
+    const auto first = static_cast<size_t>(start);
+    const SequenceRows rows{ids.subspan(first, static_cast<size_t>(count)), start, *tables, count};
     runner->Step({{}, {&rows, 1}}, [&](const LogitsRow& row) {
       Sampler& sampler = samplers[static_cast<size_t>(row.worker)];
       sampler.Prepare(row.logits, Sampling{});
-      logprobs[start + row.token] = sampler.Logprob(ids[start + row.token + 1]);
+      logprobs[first + row.token] = sampler.Logprob(ids[first + row.token + 1]);
     });
   }
   return logprobs;
@@ -279,19 +285,18 @@ std::vector<float> Decoder::Score(std::span<const int32_t> ids) {
   impl_->CheckIds(ids);
   const auto length = static_cast<int64_t>(ids.size());
   BlockPool& pool = impl_->pool;
-  if (length > impl_->shape.max_positions || pool.BlocksFor(length) > pool.num_blocks()) {
+  if (length > impl_->shape.max_positions || pool.Missing({}, length, 1) > pool.num_blocks()) {
     Refuse("a text of " + std::to_string(length) + " tokens is longer than the context of " +
                std::to_string(impl_->shape.max_positions) + " or than the KV cache",
            "shorten it, or raise rollout.kv_cache_mb");
   }
-  BlockTable blocks;
-  while (static_cast<int64_t>(blocks.size()) < pool.BlocksFor(length)) pool.Extend(&blocks);
+  BlockTables tables;
   try {
-    std::vector<float> logprobs = impl_->Score(ids, blocks);
-    pool.Release(&blocks);
+    std::vector<float> logprobs = impl_->Score(ids, &tables);
+    pool.Release(&tables);
     return logprobs;
   } catch (...) {
-    pool.Release(&blocks);
+    pool.Release(&tables);
     throw;
   }
 }

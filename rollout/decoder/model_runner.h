@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "policy/weights/weight_source.h"
 
@@ -18,9 +19,18 @@ struct RunnerShape {
   int64_t vocab_size = 0;
   int64_t max_positions = 0;  // of one sequence: prompt and completion together
   int64_t num_blocks = 0;     // of the KV cache
-  int64_t block_tokens = 0;   // tokens a block holds, over all layers
+  int64_t block_tokens = 0;   // tokens a block holds, over the layers of one group
   int num_workers = 1;        // threads that may be inside the LogitsSink at the same time
+  // The groups of layers, all with as many layers, so that a block serves any of them. A sequence
+  // has a block table for each. A layer of a group sees a token and the windows[group] - 1 before
+  // it; 0: all before it.
+  std::vector<int64_t> windows = {0};
 };
+
+// Of one sequence and one group of layers: entry i is the block of the i-th run of block_tokens
+// tokens, or kNoBlock where no row that is still to be computed sees one of them.
+using BlockTable = std::vector<int32_t>;
+constexpr int32_t kNoBlock = -1;
 
 // Block `to` gets what block `from` holds.
 struct BlockCopy {
@@ -32,9 +42,11 @@ struct BlockCopy {
 // Consecutive tokens of one sequence.
 struct SequenceRows {
   std::span<const int32_t> tokens;
-  int64_t start = 0;                // position of tokens[0]
-  std::span<const int32_t> blocks;  // the sequence's block table, covers start + tokens.size()
-  int64_t num_logits = 0;           // logits are wanted of this many of the last tokens
+  int64_t start = 0;  // position of tokens[0]
+  // One for each group of layers, up to start + tokens.size(); a row's block and those that it sees
+  // are there.
+  std::span<const BlockTable> tables;
+  int64_t num_logits = 0;  // logits are wanted of this many of the last tokens
 };
 
 struct ModelStep {

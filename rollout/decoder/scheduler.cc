@@ -14,12 +14,15 @@ void Scheduler::Submit(std::unique_ptr<SequenceGroup> group) {
 }
 
 bool Scheduler::FitsAlone(int64_t tokens) const {
-  // One more: the group may keep the partly filled end of its prompt beside the sample's copy.
-  return pool_.BlocksFor(tokens) + 1 <= pool_.num_blocks();
+  return pool_.LeastRoom(tokens) <= pool_.num_blocks();
 }
+
+// Blocks that the running samples are left to grow into.
+int64_t Scheduler::Headroom() const { return running_ / 8 * pool_.num_tables(); }
 
 std::vector<PlannedTokens> Scheduler::Plan() {
   std::vector<PlannedTokens> plan;
+  if (pool_.has_windows()) DropUnseen();
   ForkWaiting();
   PlanDecode(&plan);
   const auto decode_rows = static_cast<int64_t>(plan.size());
@@ -28,6 +31,24 @@ std::vector<PlannedTokens> Scheduler::Plan() {
   PlanPrefill(budget, &plan);
   if (plan.empty() && !idle()) ForceOldest(&plan);
   return plan;
+}
+
+void Scheduler::DropUnseen() {
+  for (const auto& group : active_) {
+    for (Sequence& sample : group->samples) {
+      pool_.DropUnseen(&sample.blocks, group->prompt_length() + sample.computed);
+    }
+    const bool lone = group->first_tokens_drawn && group->Count(SequenceState::kWaiting) == 0 &&
+                      group->Count(SequenceState::kRunning) == 1;
+    if (lone) {
+      // It shares nothing with others: its prompt's window would be kept for its preemption alone.
+      DropPrompt(*group);
+    } else {
+      // The partly filled end of a prompt may be computed again.
+      const int64_t whole = group->prompt_length() / pool_.block_tokens() * pool_.block_tokens();
+      pool_.DropUnseen(&group->prompt_blocks, std::min(group->prompt_computed, whole));
+    }
+  }
 }
 
 void Scheduler::ForkWaiting() {
@@ -46,9 +67,11 @@ bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
   const bool has_part = group.prompt_length() % pool_.block_tokens() != 0;
   const int64_t tokens = group.prompt_length() + static_cast<int64_t>(sample.ids.size());
   // Room for what the sample has so far, and some for the running ones to grow into.
-  if (!must && pool_.free_blocks() < pool_.BlocksFor(tokens) - whole + running_ / 8) return false;
+  const int64_t missing =
+      pool_.Missing({}, tokens - whole * pool_.block_tokens(), limits_.tokens_per_step);
+  if (!must && pool_.free_blocks() < missing + Headroom()) return false;
   const bool last = group.Count(SequenceState::kWaiting) == 1;
-  while (has_part && !last && pool_.free_blocks() == 0) {
+  while (has_part && !last && pool_.free_blocks() < pool_.num_tables()) {
     if (!must || !Reclaim({group, &sample, must})) return false;
   }
   sample.blocks = pool_.Fork(&group.prompt_blocks, group.prompt_length(),
@@ -86,9 +109,8 @@ void Scheduler::PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan) {
       const int64_t prompt = group->prompt_length();
       const int64_t wanted = std::min(budget, sample.remaining());
       Grow({*group, &sample, false}, prompt + sample.computed + wanted, &sample.blocks);
-      const int64_t room = static_cast<int64_t>(sample.blocks.size()) * pool_.block_tokens() -
-                           prompt - sample.computed;
-      const int64_t count = std::min(wanted, room);
+      const int64_t count =
+          std::min(wanted, pool_.Covered(sample.blocks) - prompt - sample.computed);
       if (count <= 0) continue;
       plan->push_back({group.get(), &sample, sample.computed, static_cast<int32_t>(count)});
       budget -= count;
@@ -106,14 +128,9 @@ void Scheduler::Admit() {
       });
       const int64_t places = limits_.max_running - running_ - PendingSamples();
       if (stalled || places <= 0) return;
-      int64_t blocks = pool_.BlocksFor(next.prompt_length());
-      blocks += std::min(places, static_cast<int64_t>(next.samples.size())) + running_ / 8;
+      int64_t blocks = BlocksToStart(next, std::min(places, std::ssize(next.samples))) + Headroom();
       for (const auto& group : active_) {  // prompts that are still to grow
-        const int64_t have = static_cast<int64_t>(group->prompt_blocks.size());
-        if (!group->first_tokens_drawn) {
-          blocks += pool_.BlocksFor(group->prompt_length()) - have +
-                    static_cast<int64_t>(group->samples.size());
-        }
+        if (!group->first_tokens_drawn) blocks += BlocksToStart(*group, std::ssize(group->samples));
       }
       if (pool_.free_blocks() < blocks) return;
     }
@@ -122,29 +139,32 @@ void Scheduler::Admit() {
   }
 }
 
+// Blocks for what is left of the prompt and for the first token of so many samples.
+int64_t Scheduler::BlocksToStart(const SequenceGroup& group, int64_t samples) const {
+  return pool_.Missing(group.prompt_blocks, group.prompt_length(), limits_.tokens_per_step) +
+         samples * pool_.num_tables();
+}
+
 int64_t Scheduler::PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
                               std::vector<PlannedTokens>* plan) {
-  const int64_t missing =
-      pool_.BlocksFor(group.prompt_length()) - static_cast<int64_t>(group.prompt_blocks.size());
   if (!must && group.first_tokens_drawn) {
     // Computed again for preempted samples: only once they can start, lest it be dropped and
     // redone.
-    const bool room = pool_.free_blocks() >= missing + 2 + running_ / 8;
+    const bool room = pool_.free_blocks() >= BlocksToStart(group, 2) + Headroom();
     if (running_ >= limits_.max_running || !room) return 0;
   }
   const int64_t wanted = std::min(budget, group.prompt_length() - group.prompt_computed);
   Grow({group, nullptr, must}, group.prompt_computed + wanted, &group.prompt_blocks);
-  const int64_t room = static_cast<int64_t>(group.prompt_blocks.size()) * pool_.block_tokens() -
-                       group.prompt_computed;
-  const int64_t count = std::min(wanted, room);
+  const int64_t count =
+      std::min(wanted, pool_.Covered(group.prompt_blocks) - group.prompt_computed);
   if (count <= 0) return 0;
   plan->push_back({&group, nullptr, group.prompt_computed, static_cast<int32_t>(count)});
   return count;
 }
 
-bool Scheduler::Grow(const Claim& claim, int64_t tokens, BlockTable* table) {
-  while (static_cast<int64_t>(table->size()) < pool_.BlocksFor(tokens)) {
-    if (!pool_.Extend(table) && (!claim.must || !Reclaim(claim))) return false;
+bool Scheduler::Grow(const Claim& claim, int64_t tokens, BlockTables* tables) {
+  while (pool_.Covered(*tables) < tokens) {
+    if (!pool_.Extend(tables) && (!claim.must || !Reclaim(claim))) return false;
   }
   return true;
 }
@@ -203,9 +223,11 @@ void Scheduler::ForceOldest(std::vector<PlannedTokens>* plan) {
     }
     COHORT_CHECK(sample != nullptr, "a finished group was not dropped");
     const bool ready = sample->state == SequenceState::kRunning || Fork(group, *sample, true);
-    const int64_t count = std::min(budget, sample->remaining());
-    const int64_t tokens = group.prompt_length() + sample->computed + count;
-    if (ready && Grow({group, sample, true}, tokens, &sample->blocks)) {
+    const int64_t done = group.prompt_length() + sample->computed;
+    int64_t count = std::min(budget, sample->remaining());
+    if (ready) Grow({group, sample, true}, done + count, &sample->blocks);
+    count = std::min(count, pool_.Covered(sample->blocks) - done);
+    if (count > 0) {
       plan->push_back({&group, sample, sample->computed, static_cast<int32_t>(count)});
     }
   }

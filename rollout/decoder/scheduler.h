@@ -63,20 +63,23 @@ class Scheduler {
     bool must;  // take blocks from younger ones where none is free
   };
 
+  void DropUnseen();
   void ForkWaiting();
   bool Fork(SequenceGroup& group, Sequence& sample, bool must);
   void PlanDecode(std::vector<PlannedTokens>* plan);
   void PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan);
   void Admit();
+  int64_t BlocksToStart(const SequenceGroup& group, int64_t samples) const;
   // Plans at most `budget` tokens of the prompt and returns how many it planned.
   int64_t PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
                      std::vector<PlannedTokens>* plan);
-  bool Grow(const Claim& claim, int64_t tokens, BlockTable* table);
+  bool Grow(const Claim& claim, int64_t tokens, BlockTables* tables);
   bool Reclaim(const Claim& claim);
   void Preempt(Sequence& sample);
   void DropPrompt(SequenceGroup& group);
   void ForceOldest(std::vector<PlannedTokens>* plan);
   int64_t PendingSamples() const;
+  int64_t Headroom() const;
 
   SchedulerLimits limits_;
   BlockPool& pool_;

@@ -13,7 +13,7 @@ namespace cohort::rollout {
 
 enum class SequenceState {
   kWaiting,  // no KV of its own: not started, or preempted
-  kRunning,  // its table covers the prompt and `computed` tokens of its completion
+  kRunning,  // its tables cover the prompt and `computed` tokens of its completion
   kFinished,
 };
 
@@ -24,7 +24,7 @@ struct Sequence {
   std::vector<int32_t> ids;  // drawn so far
   std::vector<float> logprobs;
   size_t told = 0;  // ids that the decoder's listener knows
-  BlockTable blocks;
+  BlockTables blocks;
   int64_t computed = 0;  // ids whose keys and values are in the cache
 
   int64_t remaining() const { return static_cast<int64_t>(ids.size()) - computed; }
@@ -33,9 +33,10 @@ struct Sequence {
 struct SequenceGroup {
   GroupRequest request;
   std::vector<Sequence> samples;
-  // The prompt is computed once into the group's own table, from which samples fork: whole blocks
-  // are shared, a partly filled last block is copied, or moved to the last sample that needs it.
-  BlockTable prompt_blocks;
+  // The prompt is computed once into the group's own tables, from which samples fork: whole blocks
+  // are shared, a partly filled last block is copied, or moved to the last sample that needs it. Of
+  // layers with a window they keep what the first row of a sample sees.
+  BlockTables prompt_blocks;
   int64_t prompt_computed = 0;
   bool first_tokens_drawn = false;
 

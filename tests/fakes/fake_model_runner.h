@@ -1,9 +1,12 @@
 #pragma once
 
 // A ModelRunner without a model. Its KV cache holds the token ids themselves, so that a row's
-// context is read back through the block table: a block that was shared, copied or dropped wrongly
-// changes the logits. What the logits are is a script: a function of the whole context.
+// context is read back through the block tables: a block that was shared, copied or dropped wrongly
+// changes the logits, or ends the step where a row sees an entry that was not written for that
+// token of its sequence. What the logits are is a script: a function of the tokens that the widest
+// group of layers sees.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
@@ -30,7 +33,7 @@ class FakeModelRunner : public ModelRunner {
   FakeModelRunner(const RunnerShape& shape, Script script)
       : shape_(shape),
         script_(std::move(script)),
-        cache_(static_cast<size_t>(shape.num_blocks * shape.block_tokens), kNothing) {}
+        cache_(static_cast<size_t>(shape.num_blocks * shape.block_tokens)) {}
 
   // Logits in 0..3 that depend on every token of the context and on nothing else.
   static Script Scattered(int64_t vocab_size) {
@@ -74,10 +77,9 @@ class FakeModelRunner : public ModelRunner {
     for (const SequenceRows& rows : step.sequences) {
       seen.tokens.push_back(static_cast<int64_t>(rows.tokens.size()));
       seen.num_logits.push_back(rows.num_logits);
-      for (size_t i = 0; i < rows.tokens.size(); ++i) {
-        const int64_t position = rows.start + static_cast<int64_t>(i);
-        At(rows.blocks[static_cast<size_t>(position / shape_.block_tokens)],
-           position % shape_.block_tokens) = rows.tokens[i];
+      Require(rows.tables.size() == shape_.windows.size(), "a group of layers has a block table");
+      for (size_t group = 0; group < rows.tables.size(); ++group) {
+        Write(rows, rows.tables[group], shape_.windows[group]);
       }
     }
     steps_.push_back(std::move(seen));
@@ -92,21 +94,66 @@ class FakeModelRunner : public ModelRunner {
   void OnLoad(std::function<void()> on_load) { on_load_ = std::move(on_load); }
 
  private:
-  static constexpr int32_t kNothing = -1;
+  // What a token leaves in the cache.
+  struct Entry {
+    int32_t token = -1;
+    int64_t position = -1;
+    uint64_t beginning = 0;  // a mark of the sequence's tokens up to this one
+  };
 
-  int32_t& At(int32_t block, int64_t slot) {
+  static void Require(bool condition, const char* complaint) {
+    if (!condition) throw std::logic_error(complaint);
+  }
+
+  Entry& At(int32_t block, int64_t slot) {
+    Require(block != kNoBlock, "a row sees a token whose block was dropped");
     return cache_.at(static_cast<size_t>(block * shape_.block_tokens + slot));
+  }
+  Entry& At(const BlockTable& table, int64_t position) {
+    return At(table.at(static_cast<size_t>(position / shape_.block_tokens)),
+              position % shape_.block_tokens);
+  }
+
+  static uint64_t Extended(uint64_t beginning, int32_t token) {
+    return beginning * 1'000'003 + static_cast<uint64_t>(token) + 7;
+  }
+
+  void Write(const SequenceRows& rows, const BlockTable& table, int64_t window) {
+    int64_t position = rows.start;
+    for (const int32_t token : rows.tokens) {
+      const bool first = position == 0 || window == 1;  // no row sees both it and one before it
+      const uint64_t before = first ? 0 : At(table, position - 1).beginning;
+      At(table, position) = {token, position, Extended(before, token)};
+      ++position;
+    }
+  }
+
+  // The tokens that a row sees in a group of layers.
+  std::vector<int32_t> Seen(const BlockTable& table, int64_t window, int64_t position) {
+    const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, position + 1 - window);
+    std::vector<int32_t> tokens;
+    for (int64_t i = first; i <= position; ++i) {
+      const Entry& entry = At(table, i);
+      Require(entry.position == i, "an entry holds another position's token, or none");
+      Require(i == first || entry.beginning == Extended(At(table, i - 1).beginning, entry.token),
+              "an entry belongs to another sequence");
+      tokens.push_back(entry.token);
+    }
+    return tokens;
   }
 
   void TellLogits(const SequenceRows& rows, size_t sequence, const LogitsSink& sink) {
     const auto count = static_cast<int64_t>(rows.tokens.size());
-    for (int64_t token = count - rows.num_logits; token < count; ++token) {
+    for (int64_t token = 0; token < count; ++token) {
       std::vector<int32_t> context;
-      for (int64_t position = 0; position <= rows.start + token; ++position) {
-        context.push_back(At(rows.blocks[static_cast<size_t>(position / shape_.block_tokens)],
-                             position % shape_.block_tokens));
-        if (context.back() == kNothing) throw std::logic_error("a token was never computed");
+      for (size_t group = 0; group < rows.tables.size(); ++group) {
+        std::vector<int32_t> seen =
+            Seen(rows.tables[group], shape_.windows[group], rows.start + token);
+        if (seen.size() > context.size()) context.swap(seen);
+        Require(std::equal(seen.rbegin(), seen.rend(), context.rbegin()),
+                "groups of layers hold different tokens");
       }
+      if (token < count - rows.num_logits) continue;
       const std::vector<float> logits = script_(context);
       sink({sequence, static_cast<size_t>(token), logits.data(), 0});
     }
@@ -114,7 +161,7 @@ class FakeModelRunner : public ModelRunner {
 
   RunnerShape shape_;
   Script script_;
-  std::vector<int32_t> cache_;  // [blocks, block_tokens]
+  std::vector<Entry> cache_;  // [blocks, block_tokens]
   std::vector<SeenStep> steps_;
   int loads_ = 0;
   std::function<void()> on_step_, on_load_;

@@ -10,6 +10,7 @@
 
 #include "base/counter_random.h"
 #include "policy/weights/weights.h"
+#include "rollout/cpu/layer_groups.h"
 #include "tests/rollout/family_configs.h"
 
 namespace cohort::rollout {
@@ -94,6 +95,11 @@ inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64
     }
   }
   return weights;
+}
+
+// One group of layers, which keeps every token.
+inline LayerGroups LayersAlike(int64_t num_layers) {
+  return LayerGroups(std::vector<int64_t>(static_cast<size_t>(num_layers), 0));
 }
 
 // The same ids every time; different ones for each `seed`.

@@ -186,6 +186,27 @@ TEST_P(AttentionShapes, OfAWindowAgreesBitForBitHoweverRowsAreBundled) {
   }
 }
 
+// What was in such a block may be another sequence's by then.
+TEST_P(AttentionShapes, ReadsNoBlockThatLiesBeforeTheWindowsOfABundlesRows) {
+  const auto [heads, layout] = GetParam();
+  for (const int64_t window : {1, 20, 33, 256, 300}) {
+    PagedSequence sequence(layout, 700);
+    for (int64_t block = 0; block < (650 - window) / kBlockTokens; ++block) {
+      const auto at = sequence.cache.begin() +
+                      sequence.blocks[static_cast<size_t>(block)] * layout.block_floats();
+      std::fill(at, at + layout.block_floats(), NAN);
+    }
+    const Queries queries(sequence, heads, {700, 650, 651, 672, 673, 700}, window);
+    const std::vector<float> expected = queries.Expected();
+    for (const Isa isa : AvailableIsas()) {
+      EXPECT_EQ(queries.Run(queries.OneByOne(), isa, 2), expected) << IsaName(isa) << window;
+      for (const int64_t shared : {0, 20, 21}) {
+        EXPECT_EQ(queries.Run({{0, 6, shared}}, isa, 1), expected) << IsaName(isa) << window;
+      }
+    }
+  }
+}
+
 // Contexts that end before, at and after the ends of chains of 256 positions; what rows share ends
 // within a chain, between two, or nowhere.
 TEST_P(AttentionShapes, LongContextsAgreeBitForBitHoweverTheyAreBundled) {

@@ -100,9 +100,25 @@ TEST(ModelSize, CountsEveryParameterOfADenseModelAsActive) {
 
 // arXiv 2505.09343 table 1, in bf16: 70.272, 327.680 and 516.096 KB.
 TEST(ModelSize, CachesAsManyBytesATokenAsPublished) {
-  EXPECT_EQ(2 * CachedValuesPerToken(DeepSeekV3()), 70272);
-  EXPECT_EQ(2 * CachedValuesPerToken(Qwen25Of72B()), 327680);
-  EXPECT_EQ(2 * CachedValuesPerToken(Llama405B()), 516096);
+  EXPECT_EQ(2 * CachedValues(DeepSeekV3(), 1), 70272);
+  EXPECT_EQ(2 * CachedValues(Qwen25Of72B(), 1), 327680);
+  EXPECT_EQ(2 * CachedValues(Llama405B(), 1), 516096);
+}
+
+// arXiv 2310.06825 section 2: at 32K tokens Mistral 7B's window of 4096 makes its cache 8 times
+// smaller.
+TEST(ModelSize, CachesTheWindowAloneWhereALayerHasOne) {
+  ModelConfig config = Parse(R"({"model_type": "mistral", "vocab_size": 32000,
+    "hidden_size": 4096, "num_hidden_layers": 32, "intermediate_size": 14336,
+    "max_position_embeddings": 32768, "num_attention_heads": 32, "num_key_value_heads": 8,
+    "sliding_window": 4096})");
+  ModelConfig full = config;
+  full.attention.sliding_window = 0;
+  EXPECT_EQ(CachedValues(full, 32768), 8 * CachedValues(config, 32768));
+  EXPECT_EQ(CachedValues(full, 32768), 32 * 2 * 8 * 128 * 32768ll);
+  EXPECT_EQ(CachedValues(config, 4096), CachedValues(full, 4096));
+  for (int64_t layer = 0; layer < 32; layer += 2) config.attention.full_layers.push_back(layer);
+  EXPECT_EQ(CachedTokens(config, 32768), 16 * (32768 + 4096));
 }
 
 TEST(ModelSize, MeasuresAFolderInEveryDtype) {

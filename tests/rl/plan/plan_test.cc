@@ -202,6 +202,43 @@ TEST(ServingPlan, TakesTheFewestDevicesThatHoldTheModel) {
   EXPECT_LE(small, 16);
 }
 
+TEST(ServingPlan, ReadsTheWindowAloneInLayersThatHaveOne) {
+  policy::ModelConfig config = SmallDenseConfig();
+  config.num_layers = 4;
+  const DecodeLoad load{.batch = 3, .context = 200, .devices = 1};
+  const Machine machine = FindMachine("h800");
+  const DecodeRoofline full = PlanDecoding(config, machine, load);
+  config.attention.sliding_window = 50;
+  config.attention.full_layers = {3};
+  const DecodeRoofline windowed = PlanDecoding(config, machine, load);
+  EXPECT_EQ(full.cache_bytes, 2 * 3 * 4 * 200 * (2 * 2 * 16));
+  EXPECT_EQ(windowed.cache_bytes, 2 * 3 * (200 + 3 * 50) * (2 * 2 * 16));
+  EXPECT_EQ(full.flops - windowed.flops, 3 * 3 * 150 * (2.0 * 4 * 2 * 16));
+}
+
+// A row of 200 tokens sees 100.5 on average, counted as half; in a window of 50 its first 50 see
+// half of it and the others all: (50 * 25 + 150 * 50) / 200.
+TEST(TrainingPlan, CountsThePairsThatAWindowLeaves) {
+  policy::ModelConfig config = SmallDenseConfig();
+  const double full = TrainingFlopsPerToken(config, 200);
+  config.attention.sliding_window = 50;
+  const double pair = 3 * 2.0 * 4 * (16 + 16);
+  EXPECT_DOUBLE_EQ(full - TrainingFlopsPerToken(config, 200), 2 * pair * (100 - 43.75));
+  EXPECT_DOUBLE_EQ(TrainingFlopsPerToken(config, 50), full - 2 * pair * 75);
+}
+
+// Two groups of four samples of 250 tokens, and their prompts of 200.
+TEST(LocalRun, AWorkersCacheHoldsWindowsAndOnceMoreThePromptsThatSamplesHaveLeft) {
+  policy::ModelConfig config = SmallDenseConfig();
+  const LocalRun run{.prompts = 2, .group_size = 4, .prompt_tokens = 200, .new_tokens = 50};
+  const int64_t layer = 2 * 2 * 16;
+  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * 8 * 250 * 2 * layer);
+  config.attention.sliding_window = 60;
+  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (8 + 2) * 60 * 2 * layer);
+  config.attention.full_layers = {0};
+  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (8 * (250 + 60) + 2 * (200 + 60)) * layer);
+}
+
 TEST(ServingPlan, PricesTokensByTheHour) {
   DecodeRoofline roofline;
   roofline.devices = 8;

@@ -172,12 +172,14 @@ TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {
       config_.windowed_rope.value_or(config_.rope), config_.attention.rotary_dim()));
   rope.Reserve(40);
   windowed.Reserve(40);
-  const std::vector<int32_t> ids = RandomIds(config_, 40, 1), blocks = {1, 0};
+  const std::vector<int32_t> ids = RandomIds(config_, 40, 1);
+  const std::vector<BlockTable> tables = {{1, 0}};  // one for all layers, whatever their windows
   std::vector<float> expected;
   for (const kernels::Isa isa : kernels::AvailableIsas()) {
-    KvCache cache(KvLayoutOf(config_.attention), config_.num_layers, int64_t{1} << 24, 2);
+    KvCache cache(KvLayoutOf(config_.attention), LayersAlike(config_.num_layers), int64_t{1} << 24,
+                  2);
     Forward forward({config_, weights, rope, windowed, cache, kernels::OpsFor(isa)}, pool);
-    forward.Run(std::vector<SequenceRows>{{ids, 0, blocks, 0}});
+    forward.Run(std::vector<SequenceRows>{{ids, 0, tables, 0}});
     const float* logits = forward.Logits(std::vector<int64_t>{0, 17, 39});
     const std::vector<float> found(logits, logits + 3 * forward.ld_logits());
     if (expected.empty()) expected = found;

@@ -67,12 +67,12 @@ TEST(Scheduler, SharesThePromptsWholeBlocksAndCopiesThePartlyFilledOne) {
   const std::vector<PlannedTokens> plan = scheduler.Plan();
   ASSERT_EQ(plan.size(), 4u);
   for (const PlannedTokens& item : plan) {
-    EXPECT_EQ(item.sample->blocks[0], plan[0].sample->blocks[0]);
-    EXPECT_EQ(item.sample->blocks[1], plan[0].sample->blocks[1]);
-    EXPECT_EQ(pool.references(item.sample->blocks[2]), 1);
+    EXPECT_EQ(item.sample->blocks[0][0], plan[0].sample->blocks[0][0]);
+    EXPECT_EQ(item.sample->blocks[0][1], plan[0].sample->blocks[0][1]);
+    EXPECT_EQ(pool.references(item.sample->blocks[0][2]), 1);
   }
-  EXPECT_EQ(pool.references(plan[0].sample->blocks[0]), 5);  // four samples and the group
-  EXPECT_EQ(pool.num_blocks() - pool.free_blocks(), 2 + 4);  // the last sample took the original
+  EXPECT_EQ(pool.references(plan[0].sample->blocks[0][0]), 5);  // four samples and the group
+  EXPECT_EQ(pool.num_blocks() - pool.free_blocks(), 2 + 4);     // the last sample took the original
 }
 
 TEST(Scheduler, AdmitsGroupsInOrderUpToMaxRunning) {
