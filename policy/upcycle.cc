@@ -94,6 +94,37 @@ void AddExperts(const std::string& mlp, const PaddedFfn& ffn, int64_t part,
       Copies(ffn.down.narrow(1, shared, part), experts + "down_proj", options);
 }
 
+// Whether config.json of the config's family can say all of it.
+bool CanBeWritten(const ModelConfig& config) {
+  try {
+    return ParseConfig(ConfigToJson(config, Dtype::kFloat32), "config.json") == config;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// qkv_proj and gate_up_proj as the projections that they are made of.
+void SplitProjections(const ModelConfig& config, WeightMap* weights) {
+  const int64_t q = config.attention.num_heads * config.attention.head_dim;
+  const int64_t kv = config.attention.num_kv_heads * config.attention.head_dim,
+                f = config.ffn_width;
+  const auto split = [&](const std::string& prefix, const char* fused,
+                         const std::vector<std::pair<const char*, int64_t>>& parts) {
+    const at::Tensor whole = weights->at(prefix + fused + ".weight");
+    weights->erase(prefix + fused + ".weight");
+    int64_t row = 0;
+    for (const auto& [name, rows] : parts) {
+      (*weights)[prefix + name + ".weight"] = whole.narrow(0, row, rows);
+      row += rows;
+    }
+  };
+  for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".";
+    split(prefix + "self_attn.", "qkv_proj", {{"q_proj", q}, {"k_proj", kv}, {"v_proj", kv}});
+    split(prefix + "mlp.", "gate_up_proj", {{"gate_proj", f}, {"up_proj", f}});
+  }
+}
+
 }  // namespace
 
 UpcycleOptions ParseUpcycleOptions(const std::string& text) {
@@ -119,18 +150,8 @@ ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& optio
     throw Error(ErrorCode::kUsage, "the " + dense.family + " model has experts already",
                 "model.upcycle is for dense models");
   }
-  const AttentionConfig& attention = dense.attention;
-  if (attention.latent() || (attention.qkv_bias && options.shared == 0)) {
-    throw Error(
-        ErrorCode::kUsage,
-        "no family of models with experts has the attention of this " + dense.family + " model" +
-            (attention.qkv_bias ? " and no shared expert" : ""),
-        attention.qkv_bias ? "add shared=1: glm4_moe has biases of queries, keys and values" : "");
-  }
   ModelConfig config = dense;
-  config.family = options.shared > 0                   ? "glm4_moe"
-                  : attention.qk_norm == QkNorm::kHead ? "qwen3_moe"
-                                                       : "mixtral";
+  config.fused_projections = false;
   MoeConfig& moe = config.moe;
   moe.num_experts = options.experts;
   moe.experts_per_token = options.top_k;
@@ -141,16 +162,29 @@ ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& optio
     moe.selection_bias = false;
     moe.group_score = GroupScore::kMax;
   }
-  return config;
+  const std::vector<const char*> families =
+      options.shared > 0 ? std::vector{"glm4_moe"} : std::vector{"qwen3_moe", "mixtral"};
+  for (const char* family : families) {
+    config.family = family;
+    if (CanBeWritten(config)) return config;
+  }
+  const bool needs_shared = dense.attention.qkv_bias && options.shared == 0;
+  throw Error(ErrorCode::kUsage,
+              "no family of models with experts " +
+                  std::string(options.shared > 0 ? "and a shared one " : "") +
+                  "computes what this " + dense.family + " model does in its other layers",
+              needs_shared ? "add shared=1: glm4_moe has biases of queries, keys and values"
+                           : "it can be trained as it is");
 }
 
 Model Upcycle(const Model& dense, const UpcycleOptions& options) {
   Model out = dense;
   out.config = UpcycledConfig(dense.config, options);
+  if (dense.config.fused_projections) SplitProjections(dense.config, &out.weights);
   const int64_t part = out.config.moe.expert_width;
   for (int64_t layer = 0; layer < dense.config.num_layers; ++layer) {
     const std::string mlp = "model.layers." + std::to_string(layer) + ".mlp.";
-    AddExperts(mlp, ReadFfn(dense.weights, mlp, (options.shared + 1) * part), part, options,
+    AddExperts(mlp, ReadFfn(out.weights, mlp, (options.shared + 1) * part), part, options,
                &out.weights);
     for (const char* name : {"gate_proj", "up_proj", "down_proj"}) {
       out.weights.erase(mlp + name + ".weight");

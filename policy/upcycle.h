@@ -35,7 +35,8 @@ struct UpcycleOptions {
 UpcycleOptions ParseUpcycleOptions(const std::string& text);
 
 // Family of the result: with shared experts glm4_moe; else mixtral, or qwen3_moe for a model with
-// norms of queries and keys. kUsage for a model that has experts already or fits none of these.
+// norms of queries and keys. kUsage for a model that has experts already, or whose other layers
+// none of these can have: norms after attention, layers without rope, factors.
 ModelConfig UpcycledConfig(const ModelConfig& dense, const UpcycleOptions& options);
 
 // The experts of a layer share one tensor's memory where there is no noise.

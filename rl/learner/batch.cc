@@ -36,6 +36,14 @@ bool HavePromptInCommon(const TrainingSequence& a, const TrainingSequence& b) {
          std::equal(a.ids.begin(), a.ids.begin() + a.prompt_length, b.ids.begin());
 }
 
+// Whether one packed prompt serves both.
+bool SharePrompt(const TrainingSequence& a, const TrainingSequence& b, int64_t long_beyond) {
+  const auto is_long = [&](const TrainingSequence& sequence) {
+    return long_beyond > 0 && sequence.prompt_length + InputTokens(sequence) > long_beyond;
+  };
+  return HavePromptInCommon(a, b) && is_long(a) == is_long(b);
+}
+
 using Bins = std::vector<std::vector<int64_t>>;
 
 // Puts each sequence, longest first, into the emptiest of `count` bins; nothing if one overflows.
@@ -136,13 +144,13 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> leng
 }
 
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSequence> sequences,
-                                                   int64_t max_tokens) {
+                                                   int64_t max_tokens, int64_t long_beyond) {
   std::vector<std::vector<int64_t>> families;
   std::vector<int64_t> tokens;  // of each family
   for (size_t i = 0; i < sequences.size(); ++i) {
     CheckSequence(sequences[i]);
     const int64_t inputs = InputTokens(sequences[i]);
-    const bool joins = i > 0 && HavePromptInCommon(sequences[i - 1], sequences[i]) &&
+    const bool joins = i > 0 && SharePrompt(sequences[i - 1], sequences[i], long_beyond) &&
                        tokens.back() + inputs <= max_tokens;
     if (!joins) {
       families.emplace_back();
@@ -163,7 +171,8 @@ std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSeque
 }
 
 MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
-                          const std::vector<int64_t>& chosen, at::Device device) {
+                          const std::vector<int64_t>& chosen, at::Device device,
+                          int64_t long_beyond) {
   std::vector<policy::Piece> pieces;
   std::vector<int64_t> rows_N, targets_N, sequence_index_N, load_rows_L;
   bool all_rows = true;
@@ -175,7 +184,7 @@ MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
     const TrainingSequence& sequence = sequences[static_cast<size_t>(index)];
     CheckSequence(sequence);
     const std::span<const int32_t> ids(sequence.ids);
-    if (before == nullptr || !HavePromptInCommon(*before, sequence)) {
+    if (before == nullptr || !SharePrompt(*before, sequence, long_beyond)) {
       prompt = static_cast<int64_t>(pieces.size());
       pieces.push_back({ids.first(static_cast<size_t>(sequence.prompt_length))});
       if (!sequence.prompt_counted) AppendRows(offset, sequence.prompt_length, &load_rows_L);

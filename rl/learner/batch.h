@@ -74,13 +74,16 @@ StepTotals CountTotals(std::span<const TrainingSequence> sequences);
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const int64_t> lengths,
                                                    int64_t max_tokens);
 // The same for sequences; those that share a prompt stay together as far as the bound allows.
+// Sequences on both sides of `long_beyond` tokens share none, since they rotate it differently
+// (policy/config/rope_frequencies.h); 0: all are on one side.
 std::vector<std::vector<int64_t>> PlanMicroBatches(std::span<const TrainingSequence> sequences,
-                                                   int64_t max_tokens);
+                                                   int64_t max_tokens, int64_t long_beyond = 0);
 
 // Packs the chosen sequences. kInternal for a sequence whose lengths contradict each other, or when
 // only some of them have rollout_logprobs (old, ref).
 MicroBatch PackMicroBatch(std::span<const TrainingSequence> sequences,
-                          const std::vector<int64_t>& chosen, at::Device device = at::kCPU);
+                          const std::vector<int64_t>& chosen, at::Device device = at::kCPU,
+                          int64_t long_beyond = 0);
 
 // Values over N, in this micro-batch's order, back to one entry a completion token for each of its
 // sequences (0 where loss_mask is false): how old_logprobs and ref_logprobs get into the sequences.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/seconds_since.h"
+#include "policy/config/rope_frequencies.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "rl/learner/mtp_loss.h"
 #include "rl/learner/sft_loss.h"
@@ -60,13 +61,18 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                 });
 }
 
+int64_t Learner::LongBeyond() const {
+  const policy::ModelConfig& config = policy_->config();
+  return policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim()).long_beyond;
+}
+
 // The selection bias balances what the experts are asked for, with or without a gradient.
 void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
   const torch::NoGradGuard no_grad;
   for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     policy_->CountExpertLoadOf(batch.load_rows_L);
     policy_->forward(batch.tokens);
   }
@@ -107,8 +113,8 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
                                     double temperature, const MicroBatchLoss& loss) {
   UpdateSums sums;
   for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     policy_->CountExpertLoadOf(batch.load_rows_L);
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
@@ -155,8 +161,8 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
   model->eval();  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
   for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch)) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device);
+       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
+    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     const at::Tensor hidden_TD = model->forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;

@@ -93,6 +93,8 @@ class Learner {
   void PlaceOnDevice(policy::Transformer& model) const;
   void MakeOptimizer();
   void SetReference(const policy::WeightMap& weights);
+  // Of the policy's rotary positions (policy/config/rope_frequencies.h).
+  int64_t LongBeyond() const;
 
   LearnerOptions options_;
   std::shared_ptr<Ranks> ranks_;

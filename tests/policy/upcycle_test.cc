@@ -5,6 +5,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "tests/policy/family_golden.h"
 #include "tests/policy/golden_model.h"
 
 namespace cohort::policy {
@@ -73,6 +74,52 @@ TEST(Upcycle, WritesFoldersOnWhichTransformersComputesTheSame) {
     EXPECT_LT(LargestDifference(GoldenLogprobs(golden, config, weights), logprobs), 2e-5) << text;
   }
 }
+
+// Every dense family: upcycled to the same function, or refused by its name.
+class UpcycledFamily : public ::testing::TestWithParam<std::pair<const char*, const char*>> {};
+
+TEST_P(UpcycledFamily, ComputesWhatTheDenseModelDoesOrIsRefused) {
+  const auto& [name, expected_family] = GetParam();
+  const FamilyGolden golden = ReadFamilyGolden(name);
+  Model dense;
+  dense.config = golden.config;
+  dense.weights = FamilyGoldenWeights(golden.config);
+  const UpcycleOptions options =
+      ParseUpcycleOptions(golden.config.attention.qkv_bias || golden.config.attention.partly_rotated
+                              ? "experts=4,top_k=2,shared=1"
+                              : "experts=4,top_k=2");
+  if (std::string(expected_family).empty()) {
+    try {
+      UpcycledConfig(dense.config, options);
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(dense.config.family), std::string::npos);
+    }
+    return;
+  }
+  const Model sparse = Upcycle(dense, options);
+  EXPECT_EQ(sparse.config.family, expected_family);
+  const at::NoGradGuard no_grad;
+  const auto hidden = [](const Model& model) {
+    Transformer policy = MakeTransformer(model.config, model.weights);
+    std::vector<int32_t> ids(90);
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 7 % 64);
+    return policy(Pack({ids}));
+  };
+  EXPECT_LT((hidden(sparse) - hidden(dense)).abs().max().item<double>(), 2e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Families, UpcycledFamily,
+    ::testing::Values(std::pair{"llama", "mixtral"}, std::pair{"mistral_window", "mixtral"},
+                      std::pair{"qwen2", "glm4_moe"}, std::pair{"qwen3_yarn", "qwen3_moe"},
+                      std::pair{"phi3", "mixtral"}, std::pair{"seed_oss", "glm4_moe"},
+                      std::pair{"qwen2_window", ""}, std::pair{"smollm3", ""},
+                      std::pair{"granite", ""}, std::pair{"phi3_longrope", ""},
+                      std::pair{"seed_oss_bias", ""}, std::pair{"olmo2", ""},
+                      std::pair{"olmo3", ""}, std::pair{"gemma2", ""},
+                      std::pair{"gemma3_text", ""}),
+    [](const auto& info) { return info.param.first; });
 
 TEST(Upcycle, DrawsRoutersFromTheSeed) {
   const Model dense = ModelOf(ReadGoldenModel("tiny_llama"));

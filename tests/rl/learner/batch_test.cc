@@ -90,6 +90,22 @@ TEST(Batch, CompletionsOfOnePromptShareItsRows) {
               ElementsAre(ElementsAre(0, 1), ElementsAre(2), ElementsAre(3)));
 }
 
+// Phi-3's long rope turns a prompt by other angles in a longer sequence.
+TEST(Batch, SequencesOnBothSidesOfTheOriginalContextShareNoPrompt) {
+  const std::vector<TrainingSequence> sequences = {
+      Make({1, 2, 3, 4}, 2, 0), Make({1, 2, 5, 6, 7, 8}, 2, 0), Make({1, 2, 9, 10, 11, 12}, 2, 0)};
+  const auto segments = [&](int64_t long_beyond) {
+    return PackMicroBatch(sequences, {0, 1, 2}, at::kCPU, long_beyond).tokens.segments;
+  };
+  // A prompt and three continuations; with inputs of 3, 5 and 5 tokens on both sides of 4, two.
+  EXPECT_EQ(segments(0).size(), 4U);
+  EXPECT_EQ(segments(2).size(), 4U);
+  EXPECT_EQ(segments(4).size(), 5U);
+  EXPECT_EQ(segments(5).size(), 4U);
+  const std::span<const TrainingSequence> all(sequences);
+  EXPECT_THAT(PlanMicroBatches(all, 8, 4), ElementsAre(ElementsAre(0), ElementsAre(1, 2)));
+}
+
 TEST(Batch, TokensUnpackIntoTheSequencesTheyCameFrom) {
   const std::vector<TrainingSequence> sequences = {Make({1, 2, 3, 4}, 2, 0), Make({9, 8}, 1, 0),
                                                    Make({5, 6, 7}, 1, 0)};
