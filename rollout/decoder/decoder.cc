@@ -31,16 +31,20 @@ bool WantsDraw(const PlannedTokens& item) {
   return !item.group->first_tokens_drawn && item.start + item.count == item.group->prompt_length();
 }
 
-SequenceRows RowsOf(const PlannedTokens& item) {
+SequenceRows RowsOf(const PlannedTokens& item, int64_t rope_boundary) {
   const SequenceGroup& group = *item.group;
-  const auto start = static_cast<size_t>(item.start), count = static_cast<size_t>(item.count);
-  const int64_t num_logits = WantsDraw(item) ? 1 : 0;
-  if (item.sample == nullptr) {
-    return {std::span(group.request.prompt_ids).subspan(start, count), item.start,
-            group.prompt_blocks, num_logits};
-  }
-  return {std::span(item.sample->ids).subspan(start, count), group.prompt_length() + item.start,
-          item.sample->blocks, num_logits};
+  const int64_t prompt = group.prompt_length();
+  const bool in_prompt = item.sample == nullptr || item.start < 0;
+  SequenceRows rows;
+  rows.start = item.sample == nullptr ? item.start : prompt + item.start;
+  rows.tokens = std::span(in_prompt ? group.request.prompt_ids : item.sample->ids)
+                    .subspan(static_cast<size_t>(in_prompt ? rows.start : item.start),
+                             static_cast<size_t>(item.count));
+  rows.tables = item.sample == nullptr ? group.prompt_blocks : item.sample->blocks;
+  rows.num_logits = WantsDraw(item) ? 1 : 0;
+  const int64_t length = prompt + (item.sample == nullptr ? 0 : std::ssize(item.sample->ids));
+  rows.beyond_boundary = rope_boundary > 0 && length > rope_boundary;
+  return rows;
 }
 
 void DrawOne(const SequenceGroup& group, const Sampler& sampler, Sequence* sample) {
@@ -80,7 +84,7 @@ struct Decoder::Impl {
         runner(std::move(model_runner)),
         shape(runner->shape()),
         pool(shape.num_blocks, shape.block_tokens, shape.windows),
-        scheduler({options.max_running, options.tokens_per_step}, pool),
+        scheduler({options.max_running, options.tokens_per_step, shape.rope_boundary}, pool),
         samplers(static_cast<size_t>(shape.num_workers),
                  Sampler(kernels::BestOps(), shape.vocab_size)) {}
 
@@ -143,7 +147,7 @@ bool Decoder::Impl::Finished(const SequenceGroup& group, const Sequence& sample)
 void Decoder::Impl::Compute(const std::vector<PlannedTokens>& plan) {
   const std::vector<BlockCopy> copies = pool.TakeCopies();
   std::vector<SequenceRows> sequences;
-  for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item));
+  for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item, shape.rope_boundary));
   runner->Step({copies, sequences}, [&](const LogitsRow& row) {
     DrawTokens(plan[row.sequence], row.logits, &samplers[static_cast<size_t>(row.worker)]);
   });
@@ -203,7 +207,9 @@ std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, BlockTable
     count = std::min(end, pool.Covered(*tables)) - start;
     COHORT_CHECK(count > 0, "a text that fits in the KV cache found no room");
     const auto first = static_cast<size_t>(start);
-    const SequenceRows rows{ids.subspan(first, static_cast<size_t>(count)), start, *tables, count};
+    const bool beyond = shape.rope_boundary > 0 && std::ssize(ids) > shape.rope_boundary;
+    const SequenceRows rows{ids.subspan(first, static_cast<size_t>(count)), start, *tables, count,
+                            beyond};
     runner->Step({{}, {&rows, 1}}, [&](const LogitsRow& row) {
       Sampler& sampler = samplers[static_cast<size_t>(row.worker)];
       sampler.Prepare(row.logits, Sampling{});

@@ -25,6 +25,9 @@ struct RunnerShape {
   // has a block table for each. A layer of a group sees a token and the windows[group] - 1 before
   // it; 0: all before it.
   std::vector<int64_t> windows = {0};
+  // Above 0: a sequence of more tokens has other keys from its first token on (LongRoPE's long
+  // factors, arXiv 2402.13753), so one that grows beyond it is computed again.
+  int64_t rope_boundary = 0;
 };
 
 // Of one sequence and one group of layers: entry i is the block of the i-th run of block_tokens
@@ -46,7 +49,8 @@ struct SequenceRows {
   // One for each group of layers, up to start + tokens.size(); a row's block and those that it sees
   // are there.
   std::span<const BlockTable> tables;
-  int64_t num_logits = 0;  // logits are wanted of this many of the last tokens
+  int64_t num_logits = 0;        // logits are wanted of this many of the last tokens
+  bool beyond_boundary = false;  // the sequence is longer than rope_boundary, these rows' keys too
 };
 
 struct ModelStep {

@@ -22,8 +22,9 @@ int64_t Scheduler::Headroom() const { return running_ / 8 * pool_.num_tables(); 
 
 std::vector<PlannedTokens> Scheduler::Plan() {
   std::vector<PlannedTokens> plan;
+  if (limits_.rope_boundary > 0) PartGrown();
   if (pool_.has_windows()) DropUnseen();
-  ForkWaiting();
+  StartWaiting();
   PlanDecode(&plan);
   const auto decode_rows = static_cast<int64_t>(plan.size());
   const int64_t budget =
@@ -33,13 +34,34 @@ std::vector<PlannedTokens> Scheduler::Plan() {
   return plan;
 }
 
+// A sample that has grown beyond the boundary gives its blocks back and is computed again by
+// itself.
+void Scheduler::PartGrown() {
+  for (const auto& group : active_) {
+    const int64_t prompt = group->prompt_length();
+    if (prompt > limits_.rope_boundary) continue;
+    for (Sequence& sample : group->samples) {
+      const bool grown = prompt + std::ssize(sample.ids) > limits_.rope_boundary;
+      if (sample.apart || !grown || sample.state == SequenceState::kFinished) continue;
+      sample.apart = true;
+      pool_.Release(&sample.blocks);
+      sample.computed = -prompt;
+    }
+    if (group->first_tokens_drawn && group->CountForked(SequenceState::kWaiting) == 0 &&
+        group->CountForked(SequenceState::kRunning) == 0) {
+      DropPrompt(*group);
+    }
+  }
+}
+
 void Scheduler::DropUnseen() {
   for (const auto& group : active_) {
     for (Sequence& sample : group->samples) {
       pool_.DropUnseen(&sample.blocks, group->prompt_length() + sample.computed);
     }
-    const bool lone = group->first_tokens_drawn && group->Count(SequenceState::kWaiting) == 0 &&
-                      group->Count(SequenceState::kRunning) == 1;
+    const bool lone = group->first_tokens_drawn &&
+                      group->CountForked(SequenceState::kWaiting) == 0 &&
+                      group->CountForked(SequenceState::kRunning) == 1;
     if (lone) {
       // It shares nothing with others: its prompt's window would be kept for its preemption alone.
       DropPrompt(*group);
@@ -51,15 +73,31 @@ void Scheduler::DropUnseen() {
   }
 }
 
-void Scheduler::ForkWaiting() {
+void Scheduler::StartWaiting() {
   for (const auto& group : active_) {
-    if (!group->first_tokens_drawn || !group->prompt_ready()) continue;
+    if (!group->first_tokens_drawn) continue;
     for (Sequence& sample : group->samples) {
       if (sample.state != SequenceState::kWaiting) continue;
+      if (!sample.apart && !group->prompt_ready()) continue;
       // In order: nobody younger slips past a sample that found no room.
-      if (running_ >= limits_.max_running || !Fork(*group, sample, false)) return;
+      if (running_ >= limits_.max_running || !Start(*group, sample, false)) return;
     }
   }
+}
+
+bool Scheduler::Start(SequenceGroup& group, Sequence& sample, bool must) {
+  const int64_t prompt = group.prompt_length();
+  if (!sample.apart) {
+    if (!Fork(group, sample, must)) return false;
+  } else if (!must) {
+    const int64_t missing =
+        pool_.Missing({}, prompt + std::ssize(sample.ids), limits_.tokens_per_step);
+    if (pool_.free_blocks() < missing + Headroom()) return false;
+  }
+  sample.state = SequenceState::kRunning;
+  sample.computed = sample.apart ? -prompt : 0;
+  ++running_;
+  return true;
 }
 
 bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
@@ -70,16 +108,13 @@ bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
   const int64_t missing =
       pool_.Missing({}, tokens - whole * pool_.block_tokens(), limits_.tokens_per_step);
   if (!must && pool_.free_blocks() < missing + Headroom()) return false;
-  const bool last = group.Count(SequenceState::kWaiting) == 1;
+  const bool last = group.CountForked(SequenceState::kWaiting) == 1;
   while (has_part && !last && pool_.free_blocks() < pool_.num_tables()) {
     if (!must || !Reclaim({group, &sample, must})) return false;
   }
   sample.blocks = pool_.Fork(&group.prompt_blocks, group.prompt_length(),
                              last ? PartlyFilled::kMove : PartlyFilled::kCopy);
   if (has_part && last) group.prompt_computed = whole * pool_.block_tokens();
-  sample.state = SequenceState::kRunning;
-  sample.computed = 0;
-  ++running_;
   return true;
 }
 
@@ -100,20 +135,13 @@ void Scheduler::PlanDecode(std::vector<PlannedTokens>* plan) {
 void Scheduler::PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan) {
   Admit();
   for (const auto& group : active_) {
-    const int64_t waiting = group->Count(SequenceState::kWaiting);
+    const int64_t waiting = group->CountForked(SequenceState::kWaiting);
     if (waiting > 0 && !group->prompt_ready() && budget > 0)
       budget -= PlanPrompt(*group, budget, false, plan);
     for (Sequence& sample : group->samples) {
       if (sample.state != SequenceState::kRunning || sample.remaining() <= 1 || budget <= 0)
         continue;
-      const int64_t prompt = group->prompt_length();
-      const int64_t wanted = std::min(budget, sample.remaining());
-      Grow({*group, &sample, false}, prompt + sample.computed + wanted, &sample.blocks);
-      const int64_t count =
-          std::min(wanted, pool_.Covered(sample.blocks) - prompt - sample.computed);
-      if (count <= 0) continue;
-      plan->push_back({group.get(), &sample, sample.computed, static_cast<int32_t>(count)});
-      budget -= count;
+      budget -= PlanSample(*group, sample, budget, false, plan);
     }
   }
 }
@@ -162,6 +190,18 @@ int64_t Scheduler::PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
   return count;
 }
 
+int64_t Scheduler::PlanSample(SequenceGroup& group, Sequence& sample, int64_t budget, bool must,
+                              std::vector<PlannedTokens>* plan) {
+  // Tokens of the prompt and of the sample's own are not planned at once.
+  const int64_t left = sample.computed < 0 ? -sample.computed : sample.remaining();
+  const int64_t wanted = std::min(budget, left), done = group.prompt_length() + sample.computed;
+  Grow({group, &sample, must}, done + wanted, &sample.blocks);
+  const int64_t count = std::min(wanted, pool_.Covered(sample.blocks) - done);
+  if (count <= 0) return 0;
+  plan->push_back({&group, &sample, sample.computed, static_cast<int32_t>(count)});
+  return count;
+}
+
 bool Scheduler::Grow(const Claim& claim, int64_t tokens, BlockTables* tables) {
   while (pool_.Covered(*tables) < tokens) {
     if (!pool_.Extend(tables) && (!claim.must || !Reclaim(claim))) return false;
@@ -169,19 +209,15 @@ bool Scheduler::Grow(const Claim& claim, int64_t tokens, BlockTables* tables) {
   return true;
 }
 
-// Frees something for the claim: the prompt of another group that has nothing running, youngest
-// first, else the youngest running sample behind this one.
+// Frees something for the claim: the prompt of another group that no running sample shares,
+// youngest first, else the youngest running sample behind this one.
 bool Scheduler::Reclaim(const Claim& claim) {
   for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
-    SequenceGroup& other = **it;
-    if (&other == &claim.group || other.prompt_blocks.empty()) continue;
-    if (other.Count(SequenceState::kRunning) > 0) continue;
-    DropPrompt(other);
-    return true;
+    if (it->get() != &claim.group && DropUnsharedPrompt(**it)) return true;
   }
   for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
     for (auto victim = (*it)->samples.rbegin(); victim != (*it)->samples.rend(); ++victim) {
-      if (&*victim == claim.sample) return false;
+      if (&*victim == claim.sample) return victim->apart && DropUnsharedPrompt(**it);
       if (victim->state != SequenceState::kRunning) continue;
       Preempt(*victim);
       return true;
@@ -199,6 +235,13 @@ void Scheduler::Preempt(Sequence& sample) {
   ++preemptions_;
 }
 
+bool Scheduler::DropUnsharedPrompt(SequenceGroup& group) {
+  const bool unshared = group.CountForked(SequenceState::kRunning) == 0;
+  if (group.prompt_blocks.empty() || !unshared) return false;
+  DropPrompt(group);
+  return true;
+}
+
 void Scheduler::DropPrompt(SequenceGroup& group) {
   pool_.Release(&group.prompt_blocks);
   group.prompt_computed = 0;
@@ -210,26 +253,18 @@ void Scheduler::ForceOldest(std::vector<PlannedTokens>* plan) {
   COHORT_CHECK(!active_.empty(), "groups are queued, none was admitted");
   SequenceGroup& group = *active_.front();
   const int64_t budget = std::max(1, limits_.tokens_per_step);
-  Sequence* sample = nullptr;
-  for (Sequence& candidate : group.samples) {
-    if (candidate.state == SequenceState::kRunning) sample = &candidate;
-    if (sample != nullptr) break;
-  }
-  if (sample == nullptr && !group.prompt_ready()) {
+  const auto first = [&](SequenceState state) {
+    return std::find_if(group.samples.begin(), group.samples.end(),
+                        [&](const Sequence& sample) { return sample.state == state; });
+  };
+  auto sample = first(SequenceState::kRunning);
+  if (sample == group.samples.end()) sample = first(SequenceState::kWaiting);
+  COHORT_CHECK(sample != group.samples.end(), "a finished group was not dropped");
+  const bool running = sample->state == SequenceState::kRunning;
+  if (!running && !sample->apart && !group.prompt_ready()) {
     PlanPrompt(group, budget, true, plan);
-  } else {
-    for (Sequence& candidate : group.samples) {
-      if (sample == nullptr && candidate.state == SequenceState::kWaiting) sample = &candidate;
-    }
-    COHORT_CHECK(sample != nullptr, "a finished group was not dropped");
-    const bool ready = sample->state == SequenceState::kRunning || Fork(group, *sample, true);
-    const int64_t done = group.prompt_length() + sample->computed;
-    int64_t count = std::min(budget, sample->remaining());
-    if (ready) Grow({group, sample, true}, done + count, &sample->blocks);
-    count = std::min(count, pool_.Covered(sample->blocks) - done);
-    if (count > 0) {
-      plan->push_back({&group, sample, sample->computed, static_cast<int32_t>(count)});
-    }
+  } else if (running || Start(group, *sample, true)) {
+    PlanSample(group, *sample, budget, true, plan);
   }
   COHORT_CHECK(!plan->empty(), "the oldest group does not fit in the KV cache");
 }

@@ -19,14 +19,15 @@ namespace cohort::rollout {
 struct SchedulerLimits {
   int32_t max_running = 256;
   int32_t tokens_per_step = 512;
+  int64_t rope_boundary = 0;  // as RunnerShape has it
 };
 
 // `count` tokens of one sequence: of the group's prompt when sample is null, else of the sample's
-// ids. The cache has room for them.
+// ids, or of the prompt before them. The cache has room for them.
 struct PlannedTokens {
   SequenceGroup* group = nullptr;
   Sequence* sample = nullptr;
-  int64_t start = 0;  // index into the prompt, or into the sample's ids
+  int64_t start = 0;  // index into the prompt, or into the sample's ids; before them: negative
   int32_t count = 0;
 };
 
@@ -63,8 +64,10 @@ class Scheduler {
     bool must;  // take blocks from younger ones where none is free
   };
 
+  void PartGrown();
   void DropUnseen();
-  void ForkWaiting();
+  void StartWaiting();
+  bool Start(SequenceGroup& group, Sequence& sample, bool must);
   bool Fork(SequenceGroup& group, Sequence& sample, bool must);
   void PlanDecode(std::vector<PlannedTokens>* plan);
   void PlanPrefill(int64_t budget, std::vector<PlannedTokens>* plan);
@@ -73,9 +76,13 @@ class Scheduler {
   // Plans at most `budget` tokens of the prompt and returns how many it planned.
   int64_t PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
                      std::vector<PlannedTokens>* plan);
+  // The same of a running sample of which more than one token is to be computed.
+  int64_t PlanSample(SequenceGroup& group, Sequence& sample, int64_t budget, bool must,
+                     std::vector<PlannedTokens>* plan);
   bool Grow(const Claim& claim, int64_t tokens, BlockTables* tables);
   bool Reclaim(const Claim& claim);
   void Preempt(Sequence& sample);
+  bool DropUnsharedPrompt(SequenceGroup& group);
   void DropPrompt(SequenceGroup& group);
   void ForceOldest(std::vector<PlannedTokens>* plan);
   int64_t PendingSamples() const;

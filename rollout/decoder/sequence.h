@@ -24,8 +24,13 @@ struct Sequence {
   std::vector<int32_t> ids;  // drawn so far
   std::vector<float> logprobs;
   size_t told = 0;  // ids that the decoder's listener knows
+  // It has outgrown RunnerShape::rope_boundary, and its group's prompt has not: it shares no block,
+  // but computes the prompt's tokens itself.
+  bool apart = false;
   BlockTables blocks;
-  int64_t computed = 0;  // ids whose keys and values are in the cache
+  // Ids whose keys and values are in the cache. Negative: so many tokens of the prompt are still to
+  // be computed before them.
+  int64_t computed = 0;
 
   int64_t remaining() const { return static_cast<int64_t>(ids.size()) - computed; }
 };
@@ -45,6 +50,12 @@ struct SequenceGroup {
   int64_t Count(SequenceState state) const {
     int64_t count = 0;
     for (const Sequence& sample : samples) count += sample.state == state;
+    return count;
+  }
+  // Of those that the prompt's blocks are for.
+  int64_t CountForked(SequenceState state) const {
+    int64_t count = 0;
+    for (const Sequence& sample : samples) count += sample.state == state && !sample.apart;
     return count;
   }
 };

@@ -26,8 +26,9 @@ class FakeModelRunner : public ModelRunner {
   // One step as the decoder asked for it.
   struct SeenStep {
     std::vector<BlockCopy> copies;
-    std::vector<int64_t> tokens;      // of each sequence
-    std::vector<int64_t> num_logits;  // of each sequence
+    std::vector<int64_t> tokens;        // of each sequence
+    std::vector<int64_t> num_logits;    // of each sequence
+    std::vector<bool> beyond_boundary;  // of each sequence
   };
 
   FakeModelRunner(const RunnerShape& shape, Script script)
@@ -68,7 +69,7 @@ class FakeModelRunner : public ModelRunner {
 
   void Step(const ModelStep& step, const LogitsSink& sink) override {
     if (on_step_) on_step_();
-    SeenStep seen{{step.copies.begin(), step.copies.end()}, {}, {}};
+    SeenStep seen{{step.copies.begin(), step.copies.end()}, {}, {}, {}};
     for (const BlockCopy& copy : step.copies) {
       for (int64_t slot = 0; slot < shape_.block_tokens; ++slot) {
         At(copy.to, slot) = At(copy.from, slot);
@@ -77,6 +78,10 @@ class FakeModelRunner : public ModelRunner {
     for (const SequenceRows& rows : step.sequences) {
       seen.tokens.push_back(static_cast<int64_t>(rows.tokens.size()));
       seen.num_logits.push_back(rows.num_logits);
+      seen.beyond_boundary.push_back(rows.beyond_boundary);
+      const int64_t end = rows.start + std::ssize(rows.tokens), boundary = shape_.rope_boundary;
+      Require(boundary > 0 ? end <= boundary || rows.beyond_boundary : !rows.beyond_boundary,
+              "rows are on the wrong side of the rope's boundary");
       Require(rows.tables.size() == shape_.windows.size(), "a group of layers has a block table");
       for (size_t group = 0; group < rows.tables.size(); ++group) {
         Write(rows, rows.tables[group], shape_.windows[group]);
@@ -99,6 +104,7 @@ class FakeModelRunner : public ModelRunner {
     int32_t token = -1;
     int64_t position = -1;
     uint64_t beginning = 0;  // a mark of the sequence's tokens up to this one
+    bool beyond_boundary = false;
   };
 
   static void Require(bool condition, const char* complaint) {
@@ -123,13 +129,15 @@ class FakeModelRunner : public ModelRunner {
     for (const int32_t token : rows.tokens) {
       const bool first = position == 0 || window == 1;  // no row sees both it and one before it
       const uint64_t before = first ? 0 : At(table, position - 1).beginning;
-      At(table, position) = {token, position, Extended(before, token)};
+      At(table, position) = {token, position, Extended(before, token), rows.beyond_boundary};
       ++position;
     }
   }
 
-  // The tokens that a row sees in a group of layers.
-  std::vector<int32_t> Seen(const BlockTable& table, int64_t window, int64_t position) {
+  // The tokens that a row at `position` sees in a group of layers.
+  std::vector<int32_t> Seen(const SequenceRows& rows, size_t group, int64_t position) {
+    const BlockTable& table = rows.tables[group];
+    const int64_t window = shape_.windows[group];
     const int64_t first = window == 0 ? 0 : std::max<int64_t>(0, position + 1 - window);
     std::vector<int32_t> tokens;
     for (int64_t i = first; i <= position; ++i) {
@@ -137,6 +145,8 @@ class FakeModelRunner : public ModelRunner {
       Require(entry.position == i, "an entry holds another position's token, or none");
       Require(i == first || entry.beginning == Extended(At(table, i - 1).beginning, entry.token),
               "an entry belongs to another sequence");
+      Require(entry.beyond_boundary == rows.beyond_boundary,
+              "an entry is of the other side of the rope's boundary");
       tokens.push_back(entry.token);
     }
     return tokens;
@@ -147,8 +157,7 @@ class FakeModelRunner : public ModelRunner {
     for (int64_t token = 0; token < count; ++token) {
       std::vector<int32_t> context;
       for (size_t group = 0; group < rows.tables.size(); ++group) {
-        std::vector<int32_t> seen =
-            Seen(rows.tables[group], shape_.windows[group], rows.start + token);
+        std::vector<int32_t> seen = Seen(rows, group, rows.start + token);
         if (seen.size() > context.size()) context.swap(seen);
         Require(std::equal(seen.rbegin(), seen.rend(), context.rbegin()),
                 "groups of layers hold different tokens");

@@ -20,13 +20,35 @@ namespace {
 constexpr int64_t kBlockTokens = 4;
 constexpr int64_t kVocab = 20;
 
-// No windows; one, of a token, within a block, of several; beside full layers, as a half, a third
-// and more of the groups; two different ones.
-const std::vector<std::vector<int64_t>> kWindows = {{0},    {1},        {3},          {9},
-                                                    {0, 5}, {0, 0, 13}, {0, 6, 6, 6}, {2, 11}};
+// What a runner says of its layers: the windows of their groups, and its rope's boundary.
+struct Layers {
+  std::vector<int64_t> windows;
+  int64_t rope_boundary = 0;
+};
 
-class WindowedGroups : public testing::TestWithParam<std::vector<int64_t>> {};
-INSTANTIATE_TEST_SUITE_P(Windows, WindowedGroups, testing::ValuesIn(kWindows));
+void PrintTo(const Layers& layers, std::ostream* out) {
+  for (const int64_t window : layers.windows) *out << window << ' ';
+  *out << "boundary " << layers.rope_boundary;
+}
+
+// No windows; one, of a token, within a block, of several; beside full layers, as a half, a third
+// and more of the groups; two different ones. Sequences have up to 70 tokens.
+const std::vector<Layers> kLayers = {{{0}},     {{1}},        {{3}},     {{9}},
+                                     {{0, 5}},  {{0, 0, 13}}, {{2, 11}}, {{0, 6, 6, 6}},
+                                     {{0}, 25}, {{0}, 40},    {{9}, 25}, {{0, 5}, 33}};
+
+class WindowedGroups : public testing::TestWithParam<Layers> {};
+INSTANTIATE_TEST_SUITE_P(Windows, WindowedGroups, testing::ValuesIn(kLayers));
+
+RunnerShape ShapeOf(const Layers& layers, int64_t num_blocks) {
+  return {.vocab_size = kVocab,
+          .max_positions = 100,
+          .num_blocks = num_blocks,
+          .block_tokens = kBlockTokens,
+          .num_workers = 1,
+          .windows = layers.windows,
+          .rope_boundary = layers.rope_boundary};
+}
 
 int Draw(std::mt19937& generator, int from, int to) {
   return std::uniform_int_distribution<int>(from, to)(generator);
@@ -102,15 +124,17 @@ void AdvanceAll(const std::vector<PlannedTokens>& plan) {
 }
 
 TEST_P(WindowedGroups, EveryRowFindsWhatItSeesAndEveryBlockComesBack) {
-  const std::vector<int64_t>& windows = GetParam();
+  const std::vector<int64_t>& windows = GetParam().windows;
   uint64_t preemptions = 0;
   for (unsigned seed = 0; seed < 60; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     std::mt19937 generator(seed);
     const std::vector<GroupRequest> requests = RandomRequests(generator);
     BlockPool pool(SmallPool(requests, windows, Draw(generator, 0, 20)), kBlockTokens, windows);
-    Scheduler scheduler(
-        {.max_running = Draw(generator, 1, 12), .tokens_per_step = Draw(generator, 1, 30)}, pool);
+    Scheduler scheduler({.max_running = Draw(generator, 1, 12),
+                         .tokens_per_step = Draw(generator, 1, 30),
+                         .rope_boundary = GetParam().rope_boundary},
+                        pool);
     for (const GroupRequest& request : requests) {
       auto group = std::make_unique<SequenceGroup>();
       group->request = request;
@@ -144,16 +168,9 @@ TEST_P(WindowedGroups, EveryRowFindsWhatItSeesAndEveryBlockComesBack) {
   EXPECT_GT(preemptions, 20u);  // the small pools did what they are there for
 }
 
-std::vector<SampledCompletion> Generate(const std::vector<int64_t>& windows, int64_t blocks,
-                                        const DecoderOptions& options,
+std::vector<SampledCompletion> Generate(const RunnerShape& shape, const DecoderOptions& options,
                                         const std::vector<GroupRequest>& requests,
                                         uint64_t* preemptions) {
-  const RunnerShape shape{.vocab_size = kVocab,
-                          .max_positions = 100,
-                          .num_blocks = blocks,
-                          .block_tokens = kBlockTokens,
-                          .num_workers = 1,
-                          .windows = windows};
   Decoder decoder(std::make_unique<FakeModelRunner>(shape, FakeModelRunner::Scattered(kVocab)),
                   options, 3);
   std::vector<SampledCompletion> completions = GenerateAll(decoder, requests);
@@ -163,7 +180,6 @@ std::vector<SampledCompletion> Generate(const std::vector<int64_t>& windows, int
 
 // The fake ends the test at an entry that was not written for the row's own sequence.
 TEST_P(WindowedGroups, ASampleIsTheSameInATinyCacheAndAlone) {
-  const std::vector<int64_t>& windows = GetParam();
   uint64_t preemptions = 0, none = 0;
   for (unsigned seed = 0; seed < 25; ++seed) {
     std::mt19937 generator(seed);
@@ -173,13 +189,13 @@ TEST_P(WindowedGroups, ASampleIsTheSameInATinyCacheAndAlone) {
       for (const uint64_t sample_id : request.sample_ids) {
         GroupRequest single = request;
         single.sample_ids = {sample_id};
-        alone.push_back(Generate(windows, 1000, {}, {single}, &none).at(0));
+        alone.push_back(Generate(ShapeOf(GetParam(), 1000), {}, {single}, &none).at(0));
       }
     }
-    const int64_t blocks = SmallPool(requests, windows, Draw(generator, 0, 20));
+    const int64_t blocks = SmallPool(requests, GetParam().windows, Draw(generator, 0, 20));
     const DecoderOptions options{.max_running = Draw(generator, 1, 12),
                                  .tokens_per_step = Draw(generator, 1, 30)};
-    ExpectSame(Generate(windows, blocks, options, requests, &preemptions), alone,
+    ExpectSame(Generate(ShapeOf(GetParam(), blocks), options, requests, &preemptions), alone,
                "seed " + std::to_string(seed));
   }
   EXPECT_EQ(none, 0u);
@@ -187,15 +203,9 @@ TEST_P(WindowedGroups, ASampleIsTheSameInATinyCacheAndAlone) {
 }
 
 TEST_P(WindowedGroups, ScoresAreTheSameInTheSmallestCacheThatTakesTheText) {
-  const std::vector<int64_t>& windows = GetParam();
-  const RunnerShape shape{.vocab_size = kVocab,
-                          .max_positions = 100,
-                          .num_blocks = 1000,
-                          .block_tokens = kBlockTokens,
-                          .num_workers = 1,
-                          .windows = windows};
+  const RunnerShape shape = ShapeOf(GetParam(), 1000);
   RunnerShape small = shape;
-  small.num_blocks = BlockPool(1, kBlockTokens, windows).Missing({}, 90, 1);
+  small.num_blocks = BlockPool(1, kBlockTokens, shape.windows).Missing({}, 90, 1);
   std::vector<int32_t> ids;
   for (int32_t i = 0; i < 90; ++i) ids.push_back(i * 7 % kVocab);
   const auto script = FakeModelRunner::Scattered(kVocab);
