@@ -62,7 +62,7 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
 void AttentionBlock::Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k,
                            const float* v) {
   const auto at = static_cast<size_t>(row);
-  const int64_t position = rows.positions[at];
+  const int64_t position = rows.places[at].position;
   const int32_t block = rows.at[at].blocks[position / kBlockTokens];
   kernels::WriteKv(context_.cache.layout(), context_.cache.Block(index, block),
                    position % kBlockTokens, k, v);
@@ -71,20 +71,20 @@ void AttentionBlock::Store(int64_t index, const AttentionRows& rows, int64_t row
 AttentionBlock::Queries AttentionBlock::GroupedQueries(const AttentionWeights& weights,
                                                        int64_t index, const AttentionRows& rows) {
   ForRows(pool_, rows.count(), [&](int64_t row) {
-    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    const RowPlace& place = rows.places[static_cast<size_t>(row)];
     float* input = input_.data() + row * columns_.total();
     float* keys = input + columns_.key_offset();
     if (!weights.input_bias.empty()) {
       context_.ops.add(weights.input_bias.data(), columns_.total(), input);
     }
-    PrepareHeads({input, columns_.query_width, weights.query_norm}, index, position);
-    PrepareHeads({keys, columns_.key_width, weights.key_norm}, index, position);
+    PrepareHeads({input, columns_.query_width, weights.query_norm}, index, place);
+    PrepareHeads({keys, columns_.key_width, weights.key_norm}, index, place);
     Store(index, rows, row, keys, input + columns_.value_offset());
   });
   return {input_.data(), columns_.total(), shape_.head_dim};
 }
 
-void AttentionBlock::PrepareHeads(const Heads& heads, int64_t index, int64_t position) {
+void AttentionBlock::PrepareHeads(const Heads& heads, int64_t index, const RowPlace& place) {
   // The norm of all heads together is as wide as they are.
   const auto norm_width = static_cast<int64_t>(heads.norm.size());
   for (int64_t at = 0; norm_width > 0 && at < heads.width; at += norm_width) {
@@ -93,9 +93,11 @@ void AttentionBlock::PrepareHeads(const Heads& heads, int64_t index, int64_t pos
                           heads.data + at);
   }
   if (!shape_.Rotates(index)) return;
-  const RotaryPositions& rope = shape_.WindowOf(index) > 0 ? context_.windowed_rope : context_.rope;
+  const RotaryPositions& rope =
+      context_.ropes.Of(shape_.WindowOf(index) > 0, place.beyond_boundary);
   for (int64_t at = 0; at < heads.width; at += shape_.head_dim) {
-    context_.ops.rope(heads.data + at, rope.cos(position), rope.sin(position), rope.half());
+    context_.ops.rope(heads.data + at, rope.cos(place.position), rope.sin(place.position),
+                      rope.half());
   }
 }
 
@@ -115,9 +117,9 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
                            .c = absorbed_.data(),
                            .ldc = ld_absorbed},
                           {.count = heads, .a_stride = shape_.query_dim(), .c_stride = stride});
-  const RotaryPositions& rope = context_.rope;
+  const RotaryPositions& rope = context_.ropes.Of(/*windowed=*/false, /*beyond_boundary=*/false);
   ForRows(pool_, rows.count(), [&](int64_t row) {
-    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    const int64_t position = rows.places[static_cast<size_t>(row)].position;
     float* from = expanded.data + row * expanded.ld + shape_.qk_nope_head_dim;
     float* to = absorbed_.data() + row * ld_absorbed + rank;
     for (int64_t head = 0; head < heads; ++head, from += shape_.query_dim(), to += stride) {
@@ -131,9 +133,9 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
 void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index,
                                   const AttentionRows& rows) {
   const auto eps = static_cast<float>(policy::kLatentNormEps);
-  const RotaryPositions& rope = context_.rope;
+  const RotaryPositions& rope = context_.ropes.Of(/*windowed=*/false, /*beyond_boundary=*/false);
   ForRows(pool_, rows.count(), [&](int64_t row) {
-    const int64_t position = rows.positions[static_cast<size_t>(row)];
+    const int64_t position = rows.places[static_cast<size_t>(row)].position;
     float* query = input_.data() + row * columns_.total();
     float* key = query + columns_.key_offset();
     if (!weights.query_norm.empty()) {

@@ -12,13 +12,18 @@
 
 namespace cohort::rollout {
 
+struct RowPlace {
+  int64_t position;      // in its sequence
+  bool beyond_boundary;  // as SequenceRows says
+};
+
 // The places of a step's rows in their sequences. M rows.
 struct AttentionRows {
-  std::vector<int64_t> positions;         // [M]
+  std::vector<RowPlace> places;           // [M]
   std::vector<kernels::AttentionRow> at;  // [M], the row itself included
   std::vector<kernels::AttentionBundle> bundles;
 
-  int64_t count() const { return static_cast<int64_t>(positions.size()); }
+  int64_t count() const { return static_cast<int64_t>(places.size()); }
 };
 
 // Keeps its activations' memory between calls; shapes: M rows, D width, and those of
@@ -50,7 +55,7 @@ class AttentionBlock {
     int64_t width;
     const std::vector<float>& norm;
   };
-  void PrepareHeads(const Heads& heads, int64_t index, int64_t position);
+  void PrepareHeads(const Heads& heads, int64_t index, const RowPlace& place);
 
   Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);

@@ -33,12 +33,6 @@ int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& op
   return blocks;
 }
 
-std::optional<RotaryPositions> WindowedRope(const policy::ModelConfig& config) {
-  if (!config.windowed_rope) return std::nullopt;
-  return RotaryPositions(
-      policy::ComputeRopeFrequencies(*config.windowed_rope, config.attention.rotary_dim()));
-}
-
 const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                                    const DecoderOptions& options) {
   CheckModel(config);
@@ -67,8 +61,7 @@ CpuModelRunner::CpuModelRunner(const policy::ModelConfig& config, const DecoderO
       weights_(config_, StorageOf(options.dtype)),
       cache_(KvLayoutOf(config_.attention), LayerGroups(config_), options.kv_cache_bytes,
              UsefulBlocks(config_, options)),
-      rope_(policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim())),
-      windowed_rope_(WindowedRope(config_)),
+      ropes_(config_),
       whole_(MakeLane(0, &pool_)) {
   if (pool_.size() == 1 || weights_.bytes() > kSharedCacheBytes) return;
   for (int i = 0; i < pool_.size(); ++i) lanes_.push_back(MakeLane(i, nullptr));
@@ -80,7 +73,8 @@ RunnerShape CpuModelRunner::shape() const {
           .num_blocks = cache_.num_blocks(),
           .block_tokens = kernels::kBlockTokens,
           .num_workers = pool_.size(),
-          .windows = cache_.groups().windows};
+          .windows = cache_.groups().windows,
+          .rope_boundary = ropes_.boundary()};
 }
 
 void CpuModelRunner::LoadWeights(policy::WeightSource& weights) { weights_.Load(weights, pool_); }
@@ -91,9 +85,7 @@ CpuModelRunner::Lane CpuModelRunner::MakeLane(int first_worker, kernels::ThreadP
     lane.own_pool = std::make_unique<kernels::ThreadPool>(1);
     lane.pool = lane.own_pool.get();
   }
-  const ForwardContext context{config_, weights_,
-                               rope_,   windowed_rope_ ? *windowed_rope_ : rope_,
-                               cache_,  kernels::BestOps()};
+  const ForwardContext context{config_, weights_, ropes_, cache_, kernels::BestOps()};
   lane.forward = std::make_unique<Forward>(context, *lane.pool);
   return lane;
 }
@@ -125,8 +117,7 @@ void CpuModelRunner::Step(const ModelStep& step, const LogitsSink& sink) {
   for (const SequenceRows& sequence : step.sequences) {
     positions = std::max(positions, sequence.start + static_cast<int64_t>(sequence.tokens.size()));
   }
-  rope_.Reserve(positions);
-  if (windowed_rope_) windowed_rope_->Reserve(positions);
+  ropes_.Reserve(positions);
   const std::vector<size_t> ends = DivideSequences(step.sequences);
   if (ends.empty()) return RunLane(whole_, {0, step.sequences}, sink);
   pool_.ParallelFor(static_cast<int64_t>(ends.size()), [&](int64_t task, int) {

@@ -3,7 +3,6 @@
 // The ModelRunner of the CPU: packed weights, KV cache, and the forward pass on kernels of our own.
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -11,7 +10,7 @@
 #include "rollout/cpu/decoder_weights.h"
 #include "rollout/cpu/forward.h"
 #include "rollout/cpu/kv_cache.h"
-#include "rollout/cpu/rotary_positions.h"
+#include "rollout/cpu/model_ropes.h"
 #include "rollout/decoder/decoder.h"
 #include "rollout/decoder/model_runner.h"
 
@@ -52,9 +51,8 @@ class CpuModelRunner : public ModelRunner {
   kernels::ThreadPool pool_;
   DecoderWeights weights_;
   KvCache cache_;
-  RotaryPositions rope_;
-  std::optional<RotaryPositions> windowed_rope_;  // where it is another
-  Lane whole_;                                    // over all threads
+  ModelRopes ropes_;
+  Lane whole_;               // over all threads
   std::vector<Lane> lanes_;  // one a thread, when the weights fit in the shared cache
 };
 

@@ -46,12 +46,12 @@ void Forward::Run(std::span<const SequenceRows> sequences) {
 
 void Forward::PlaceRows(std::span<const SequenceRows> sequences, size_t group) {
   AttentionRows& rows = attention_rows_[group];
-  rows.positions.clear();
+  rows.places.clear();
   rows.at.clear();
   for (const SequenceRows& sequence : sequences) {
     for (size_t i = 0; i < sequence.tokens.size(); ++i) {
       const int64_t position = sequence.start + static_cast<int64_t>(i);
-      rows.positions.push_back(position);
+      rows.places.push_back({position, sequence.beyond_boundary});
       rows.at.push_back({sequence.tables[group].data(), position + 1});
     }
   }

@@ -11,7 +11,7 @@
 #include "policy/config/config.h"
 #include "rollout/cpu/decoder_weights.h"
 #include "rollout/cpu/kv_cache.h"
-#include "rollout/cpu/rotary_positions.h"
+#include "rollout/cpu/model_ropes.h"
 
 namespace cohort::rollout {
 
@@ -20,8 +20,7 @@ namespace cohort::rollout {
 struct ForwardContext {
   const policy::ModelConfig& config;
   const DecoderWeights& weights;
-  const RotaryPositions& rope;
-  const RotaryPositions& windowed_rope;  // of the layers with a window; may be the same
+  const ModelRopes& ropes;
   KvCache& cache;
   const kernels::Ops& ops;
 };

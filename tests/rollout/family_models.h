@@ -45,7 +45,8 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"gemma3", Gemma3Config()},
                                      {"gpt_oss_experts", ClampedMoeConfig()},
                                      {"qwen2_moe", SharedGateConfig()},
-                                     {"olmoe", OlmoeConfig()}};
+                                     {"olmoe", OlmoeConfig()},
+                                     {"phi3_longrope", DenseConfig("phi3")}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
     models[i].config.attention.qk_norm = policy::QkNorm::kHead;
@@ -72,6 +73,12 @@ inline std::vector<FamilyModel> FamilyModels() {
   models[16].config.attention.partly_rotated = 6;
   models[17].config.norm_placement = policy::NormPlacement::kAfter;
   models[17].config.attention.qk_norm = policy::QkNorm::kProjection;
+  policy::RopeConfig& long_rope = models.back().config.rope;
+  long_rope.kind = policy::RopeKind::kLongRope;
+  long_rope.factor = 6.0;
+  long_rope.original_max_positions = 32;
+  long_rope.short_factors = {1.0, 1.1, 1.2, 1.3, 1.4};
+  long_rope.long_factors = {1.0, 2.0, 4.0, 6.0, 8.0};
   return models;
 }
 

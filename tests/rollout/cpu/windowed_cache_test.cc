@@ -50,17 +50,16 @@ class WindowedCache : public testing::TestWithParam<WindowCase> {
     policy::WeightMap copy = weights_;
     policy::WeightsInMemory source(std::move(copy));
     weights.Load(source, pool);
-    RotaryPositions rope(
-        policy::ComputeRopeFrequencies(config_.rope, config_.attention.rotary_dim()));
+    ModelRopes ropes(config_);
     const int64_t length = std::ssize(ids), blocks = KvBlocksFor(length);
-    rope.Reserve(length);
+    ropes.Reserve(length);
     KvCache cache(KvLayoutOf(config_.attention), LayersAlike(config_.num_layers), int64_t{1} << 30,
                   blocks);
     std::vector<BlockTable> tables(1);
     std::vector<int64_t> rows;
     for (int32_t block = 0; block < blocks; ++block) tables[0].push_back(block);
     for (int64_t row = 0; row + 1 < length; ++row) rows.push_back(row);
-    Forward forward({config_, weights, rope, cache, kernels::BestOps()}, pool);
+    Forward forward({config_, weights, ropes, cache, kernels::BestOps()}, pool);
     forward.Run(std::vector<SequenceRows>{{ids, 0, tables, 0}});
     const float* logits = forward.Logits(rows);
     Sampler sampler(kernels::BestOps(), config_.vocab_size);
