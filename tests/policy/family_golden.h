@@ -42,6 +42,8 @@ inline const std::vector<std::string>& FamilyGoldenNames() {
       "phi3_longrope",
       "olmo2",
       "olmo3",
+      "gemma2",
+      "gemma3_text",
       "qwen3_moe",
       "qwen3_moe_step",
       "qwen2_moe",
