@@ -5,7 +5,8 @@ namespace cohort::policy {
 AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
                              const at::TensorOptions& options)
     : config_(config.attention),
-      scores_{AttentionScale(config.attention, config.rope), config.attention.WindowOf(layer)},
+      scores_{AttentionScale(config.attention, config.rope), config.attention.WindowOf(layer),
+              config.attention.soft_cap},
       rotates_(config.attention.Rotates(layer)) {
   const int64_t q_width = config_.num_heads * config_.head_dim;
   const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
@@ -20,6 +21,9 @@ AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
     v_proj_ = add("v_proj", kv_width);
   }
   o_proj_ = register_module("o_proj", Linear(q_width, config.width, options, config_.output_bias));
+  if (config_.has_sinks) {
+    sinks_ = register_parameter("sinks", torch::empty({config_.num_heads}, options));
+  }
   if (config_.qk_norm == QkNorm::kNone) return;
   const bool by_head = config_.qk_norm == QkNorm::kHead;
   q_norm_ =
@@ -51,7 +55,7 @@ at::Tensor AttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope
   const Projected rows = Project(x_TD);
   const at::Tensor q = Heads(rows.q, q_norm_, rope), k = Heads(rows.k, k_norm_, rope);
   const at::Tensor v = rows.v.reshape({x_TD.size(0), -1, config_.head_dim});
-  return o_proj_(AttendSegments(q, k, v, scores_, segments));
+  return o_proj_(AttendSegments(q, k, v, scores_, segments, sinks_));
 }
 
 }  // namespace cohort::policy

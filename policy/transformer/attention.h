@@ -36,6 +36,7 @@ class AttentionImpl : public torch::nn::Module {
   Linear k_proj_{nullptr};
   Linear v_proj_{nullptr};
   Linear o_proj_{nullptr};
+  at::Tensor sinks_;         // [H]; undefined without has_sinks
   RmsNorm q_norm_{nullptr};  // both empty without qk_norm
   RmsNorm k_norm_{nullptr};
 };

@@ -39,6 +39,8 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                       .block_stride = context_.cache.block_stride(),
                       .num_heads = shape_.num_heads,
                       .scale = scale_,
+                      .soft_cap = static_cast<float>(shape_.soft_cap),
+                      .sinks = weights.sinks.empty() ? nullptr : weights.sinks.data(),
                       .window = shape_.WindowOf(index),
                       .q = queries.data,
                       .ldq = queries.ld,

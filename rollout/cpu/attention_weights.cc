@@ -134,8 +134,10 @@ struct Loader {
                    .view({config.width, -1});
     }
     PackTensor(pool, output, {}, &attention.output);
-    if (!shape().output_bias) return;
-    attention.output_bias = TakeVector(weights, prefix + "o_proj.bias", config.width);
+    if (shape().output_bias) {
+      attention.output_bias = TakeVector(weights, prefix + "o_proj.bias", config.width);
+    }
+    if (shape().has_sinks) attention.sinks = TakeVector(weights, prefix + "sinks", heads);
   }
 };
 

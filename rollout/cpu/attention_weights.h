@@ -42,6 +42,7 @@ struct AttentionWeights {
   kernels::PackedMatrix input;     // columns as AttentionColumns says
   std::vector<float> input_bias;   // one a column; empty without qkv_bias
   std::vector<float> output_bias;  // [D]; empty without one
+  std::vector<float> sinks;        // [H]; empty without them
   // With qk_norm [head_dim], or of the whole projection's width; latent: [q_lora_rank] with one,
   // and [r]; else empty.
   std::vector<float> query_norm, key_norm;

@@ -25,6 +25,8 @@ void CheckSupported(const policy::ModelConfig& config) {
                                       config.residual_scale != 1.0),
        "norms or factors of what a mixture of experts adds"},
       {!config.linear.layers.empty(), "gated delta nets"},
+      {attention.latent() && (attention.has_sinks || attention.soft_cap > 0),
+       "sinks or a soft cap in latent attention"},
       {config.rope.interleaved && !attention.latent(),
        "interleaved rotary positions in grouped-query attention"},
   };

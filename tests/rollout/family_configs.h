@@ -138,9 +138,13 @@ inline policy::ModelConfig DeepSeekV3Config() {
   return config;
 }
 
-// gpt-oss without its attention.
-inline policy::ModelConfig ClampedMoeConfig() {
+inline policy::ModelConfig GptOssConfig() {
   policy::ModelConfig config = SoftmaxMoeConfig("gpt_oss");
+  config.attention.has_sinks = true;
+  config.attention.sliding_window = 20;
+  config.attention.full_layers = {1};
+  UseYarn(config.rope);
+  config.rope.truncate = false;
   config.gated_unit = policy::GatedUnit::kClampedSwiGlu;
   config.attention.qkv_bias = config.attention.output_bias = true;
   config.moe.router_bias = config.moe.expert_bias = true;

@@ -43,7 +43,7 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"olmo2", DenseConfig("olmo2")},
                                      {"olmo3", Olmo3Config()},
                                      {"gemma3", Gemma3Config()},
-                                     {"gpt_oss_experts", ClampedMoeConfig()},
+                                     {"gpt_oss", GptOssConfig()},
                                      {"qwen2_moe", SharedGateConfig()},
                                      {"olmoe", OlmoeConfig()},
                                      {"phi3_longrope", DenseConfig("phi3")}};
