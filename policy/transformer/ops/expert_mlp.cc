@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <optional>
+
 #include "base/error.h"
 #include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/grouped_linear.h"
@@ -16,8 +18,12 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weights, const at::Tensor& gate_up,
-                            const at::Tensor& down, const at::Tensor& gate_up_bias,
-                            const at::Tensor& down_bias, GatedUnit unit, const Dispatch& dispatch) {
+                            const at::Tensor& down,
+                            const std::optional<at::Tensor>& gate_up_bias_in,
+                            const std::optional<at::Tensor>& down_bias_in, GatedUnit unit,
+                            const Dispatch& dispatch) {
+    const at::Tensor gate_up_bias = gate_up_bias_in.value_or(at::Tensor());
+    const at::Tensor down_bias = down_bias_in.value_or(at::Tensor());
     const int64_t m = down.size(2);
     const at::Tensor hidden =
         GroupedLinear(x.index_select(0, dispatch.token_S), gate_up, dispatch.offsets, gate_up_bias);
@@ -83,9 +89,13 @@ at::Tensor ExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                      const ExpertWeights& experts, const Dispatch& dispatch) {
   COHORT_CHECK(experts.gate_up_bias_E2m.defined() == experts.down_bias_ED.defined(),
                "an expert's projections have biases, all or none");
+  std::optional<at::Tensor> gate_up_bias, down_bias;  // autograd takes no undefined tensor
+  if (experts.down_bias_ED.defined()) {
+    gate_up_bias = experts.gate_up_bias_E2m;
+    down_bias = experts.down_bias_ED;
+  }
   return ExpertMlpFunction::apply(x_TD, weights_TK, experts.gate_up_E2mD, experts.down_EDm,
-                                  experts.gate_up_bias_E2m, experts.down_bias_ED, experts.unit,
-                                  dispatch);
+                                  gate_up_bias, down_bias, experts.unit, dispatch);
 }
 
 }  // namespace cohort::policy

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <optional>
+
 #include "policy/transformer/ops/matmul.h"
 
 namespace cohort::policy {
@@ -13,7 +15,9 @@ using torch::autograd::variable_list;
 class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const std::vector<int64_t>& offsets) {
+                            const std::optional<at::Tensor>& bias_in,
+                            const std::vector<int64_t>& offsets) {
+    const at::Tensor bias = bias_in.value_or(at::Tensor());
     context->save_for_backward({x, weight});
     context->saved_data["offsets"] = offsets;
     context->saved_data["has_bias"] = bias.defined();
@@ -79,7 +83,9 @@ at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>&
 
 at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
                           const std::vector<int64_t>& offsets, const at::Tensor& bias_EO) {
-  return GroupedProjectFunction::apply(x_SI, weight_EOI, bias_EO, offsets);
+  std::optional<at::Tensor> bias;  // autograd takes no undefined tensor
+  if (bias_EO.defined()) bias = bias_EO;
+  return GroupedProjectFunction::apply(x_SI, weight_EOI, bias, offsets);
 }
 
 }  // namespace cohort::policy

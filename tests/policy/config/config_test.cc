@@ -43,6 +43,7 @@ TEST_P(FamilyConfig, IsWrittenWithTheValuesOfBothVersions) {
     for (const auto& [key, value] : from.items()) {
       if (!written.contains(key) || key == "num_nextn_predict_layers") continue;
       if (value.is_null() || value.is_object() || key.ends_with("dropout")) continue;
+      if (key == "sliding_window" && value == 0) continue;  // qwen2_moe without one
       EXPECT_EQ(written.at(key), value) << key;
     }
   }
