@@ -218,8 +218,8 @@ struct DrawnBlocks {
   at::Tensor Values() const {
     const at::Tensor numbers = at::tensor({0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F, 0.0F,
                                            -0.5F, -1.0F, -1.5F, -2.0F, -3.0F, -4.0F, -6.0F});
-    at::Tensor powers = at::empty({256});
-    for (int i = 0; i < 256; ++i) powers[i] = std::ldexp(1.0, i - 127);
+    at::Tensor powers = at::empty({200});  // beyond the drawn ones
+    for (int i = 0; i < 200; ++i) powers[i] = std::ldexp(1.0, i - 127);
     return (numbers.take(codes.to(at::kLong)) * powers.take(scales.to(at::kLong))).flatten(2);
   }
 };

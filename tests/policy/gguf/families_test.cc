@@ -253,6 +253,31 @@ TEST(GgufFamily, LeavesOutMultiTokenPredictionLayersAndSaysSo) {
       "1 unexpected: model.layers.3.self_attn.q_proj.weight");
 }
 
+WeightMap WeightsOf(const GgufGolden& golden) {
+  const base::TemporaryFolder folder;
+  folder.Write("model.gguf", GgufFileOf(golden.Metadata(), golden.tensors));
+  const GgufFile file(folder.path() / "model.gguf");
+  return GgufWeights(file, GgufConfig(file), Dtype::kFloat32).TakeAll();
+}
+
+// Older files: the shared expert's gate is a vector, and the projections of a gated delta net are
+// one matrix as in the folder (llama.cpp's src/models/qwen3next.cpp).
+TEST(GgufFamily, IsReadFromOlderFilesToo) {
+  GgufGolden golden = ReadGgufGolden("qwen3_next");
+  for (ConvertedTensor& tensor : golden.tensors) {
+    if (tensor.name.ends_with("ffn_gate_inp_shexp.weight")) tensor.values = tensor.values[0];
+  }
+  std::erase_if(golden.tensors, [](const ConvertedTensor& tensor) {
+    return tensor.name == "blk.0.attn_qkv.weight" || tensor.name == "blk.0.attn_gate.weight";
+  });
+  const std::string whole = "model.layers.0.linear_attn.in_proj_qkvz.weight";
+  const std::string gate = "model.layers.0.mlp.shared_expert_gate.weight";
+  golden.tensors.push_back({"blk.0.ssm_in.weight", golden.weights.at(whole), {}});
+  const WeightMap found = WeightsOf(golden);
+  EXPECT_TRUE(at::equal(found.at(whole), golden.weights.at(whole)));
+  EXPECT_TRUE(at::equal(found.at(gate), golden.weights.at(gate)));
+}
+
 // llama.cpp's rule for the two that have it: of the largest model hidden_size / heads.
 TEST(GgufFamily, OfTheLargestGemmaScalesScoresByTheWidthOfAllHeads) {
   GgufBytes metadata;

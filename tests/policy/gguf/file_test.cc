@@ -4,6 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "tests/policy/gguf/bytes.h"
@@ -123,6 +127,30 @@ TEST(GgufRules, TypedMetadataIsRefusedByItsKey) {
   EXPECT_THROW(file.Bool("a", true), Error);
   EXPECT_THROW(file.String("c"), Error);
   EXPECT_EQ(file.String("c", "absent"), "absent");
+}
+
+// gguf-py's values of the same blocks.
+TEST(GgufRules, BlocksOfMxfp4AreReadWithEveryScaleThatFp32Holds) {
+  const auto golden =
+      nlohmann::json::parse(base::ReadFile(std::string(COHORT_GOLDEN_DIR) + "/policy/mxfp4.json"));
+  const auto blocks = golden["gguf"].get<std::vector<uint8_t>>();
+  const auto expected = golden["values"].get<std::vector<float>>();
+  std::vector<float> found(expected.size());
+  Dequantize(GgufType::kMxfp4, blocks, found);
+  EXPECT_EQ(found, expected);
+  ExpectError(OneTensor({33}, 0, 128, /*type=*/39), "which are no whole blocks");
+}
+
+// What a converter made fp32 is the decimal of fewest digits that gives it.
+TEST(GgufRules, ANumberOfFp32IsItsShortestDecimal) {
+  const base::TemporaryFolder folder;
+  GgufBytes bytes;
+  bytes.Number("eps", 1e-6F).Number("factor", 8.0F).Number("scale", 0.1F).Number("none", NAN);
+  const GgufFile file(folder.Write("f", bytes.str()));
+  EXPECT_EQ(file.Number("eps"), 1e-6);
+  EXPECT_EQ(file.Number("factor"), 8.0);
+  EXPECT_EQ(file.Number("scale"), 0.1);
+  EXPECT_TRUE(std::isnan(file.Number("none")));
 }
 
 }  // namespace
