@@ -100,6 +100,11 @@ constexpr GgufArchitecture kArchitectures[] = {
     {.name = "deepseek2",
      .family = "deepseek_v2",
      .other_family = GgufDeepSeekV3OrNone,
+     .has_latent_attention = true,
+     .has_deepseek_experts = true},
+    {.name = "deepseek32",
+     .family = "deepseek_v32",
+     .has_latent_attention = true,
      .has_deepseek_experts = true},
 };
 

@@ -25,6 +25,7 @@ struct GgufArchitecture {
   int64_t wide_scale_layers = 0;   // ... hidden_size / heads in the model of so many layers
   int64_t full_every = 0;          // the layers without a window where the file does not list them
   bool has_linear_layers = false;  // gated delta nets
+  bool has_latent_attention = false;
   bool has_deepseek_experts = false;  // with groups, scaling and dense layers before them
   // llama.cpp orders the rows of its q and k for neighbouring pairs of channels.
   bool reorders_rows = false;

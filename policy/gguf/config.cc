@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -254,8 +253,8 @@ void Fields::AddLinearLayers() {
 
 json Fields::Take() {
   AddSizes();
-  if (architecture_.name == std::string_view("deepseek2")) {
-    AddGgufLatentAttention(file_, &json_);
+  if (architecture_.has_latent_attention) {
+    AddGgufLatentAttention(file_, architecture_.name, &json_);
     AddRope(at("qk_rope_head_dim"));
   } else {
     AddHeads();

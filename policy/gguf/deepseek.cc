@@ -45,21 +45,22 @@ const char* GgufDeepSeekV3OrNone(const GgufFile& file) {
   return IsSigmoid(file, "deepseek2") ? "deepseek_v3" : nullptr;
 }
 
-void AddGgufLatentAttention(const GgufFile& file, json* config) {
-  const std::string architecture = "deepseek2";
+void AddGgufLatentAttention(const GgufFile& file, const std::string& architecture, json* config) {
   const SizesOf size{file, architecture};
   json& out = *config;
   out["kv_lora_rank"] = size("attention.kv_lora_rank", 1, kMaxWidth);
   const int64_t q_rank = size.Or("attention.q_lora_rank", 1, kMaxWidth, 0);
   out["q_lora_rank"] = q_rank > 0 ? json(q_rank) : json();
   // Older files state the heads as they are trained; newer ones beside the heads of the cache.
-  const bool both = file.Has("deepseek2.attention.key_length_mla");
+  const bool both = file.Has(architecture + ".attention.key_length_mla");
   const std::string suffix = both ? "_length_mla" : "_length";
   const int64_t rope = size("rope.dimension_count", 2, kMaxHeadDim);
   const int64_t key = size("attention.key" + suffix, rope + 1, 2 * kMaxHeadDim);
   out["qk_rope_head_dim"] = rope;
   out["qk_nope_head_dim"] = key - rope;
   out["v_head_dim"] = size("attention.value" + suffix, 1, kMaxHeadDim);
+  const int64_t top_k = size.Or("attention.indexer.top_k", 1, kMaxSize, 0);
+  if (top_k > 0) out["index_topk"] = top_k;
 }
 
 void AddGgufDeepSeekExperts(const GgufFile& file, const std::string& architecture, json* config) {

@@ -59,7 +59,7 @@ void DequantizeQ8_0(const uint8_t* block, float* out) {
 // 1.0). The numbers are doubled and the scale, 2^(exponent - 127), halved, so that the least one is
 // no power below fp32's.
 void DequantizeMxfp4(const uint8_t* block, float* out) {
-  constexpr float kTwice[] = {0.0F,  1.0F,  2.0F,  3.0F,  4.0F,  6.0F,  8.0F,  12.0F,
+  constexpr float kTwice[] = {0.0F, 1.0F,  2.0F,  3.0F,  4.0F,  6.0F,  8.0F,  12.0F,
                               0.0F, -1.0F, -2.0F, -3.0F, -4.0F, -6.0F, -8.0F, -12.0F};
   const uint32_t exponent = block[0];
   const float half_scale =

@@ -152,7 +152,9 @@ GgufPlace PlaceOfGgufTensor(const ModelConfig& config, const std::string& name) 
   const char* end = name.data() + dot;
   const auto [rest, failed] = std::from_chars(name.data() + kPrefix.size(), end, place.layer);
   if (failed != std::errc() || rest != end || place.layer < 0) return {};
-  const Target target = TargetOf(config, std::string_view(name).substr(dot + 1));
+  const std::string_view module = std::string_view(name).substr(dot + 1);
+  place.is_indexer = config.attention.latent() && module.starts_with("indexer.");
+  const Target target = TargetOf(config, module);
   if (*target.name == '\0') return place;
   place.name = "model.layers." + std::to_string(place.layer) + "." + target.name;
   place.part = target.part;

@@ -12,8 +12,9 @@
 namespace cohort::policy {
 
 struct GgufPlace {
-  std::string name;    // "" where the file's tensor has no place in the model
-  int64_t layer = -1;  // outside the layers
+  std::string name;         // "" where the file's tensor has no place in the model
+  int64_t layer = -1;       // outside the layers
+  bool is_indexer = false;  // of the indexer of sparse attention
   int part = 0;  // some of ours are two in the file: gate and up, queries to values and their gate
 };
 

@@ -145,7 +145,7 @@ json YarnScaling(const GgufFile& file, const std::string& architecture) {
   }
   // Of gpt-oss the ends of the ramp are not whole channels, which no key says.
   if (architecture == "gpt-oss") scaling["truncate"] = false;
-  if (architecture == "deepseek2" && file.Has(prefix + "yarn_log_multiplier")) {
+  if (architecture.starts_with("deepseek") && file.Has(prefix + "yarn_log_multiplier")) {
     // 0.1 mscale_all_dim, in fp32. mscale is not in the file: DeepSeek's models have both equal.
     const double mscale = std::round(1e6 * file.Number(prefix + "yarn_log_multiplier")) / 1e5;
     scaling["mscale"] = scaling["mscale_all_dim"] = mscale;

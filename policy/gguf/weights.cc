@@ -50,12 +50,16 @@ GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype)
       dtype_(TorchDtype(dtype)) {
   const std::string architecture = file_.String("general.architecture");
   const int64_t blocks = file_.Integer(architecture + ".block_count");
-  int64_t left_out = 0;
+  int64_t left_out = 0, indexers = 0;
   for (const GgufTensor& tensor : file_.tensors()) {
     if (IsGgufRopeTensor(tensor.name)) continue;
     const GgufPlace place = PlaceOfGgufTensor(config, tensor.name);
     if (place.layer >= config.num_layers && place.layer < blocks) {
       ++left_out;
+      continue;
+    }
+    if (place.is_indexer) {
+      ++indexers;
       continue;
     }
     if (place.name.empty()) {
@@ -72,6 +76,11 @@ GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype)
   if (left_out > 0) {
     base::PrintNote(file_.source() + ": leaving out the " + std::to_string(left_out) +
                     " tensors of its multi-token-prediction layers");
+  }
+  if (indexers > 0) {
+    base::PrintNote(file_.source() + ": leaving out the " + std::to_string(indexers) +
+                    " tensors of the indexer of sparse attention: sequences end at " +
+                    std::to_string(config.max_positions) + " tokens");
   }
   std::map<std::string, std::vector<int64_t>> found;
   for (const auto& [name, parts] : places_) {

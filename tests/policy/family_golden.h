@@ -96,22 +96,20 @@ inline at::Tensor DrawFromName(const std::string& name, const std::vector<int64_
   return out;
 }
 
+// A weight of that name, of a size that lets every layer matter.
+inline at::Tensor DrawWeight(const std::string& name, const std::vector<int64_t>& shape) {
+  at::Tensor drawn = DrawFromName(name, shape);
+  if (name.ends_with("norm.weight")) return drawn.add_(1);
+  if (name.ends_with("gate_up_proj_bias")) return drawn.mul_(16);  // beyond gpt_oss's limit of 7
+  if (name.ends_with("bias")) return drawn;
+  if (name.find("embed_tokens") != std::string::npos) return drawn.mul_(2);
+  return drawn.mul_(static_cast<float>(4 / std::sqrt(static_cast<double>(shape.back()))));
+}
+
 inline WeightMap FamilyGoldenWeights(const ModelConfig& config) {
   WeightMap weights;
   for (const TensorSpec& spec : ExpectedTensors(config)) {
-    at::Tensor drawn = DrawFromName(spec.name, spec.shape);
-    if (spec.name.ends_with("norm.weight")) {
-      drawn.add_(1);
-    } else if (spec.name.ends_with("gate_up_proj_bias")) {
-      drawn.mul_(16);  // beyond gpt_oss's limit of 7
-    } else if (spec.name.find("embed_tokens") != std::string::npos) {
-      drawn.mul_(2);
-    } else if (spec.name.ends_with("gate_up_proj_bias")) {
-      drawn.mul_(16);  // beyond gpt_oss's limit of 7
-    } else if (!spec.name.ends_with("bias")) {
-      drawn.mul_(static_cast<float>(4 / std::sqrt(static_cast<double>(spec.shape.back()))));
-    }
-    weights.emplace(spec.name, drawn);
+    weights.emplace(spec.name, DrawWeight(spec.name, spec.shape));
   }
   return weights;
 }

@@ -66,6 +66,7 @@ class Converter {
   Converter(const GgufGolden& golden)
       : config_(golden.config),
         weights_(golden.weights),
+        golden_config_(golden.expected["config"]),
         architecture_(golden.expected["metadata"]["general.architecture"][1]) {}
 
   at::Tensor operator()(const std::string& name) const {
@@ -117,6 +118,7 @@ class Converter {
                       ? before_ffn->second
                       : weights_.at(layer + "post_attention_layernorm.weight"));
     }
+    if (module.starts_with("indexer.")) return Indexer(layer, module);
     if (module == "attn_k_b.weight" || module == "attn_v_b.weight") return Latent(layer, module);
     if (weights_.contains(layer + "linear_attn.A_log") &&
         (module.starts_with("ssm_") || module == "attn_qkv.weight" ||
@@ -132,6 +134,21 @@ class Converter {
       return Permuted(weight, config_.attention.num_kv_heads);
     }
     return weight;
+  }
+
+  // Of sparse attention, which our weights leave out.
+  at::Tensor Indexer(const std::string& layer, const std::string& module) const {
+    const int64_t dim = golden_config_["index_head_dim"], heads = golden_config_["index_n_heads"];
+    const std::string prefix = layer + "self_attn.indexer.";
+    if (module == "indexer.k_norm.weight") return DrawWeight(prefix + "k_norm.weight", {dim});
+    if (module == "indexer.k_norm.bias") return DrawWeight(prefix + "k_norm.bias", {dim});
+    if (module == "indexer.attn_k.weight") {
+      return DrawWeight(prefix + "wk.weight", {dim, config_.width});
+    }
+    if (module == "indexer.proj.weight") {
+      return DrawWeight(prefix + "weights_proj.weight", {heads, config_.width});
+    }
+    return DrawWeight(prefix + "wq_b.weight", {heads * dim, config_.attention.q_lora_rank});
   }
 
   static std::string OwnName(const std::string& module) {
@@ -189,6 +206,7 @@ class Converter {
 
   const ModelConfig& config_;
   const WeightMap& weights_;
+  const json& golden_config_;
   std::string architecture_;
 };
 

@@ -34,14 +34,16 @@ class GgufFamilies : public ::testing::TestWithParam<std::string> {
     return file.emplace(folder_.path() / "model.gguf");
   }
 };
-INSTANTIATE_TEST_SUITE_P(
-    Families, GgufFamilies,
-    ::testing::Values("llama", "llama3_rope", "llama_linear", "qwen2", "qwen3_yarn", "qwen3_moe",
-                      "mixtral", "deepseek_v2", "deepseek_v2_greedy", "deepseek_v3", "olmo2",
-                      "olmo3", "olmoe", "gemma2", "gemma3_text", "phi3", "phi3_longrope", "smollm3",
-                      "gpt_oss", "gpt_oss_mxfp4", "qwen2_moe", "seed_oss", "granite", "qwen3_next",
-                      "qwen3_5_text", "qwen3_5_moe_text", "glm4_moe", "glm4_moe_partial"),
-    [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Families, GgufFamilies,
+                         ::testing::Values("llama", "llama3_rope", "llama_linear", "qwen2",
+                                           "qwen3_yarn", "qwen3_moe", "mixtral", "deepseek_v2",
+                                           "deepseek_v2_greedy", "deepseek_v3", "deepseek_v32",
+                                           "olmo2", "olmo3", "olmoe", "gemma2", "gemma3_text",
+                                           "phi3", "phi3_longrope", "smollm3", "gpt_oss",
+                                           "gpt_oss_mxfp4", "qwen2_moe", "seed_oss", "granite",
+                                           "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text",
+                                           "glm4_moe", "glm4_moe_partial"),
+                         [](const auto& info) { return info.param; });
 
 TEST_P(GgufFamilies, AreWhatLlamaCppsConverterWrites) {
   const nlohmann::json& expected = golden_.expected["tensors"];
