@@ -13,7 +13,7 @@
 
 namespace cohort::rollout {
 
-// silu(gate) * up -> down. gate_up alternates a panel of gates and a panel of ups; down's depth is
+// unit(gate, up) -> down. gate_up alternates a panel of gates and a panel of ups; down's depth is
 // padded to whole panels.
 struct FfnWeights {
   kernels::PackedMatrix gate_up;

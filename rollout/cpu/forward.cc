@@ -1,7 +1,6 @@
 #include "rollout/cpu/forward.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace cohort::rollout {
 
@@ -281,10 +280,8 @@ void Forward::CapLogits(int64_t rows) {
   const auto cap = static_cast<float>(context_.config.logit_soft_cap);
   if (cap == 0) return;
   ForRows(pool_, rows, [&](int64_t row) {
-    float* logits = logits_.data() + row * ld_logits();
-    for (int64_t i = 0; i < context_.config.vocab_size; ++i) {
-      logits[i] = cap * std::tanh(logits[i] / cap);
-    }
+    context_.ops.soft_cap(logits_.data() + row * ld_logits(), 1.0f, cap,
+                          context_.config.vocab_size);
   });
 }
 

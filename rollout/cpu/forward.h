@@ -1,6 +1,6 @@
 #pragma once
 
-// The transformer over rows of tokens: embedding, layers of RMSNorm, attention and SiLU-gated FFN,
+// The transformer over rows of tokens: embedding, layers of RMSNorm, attention and gated FFN,
 // the FFN of MoE layers being routed experts plus a shared one, head. A row is one token of one
 // sequence; rows of prompts, decoding samples and scored texts go through the same code, so their
 // bits agree.
