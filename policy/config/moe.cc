@@ -249,7 +249,6 @@ json MixtralMoeToJson(const ModelConfig& config) {
   out["num_local_experts"] = moe.num_experts;
   out["num_experts_per_tok"] = moe.experts_per_token;
   out["intermediate_size"] = moe.expert_width;
-  out["sliding_window"] = nullptr;
   out["router_jitter_noise"] = 0.0;
   return out;
 }

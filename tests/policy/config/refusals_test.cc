@@ -1,0 +1,246 @@
+// What a config.json is refused for: the field's name, its value, and what was expected.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "policy/config/config.h"
+#include "tests/policy/family_golden.h"
+
+namespace cohort::policy {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+// A golden's config.json with a merge patch (null removes a field), and the refusal's words.
+struct Refusal {
+  const char* name;
+  const char* golden;
+  json patch;
+  const char* message;
+};
+
+class ConfigRefuses : public ::testing::TestWithParam<Refusal> {};
+
+TEST_P(ConfigRefuses, ByName) {
+  json config = ReadFamilyGolden(GetParam().golden).expected.at("config");
+  config.merge_patch(GetParam().patch);
+  try {
+    ParseConfig(config, "config.json");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_THAT(error.what(), HasSubstr(GetParam().message));
+  }
+}
+
+json Rope(const json& fields) { return {{"rope_parameters", fields}}; }
+
+const Refusal kOfAllFamilies[] = {
+    {"FamilyItDoesNotKnow",
+     "llama",
+     {{"model_type", "qwen3moe"}},
+     "model_type 'qwen3moe' is not supported; did you mean 'qwen3_moe'?"},
+    {"FamilyThatIsNotAName", "llama", {{"model_type", 3}}, "model_type is missing"},
+    {"Activation",
+     "qwen2",
+     {{"hidden_act", "gelu"}},
+     "hidden_act is \"gelu\", and only \"silu\" is supported"},
+    {"FfnBias", "llama", {{"mlp_bias", true}}, "mlp_bias is true"},
+    {"QuantizedWeights",
+     "deepseek_v3",
+     {{"quantization_config", {{"quant_method", "gptq"}}}},
+     "quantization_config.quant_method is \"gptq\""},
+    {"WindowOfAFamilyWithout", "llama", {{"sliding_window", 4096}}, "sliding_window is 4096"},
+    {"WindowOfZero",
+     "mistral",
+     {{"sliding_window", 0}},
+     "sliding_window is 0, expected a whole number from 1 to"},
+    {"WindowedLayersWithoutAWindow",
+     "qwen2",
+     {{"layer_types", {"full_attention", "full_attention", "sliding_attention"}}},
+     "layer_types is partly \"sliding_attention\", expected only \"full_attention\" where there is "
+     "no sliding_window"},
+    {"FullLayersWhereAllHaveAWindow",
+     "mistral",
+     {{"layer_types", {"full_attention", "sliding_attention", "sliding_attention"}},
+      {"sliding_window", 24}},
+     "layer_types is partly \"full_attention\""},
+    {"TooFewLayerTypes",
+     "qwen2_window",
+     {{"layer_types", {"full_attention", "sliding_attention"}}},
+     "layer_types is of 2 layers, expected one for each of num_hidden_layers, 3"},
+    {"LayersOfAnotherKind",
+     "qwen2",
+     {{"layer_types", {"full_attention", "linear_attention", "full_attention"}}},
+     "layer_types is partly \"linear_attention\""},
+    {"SparseAttention", "deepseek_v3", {{"index_topk", 2048}}, "index_topk is 2048"},
+    {"NoWidth", "llama", {{"hidden_size", nullptr}}, "hidden_size is missing"},
+    {"HugeVocabulary",
+     "llama",
+     {{"vocab_size", int64_t{1} << 40}},
+     "vocab_size is 1099511627776, expected a whole number from 1 to 16777216"},
+    {"NumberBeyondInt64",
+     "llama",
+     {{"hidden_size", 18446744073709551615U}},
+     "hidden_size is 18446744073709551615"},
+    {"FractionOfLayers", "llama", {{"num_hidden_layers", 2.5}}, "num_hidden_layers is 2.5"},
+    {"TooManyLayers", "llama", {{"num_hidden_layers", 1025}}, "num_hidden_layers is 1025"},
+    {"NegativeEps", "llama", {{"rms_norm_eps", -1e-6}}, "rms_norm_eps is -1e-06"},
+    {"EosOutsideTheVocabulary", "llama", {{"eos_token_id", {2, 64}}}, "eos_token_id is 64"},
+    {"TieThatIsNotABoolean",
+     "llama",
+     {{"tie_word_embeddings", "yes"}},
+     "tie_word_embeddings is \"yes\", expected true or false"},
+};
+
+const Refusal kOfAttention[] = {
+    {"BiasOfMistral", "mistral", {{"attention_bias", true}}, "attention_bias is true"},
+    {"BiasOfLatentAttention", "deepseek_v3", {{"attention_bias", true}}, "attention_bias is true"},
+    {"KvHeadsThatDoNotDivide",
+     "llama",
+     {{"num_key_value_heads", 3}},
+     "num_key_value_heads is 3, expected a divisor of num_attention_heads, 4"},
+    {"KvHeadsLeftToTheClass",
+     "qwen2",
+     {{"num_key_value_heads", nullptr}},
+     "num_key_value_heads is missing"},
+    {"OddHeads", "qwen3_yarn", {{"head_dim", 7}}, "head_dim is 7, expected a positive even number"},
+    {"InterleavedLlama", "llama", {{"rope_interleave", true}}, "rope_interleave is true"},
+    {"LatentRankInLlama", "llama", {{"kv_lora_rank", 16}}, "kv_lora_rank is 16"},
+    {"KvHeadsOfLatentAttention",
+     "deepseek_v3",
+     {{"num_key_value_heads", 2}},
+     "num_key_value_heads is 2, expected num_attention_heads, 4"},
+    {"QueryRankLeftToTheClass",
+     "deepseek_v3",
+     {{"q_lora_rank", nullptr}},
+     "q_lora_rank is missing"},
+    {"NoLatentRank", "deepseek_v3", {{"kv_lora_rank", 0}}, "kv_lora_rank is 0"},
+    {"OddRotaryWidth", "deepseek_v3", {{"qk_rope_head_dim", 5}}, "qk_rope_head_dim is 5"},
+};
+
+const Refusal kOfRope[] = {
+    {"ScalingItDoesNotKnow", "llama", Rope({{"rope_type", "longrope"}, {"factor", 2.0}}),
+     "rope_parameters.rope_type is \"longrope\", expected \"default\", \"linear\", \"dynamic\", "
+     "\"llama3\" or \"yarn\""},
+    {"ScalingOfTransformers4",
+     "llama",
+     {{"rope_parameters", nullptr}, {"rope_scaling", {{"type", "longrope"}, {"factor", 2.0}}}},
+     "rope_scaling.type is \"longrope\""},
+    {"TwoNamesForTheScaling", "qwen3_yarn", Rope({{"type", "linear"}}),
+     "rope_parameters.type is \"linear\""},
+    {"DialectsThatDisagree",
+     "qwen3_yarn",
+     {{"rope_scaling", {{"rope_type", "default"}}}},
+     "rope_parameters.rope_type is another one than rope_scaling has"},
+    {"BasesThatDisagree", "llama", {{"rope_theta", 500000.0}}, "rope_parameters.rope_theta is"},
+    {"PositionsOfImages", "llama", Rope({{"mrope_section", {16, 24, 24}}}),
+     "rope_parameters.mrope_section is"},
+    {"ScalingForEachLayerType", "llama", Rope({{"full_attention", {{"rope_theta", 1e4}}}}),
+     "rope_parameters.full_attention is"},
+    {"PartOfTheHeads", "llama", Rope({{"partial_rotary_factor", 0.5}}),
+     "partial_rotary_factor is 0.5"},
+    {"OddPartOfTheHeadsByDefault", "glm4_moe", Rope({{"partial_rotary_factor", nullptr}}),
+     "partial_rotary_factor is 0.5, expected a part of head_dim, 10, that is a positive even "
+     "number"},
+    {"MoreThanTheHeads", "glm4_moe", Rope({{"partial_rotary_factor", 1.5}}),
+     "partial_rotary_factor is 1.5, expected at most 1"},
+    {"NoFactor", "llama3_rope", Rope({{"factor", nullptr}}), "rope_parameters.factor is missing"},
+    {"FactorsInTheWrongOrder", "llama3_rope", Rope({{"high_freq_factor", 0.5}}),
+     "rope_parameters.high_freq_factor is"},
+    {"NegativeMscale", "deepseek_v3", Rope({{"mscale", -1.0}}), "rope_parameters.mscale is -1.0"},
+    {"BaseOfOne", "llama", Rope({{"rope_theta", 1.0}}), "rope_theta is 1.000000"},
+    {"RopeThatIsNotAnObject", "llama", Rope("yarn"), "rope_parameters is \"yarn\""},
+};
+
+const Refusal kOfMoe[] = {
+    {"MoreExpertsATokenThanThereAre",
+     "mixtral",
+     {{"num_experts_per_tok", 7}},
+     "num_experts_per_tok is 7"},
+    {"TooManyExperts", "mixtral", {{"num_local_experts", 5000}}, "num_local_experts is 5000"},
+    {"TooManyExpertsInAllLayers",
+     "mixtral",
+     {{"num_local_experts", 1024}, {"num_hidden_layers", 512}},
+     "num_local_experts is 1024, expected a whole number from 2 to 512"},
+    {"GroupsThatDoNotDivide",
+     "deepseek_v3",
+     {{"n_group", 3}, {"topk_group", 2}},
+     "n_group is 3, expected a divisor of the number of experts, 8"},
+    {"GroupsOfOne",
+     "deepseek_v3",
+     {{"n_group", 8}, {"topk_group", 4}},
+     "that leaves at least 2 in a group"},
+    {"MoreExpertsATokenThanItsGroupsHave",
+     "deepseek_v3",
+     {{"topk_group", 1}},
+     "num_experts_per_tok is 3, expected at most the 2 experts in topk_group groups"},
+    {"GroupsLeftToTheClass", "deepseek_v3", {{"n_group", nullptr}}, "n_group is missing"},
+    {"DenseLayersLeftToTheClass",
+     "deepseek_v3",
+     {{"first_k_dense_replace", nullptr}},
+     "first_k_dense_replace is missing"},
+    {"ScalingLeftToTheClass",
+     "deepseek_v3",
+     {{"routed_scaling_factor", nullptr}},
+     "routed_scaling_factor is missing"},
+    {"SoftmaxInDeepSeekV3",
+     "deepseek_v3",
+     {{"scoring_func", "softmax"}},
+     "scoring_func is \"softmax\""},
+    {"AuxiliaryLossGate", "deepseek_v3", {{"topk_method", "greedy"}}, "topk_method is \"greedy\""},
+    {"SigmoidInDeepSeekV2",
+     "deepseek_v2",
+     {{"scoring_func", "sigmoid"}},
+     "scoring_func is \"sigmoid\""},
+    {"OtherGateOfDeepSeekV2",
+     "deepseek_v2",
+     {{"topk_method", "noaux_tc"}},
+     "topk_method is \"noaux_tc\""},
+    {"NormalisedDeepSeekV2", "deepseek_v2", {{"norm_topk_prob", true}}, "norm_topk_prob is true"},
+    {"EverySecondLayerOfDeepSeek", "deepseek_v3", {{"moe_layer_freq", 2}}, "moe_layer_freq is 2"},
+    {"JitterInTheRouter", "mixtral", {{"router_jitter_noise", 0.1}}, "router_jitter_noise is 0.1"},
+    {"DenseLayersThatAreNoList",
+     "qwen3_moe",
+     {{"mlp_only_layers", 0}},
+     "mlp_only_layers is 0, expected a list of layer indices"},
+    {"NegativeDenseLayer", "qwen3_moe", {{"mlp_only_layers", {-1}}}, "mlp_only_layers is -1"},
+    {"OtherLimitOfGptOss", "gpt_oss", {{"swiglu_limit", 5.0}}, "swiglu_limit is 5.0"},
+    {"OtherSlopeOfGptOss", "gpt_oss", {{"swiglu_alpha", 1.0}}, "swiglu_alpha is 1.0"},
+    {"NamesOfExpertsATokenThatDisagree",
+     "gpt_oss",
+     {{"num_experts_per_tok", 2}, {"experts_per_token", 4}},
+     "experts_per_token is 4, and only 2 is supported"},
+    {"Fp8OfGptOss",
+     "gpt_oss",
+     {{"quantization_config", {{"quant_method", "fp8"}}}},
+     "quantization_config.quant_method is \"fp8\", and only \"mxfp4\" is supported"},
+    {"Mxfp4OfAnotherFamily",
+     "qwen2_moe",
+     {{"quantization_config", {{"quant_method", "mxfp4"}}}},
+     "quantization_config.quant_method is \"mxfp4\", and only \"fp8\" is supported"},
+    {"KeptModulesThatAreNoNames",
+     "gpt_oss",
+     {{"quantization_config", {{"quant_method", "mxfp4"}, {"modules_to_not_convert", {1}}}}},
+     "quantization_config.modules_to_not_convert is [1], expected a list of module names"},
+    {"SharedExpertLeftToTheClass",
+     "qwen2_moe",
+     {{"shared_expert_intermediate_size", nullptr}},
+     "shared_expert_intermediate_size is missing"},
+    {"SharedExpertOfNoWidth",
+     "qwen2_moe",
+     {{"shared_expert_intermediate_size", 0}},
+     "shared_expert_intermediate_size is 0"},
+    {"StepOfZero", "qwen3_moe", {{"decoder_sparse_step", 0}}, "decoder_sparse_step is 0"},
+};
+
+std::string NameOf(const ::testing::TestParamInfo<Refusal>& info) { return info.param.name; }
+INSTANTIATE_TEST_SUITE_P(Any, ConfigRefuses, ::testing::ValuesIn(kOfAllFamilies), NameOf);
+INSTANTIATE_TEST_SUITE_P(Attention, ConfigRefuses, ::testing::ValuesIn(kOfAttention), NameOf);
+INSTANTIATE_TEST_SUITE_P(Rope, ConfigRefuses, ::testing::ValuesIn(kOfRope), NameOf);
+INSTANTIATE_TEST_SUITE_P(Moe, ConfigRefuses, ::testing::ValuesIn(kOfMoe), NameOf);
+
+}  // namespace
+}  // namespace cohort::policy
