@@ -413,11 +413,82 @@ TEST(Config, TakesGptOssesOwnNameOfExpertsAToken) {
   EXPECT_EQ(ParseConfig(config, "config.json"), golden.config);
 }
 
+const Refusal kOfGatedDeltaNets[] = {
+    {"TooFewLinearLayers",
+     "qwen3_5_text",
+     {{"layer_types", {"linear_attention"}}},
+     "layer_types is of 1 layers, expected one for each of num_hidden_layers, 4"},
+    {"WindowBesideLinearLayers",
+     "qwen3_5_text",
+     {{"layer_types",
+       {"linear_attention", "sliding_attention", "linear_attention", "full_attention"}}},
+     "layer_types is partly \"sliding_attention\", expected \"full_attention\" or "
+     "\"linear_attention\""},
+    {"LayerTypesThatAreNoList", "qwen3_5_text", {{"layer_types", "full"}}, "layer_types is"},
+    {"ValueHeadsThatDoNotDivide",
+     "qwen3_5_text",
+     {{"linear_num_value_heads", 5}},
+     "linear_num_value_heads is 5, expected a multiple of linear_num_key_heads, 2"},
+    {"NoKeyHeads", "qwen3_5_text", {{"linear_num_key_heads", 0}}, "linear_num_key_heads is 0"},
+    {"ConvolutionOfZero",
+     "qwen3_5_text",
+     {{"linear_conv_kernel_dim", 0}},
+     "linear_conv_kernel_dim is 0"},
+    {"HugeState",
+     "qwen3_5_text",
+     {{"linear_value_head_dim", 1 << 20}},
+     "linear_value_head_dim is 1048576"},
+    {"OutputWithoutItsGate",
+     "qwen3_5_text",
+     {{"attn_output_gate", false}},
+     "attn_output_gate is false, and only true is supported"},
+    {"GateOfAFamilyWithout", "qwen3_yarn", {{"attn_output_gate", true}}, "attn_output_gate is true"},
+    {"ImagesWithoutATextModel",
+     "qwen3_5_text",
+     {{"model_type", "qwen3_5"}},
+     "text_config is missing, expected an object: the config of the text model in a qwen3_5, or "
+     "model_type qwen3_5_text"},
+};
+
 std::string NameOf(const ::testing::TestParamInfo<Refusal>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Any, ConfigRefuses, ::testing::ValuesIn(kOfAllFamilies), NameOf);
 INSTANTIATE_TEST_SUITE_P(Attention, ConfigRefuses, ::testing::ValuesIn(kOfAttention), NameOf);
 INSTANTIATE_TEST_SUITE_P(Rope, ConfigRefuses, ::testing::ValuesIn(kOfRope), NameOf);
 INSTANTIATE_TEST_SUITE_P(Moe, ConfigRefuses, ::testing::ValuesIn(kOfMoe), NameOf);
+INSTANTIATE_TEST_SUITE_P(GatedDeltaNets, ConfigRefuses, ::testing::ValuesIn(kOfGatedDeltaNets),
+                         NameOf);
+
+// As Qwen publishes it: the text model's fields inside, what holds for all parts outside.
+TEST(Config, OfAModelThatSeesImagesIsThatOfItsTextModel) {
+  const FamilyGolden golden = ReadFamilyGolden("qwen3_5_text");
+  json text = golden.expected.at("config");
+  text.erase("tie_word_embeddings");
+  json whole = {{"architectures", {"Qwen3_5ForConditionalGeneration"}},
+                {"model_type", "qwen3_5"},
+                {"tie_word_embeddings", true},
+                {"image_token_id", 5},
+                {"vision_config", {{"depth", 2}}},
+                {"text_config", text}};
+  EXPECT_EQ(ParseConfig(whole, "config.json"), golden.config);
+  whole["text_config"]["linear_num_value_heads"] = 5;
+  try {
+    ParseConfig(whole, "config.json");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("config.json, text_config: linear_num_value_heads is 5"));
+  }
+}
+
+TEST(Config, EveryFourthLayerIsFullWhereLayerTypesDoesNotSay) {
+  json config = ReadFamilyGolden("qwen3_5_text").expected.at("config");
+  config.erase("layer_types");
+  config["num_hidden_layers"] = 9;
+  EXPECT_EQ(ParseConfig(config, "config.json").linear.layers,
+            (std::vector<int64_t>{0, 1, 2, 4, 5, 6, 8}));
+  config["full_attention_interval"] = 2;
+  EXPECT_EQ(ParseConfig(config, "config.json").linear.layers,
+            (std::vector<int64_t>{0, 2, 4, 6, 8}));
+}
 
 // Whatever stands in a field: a config within its bounds, or an error that blames the file.
 TEST_P(FamilyConfig, SurvivesEveryFieldThatIsMissingOrOfAnotherKind) {
