@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cpu/delta_scan.h"
+
 namespace cohort::kernels {
 
 namespace {
@@ -92,6 +94,22 @@ std::vector<float> ProbeGatedUnits(const Ops& ops) {
   return all;
 }
 
+// A state whose key_dim is no multiple of the chains, and fewer columns than lanes.
+std::vector<float> ProbeRecurrence(const Ops& ops) {
+  constexpr int64_t kTokens = 3, kKeys = 22, kColumns = 13, kChannels = 45, kWidth = 4;
+  const std::vector<float> q = ProbeValues(kTokens * kKeys, 11), k = ProbeValues(q.size(), 12),
+                           v = ProbeValues(kTokens * kColumns, 13),
+                           gates = ProbeValues(kTokens, 14), x = ProbeValues(400, 15);
+  std::vector<float> all(2 * kTokens * kColumns + kChannels), state = ProbeValues(kKeys * 16, 16);
+  ops.delta_scan({q.data(), k.data(), kKeys, v.data(), kColumns, gates.data(), gates.data(), 1,
+                  kTokens, kKeys, kColumns, state.data(), all.data(), kColumns,
+                  all.data() + kTokens * kColumns});
+  const float* rows[kWidth] = {x.data(), x.data() + 50, x.data() + 100, x.data() + 150};
+  ops.conv_silu(rows, x.data() + 200, kWidth, kChannels, all.data() + 2 * kTokens * kColumns);
+  all.insert(all.end(), state.begin(), state.end());
+  return all;
+}
+
 // Every output of every operation, in one row, on shapes with short tails, and long sums.
 std::vector<float> ProbeOutputs(const Ops& ops) {
   constexpr int64_t kRows = 13, kDepth = 37, kPanels = 11, kColumns = kPanels * 16, kShort = 45;
@@ -155,6 +173,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   ops.soft_cap_gradient(x.data(), 0.8f, kShort, out.data());
   keep(out);
   keep({max, sum, total});
+  keep(ProbeRecurrence(ops));
   return all;
 }
 

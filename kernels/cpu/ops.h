@@ -78,6 +78,8 @@ struct SoftmaxSum {
   float sink;
 };
 
+struct DeltaScanArgs;  // kernels/cpu/delta_scan.h
+
 struct Ops {
   Isa isa;
   void (*gemm_float)(const TileArgs& args);
@@ -121,6 +123,11 @@ struct Ops {
   void (*multiply_add)(float w, const float* x, int64_t n, float* y);
   void (*add)(const float* x, int64_t n, float* y);  // y = y + x
   void (*scale)(float w, int64_t n, float* y);       // y = y * w
+  void (*delta_scan)(const DeltaScanArgs& args);
+  // out = silu(s) with the chain s = fma(rows[j], weight[j], s) over j < width, from 0; weight
+  // [width, n].
+  void (*conv_silu)(const float* const* rows, const float* weight, int64_t width, int64_t n,
+                    float* out);
 };
 
 // The best set that this CPU has and that passes a start-up comparison with the scalar set. Chosen

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/cpu/delta_tile.h"
 #include "kernels/cpu/dot_tile.h"
 #include "kernels/cpu/gated_rows.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -234,7 +235,9 @@ constexpr Ops MakeOps(Isa isa) {
           .softmax_times = &SoftmaxTimes<Vector>,
           .multiply_add = &MultiplyAdd<Vector>,
           .add = &Add<Vector>,
-          .scale = &Scale<Vector>};
+          .scale = &Scale<Vector>,
+          .delta_scan = &DeltaScan<Vector>,
+          .conv_silu = &ConvSilu<Vector>};
 }
 
 }  // namespace cohort::kernels

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/json_lines.h"
+#include "policy/config/linear_attention.h"
 #include "policy/config/scales.h"
 
 namespace cohort::policy {
@@ -159,6 +160,24 @@ void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config) {
   ReadPartlyRotated(fields, config);
 }
 
+// The class always has the output's gate, whatever attn_output_gate says.
+void ReadQwen3NextAttention(const ConfigFields& fields, ModelConfig* config) {
+  ReadHeads(fields, {.kv_heads = config->family == "qwen3_5_text" ? 4 : 2, .head_dim = 256},
+            config);
+  ReadPartlyRotated(fields, config);
+  AttentionConfig& attention = config->attention;
+  attention.qk_norm = QkNorm::kHead;
+  attention.gated_output = true;
+  ReadBias(fields, false, &attention);
+  fields.Only("attn_output_gate", true, true);
+  ReadLinearAttention(fields, config);
+}
+
+void ReadQwen35Attention(const ConfigFields& fields, ModelConfig* config) {
+  ReadQwen3NextAttention(fields, config);
+  config->linear.separate_projections = true;
+}
+
 void ReadOlmoAttention(const ConfigFields& fields, ModelConfig* config) {
   ReadHeads(fields, {.kv_heads = config->attention.num_heads}, config);
   config->attention.qk_norm = QkNorm::kProjection;
@@ -247,6 +266,13 @@ json Qwen2MoeAttentionToJson(const ModelConfig& config) {
 json Glm4AttentionToJson(const ModelConfig& config) {
   json out = BiasedHeadsToJson(config);
   out["use_qk_norm"] = config.attention.qk_norm == QkNorm::kHead;
+  return out;
+}
+
+json Qwen3NextAttentionToJson(const ModelConfig& config) {
+  json out = BiasedHeadsToJson(config);
+  out["attn_output_gate"] = true;
+  out.update(LinearAttentionToJson(config));
   return out;
 }
 

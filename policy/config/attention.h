@@ -16,6 +16,9 @@ void ReadQwen2Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadQwen2MoeAttention(const ConfigFields& fields, ModelConfig* config);
 void ReadQwen3Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadGlm4Attention(const ConfigFields& fields, ModelConfig* config);
+// And config->linear.
+void ReadQwen3NextAttention(const ConfigFields& fields, ModelConfig* config);
+void ReadQwen35Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadOlmoAttention(const ConfigFields& fields, ModelConfig* config);  // olmo2, olmo3, olmoe
 void ReadGemma2Attention(const ConfigFields& fields, ModelConfig* config);
 void ReadGemma3Attention(const ConfigFields& fields, ModelConfig* config);
@@ -34,6 +37,7 @@ nlohmann::json HeadsToJson(const ModelConfig& config);        // qwen2, mistral,
 nlohmann::json BiasedHeadsToJson(const ModelConfig& config);  // with attention_bias
 nlohmann::json Qwen2MoeAttentionToJson(const ModelConfig& config);
 nlohmann::json Glm4AttentionToJson(const ModelConfig& config);
+nlohmann::json Qwen3NextAttentionToJson(const ModelConfig& config);  // qwen3_5_text too
 nlohmann::json GemmaAttentionToJson(const ModelConfig& config);
 nlohmann::json SmolLm3AttentionToJson(const ModelConfig& config);
 nlohmann::json SeedOssAttentionToJson(const ModelConfig& config);

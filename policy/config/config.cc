@@ -7,6 +7,7 @@
 #include "base/json_lines.h"
 #include "policy/config/family.h"
 #include "policy/config/fields.h"
+#include "policy/config/multimodal.h"
 #include "policy/config/quantization.h"
 #include "policy/config/rope.h"
 #include "policy/config/sliding_window.h"
@@ -85,6 +86,9 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   if (!object.is_object()) {
     throw Error(ErrorCode::kUsage, file_name + ": expected a JSON object");
   }
+  if (const std::optional<json> text = TextConfigOf(object, file_name)) {
+    return ParseConfig(*text, file_name + ", text_config");
+  }
   const ConfigFields fields(object, file_name);
   const ModelFamily& family = ReadFamily(fields);
   RefuseUnsupported(fields, family);
@@ -94,7 +98,10 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);
   config.width = fields.Int("hidden_size", 1, kMaxWidth);
   config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
-  config.ffn_width = fields.Int("intermediate_size", 1, kMaxSize);
+  config.ffn_width =
+      family.defaults.ffn_width == 0
+          ? fields.Int("intermediate_size", 1, kMaxSize)
+          : fields.IntOr("intermediate_size", 1, kMaxSize, family.defaults.ffn_width);
   config.max_positions =
       family.defaults.max_positions == 0
           ? fields.Int("max_position_embeddings", 1, kMaxSize)

@@ -24,11 +24,15 @@ constexpr FamilyTraits kGemmaTraits{.norm_placement = NormPlacement::kAround,
                                     .norm_adds_one = true,
                                     .gated_unit = GatedUnit::kGeGlu};
 
+constexpr RopeDialect kQuarterWithSections{
+    .partial_rotary_factor = 0.25, .heeds_partial_rotary_factor = true, .has_sections = true};
+
 constexpr const char* kSoftCaps[] = {"attn_logit_softcapping", "final_logit_softcapping"};
 constexpr const char* kMultipliers[] = {"embedding_multiplier", "residual_multiplier",
                                         "logits_scaling", "attention_multiplier"};
 constexpr const char* kUnrotated[] = {"no_rope_layers", "no_rope_layer_interval"};
 constexpr const char* kOutputBias[] = {"attention_out_bias"};
+constexpr const char* kOutputGate[] = {"attn_output_gate"};
 constexpr const char* kIndexer[] = {"index_topk", "index_head_dim", "index_n_heads"};
 
 const ModelFamily kFamilies[] = {
@@ -122,6 +126,35 @@ const ModelFamily kFamilies[] = {
      .attention_to_json = GemmaAttentionToJson,
      .read_scales = ReadGemma3Scales,
      .scales_to_json = GemmaScalesToJson},
+    {.model_type = "qwen3_5_text",
+     .architecture = "Qwen3_5ForCausalLM",
+     .defaults = {.rope = kQuarterWithSections, .max_positions = 32768},
+     .traits = {.norm_adds_one = true},
+     .heeds = kOutputGate,
+     .read_attention = ReadQwen35Attention,
+     .attention_to_json = Qwen3NextAttentionToJson},
+    {.model_type = "qwen3_5_moe_text",
+     .architecture = "Qwen3_5MoeForCausalLM",
+     .defaults = {.rope = kQuarterWithSections, .max_positions = 32768, .ffn_width = 512},
+     .traits = {.norm_adds_one = true},
+     .names = kQwen2MoeNames,
+     .heeds = kOutputGate,
+     .read_attention = ReadQwen35Attention,
+     .attention_to_json = Qwen3NextAttentionToJson,
+     .read_moe = ReadQwen35Moe,
+     .moe_to_json = Qwen2MoeToJson},
+    {.model_type = "qwen3_next",
+     .architecture = "Qwen3NextForCausalLM",
+     .defaults = {.rope = {.partial_rotary_factor = 0.25, .heeds_partial_rotary_factor = true},
+                  .max_positions = 32768,
+                  .ffn_width = 5632},
+     .traits = {.norm_adds_one = true},
+     .names = kQwen2MoeNames,
+     .heeds = kOutputGate,
+     .read_attention = ReadQwen3NextAttention,
+     .attention_to_json = Qwen3NextAttentionToJson,
+     .read_moe = ReadQwen3NextMoe,
+     .moe_to_json = Qwen2MoeToJson},
     {.model_type = "qwen3_moe",
      .architecture = "Qwen3MoeForCausalLM",
      .windows = {.layers = WindowedLayers::kAll, .absent = 4096, .is_switched = true},

@@ -40,6 +40,7 @@ struct FamilyDefaults {
   RopeDialect rope = {};
   int64_t max_positions = 0;  // 0: config.json must state it
   bool tie_embeddings = false;
+  int64_t ffn_width = 0;  // 0: config.json must state it; any serves where no layer is dense
 };
 
 // The mathematics of the family's class that no field of config.json says.

@@ -181,6 +181,14 @@ void ReadQwen3NextMoe(const ConfigFields& fields, ModelConfig* config) {
   ReadGatedSharedExpert(fields, config);
 }
 
+// Its class has experts in every layer and normalises their weights, whatever these fields say.
+void ReadQwen35Moe(const ConfigFields& fields, ModelConfig* config) {
+  ReadQwen3NextMoe(fields, config);
+  fields.Only("norm_topk_prob", true, true);
+  fields.Only("decoder_sparse_step", 1, 1);
+  fields.OnlyAbsent("mlp_only_layers");
+}
+
 void ReadMixtralMoe(const ConfigFields& fields, ModelConfig* config) {
   MoeConfig& moe = config->moe;
   SetSoftmaxGate(&moe);

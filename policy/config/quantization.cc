@@ -60,6 +60,10 @@ json Fp8QuantizationConfig(const ModelConfig& config) {
       if (config.moe.shared_gate) kept.push_back(name + ".mlp.shared_expert_gate");
     }
     if (layer >= config.num_layers) kept.push_back(name + ".eh_proj");
+    if (!config.linear.Has(layer)) continue;
+    for (const char* part : {"conv1d", "in_proj_ba", "in_proj_b", "in_proj_a"}) {
+      kept.push_back(name + ".linear_attn." + part);
+    }
   }
   return {{"quant_method", "fp8"},
           {"fmt", "e4m3"},

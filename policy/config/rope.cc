@@ -28,6 +28,7 @@ constexpr std::string_view kKnownKeys[] = {"rope_type",
                                            "truncate",
                                            "finetuned"};  // says where the weights come from
 constexpr std::string_view kLongRopeKeys[] = {"short_factor", "long_factor"};
+constexpr std::string_view kSectionKeys[] = {"mrope_section", "mrope_interleaved"};
 constexpr char kFull[] = "full_attention";
 constexpr char kWindowed[] = "sliding_attention";
 // gemma3's name of the windowed layers' base in transformers 4.
@@ -133,7 +134,10 @@ struct RopeReader {
       return std::find(std::begin(keys), std::end(keys), key) != std::end(keys);
     };
     for (const auto& [key, value] : rope.object().items()) {
-      if (is_in(kKnownKeys, key) || (dialect.has_long_rope && is_in(kLongRopeKeys, key))) continue;
+      if (is_in(kKnownKeys, key) || (dialect.has_long_rope && is_in(kLongRopeKeys, key)) ||
+          (dialect.has_sections && is_in(kSectionKeys, key))) {
+        continue;
+      }
       rope.Refuse(key, base::DumpJson(value), "not to be there: it is not supported");
     }
   }

@@ -18,6 +18,9 @@ struct RopeDialect {
   int64_t original_max_positions = 0;  // of longrope; 0: max_position_embeddings
   bool heeds_partial_rotary_factor = false;
   bool has_long_rope = false;
+  // mrope_section and mrope_interleaved say which pairs turn by an image's row or column; a text's
+  // are its position, so they change nothing.
+  bool has_sections = false;
   // rope_parameters holds one object for each type of layer, and scaling is of the full ones alone.
   // windowed_base: that of layers with a window, 0: the same as the others'.
   bool by_layer_type = false;

@@ -81,6 +81,7 @@ void ReadSlidingWindow(const ConfigFields& fields, const SlidingWindows& windows
   AttentionConfig& attention = config->attention;
   attention.sliding_window = ReadWindow(fields, windows);
   const int64_t layers = config->num_layers;
+  if (config->linear.conv_width > 0) return;  // layer_types is policy/config/linear_attention.h's
   if (!fields.Has("layer_types")) {
     if (attention.sliding_window > 0) {
       attention.full_layers = FullLayersUnlisted(fields, windows, *config);

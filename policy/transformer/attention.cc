@@ -16,7 +16,7 @@ AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
   if (config.fused_projections) {
     qkv_proj_ = add("qkv_proj", q_width + 2 * kv_width);
   } else {
-    q_proj_ = add("q_proj", q_width);
+    q_proj_ = add("q_proj", config_.gated_output ? 2 * q_width : q_width);
     k_proj_ = add("k_proj", kv_width);
     v_proj_ = add("v_proj", kv_width);
   }
@@ -33,11 +33,15 @@ AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
 }
 
 AttentionImpl::Projected AttentionImpl::Project(const at::Tensor& x_TD) {
-  if (qkv_proj_.is_empty()) return {q_proj_(x_TD), k_proj_(x_TD), v_proj_(x_TD)};
+  if (config_.gated_output) {
+    const at::Tensor both = q_proj_(x_TD).view({x_TD.size(0), -1, 2, config_.head_dim});
+    return {both.select(2, 0), k_proj_(x_TD), v_proj_(x_TD), both.select(2, 1)};
+  }
+  if (qkv_proj_.is_empty()) return {q_proj_(x_TD), k_proj_(x_TD), v_proj_(x_TD), {}};
   const int64_t kv_width = config_.num_kv_heads * config_.head_dim;
   const std::vector<at::Tensor> parts = qkv_proj_(x_TD).split_with_sizes(
       {config_.num_heads * config_.head_dim, kv_width, kv_width}, 1);
-  return {parts[0], parts[1], parts[2]};
+  return {parts[0], parts[1], parts[2], {}};
 }
 
 at::Tensor AttentionImpl::Heads(const at::Tensor& rows, RmsNorm& norm, const RopeAngles& rope) {
@@ -55,7 +59,8 @@ at::Tensor AttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope
   const Projected rows = Project(x_TD);
   const at::Tensor q = Heads(rows.q, q_norm_, rope), k = Heads(rows.k, k_norm_, rope);
   const at::Tensor v = rows.v.reshape({x_TD.size(0), -1, config_.head_dim});
-  return o_proj_(AttendSegments(q, k, v, scores_, segments, sinks_));
+  const at::Tensor out = AttendSegments(q, k, v, scores_, segments, sinks_);
+  return o_proj_(rows.gate.defined() ? out * rows.gate.flatten(1).sigmoid() : out);
 }
 
 }  // namespace cohort::policy

@@ -20,9 +20,9 @@ class AttentionImpl : public torch::nn::Module {
                      const std::vector<Segment>& segments);
 
  private:
-  // The rows of queries, keys and values.
+  // The rows of queries, keys, values and, where the output is gated, gates.
   struct Projected {
-    at::Tensor q, k, v;
+    at::Tensor q, k, v, gate;
   };
   Projected Project(const at::Tensor& x_TD);
   // Queries or keys as heads, [T, H, head_dim], normalised where the model has `norm` and rotated.

@@ -18,7 +18,9 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer,
                         : register_module(name, RmsNorm(config.width, config, options));
   };
   attention_in_ = norm(names.attention_in);
-  if (config.attention.latent()) {
+  if (config.linear.Has(layer)) {
+    linear_attn_ = register_module("linear_attn", GatedDeltaNet(config, options));
+  } else if (config.attention.latent()) {
     latent_attn_ = register_module("self_attn", LatentAttention(config, options));
   } else {
     self_attn_ = register_module("self_attn", Attention(config, layer, options));
@@ -33,6 +35,13 @@ DecoderLayerImpl::DecoderLayerImpl(const ModelConfig& config, int64_t layer,
   ffn_out_ = norm(names.ffn_out);
 }
 
+at::Tensor DecoderLayerImpl::Attend(const at::Tensor& input_TD, const RopeAngles& rope,
+                                    const std::vector<Segment>& segments) {
+  if (!linear_attn_.is_empty()) return linear_attn_(input_TD, segments);
+  if (!latent_attn_.is_empty()) return latent_attn_(input_TD, rope, segments);
+  return self_attn_(input_TD, rope, segments);
+}
+
 at::Tensor DecoderLayerImpl::Add(const at::Tensor& x_TD, const at::Tensor& out_TD,
                                  RmsNorm& norm) const {
   const at::Tensor added = Normal(norm, out_TD);
@@ -42,10 +51,7 @@ at::Tensor DecoderLayerImpl::Add(const at::Tensor& x_TD, const at::Tensor& out_T
 at::Tensor DecoderLayerImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope,
                                      const std::vector<Segment>& segments) {
   const at::Tensor input = Normal(attention_in_, x_TD);
-  const at::Tensor attended = Add(x_TD,
-                                  self_attn_.is_empty() ? latent_attn_(input, rope, segments)
-                                                        : self_attn_(input, rope, segments),
-                                  attention_out_);
+  const at::Tensor attended = Add(x_TD, Attend(input, rope, segments), attention_out_);
   const at::Tensor normal = Normal(ffn_in_, attended);
   return Add(attended, moe_.is_empty() ? dense_(normal) : moe_(normal), ffn_out_);
 }

@@ -46,13 +46,19 @@ std::set<std::string> ReadIndex(const std::filesystem::path& path) {
 
 using Shards = std::vector<std::unique_ptr<SafetensorsFile>>;
 
+std::unique_ptr<SafetensorsFile> OpenShard(const std::filesystem::path& path) {
+  auto shard = std::make_unique<SafetensorsFile>(path);
+  shard->RenamePrefix(kTextModelPrefix, "model.");
+  return shard;
+}
+
 Shards OpenShards(const std::filesystem::path& folder) {
   Shards shards;
   // transformers takes the single file where both are.
   if (!std::filesystem::exists(folder / kSingleFile) &&
       std::filesystem::exists(folder / kIndexFile)) {
     for (const std::string& name : ReadIndex(folder / kIndexFile)) {
-      shards.push_back(std::make_unique<SafetensorsFile>(folder / name));
+      shards.push_back(OpenShard(folder / name));
     }
     return shards;
   }
@@ -61,7 +67,7 @@ Shards OpenShards(const std::filesystem::path& folder) {
                 folder.string() + ": no " + kSingleFile + " and no " + kIndexFile,
                 "expected a Hugging Face model folder with safetensors weights");
   }
-  shards.push_back(std::make_unique<SafetensorsFile>(folder / kSingleFile));
+  shards.push_back(OpenShard(folder / kSingleFile));
   return shards;
 }
 
@@ -175,6 +181,10 @@ void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& an
   say(IsIndexer, "the indexer of sparse attention: sequences end at index_topk, " +
                      std::to_string(announced.max_positions) +
                      " tokens, within which it chooses every token");
+  say([&](const std::string& name) { return IsOfVisionModel(announced, name); },
+      "the vision model: this is its text model alone");
+  say([&](const std::string& name) { return IsOfMtpBlock(announced, name); },
+      "multi-token-prediction layers");
   if (mtp == MtpLayers::kLoad) return;
   say([&](const std::string& name) { return IsOfMtpLayer(announced, name); },
       "multi-token-prediction layers");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "policy/config/linear_attention.h"
 #include "policy/config/quantization.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/stored_tensors.h"
@@ -16,6 +17,11 @@ int64_t Product(c10::IntArrayRef shape) {
   int64_t count = 1;
   for (const int64_t size : shape) count *= size;
   return count;
+}
+
+// Of the heads' matrices in one gated delta net.
+int64_t MatrixValues(const LinearAttentionConfig& linear) {
+  return ValueWidth(linear) * linear.key_dim;
 }
 
 bool IsRoutedExpert(const TensorSpec& spec) {
@@ -68,6 +74,7 @@ StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype) {
 int64_t CachedTokens(const ModelConfig& config, int64_t tokens) {
   int64_t kept = 0;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    if (config.linear.Has(layer)) continue;
     const int64_t window = config.attention.WindowOf(layer);
     kept += window == 0 ? tokens : std::min(tokens, window);
   }
@@ -79,6 +86,16 @@ int64_t CachedValues(const ModelConfig& config, int64_t tokens) {
   const int64_t layer = attention.latent() ? attention.kv_lora_rank + attention.qk_rope_head_dim
                                            : 2 * attention.num_kv_heads * attention.head_dim;
   return CachedTokens(config, tokens) * layer;
+}
+
+int64_t RecurrentValues(const ModelConfig& config) {
+  const LinearAttentionConfig& linear = config.linear;
+  const int64_t rows = (linear.conv_width - 1) * ConvChannels(linear);
+  return std::ssize(linear.layers) * (MatrixValues(linear) + rows);
+}
+
+int64_t RecurrentFlopsPerToken(const ModelConfig& config) {
+  return std::ssize(config.linear.layers) * 6 * MatrixValues(config.linear);
 }
 
 }  // namespace cohort::policy

@@ -34,11 +34,18 @@ struct StoredSize {
 StoredSize MeasureFolder(const ModelConfig& config, Dtype dtype);
 
 // Tokens of a sequence of `tokens` that the cache keeps, summed over the layers: all of them, or
-// the last ones in a layer with a window (arXiv 2310.06825 section 2).
+// the last ones in a layer with a window (arXiv 2310.06825 section 2), none in a gated delta net.
 int64_t CachedTokens(const ModelConfig& config, int64_t tokens);
 
 // Numbers that they are: keys and values of every KV head (arXiv 2305.13245), or one latent and one
 // rotary key (arXiv 2405.04434 section 2.1.2).
 int64_t CachedValues(const ModelConfig& config, int64_t tokens);
+
+// Numbers that the gated delta nets keep of a sequence however long it is: a matrix for every value
+// head (arXiv 2412.06464), and the rows before the convolution.
+int64_t RecurrentValues(const ModelConfig& config);
+// Operations of one token with these matrices, in all layers: what is known of its key, the update,
+// and what its query reads.
+int64_t RecurrentFlopsPerToken(const ModelConfig& config);
 
 }  // namespace cohort::policy

@@ -196,6 +196,18 @@ void SafetensorsFile::Forget(const at::Tensor& stored) const {
   if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
+void SafetensorsFile::RenamePrefix(const std::string& prefix, const std::string& replacement) {
+  std::map<std::string, SafetensorsEntry> renamed;
+  for (const auto& [name, entry] : entries_) {
+    const bool matches = name.starts_with(prefix);
+    const std::string called = matches ? replacement + name.substr(prefix.size()) : name;
+    if (renamed.emplace(called, entry).second) continue;
+    throw Error(ErrorCode::kUsage, path_.string() + ": tensor " + called + " is there under the " +
+                                       "prefix " + prefix + " too");
+  }
+  entries_ = std::move(renamed);
+}
+
 at::Tensor SafetensorsFile::View(const std::string& name) const {
   using enum Dtype;
   return ViewOf(name, {kFloat32, kFloat16, kBFloat16, kFloat8E4m3, kFloat8E8m0});

@@ -37,6 +37,10 @@ class SafetensorsFile {
   const std::map<std::string, SafetensorsEntry>& entries() const { return entries_; }
   const std::filesystem::path& path() const { return path_; }
 
+  // Tensors whose names begin with `prefix` are called by `replacement` and the rest. kUsage where
+  // the file has one of that name already.
+  void RenamePrefix(const std::string& prefix, const std::string& replacement);
+
   // The tensor where it lies in the mapped file: read-only, and only while this object lives. F32,
   // F16, BF16, F8_E4M3 or F8_E8M0; kUsage for another dtype.
   at::Tensor View(const std::string& name) const;

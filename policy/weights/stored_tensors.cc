@@ -8,6 +8,7 @@ namespace cohort::policy {
 namespace {
 
 constexpr std::string_view kExperts = ".experts.";
+constexpr std::string_view kDeltaNet = ".linear_attn.";
 constexpr char kEmbedding[] = "model.embed_tokens.weight";
 constexpr char kHead[] = "lm_head.weight";
 
@@ -41,6 +42,15 @@ const FolderNames& Names(const ModelConfig& config) {
 void Replace(std::string_view from, std::string_view to, std::string* name) {
   const size_t at = name->find(from);
   if (at != std::string::npos) name->replace(at, from.size(), to);
+}
+
+// The matrices of a gated delta net that Qwen's FP8 folders leave as they are.
+bool IsKeptOfDeltaNet(const std::string& name) {
+  const size_t at = name.find(kDeltaNet);
+  if (at == std::string::npos) return false;
+  const std::string_view last = std::string_view(name).substr(at + kDeltaNet.size());
+  return last == "conv1d.weight" || last == "in_proj_ba.weight" || last == "in_proj_b.weight" ||
+         last == "in_proj_a.weight";
 }
 
 // The name on disk of a tensor, or of the whole that it is a part of.
@@ -126,7 +136,7 @@ Dtype StoredDtype(const std::string& name, size_t dimensions, Dtype folder_dtype
   const bool kept = dimensions < 2 || name == kEmbedding || name == kHead ||
                     name.ends_with("_bias") || name.ends_with(".mlp.gate.weight") ||
                     name.ends_with(".mlp.shared_expert_gate.weight") ||
-                    name.ends_with(".eh_proj.weight");
+                    name.ends_with(".eh_proj.weight") || IsKeptOfDeltaNet(name);
   return kept ? Dtype::kBFloat16 : folder_dtype;
 }
 
@@ -136,10 +146,18 @@ bool IsIndexer(const std::string& name) {
   return name.find(".self_attn.indexer.") != std::string::npos;
 }
 
+bool IsOfMtpBlock(const ModelConfig& config, const std::string& name) {
+  return config.linear.conv_width > 0 && name.starts_with("mtp.");
+}
+
+bool IsOfVisionModel(const ModelConfig& config, const std::string& name) {
+  return config.linear.conv_width > 0 && name.starts_with("model.visual.");
+}
+
 bool IsIgnored(const ModelConfig& config, const std::string& name) {
   return IsValueHead(name) || (config.attention.latent() && IsIndexer(name)) ||
          name.ends_with("rotary_emb.inv_freq") || (config.tie_embeddings && name == kHead) ||
-         IsCopy(config, name);
+         IsCopy(config, name) || IsOfMtpBlock(config, name) || IsOfVisionModel(config, name);
 }
 
 }  // namespace cohort::policy

@@ -68,6 +68,13 @@ bool IsValueHead(const std::string& name);
 // them in the sequences that are supported.
 bool IsIndexer(const std::string& name);
 
+// Of a folder whose model has gated delta nets: its multi-token-prediction block, which bears names
+// of its own, and the vision model beside a text model. Neither is supported.
+bool IsOfMtpBlock(const ModelConfig& config, const std::string& name);
+bool IsOfVisionModel(const ModelConfig& config, const std::string& name);
+// What such a folder writes before the text model's names, in the place of "model.".
+constexpr char kTextModelPrefix[] = "model.language_model.";
+
 // Tensors that some exports carry and that are knowingly left out.
 bool IsIgnored(const ModelConfig& config, const std::string& name);
 

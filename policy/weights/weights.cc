@@ -13,6 +13,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
+#include "policy/config/linear_attention.h"
 
 namespace cohort::policy {
 namespace {
@@ -91,19 +92,47 @@ void AddLatent(const std::string& prefix, const ModelConfig& config, std::vector
                    attention.kv_lora_rank}});
 }
 
+void AddAttention(const std::string& prefix, const ModelConfig& config,
+                  std::vector<TensorSpec>* out) {
+  config.attention.latent() ? AddLatent(prefix, config, out) : AddGroupedQuery(prefix, config, out);
+  out->push_back({prefix + "o_proj.weight",
+                  {config.width, config.attention.num_heads * config.attention.value_dim()}});
+  if (config.attention.output_bias) out->push_back({prefix + "o_proj.bias", {config.width}});
+}
+
+void AddDeltaNet(const std::string& prefix, const ModelConfig& config,
+                 std::vector<TensorSpec>* out) {
+  const LinearAttentionConfig& linear = config.linear;
+  const int64_t heads = linear.num_value_heads, channels = ConvChannels(linear);
+  const int64_t values = ValueWidth(linear);
+  const auto add = [&](const char* name, int64_t rows) {
+    out->push_back({prefix + name + ".weight", {rows, config.width}});
+  };
+  if (linear.separate_projections) {
+    add("in_proj_qkv", channels);
+    add("in_proj_z", values);
+    add("in_proj_b", heads);
+    add("in_proj_a", heads);
+  } else {
+    add("in_proj_qkvz", channels + values);
+    add("in_proj_ba", 2 * heads);
+  }
+  out->push_back({prefix + "conv1d.weight", {channels, 1, linear.conv_width}});
+  out->push_back({prefix + "dt_bias", {heads}});
+  out->push_back({prefix + "A_log", {heads}});
+  out->push_back({prefix + "norm.weight", {linear.value_dim}});
+  out->push_back({prefix + "out_proj.weight", {config.width, values}});
+}
+
 void AddLayer(int64_t layer, const ModelConfig& config, std::vector<TensorSpec>* out) {
   const std::string prefix = "model.layers." + std::to_string(layer) + ".";
-  const std::string attention = prefix + "self_attn.";
   const LayerNormNames norms = NormNames(config.norm_placement);
   const auto add_norm = [&](const std::string& name) {
     if (!name.empty()) out->push_back({prefix + name + ".weight", {config.width}});
   };
   add_norm(norms.attention_in);
-  config.attention.latent() ? AddLatent(attention, config, out)
-                            : AddGroupedQuery(attention, config, out);
-  out->push_back({attention + "o_proj.weight",
-                  {config.width, config.attention.num_heads * config.attention.value_dim()}});
-  if (config.attention.output_bias) out->push_back({attention + "o_proj.bias", {config.width}});
+  config.linear.Has(layer) ? AddDeltaNet(prefix + "linear_attn.", config, out)
+                           : AddAttention(prefix + "self_attn.", config, out);
   add_norm(norms.attention_out);
   add_norm(norms.ffn_in);
   if (config.IsMoeLayer(layer)) {
@@ -248,17 +277,26 @@ void CheckWeights(const ModelConfig& config, const WeightMap& weights, const std
 }
 
 at::Tensor InitialTensor(const ModelConfig& config, const TensorSpec& spec, uint64_t seed) {
-  if (EndsWith(spec.name, "norm.weight") && !config.norm_adds_one) return at::ones(spec.shape);
+  // The norm inside a gated delta net multiplies by its weight whatever the model's others do.
+  const bool is_ones = EndsWith(spec.name, ".linear_attn.norm.weight") ||
+                       EndsWith(spec.name, ".linear_attn.dt_bias") ||
+                       (EndsWith(spec.name, "norm.weight") && !config.norm_adds_one);
+  if (is_ones) return at::ones(spec.shape);
   if (EndsWith(spec.name, "norm.weight") || EndsWith(spec.name, "bias") ||
       EndsWith(spec.name, ".sinks")) {
     return at::zeros(spec.shape);
   }
   const bool writes_residual = spec.name.find("o_proj") != std::string::npos ||
+                               EndsWith(spec.name, ".linear_attn.out_proj.weight") ||
                                spec.name.find("down_proj") != std::string::npos;
   const double residual_std = 0.02 / std::sqrt(2.0 * static_cast<double>(config.num_layers));
   // A stream of its own for every tensor: adding a layer leaves the others as they were.
   const uint64_t key = base::Checksum(spec.name + "#" + std::to_string(seed));
   at::Generator generator = at::detail::createCPUGenerator(key);
+  // As transformers draws the decays' rates.
+  if (EndsWith(spec.name, ".linear_attn.A_log")) {
+    return at::empty(spec.shape).uniform_(0.01, 16, generator).log_();
+  }
   return at::empty(spec.shape).normal_(0.0, writes_residual ? residual_std : 0.02, generator);
 }
 

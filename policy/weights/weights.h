@@ -21,6 +21,8 @@ namespace cohort::policy {
 //   model.layers.L.self_attn.{q,k,v}_proj.bias            [heads * head_dim]   with qkv_bias
 //   model.layers.L.self_attn.qkv_proj.weight              [rows of q, k and v, D]  in their place, with
 //                                                         fused_projections; its bias too
+//   model.layers.L.self_attn.q_proj.weight                [2 * H * head_dim, D]  with gated_output: of each
+//                                                         head its query, then its gate
 //   model.layers.L.self_attn.{q,k}_norm.weight            [head_dim] or [heads * head_dim], as qk_norm says
 //   model.layers.L.self_attn.sinks                        [H]        with has_sinks
 //   model.layers.L.self_attn.o_proj.weight                [D, H * head_dim]    and its bias with output_bias
@@ -33,6 +35,17 @@ namespace cohort::policy {
 //   model.layers.L.self_attn.kv_a_layernorm.weight        [kv rank]
 //   model.layers.L.self_attn.kv_b_proj.weight             [H * (n + v), kv rank]
 //   model.layers.L.self_attn.o_proj.weight                [D, H * v]
+// Gated delta nets with G key heads of key_dim, H value heads of value_dim, conv_width W, N = 2 * G *
+// key_dim + H * value_dim:
+//   model.layers.L.linear_attn.in_proj_qkvz.weight        [N + H * value_dim, D]  of each key head its query,
+//                                                         its key, its value heads' values and gates
+//   model.layers.L.linear_attn.in_proj_ba.weight          [2H, D]    of each key head its value heads' b, then a
+//   model.layers.L.linear_attn.in_proj_{qkv,z,b,a}.weight in their place with separate_projections: [N, D],
+//                                                         [H * value_dim, D], [H, D] twice
+//   model.layers.L.linear_attn.conv1d.weight              [N, 1, W]
+//   model.layers.L.linear_attn.{A_log,dt_bias}            [H]
+//   model.layers.L.linear_attn.norm.weight                [value_dim]
+//   model.layers.L.linear_attn.out_proj.weight            [D, H * value_dim]
 // Dense layers, then MoE layers:
 //   model.layers.L.mlp.{gate,up}_proj.weight              [F, D]
 //   model.layers.L.mlp.gate_up_proj.weight                [2F, D]    in the place of gate and up, with

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "policy/config/linear_attention.h"
 #include "policy/tensor/tensor_memory.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/weights/model_size.h"
@@ -40,7 +41,16 @@ void AddAttention(const ModelConfig& config, Widths* kept) {
   }
   const int64_t kv = a.num_kv_heads * a.head_dim;
   kept->insert(kept->end(), {q, kv, kv, out});
+  if (a.gated_output) kept->insert(kept->end(), 3, out);  // gate, its sigmoid, the product
   if (a.qk_norm != policy::QkNorm::kNone) kept->insert(kept->end(), {q, kv});
+}
+
+// The convolution's inputs and outputs, queries, keys and values of the rule, its outputs and
+// residuals, the norm's, gates, silu of them, and the product.
+void AddDeltaNet(const policy::LinearAttentionConfig& linear, Widths* kept) {
+  const int64_t keys = policy::KeyWidth(linear), channels = policy::ConvChannels(linear);
+  kept->insert(kept->end(), {channels, channels, keys, keys});
+  kept->insert(kept->end(), 7, policy::ValueWidth(linear));
 }
 
 void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
@@ -59,7 +69,7 @@ void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
 // Attention and feed-forward, and what the norm before each takes and gives.
 Widths LayerWidths(const ModelConfig& config, int64_t layer) {
   Widths kept(4, config.width);
-  AddAttention(config, &kept);
+  config.linear.Has(layer) ? AddDeltaNet(config.linear, &kept) : AddAttention(config, &kept);
   AddFeedForward(config, layer, &kept);
   return kept;
 }
@@ -129,6 +139,8 @@ double CacheBytes(const ModelConfig& config, const LocalRun& run) {
     const int64_t group = std::max<int64_t>(1, run.group_size);
     filled += (running + group - 1) / group * policy::CachedValues(config, run.prompt_tokens);
   }
+  // Of recurrent states a prompt has one until its samples have theirs.
+  filled += (running + (running + 2) / 3) * policy::RecurrentValues(config);
   return std::min(kFloatBytes * static_cast<double>(filled),
                   static_cast<double>(run.kv_cache_bytes));
 }
@@ -148,7 +160,7 @@ int64_t AdapterParameters(const ModelConfig& config, int64_t rank,
     const std::string& name = spec.name;
     if (spec.shape.size() < 2 || name.ends_with("_bias") ||
         name.ends_with(".embed_tokens.weight") || name == "lm_head.weight" ||
-        name.ends_with(".mlp.gate.weight")) {
+        name.ends_with(".mlp.gate.weight") || name.ends_with(".conv1d.weight")) {
       continue;
     }
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));

@@ -10,6 +10,7 @@ namespace {
 
 constexpr double kFilled = 0.9;
 constexpr double kCacheValueBytes = 2;  // bfloat16
+constexpr double kStateValueBytes = 4;  // a recurrent state stays fp32
 
 double Rate(const Machine& machine, policy::Dtype dtype) {
   if (dtype == policy::Dtype::kFloat8E4m3) return machine.fp8_flops;
@@ -43,10 +44,12 @@ DecodeRoofline PlanDecoding(const policy::ModelConfig& config, const Machine& ma
   out.weight_bytes = static_cast<double>(stored.total - stored.routed_experts - looked_up) +
                      touched * static_cast<double>(stored.routed_experts);
   out.cache_bytes =
-      batch * kCacheValueBytes * static_cast<double>(policy::CachedValues(config, load.context));
+      batch * kCacheValueBytes * static_cast<double>(policy::CachedValues(config, load.context)) +
+      batch * kStateValueBytes * static_cast<double>(policy::RecurrentValues(config));
   out.flops = batch * 2 * static_cast<double>(size.multiplied(config.tie_embeddings)) +
               batch * AttentionFlops(config.attention) *
-                  static_cast<double>(policy::CachedTokens(config, load.context));
+                  static_cast<double>(policy::CachedTokens(config, load.context)) +
+              batch * static_cast<double>(policy::RecurrentFlopsPerToken(config));
   out.devices = load.devices;
   if (out.devices == 0) {
     const double held = static_cast<double>(stored.total) + out.cache_bytes;

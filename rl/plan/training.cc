@@ -55,11 +55,13 @@ double TrainingFlopsPerToken(const policy::ModelConfig& config, int64_t context)
   const auto length = static_cast<double>(context);
   double attended = 0;  // tokens that one sees on average, summed over the layers
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    if (config.linear.Has(layer)) continue;
     const auto window = static_cast<double>(attention.WindowOf(layer));
     const bool cut = window > 0 && window < length;
     attended += cut ? window - window * window / (2 * length) : length / 2;
   }
-  return 6.0 * static_cast<double>(size.multiplied(config.tie_embeddings)) + 3.0 * pair * attended;
+  return 6.0 * static_cast<double>(size.multiplied(config.tie_embeddings)) + 3.0 * pair * attended +
+         3.0 * static_cast<double>(policy::RecurrentFlopsPerToken(config));
 }
 
 TrainingCost CostOfTraining(double flops_per_token, double tokens, const Machine& machine,

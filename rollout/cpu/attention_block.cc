@@ -51,6 +51,7 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                       .bundles = &rows.bundles},
                      scratch_);
   if (latent) ExpandValues(weights, count);
+  if (shape_.gated_output) GateOutput(count);
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &weights.output,
                      .a = attended_.data(),
@@ -101,6 +102,15 @@ void AttentionBlock::PrepareHeads(const Heads& heads, int64_t index, const RowPl
     context_.ops.rope(heads.data + at, rope.cos(place.position), rope.sin(place.position),
                       rope.half());
   }
+}
+
+void AttentionBlock::GateOutput(int64_t rows) {
+  ForRows(pool_, rows, [&](int64_t row) {
+    float* gate = input_.data() + row * columns_.total() + columns_.gate_offset();
+    float* out = attended_.data() + row * ld_attended_;
+    context_.ops.sigmoid(gate, columns_.gate_width, gate);
+    for (int64_t i = 0; i < columns_.gate_width; ++i) out[i] *= gate[i];
+  });
 }
 
 AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& weights,

@@ -57,6 +57,8 @@ class AttentionBlock {
   };
   void PrepareHeads(const Heads& heads, int64_t index, const RowPlace& place);
 
+  void GateOutput(int64_t rows);
+
   Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   struct ExpandedQueries {

@@ -30,6 +30,14 @@ struct Loader {
     return TakeTensor(weights, prefix + name + ".weight", {rows, depth});
   }
 
+  // Of each head query and gate: all queries, then all gates.
+  at::Tensor QueriesFirst(const at::Tensor& rows) const {
+    return rows.view({shape().num_heads, 2, shape().head_dim, -1})
+        .transpose(0, 1)
+        .contiguous()
+        .view(rows.sizes());
+  }
+
   // Columns of `input`, from `offset` on.
   struct HeadColumns {
     int64_t width, offset;
@@ -39,15 +47,19 @@ struct Loader {
   void LoadHeads(const char* name, const std::vector<HeadColumns>& parts) const {
     int64_t rows = 0;
     for (const HeadColumns& part : parts) rows += part.width;
-    const at::Tensor matrix = Matrix(name, rows, config.width);
-    std::vector<float> bias;
-    if (shape().qkv_bias) bias = TakeVector(weights, prefix + name + ".bias", rows);
+    at::Tensor matrix = Matrix(name, rows, config.width), bias;
+    if (shape().qkv_bias) bias = TakeTensor(weights, prefix + name + ".bias", {rows});
+    if (shape().gated_output && parts.size() == 2) {
+      matrix = QueriesFirst(matrix);
+      if (bias.defined()) bias = QueriesFirst(bias);
+    }
     int64_t row = 0;
     for (const HeadColumns& part : parts) {
       PackRows(pool, {matrix.data_ptr<float>() + row * config.width, part.width, config.width},
                {part.offset / kPanelColumns, 1}, &attention.input);
-      if (!bias.empty()) {
-        std::copy_n(bias.begin() + row, part.width, attention.input_bias.begin() + part.offset);
+      if (bias.defined()) {
+        std::copy_n(bias.data_ptr<float>() + row, part.width,
+                    attention.input_bias.begin() + part.offset);
       }
       row += part.width;
     }
@@ -63,10 +75,11 @@ struct Loader {
     const HeadColumns queries{columns.query_width, 0};
     const HeadColumns keys{columns.key_width, columns.key_offset()};
     const HeadColumns values{columns.value_width, columns.value_offset()};
+    const HeadColumns gates{columns.gate_width, columns.gate_offset()};
     if (config.fused_projections) {
       LoadHeads("qkv_proj", {queries, keys, values});
     } else {
-      LoadHeads("q_proj", {queries});
+      shape().gated_output ? LoadHeads("q_proj", {queries, gates}) : LoadHeads("q_proj", {queries});
       LoadHeads("k_proj", {keys});
       LoadHeads("v_proj", {values});
     }
@@ -158,7 +171,8 @@ AttentionColumns::AttentionColumns(const policy::AttentionConfig& attention)
                       ? attention.q_lora_rank
                       : attention.num_heads * attention.query_dim()),
       key_width(KvLayoutOf(attention).kv_heads * KvLayoutOf(attention).key_dim),
-      value_width(attention.latent() ? 0 : key_width) {}
+      value_width(attention.latent() ? 0 : key_width),
+      gate_width(attention.gated_output ? query_width : 0) {}
 
 int64_t ValueStride(const policy::AttentionConfig& attention) {
   return attention.latent() ? PadToPanel(attention.v_head_dim) : attention.head_dim;

@@ -22,16 +22,17 @@ namespace cohort::rollout {
 kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention);
 
 // The columns of the layer's first product, each part padded to whole panels. Grouped-query:
-// queries, keys, values. Latent: queries [H, n + p], or their compression where there is a
-// q_lora_rank; then the token's [r | p] as key; no values.
+// queries, keys, values, and gates where the output has them. Latent: queries [H, n + p], or their compression where there is a
+// q_lora_rank; then the token's [r | p] as key; no values and gates.
 struct AttentionColumns {
   explicit AttentionColumns(const policy::AttentionConfig& attention);
 
-  int64_t query_width, key_width, value_width;
+  int64_t query_width, key_width, value_width, gate_width;
 
   int64_t key_offset() const { return kernels::PadToPanel(query_width); }
   int64_t value_offset() const { return key_offset() + kernels::PadToPanel(key_width); }
-  int64_t total() const { return value_offset() + kernels::PadToPanel(value_width); }
+  int64_t gate_offset() const { return value_offset() + kernels::PadToPanel(value_width); }
+  int64_t total() const { return gate_offset() + kernels::PadToPanel(gate_width); }
 };
 
 // Floats from one head's value to the next in the rows that `output` multiplies: under latent

@@ -33,6 +33,22 @@ int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& op
   return blocks;
 }
 
+// Recurrent states for all running samples and the prompts' share (StatePool), in half of the memory
+// at most: what they leave is for keys and values.
+int64_t StateSlots(const policy::ModelConfig& config, const DecoderOptions& options) {
+  const int64_t bytes = RecurrentStateBytes(config);
+  if (bytes == 0) return 0;
+  const int64_t fitting = options.kv_cache_bytes / 2 / bytes;
+  if (fitting < 2) {
+    throw Error(ErrorCode::kUsage,
+                "half of the KV cache bound of " + std::to_string(options.kv_cache_bytes) +
+                    " bytes holds no two recurrent states, a prompt's and a sample's: one takes " +
+                    std::to_string(bytes),
+                "raise rollout.kv_cache_mb");
+  }
+  return std::min(fitting, int64_t{options.max_running} + (options.max_running + 2) / 3);
+}
+
 const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                                    const DecoderOptions& options) {
   CheckModel(config);
@@ -40,13 +56,17 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
   const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
   const int64_t block =
       KvLayoutOf(config.attention).block_floats() * LayerGroups(config).group_layers * 4;
-  const int64_t cache = std::min(options.kv_cache_bytes, UsefulBlocks(config, options) * block);
+  const int64_t states = StateSlots(config, options) * RecurrentStateBytes(config);
+  const int64_t cache =
+      states + std::min(options.kv_cache_bytes - states, UsefulBlocks(config, options) * block);
   const int64_t available = base::AvailableMemory();
   if (available >= 0 && weights + cache > available) {
     throw Error(ErrorCode::kEnvironment,
                 "the decoder needs " + std::to_string(weights >> 20) +
                     " MiB for weights and up to " + std::to_string(cache >> 20) +
-                    " MiB for the KV cache; " + std::to_string(available >> 20) +
+                    " MiB for the KV cache" +
+                    (states > 0 ? " and recurrent states; " : "; ") +
+                    std::to_string(available >> 20) +
                     " MiB are available",
                 "lower rollout.kv_cache_mb, set rollout.dtype=bfloat16, or use a smaller model");
   }
@@ -59,7 +79,9 @@ CpuModelRunner::CpuModelRunner(const policy::ModelConfig& config, const DecoderO
     : config_(Checked(config, options)),
       pool_(options.num_threads),
       weights_(config_, StorageOf(options.dtype)),
-      cache_(KvLayoutOf(config_.attention), LayerGroups(config_), options.kv_cache_bytes,
+      states_(config_, StateSlots(config_, options)),
+      cache_(KvLayoutOf(config_.attention), LayerGroups(config_),
+             options.kv_cache_bytes - states_.num_slots() * RecurrentStateBytes(config_),
              UsefulBlocks(config_, options)),
       ropes_(config_),
       whole_(MakeLane(0, &pool_)) {
@@ -74,7 +96,8 @@ RunnerShape CpuModelRunner::shape() const {
           .block_tokens = kernels::kBlockTokens,
           .num_workers = pool_.size(),
           .windows = cache_.groups().windows,
-          .rope_boundary = ropes_.boundary()};
+          .rope_boundary = ropes_.boundary(),
+          .num_states = states_.num_slots()};
 }
 
 void CpuModelRunner::LoadWeights(policy::WeightSource& weights) { weights_.Load(weights, pool_); }
@@ -85,7 +108,7 @@ CpuModelRunner::Lane CpuModelRunner::MakeLane(int first_worker, kernels::ThreadP
     lane.own_pool = std::make_unique<kernels::ThreadPool>(1);
     lane.pool = lane.own_pool.get();
   }
-  const ForwardContext context{config_, weights_, ropes_, cache_, kernels::BestOps()};
+  const ForwardContext context{config_, weights_, ropes_, cache_, states_, kernels::BestOps()};
   lane.forward = std::make_unique<Forward>(context, *lane.pool);
   return lane;
 }
@@ -113,6 +136,10 @@ std::vector<size_t> CpuModelRunner::DivideSequences(std::span<const SequenceRows
 
 void CpuModelRunner::Step(const ModelStep& step, const LogitsSink& sink) {
   for (const BlockCopy& copy : step.copies) cache_.Copy(copy.from, copy.to);
+  for (const BlockCopy& copy : step.state_copies) states_.Copy(copy.from, copy.to);
+  for (const SequenceRows& sequence : step.sequences) {
+    if (sequence.start == 0 && sequence.state != kNoState) states_.Clear(sequence.state);
+  }
   int64_t positions = 0;
   for (const SequenceRows& sequence : step.sequences) {
     positions = std::max(positions, sequence.start + static_cast<int64_t>(sequence.tokens.size()));

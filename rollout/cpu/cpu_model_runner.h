@@ -11,6 +11,7 @@
 #include "rollout/cpu/forward.h"
 #include "rollout/cpu/kv_cache.h"
 #include "rollout/cpu/model_ropes.h"
+#include "rollout/cpu/recurrent_states.h"
 #include "rollout/decoder/decoder.h"
 #include "rollout/decoder/model_runner.h"
 
@@ -50,6 +51,7 @@ class CpuModelRunner : public ModelRunner {
   policy::ModelConfig config_;
   kernels::ThreadPool pool_;
   DecoderWeights weights_;
+  RecurrentStates states_;
   KvCache cache_;
   ModelRopes ropes_;
   Lane whole_;               // over all threads

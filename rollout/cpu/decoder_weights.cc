@@ -120,7 +120,7 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
       moe.expert_bias ? 2 * PadToPanel(moe.expert_width) + PadToPanel(config.width) : 0;
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    values += AttentionWeightCount(config);
+    values += config.linear.Has(layer) ? DeltaNetWeightCount(config) : AttentionWeightCount(config);
     values += config.IsMoeLayer(layer)
                   ? moe.num_experts * (ffn(moe.expert_width) + config.width + biases) +
                         ffn(moe.shared_width)
@@ -137,7 +137,11 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
     if (!config.tie_embeddings) embedding_ = PackedMatrix(config.vocab_size, config.width, storage);
     for (size_t i = 0; i < layers_.size(); ++i) {
       LayerWeights& layer = layers_[i];
-      layer.attention = AllocateAttention(config, storage);
+      if (config.linear.Has(static_cast<int64_t>(i))) {
+        layer.delta_net = AllocateDeltaNet(config, storage);
+      } else {
+        layer.attention = AllocateAttention(config, storage);
+      }
       if (!config.IsMoeLayer(static_cast<int64_t>(i))) {
         layer.ffn = AllocateFfn(config.width, config.ffn_width, 1, storage);
         continue;
@@ -187,7 +191,11 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
   layer.attention_out = take_norm(names.attention_out);
   layer.ffn_in = take_norm(names.ffn_in);
   layer.ffn_out = take_norm(names.ffn_out);
-  LoadAttention(pool, config_, weights, prefix + "self_attn.", &layer.attention);
+  if (config_.linear.Has(index)) {
+    LoadDeltaNet(pool, config_, weights, prefix + "linear_attn.", &layer.delta_net);
+  } else {
+    LoadAttention(pool, config_, weights, prefix + "self_attn.", &layer.attention);
+  }
   if (!config_.IsMoeLayer(index)) {
     return LoadDenseFfn(pool, weights, prefix + "mlp.", config_, config_.ffn_width, &layer.ffn);
   }

@@ -10,6 +10,7 @@
 #include "policy/config/config.h"
 #include "policy/weights/weight_source.h"
 #include "rollout/cpu/attention_weights.h"
+#include "rollout/cpu/delta_net_weights.h"
 
 namespace cohort::rollout {
 
@@ -23,7 +24,8 @@ struct FfnWeights {
 struct LayerWeights {
   // Norms of what attention and FFN take and give, [D]; empty where the model has none.
   std::vector<float> attention_in, attention_out, ffn_in, ffn_out;
-  AttentionWeights attention;
+  AttentionWeights attention;  // this or the next one
+  DeltaNetWeights delta_net;
   FfnWeights ffn;  // the dense FFN, or a MoE layer's shared expert (empty when it has none)
   // MoE layers. Vectors are empty where the model has no such tensor.
   kernels::PackedMatrix router;       // [E, D], fp32

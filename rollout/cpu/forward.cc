@@ -23,6 +23,7 @@ Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
       ld_(PadToPanel(width_)),
       gate_rule_(context.config.moe),
       attention_(context, pool),
+      delta_net_(context, pool),
       attention_rows_(context.cache.groups().windows.size()) {}
 
 void Forward::Run(std::span<const SequenceRows> sequences) {
@@ -30,7 +31,12 @@ void Forward::Run(std::span<const SequenceRows> sequences) {
     PlaceRows(sequences, group);
     BundleRows(sequences, group);
   }
-  rows_ = attention_rows_.front().count();
+  rows_ = 0;
+  recurrent_rows_.clear();
+  for (const SequenceRows& sequence : sequences) {
+    recurrent_rows_.push_back({rows_, std::ssize(sequence.tokens), sequence.state});
+    rows_ += recurrent_rows_.back().count;
+  }
   Grow(hidden_, rows_ * ld_);
   Grow(normed_, rows_ * ld_);
   Grow(output_, rows_ * ld_);
@@ -148,10 +154,15 @@ void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias
 }
 
 void Forward::Attend(const LayerWeights& layer, int64_t index) {
-  const auto group =
-      static_cast<size_t>(context_.cache.groups().places[static_cast<size_t>(index)].group);
-  attention_.Run(layer.attention, index, attention_rows_[group], Input(layer.attention_in),
-                 {OutputOf(layer.attention_out), ModeOf(layer.attention_out)});
+  const float* x = Input(layer.attention_in);
+  const AttentionBlock::Output output{OutputOf(layer.attention_out), ModeOf(layer.attention_out)};
+  if (context_.config.linear.Has(index)) {
+    delta_net_.Run(layer.delta_net, index, recurrent_rows_, x, output);
+  } else {
+    const auto group =
+        static_cast<size_t>(context_.cache.groups().places[static_cast<size_t>(index)].group);
+    attention_.Run(layer.attention, index, attention_rows_[group], x, output);
+  }
   Add(layer.attention_out, layer.attention.output_bias);
 }
 

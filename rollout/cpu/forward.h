@@ -13,6 +13,7 @@
 #include "kernels/cpu/moe.h"
 #include "kernels/cpu/thread_pool.h"
 #include "rollout/cpu/attention_block.h"
+#include "rollout/cpu/delta_net_block.h"
 #include "rollout/cpu/forward_context.h"
 #include "rollout/decoder/model_runner.h"
 
@@ -62,9 +63,11 @@ class Forward {
   int64_t width_, ld_;
   kernels::GateRule gate_rule_;
   AttentionBlock attention_;
+  DeltaNetBlock delta_net_;
 
   int64_t rows_ = 0;
   std::vector<AttentionRows> attention_rows_;    // for each group of layers
+  std::vector<RecurrentRows> recurrent_rows_;    // of each sequence
   std::vector<float> hidden_, normed_, output_;  // [M, ld]
   std::vector<float> gate_up_, activated_, shared_, shared_gates_;
   std::vector<float> router_logits_, expert_weights_;

@@ -12,6 +12,7 @@
 #include "rollout/cpu/decoder_weights.h"
 #include "rollout/cpu/kv_cache.h"
 #include "rollout/cpu/model_ropes.h"
+#include "rollout/cpu/recurrent_states.h"
 
 namespace cohort::rollout {
 
@@ -22,6 +23,7 @@ struct ForwardContext {
   const DecoderWeights& weights;
   const ModelRopes& ropes;
   KvCache& cache;
+  RecurrentStates& states;
   const kernels::Ops& ops;
 };
 

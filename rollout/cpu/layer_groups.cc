@@ -10,6 +10,7 @@ namespace {
 std::vector<int64_t> WindowsOf(const policy::ModelConfig& config) {
   std::vector<int64_t> windows;
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+    if (config.linear.Has(layer)) continue;
     const int64_t window = config.attention.WindowOf(layer);
     windows.push_back(window < config.max_positions ? window : 0);
   }
@@ -18,7 +19,9 @@ std::vector<int64_t> WindowsOf(const policy::ModelConfig& config) {
 
 }  // namespace
 
-LayerGroups::LayerGroups(const policy::ModelConfig& config) : LayerGroups(WindowsOf(config)) {}
+LayerGroups::LayerGroups(const policy::ModelConfig& config) : LayerGroups(WindowsOf(config)) {
+  for (const int64_t layer : config.linear.layers) places.insert(places.begin() + layer, kNowhere);
+}
 
 LayerGroups::LayerGroups(std::span<const int64_t> windows_of_layers) {
   std::map<int64_t, int64_t> layers;  // how many have a window

@@ -16,13 +16,14 @@ namespace cohort::rollout {
 struct LayerGroups {
   // Of the layers with these windows, in order; 0: the layer sees all.
   explicit LayerGroups(std::span<const int64_t> windows_of_layers);
-  // A window that no sequence outgrows is none.
+  // A window that no sequence outgrows is none. Gated delta nets are in no group.
   explicit LayerGroups(const policy::ModelConfig& config);
 
   struct Place {
     int64_t group;
     int64_t index;  // in its group
   };
+  static constexpr Place kNowhere{-1, -1};  // of a gated delta net
   int64_t group_layers = 0;      // layers of each group
   std::vector<int64_t> windows;  // [groups]
   std::vector<Place> places;     // of each layer

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "policy/weights/model_size.h"
 #include "rollout/cpu/attention_weights.h"
 
 namespace cohort::rollout {
@@ -24,9 +25,13 @@ void CheckSupported(const policy::ModelConfig& config) {
       {config.moe.num_experts > 0 && (config.norm_placement != policy::NormPlacement::kBefore ||
                                       config.residual_scale != 1.0),
        "norms or factors of what a mixture of experts adds"},
-      {!config.linear.layers.empty(), "gated delta nets"},
       {attention.latent() && (attention.has_sinks || attention.soft_cap > 0),
        "sinks or a soft cap in latent attention"},
+      {policy::CachedTokens(config, 1) == 0, "models without a layer of attention"},
+      {config.attention.gated_output && (config.attention.latent() || config.fused_projections),
+       "gates of the output of latent attention or beside fused projections"},
+      {!config.linear.layers.empty() && config.rope.kind == policy::RopeKind::kLongRope,
+       "a long rope beside gated delta nets"},
       {config.rope.interleaved && !attention.latent(),
        "interleaved rotary positions in grouped-query attention"},
   };

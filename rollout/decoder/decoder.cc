@@ -41,6 +41,7 @@ SequenceRows RowsOf(const PlannedTokens& item, int64_t rope_boundary) {
                     .subspan(static_cast<size_t>(in_prompt ? rows.start : item.start),
                              static_cast<size_t>(item.count));
   rows.tables = item.sample == nullptr ? group.prompt_blocks : item.sample->blocks;
+  rows.state = item.sample == nullptr ? group.prompt_recurrent : item.sample->recurrent;
   rows.num_logits = WantsDraw(item) ? 1 : 0;
   const int64_t length = prompt + (item.sample == nullptr ? 0 : std::ssize(item.sample->ids));
   rows.beyond_boundary = rope_boundary > 0 && length > rope_boundary;
@@ -84,7 +85,8 @@ struct Decoder::Impl {
         runner(std::move(model_runner)),
         shape(runner->shape()),
         pool(shape.num_blocks, shape.block_tokens, shape.windows),
-        scheduler({options.max_running, options.tokens_per_step, shape.rope_boundary}, pool),
+        scheduler({options.max_running, options.tokens_per_step, shape.rope_boundary}, pool,
+                  shape.num_states),
         samplers(static_cast<size_t>(shape.num_workers),
                  Sampler(kernels::BestOps(), shape.vocab_size)) {}
 
@@ -146,9 +148,10 @@ bool Decoder::Impl::Finished(const SequenceGroup& group, const Sequence& sample)
 
 void Decoder::Impl::Compute(const std::vector<PlannedTokens>& plan) {
   const std::vector<BlockCopy> copies = pool.TakeCopies();
+  const std::vector<BlockCopy> state_copies = scheduler.TakeStateCopies();
   std::vector<SequenceRows> sequences;
   for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item, shape.rope_boundary));
-  runner->Step({copies, sequences}, [&](const LogitsRow& row) {
+  runner->Step({copies, sequences, state_copies}, [&](const LogitsRow& row) {
     DrawTokens(plan[row.sequence], row.logits, &samplers[static_cast<size_t>(row.worker)]);
   });
   for (const PlannedTokens& item : plan) Advance(item);
@@ -198,6 +201,8 @@ void Decoder::Impl::CountStep(const std::vector<PlannedTokens>& plan, double sec
 std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, BlockTables* tables) {
   const int64_t targets = std::ssize(ids) - 1;
   std::vector<float> logprobs(static_cast<size_t>(targets));
+  // Nothing else runs: any slot is free.
+  const int32_t state = shape.num_states > 0 ? 0 : kNoState;
   int64_t count = 0;
   for (int64_t start = 0; start < targets; start += count) {
     const int64_t end = std::min(targets, start + options.tokens_per_step);
@@ -209,7 +214,7 @@ std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, BlockTable
     const auto first = static_cast<size_t>(start);
     const bool beyond = shape.rope_boundary > 0 && std::ssize(ids) > shape.rope_boundary;
     const SequenceRows rows{ids.subspan(first, static_cast<size_t>(count)), start, *tables, count,
-                            beyond};
+                            beyond, state};
     runner->Step({{}, {&rows, 1}}, [&](const LogitsRow& row) {
       Sampler& sampler = samplers[static_cast<size_t>(row.worker)];
       sampler.Prepare(row.logits, Sampling{});

@@ -28,6 +28,7 @@ struct RunnerShape {
   // Above 0: a sequence of more tokens has other keys from its first token on (LongRoPE's long
   // factors, arXiv 2402.13753), so one that grows beyond it is computed again.
   int64_t rope_boundary = 0;
+  int64_t num_states = 0;  // slots of recurrent states; 0: the model has none
 };
 
 // Of one sequence and one group of layers: entry i is the block of the i-th run of block_tokens
@@ -35,7 +36,10 @@ struct RunnerShape {
 using BlockTable = std::vector<int32_t>;
 constexpr int32_t kNoBlock = -1;
 
-// Block `to` gets what block `from` holds.
+// Of a sequence without a recurrent state.
+constexpr int32_t kNoState = -1;
+
+// Block `to`, or slot of a recurrent state, gets what `from` holds.
 struct BlockCopy {
   int32_t from = 0;
   int32_t to = 0;
@@ -51,11 +55,15 @@ struct SequenceRows {
   std::span<const BlockTable> tables;
   int64_t num_logits = 0;        // logits are wanted of this many of the last tokens
   bool beyond_boundary = false;  // the sequence is longer than rope_boundary, these rows' keys too
+  // Slot of the recurrent state after the tokens before `start`, which goes on by these; from zero
+  // where start is 0.
+  int32_t state = kNoState;
 };
 
 struct ModelStep {
   std::span<const BlockCopy> copies;  // done in this order before the step writes anything
   std::span<const SequenceRows> sequences;
+  std::span<const BlockCopy> state_copies = {};  // likewise, of slots
 };
 
 // Logits of one token of the step.

@@ -6,8 +6,12 @@
 
 namespace cohort::rollout {
 
-Scheduler::Scheduler(const SchedulerLimits& limits, BlockPool& pool)
-    : limits_(limits), pool_(pool) {}
+Scheduler::Scheduler(const SchedulerLimits& limits, BlockPool& pool, int64_t num_states)
+    : limits_(limits), pool_(pool), states_(num_states) {
+  if (!states_.has_states()) return;
+  limits_.max_running =
+      static_cast<int32_t>(std::min<int64_t>(limits_.max_running, states_.samples()));
+}
 
 void Scheduler::Submit(std::unique_ptr<SequenceGroup> group) {
   queued_.push_back(std::move(group));
@@ -109,12 +113,22 @@ bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
       pool_.Missing({}, tokens - whole * pool_.block_tokens(), limits_.tokens_per_step);
   if (!must && pool_.free_blocks() < missing + Headroom()) return false;
   const bool last = group.CountForked(SequenceState::kWaiting) == 1;
-  while (has_part && !last && pool_.free_blocks() < pool_.num_tables()) {
+  const auto lacks_room = [&] {
+    const bool no_state = states_.has_states() && running_ >= states_.samples();
+    return no_state || (has_part && !last && pool_.free_blocks() < pool_.num_tables());
+  };
+  while (lacks_room()) {
     if (!must || !Reclaim({group, &sample, must})) return false;
   }
   sample.blocks = pool_.Fork(&group.prompt_blocks, group.prompt_length(),
                              last ? PartlyFilled::kMove : PartlyFilled::kCopy);
-  if (has_part && last) group.prompt_computed = whole * pool_.block_tokens();
+  sample.recurrent = last ? states_.Move(&group.prompt_recurrent)
+                          : states_.Copy(group.prompt_recurrent);
+  if (states_.has_states() && last) {
+    DropPrompt(group);  // no state is left from which it could be gone on with
+  } else if (has_part && last) {
+    group.prompt_computed = whole * pool_.block_tokens();
+  }
   return true;
 }
 
@@ -181,11 +195,15 @@ int64_t Scheduler::PlanPrompt(SequenceGroup& group, int64_t budget, bool must,
     const bool room = pool_.free_blocks() >= BlocksToStart(group, 2) + Headroom();
     if (running_ >= limits_.max_running || !room) return 0;
   }
+  while (group.prompt_recurrent == kNoState && !states_.has_room_for_prompt()) {
+    if (!must || !Reclaim({group, nullptr, must})) return 0;
+  }
   const int64_t wanted = std::min(budget, group.prompt_length() - group.prompt_computed);
   Grow({group, nullptr, must}, group.prompt_computed + wanted, &group.prompt_blocks);
   const int64_t count =
       std::min(wanted, pool_.Covered(group.prompt_blocks) - group.prompt_computed);
   if (count <= 0) return 0;
+  if (group.prompt_recurrent == kNoState) group.prompt_recurrent = states_.TakeForPrompt();
   plan->push_back({&group, nullptr, group.prompt_computed, static_cast<int32_t>(count)});
   return count;
 }
@@ -231,6 +249,7 @@ bool Scheduler::Reclaim(const Claim& claim) {
 
 void Scheduler::Preempt(Sequence& sample) {
   pool_.Release(&sample.blocks);
+  states_.ReleaseSample(&sample.recurrent);
   sample.state = SequenceState::kWaiting;
   sample.computed = 0;
   --running_;
@@ -261,6 +280,7 @@ bool Scheduler::SharesPrompt(const SequenceGroup& group, const Sequence& sample)
 
 void Scheduler::DropPrompt(SequenceGroup& group) {
   pool_.Release(&group.prompt_blocks);
+  states_.ReleasePrompt(&group.prompt_recurrent);
   group.prompt_computed = 0;
 }
 
@@ -289,6 +309,7 @@ void Scheduler::ForceOldest(std::vector<PlannedTokens>* plan) {
 void Scheduler::Finish(Sequence& sample) {
   if (sample.state == SequenceState::kRunning) --running_;
   pool_.Release(&sample.blocks);
+  states_.ReleaseSample(&sample.recurrent);
   sample.state = SequenceState::kFinished;
 }
 
@@ -316,6 +337,7 @@ void Scheduler::Cancel(uint64_t group_id) {
 void Scheduler::CancelAll() {
   queued_.clear();
   pool_.TakeCopies();  // of a plan that was not carried out
+  states_.TakeCopies();
   for (const auto& group : active_) {
     for (Sequence& sample : group->samples) Finish(sample);
   }

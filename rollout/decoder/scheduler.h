@@ -13,6 +13,7 @@
 
 #include "rollout/decoder/block_pool.h"
 #include "rollout/decoder/sequence.h"
+#include "rollout/decoder/state_pool.h"
 
 namespace cohort::rollout {
 
@@ -34,7 +35,8 @@ struct PlannedTokens {
 // Single-threaded. Owns the groups that are not finished.
 class Scheduler {
  public:
-  Scheduler(const SchedulerLimits& limits, BlockPool& pool);
+  // Of models with recurrent states no more samples run than `num_states` slots suffice for.
+  Scheduler(const SchedulerLimits& limits, BlockPool& pool, int64_t num_states = 0);
 
   // The caller has checked that prompt + max_new_tokens fit in the cache alone (FitsAlone).
   void Submit(std::unique_ptr<SequenceGroup> group);
@@ -43,6 +45,9 @@ class Scheduler {
   // Takes the blocks that the step writes. Empty only when nothing is running or waiting. After the
   // step the caller advances prompt_computed / computed and appends the drawn ids.
   std::vector<PlannedTokens> Plan();
+
+  // Copies of recurrent states that plans asked for since the last call, in order.
+  std::vector<BlockCopy> TakeStateCopies() { return states_.TakeCopies(); }
 
   void Finish(Sequence& sample);
   // Frees what belongs to groups that are finished; pointers into them end here.
@@ -91,6 +96,7 @@ class Scheduler {
 
   SchedulerLimits limits_;
   BlockPool& pool_;
+  StatePool states_;
   std::deque<std::unique_ptr<SequenceGroup>> queued_;  // never started, in order of submission
   std::list<std::unique_ptr<SequenceGroup>> active_;   // started, oldest first
   int64_t running_ = 0;

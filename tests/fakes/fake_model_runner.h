@@ -4,7 +4,8 @@
 // context is read back through the block tables: a block that was shared, copied or dropped wrongly
 // changes the logits, or ends the step where a row sees an entry that was not written for that
 // token of its sequence. What the logits are is a script: a function of the tokens that the widest
-// group of layers sees.
+// group of layers sees. Its recurrent states are the tokens that they have seen, and a sequence
+// whose state has seen others than its context is an error.
 
 #include <algorithm>
 #include <cstdint>
@@ -34,7 +35,8 @@ class FakeModelRunner : public ModelRunner {
   FakeModelRunner(const RunnerShape& shape, Script script)
       : shape_(shape),
         script_(std::move(script)),
-        cache_(static_cast<size_t>(shape.num_blocks * shape.block_tokens)) {}
+        cache_(static_cast<size_t>(shape.num_blocks * shape.block_tokens)),
+        states_(static_cast<size_t>(shape.num_states)) {}
 
   // Logits in 0..3 that depend on every token of the context and on nothing else.
   static Script Scattered(int64_t vocab_size) {
@@ -87,6 +89,7 @@ class FakeModelRunner : public ModelRunner {
         Write(rows, rows.tables[group], shape_.windows[group]);
       }
     }
+    GoOn(step);
     steps_.push_back(std::move(seen));
     for (size_t i = 0; i < step.sequences.size(); ++i) TellLogits(step.sequences[i], i, sink);
   }
@@ -152,6 +155,21 @@ class FakeModelRunner : public ModelRunner {
     return tokens;
   }
 
+  void GoOn(const ModelStep& step) {
+    if (states_.empty()) return;
+    for (const BlockCopy& copy : step.state_copies) {
+      states_.at(static_cast<size_t>(copy.to)) = states_.at(static_cast<size_t>(copy.from));
+    }
+    for (const SequenceRows& rows : step.sequences) {
+      std::vector<int32_t>& state = states_.at(static_cast<size_t>(rows.state));
+      if (rows.start == 0) state.clear();
+      state.insert(state.end(), rows.tokens.begin(), rows.tokens.end());
+      const auto last = rows.start + static_cast<int64_t>(rows.tokens.size()) - 1;
+      Require(state == Seen(rows.tables.front(), 0, last),
+              "a recurrent state has seen other tokens than its sequence has");
+    }
+  }
+
   void TellLogits(const SequenceRows& rows, size_t sequence, const LogitsSink& sink) {
     const auto count = static_cast<int64_t>(rows.tokens.size());
     for (int64_t token = 0; token < count; ++token) {
@@ -170,7 +188,8 @@ class FakeModelRunner : public ModelRunner {
 
   RunnerShape shape_;
   Script script_;
-  std::vector<Entry> cache_;  // [blocks, block_tokens]
+  std::vector<Entry> cache_;                  // [blocks, block_tokens]
+  std::vector<std::vector<int32_t>> states_;  // of each slot, what it has seen
   std::vector<SeenStep> steps_;
   int loads_ = 0;
   std::function<void()> on_step_, on_load_;

@@ -57,6 +57,9 @@ inline const std::vector<std::string>& FamilyGoldenNames() {
       "deepseek_v2_greedy",
       "deepseek_v3",
       "deepseek_v3_plain",
+      "qwen3_5_text",
+      "qwen3_5_moe_text",
+      "qwen3_next",
   };
   return names;
 }

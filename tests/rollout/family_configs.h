@@ -94,6 +94,38 @@ inline policy::ModelConfig Glm4Config() {
   return config;
 }
 
+// Two gated delta nets, then attention with a gate.
+inline policy::ModelConfig Qwen35Config() {
+  policy::ModelConfig config = DenseConfig("qwen3_5_text");
+  config.norm_adds_one = true;
+  config.attention.qk_norm = policy::QkNorm::kHead;
+  config.attention.gated_output = true;
+  config.attention.head_dim = 16;
+  config.attention.partly_rotated = 4;
+  config.rope.partial_rotary_factor = 0.25;
+  config.linear = {.layers = {0, 1},
+                   .num_key_heads = 2,
+                   .num_value_heads = 6,
+                   .key_dim = 10,
+                   .value_dim = 20,
+                   .conv_width = 4,
+                   .separate_projections = true};
+  return config;
+}
+
+inline policy::ModelConfig Qwen3NextConfig() {
+  policy::ModelConfig config = Qwen35Config();
+  config.family = "qwen3_next";
+  config.moe = SoftmaxMoeConfig("qwen3_next").moe;
+  config.moe.dense_layers = {1};
+  config.moe.shared_width = 24;
+  config.moe.shared_gate = true;
+  config.linear.layers = {0, 2};
+  config.linear.conv_width = 3;
+  config.linear.separate_projections = false;
+  return config;
+}
+
 inline policy::ModelConfig LatentConfig(const std::string& family) {
   policy::ModelConfig config = DenseConfig(family);
   policy::AttentionConfig& attention = config.attention;

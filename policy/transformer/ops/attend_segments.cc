@@ -48,22 +48,15 @@ class AttendFunction : public torch::autograd::Function<AttendFunction> {
     context->saved_data["scale"] = scores.scale;
     context->saved_data["window"] = scores.window;
     context->saved_data["soft_cap"] = scores.soft_cap;
-    std::vector<int64_t> numbers;
-    for (const Segment& s : segments) {
-      numbers.insert(numbers.end(), {s.first, s.length, s.prefix_first, s.prefix_length});
-    }
-    context->saved_data["segments"] = std::move(numbers);
+    context->saved_data["segments"] = NumbersOf(segments);
     return out;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const Inputs inputs{saved[0], saved[1], saved[2], saved[3]};
-    const std::vector<int64_t> numbers = context->saved_data["segments"].toIntVector();
-    std::vector<Segment> segments;
-    for (size_t i = 0; i < numbers.size(); i += 4) {
-      segments.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]});
-    }
+    const std::vector<Segment> segments =
+        SegmentsOf(context->saved_data["segments"].toIntVector());
     const at::Tensor out_gradient = gradients[0].contiguous();
     const at::Tensor dq = at::empty_like(inputs.q), dk = at::zeros_like(inputs.k),
                      dv = at::zeros_like(inputs.v);
@@ -141,6 +134,22 @@ at::Tensor AttendByLibTorch(const at::Tensor& q, const at::Tensor& k, const at::
 }
 
 }  // namespace
+
+std::vector<int64_t> NumbersOf(const std::vector<Segment>& segments) {
+  std::vector<int64_t> numbers;
+  for (const Segment& s : segments) {
+    numbers.insert(numbers.end(), {s.first, s.length, s.prefix_first, s.prefix_length});
+  }
+  return numbers;
+}
+
+std::vector<Segment> SegmentsOf(const std::vector<int64_t>& numbers) {
+  std::vector<Segment> segments;
+  for (size_t i = 0; i < numbers.size(); i += 4) {
+    segments.push_back({numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]});
+  }
+  return segments;
+}
 
 at::Tensor AttendSegments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                           const AttentionScores& scores, const std::vector<Segment>& segments,

@@ -11,6 +11,10 @@ namespace cohort::policy {
 // Rows of a pack that belong together: a sequence, or what follows a prefix that others share.
 using Segment = kernels::AttentionSegment;
 
+// As autograd keeps them for the way back, four numbers each.
+std::vector<int64_t> NumbersOf(const std::vector<Segment>& segments);
+std::vector<Segment> SegmentsOf(const std::vector<int64_t>& numbers);
+
 struct AttentionScores {
   double scale = 1;
   int64_t window = 0;   // a row sees itself and the window - 1 rows before it; 0: all

@@ -190,6 +190,38 @@ TEST(Config, TakesGptOssesOwnNameOfExpertsAToken) {
   EXPECT_EQ(ParseConfig(config, "config.json"), golden.config);
 }
 
+// As Qwen publishes it: the text model's fields inside, what holds for all parts outside.
+TEST(Config, OfAModelThatSeesImagesIsThatOfItsTextModel) {
+  const FamilyGolden golden = ReadFamilyGolden("qwen3_5_text");
+  json text = golden.expected.at("config");
+  text.erase("tie_word_embeddings");
+  json whole = {{"architectures", {"Qwen3_5ForConditionalGeneration"}},
+                {"model_type", "qwen3_5"},
+                {"tie_word_embeddings", true},
+                {"image_token_id", 5},
+                {"vision_config", {{"depth", 2}}},
+                {"text_config", text}};
+  EXPECT_EQ(ParseConfig(whole, "config.json"), golden.config);
+  whole["text_config"]["linear_num_value_heads"] = 5;
+  try {
+    ParseConfig(whole, "config.json");
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("config.json, text_config: linear_num_value_heads is 5"));
+  }
+}
+
+TEST(Config, EveryFourthLayerIsFullWhereLayerTypesDoesNotSay) {
+  json config = ReadFamilyGolden("qwen3_5_text").expected.at("config");
+  config.erase("layer_types");
+  config["num_hidden_layers"] = 9;
+  EXPECT_EQ(ParseConfig(config, "config.json").linear.layers,
+            (std::vector<int64_t>{0, 1, 2, 4, 5, 6, 8}));
+  config["full_attention_interval"] = 2;
+  EXPECT_EQ(ParseConfig(config, "config.json").linear.layers,
+            (std::vector<int64_t>{0, 2, 4, 6, 8}));
+}
+
 // Whatever stands in a field: a config within its bounds, or an error that blames the file.
 TEST_P(FamilyConfig, SurvivesEveryFieldThatIsMissingOrOfAnotherKind) {
   const json nasty[] = {nullptr,

@@ -236,11 +236,50 @@ const Refusal kOfMoe[] = {
     {"StepOfZero", "qwen3_moe", {{"decoder_sparse_step", 0}}, "decoder_sparse_step is 0"},
 };
 
+const Refusal kOfGatedDeltaNets[] = {
+    {"TooFewLinearLayers",
+     "qwen3_5_text",
+     {{"layer_types", {"linear_attention"}}},
+     "layer_types is of 1 layers, expected one for each of num_hidden_layers, 4"},
+    {"WindowBesideLinearLayers",
+     "qwen3_5_text",
+     {{"layer_types",
+       {"linear_attention", "sliding_attention", "linear_attention", "full_attention"}}},
+     "layer_types is partly \"sliding_attention\", expected \"full_attention\" or "
+     "\"linear_attention\""},
+    {"LayerTypesThatAreNoList", "qwen3_5_text", {{"layer_types", "full"}}, "layer_types is"},
+    {"ValueHeadsThatDoNotDivide",
+     "qwen3_5_text",
+     {{"linear_num_value_heads", 5}},
+     "linear_num_value_heads is 5, expected a multiple of linear_num_key_heads, 2"},
+    {"NoKeyHeads", "qwen3_5_text", {{"linear_num_key_heads", 0}}, "linear_num_key_heads is 0"},
+    {"ConvolutionOfZero",
+     "qwen3_5_text",
+     {{"linear_conv_kernel_dim", 0}},
+     "linear_conv_kernel_dim is 0"},
+    {"HugeState",
+     "qwen3_5_text",
+     {{"linear_value_head_dim", 1 << 20}},
+     "linear_value_head_dim is 1048576"},
+    {"OutputWithoutItsGate",
+     "qwen3_5_text",
+     {{"attn_output_gate", false}},
+     "attn_output_gate is false, and only true is supported"},
+    {"GateOfAFamilyWithout", "qwen3_yarn", {{"attn_output_gate", true}}, "attn_output_gate is true"},
+    {"ImagesWithoutATextModel",
+     "qwen3_5_text",
+     {{"model_type", "qwen3_5"}},
+     "text_config is missing, expected an object: the config of the text model in a qwen3_5, or "
+     "model_type qwen3_5_text"},
+};
+
 std::string NameOf(const ::testing::TestParamInfo<Refusal>& info) { return info.param.name; }
 INSTANTIATE_TEST_SUITE_P(Any, ConfigRefuses, ::testing::ValuesIn(kOfAllFamilies), NameOf);
 INSTANTIATE_TEST_SUITE_P(Attention, ConfigRefuses, ::testing::ValuesIn(kOfAttention), NameOf);
 INSTANTIATE_TEST_SUITE_P(Rope, ConfigRefuses, ::testing::ValuesIn(kOfRope), NameOf);
 INSTANTIATE_TEST_SUITE_P(Moe, ConfigRefuses, ::testing::ValuesIn(kOfMoe), NameOf);
+INSTANTIATE_TEST_SUITE_P(GatedDeltaNets, ConfigRefuses, ::testing::ValuesIn(kOfGatedDeltaNets),
+                         NameOf);
 
 }  // namespace
 }  // namespace cohort::policy

@@ -120,6 +120,36 @@ TEST_P(FamilyFolder, IsReadWithExpertsLeftFused) {
 INSTANTIATE_TEST_SUITE_P(Families, FamilyFolder, ::testing::ValuesIn(FamilyGoldenNames()),
                          [](const auto& info) { return info.param; });
 
+// The names of Qwen/Qwen3.5-4B: a text model beside a vision model and a block that predicts
+// several tokens.
+TEST_F(ModelFolderPlain, ATextModelIsTakenOutOfAFolderThatSeesImagesAndTheRestIsNamed) {
+  const ModelConfig config = ReadFamilyGolden("qwen3_5_text").config;
+  const WeightMap weights = FamilyGoldenWeights(config);
+  std::vector<NamedTensor> tensors = {
+      {"model.visual.patch_embed.proj.weight", at::ones({2, 3}), Dtype::kFloat32},
+      {"model.visual.blocks.0.norm1.bias", at::ones({2}), Dtype::kFloat32},
+      {"mtp.fc.weight", at::ones({2, 4}), Dtype::kFloat32}};
+  for (const auto& [name, tensor] : weights) {
+    const std::string rest = name.substr(std::string("model.").size());
+    tensors.push_back({"model.language_model." + rest, tensor, Dtype::kFloat32});
+  }
+  WriteSafetensors(folder_ / "model.safetensors", tensors);
+  ::testing::internal::CaptureStderr();
+  const WeightMap read = HuggingFaceWeights(folder_, config, Dtype::kFloat32).TakeAll();
+  const std::string notes = ::testing::internal::GetCapturedStderr();
+  EXPECT_THAT(notes, HasSubstr("leaving out 2 tensors of the vision model"));
+  EXPECT_THAT(notes, HasSubstr("leaving out 1 tensors of multi-token-prediction layers"));
+  ASSERT_EQ(read.size(), weights.size());
+  for (const auto& [name, tensor] : weights) EXPECT_TRUE(at::equal(read.at(name), tensor)) << name;
+}
+
+TEST_F(ModelFolderPlain, AnotherFamilysFolderMayHoldNoVisionModel) {
+  std::vector<NamedTensor> tensors = {{"model.visual.x", at::ones({2}), Dtype::kFloat32}};
+  for (const auto& [name, tensor] : weights_) tensors.push_back({name, tensor, Dtype::kFloat32});
+  WriteSafetensors(folder_ / "model.safetensors", tensors);
+  EXPECT_THROW(HuggingFaceWeights(folder_, config_, Dtype::kFloat32), Error);
+}
+
 class DamagedFolder : public ModelFolder {
  protected:
   DamagedFolder() : config_(ReadFamilyGolden("mixtral").config) {

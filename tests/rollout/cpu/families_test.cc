@@ -179,8 +179,11 @@ TEST_P(Families, LogitsAreTheSameBitsUnderEveryInstructionSet) {
   for (const kernels::Isa isa : kernels::AvailableIsas()) {
     KvCache cache(KvLayoutOf(config_.attention), LayersAlike(config_.num_layers), int64_t{1} << 24,
                   2);
-    Forward forward({config_, weights, ropes, cache, kernels::OpsFor(isa)}, pool);
-    forward.Run(std::vector<SequenceRows>{{ids, 0, tables, 0}});
+    RecurrentStates states(config_, RecurrentStateBytes(config_) > 0 ? 2 : 0);
+    Forward forward({config_, weights, ropes, cache, states, kernels::OpsFor(isa)}, pool);
+    std::vector<SequenceRows> rows = {{ids, 0, tables, 0}};
+    rows.front().state = 1;
+    forward.Run(rows);
     const float* logits = forward.Logits(std::vector<int64_t>{0, 17, 39});
     const std::vector<float> found(logits, logits + 3 * forward.ld_logits());
     if (expected.empty()) expected = found;

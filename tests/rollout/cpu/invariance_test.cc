@@ -2,6 +2,7 @@
 
 #include "rollout/cpu/attention_weights.h"
 #include "rollout/cpu/cpu_decoder.h"
+#include "rollout/cpu/recurrent_states.h"
 #include "tests/rollout/completions.h"
 #include "tests/rollout/family_models.h"
 
@@ -52,6 +53,8 @@ TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) 
     }
   }
   const int64_t block_bytes = KvLayoutOf(config_.attention).block_floats() * config_.num_layers * 4;
+  // Half of the bound is for recurrent states, where there are any.
+  const int64_t with_states = RecurrentStateBytes(config_) > 0 ? 2 : 1;
   uint64_t preemptions = 0;
   for (const int threads : {1, 2}) {
     for (const int32_t tokens_per_step : {1, 7, 512}) {
@@ -59,7 +62,7 @@ TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) 
         for (const int32_t max_running : {2, 256}) {
           DecoderOptions options{.num_threads = threads,
                                  .max_running = max_running,
-                                 .kv_cache_bytes = blocks * block_bytes,
+                                 .kv_cache_bytes = blocks * block_bytes * with_states,
                                  .tokens_per_step = tokens_per_step};
           Decoder decoder = Make(options);
           const std::string what = std::to_string(threads) + " threads, " +

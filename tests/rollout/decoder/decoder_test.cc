@@ -155,6 +155,38 @@ TEST(Decoder, ASampleIsTheSameWhateverSharesItsBatchAndHoweverItIsCutAndPreempte
   EXPECT_GT(preemptions, 20u);  // the small caches did what they are there for
 }
 
+// The fake refuses a state that has seen anything but its sequence's tokens.
+TEST(Decoder, ARecurrentStateGoesWithItsSequenceThroughForksAndPreemptions) {
+  const std::vector<GroupRequest> requests = MixedRequests();
+  const std::vector<SampledCompletion> alone = EachAlone(requests);
+  uint64_t preemptions = 0;
+  for (const int64_t states : {2, 5, 400}) {
+    for (const int32_t tokens_per_step : {1, 3, 512}) {
+      for (const int64_t blocks : {9, 12, 1000}) {
+        RunnerShape shape = Shape(blocks);
+        shape.num_states = states;
+        Driven driven(FakeModelRunner::Scattered(kVocab), {.tokens_per_step = tokens_per_step},
+                      shape);
+        const std::string what = std::to_string(states) + " states, " +
+                                 std::to_string(tokens_per_step) + " tokens a step, " +
+                                 std::to_string(blocks) + " blocks";
+        ExpectSame(GenerateAll(driven.decoder, requests), alone, what);
+        preemptions += driven.decoder.stats().preemptions;
+      }
+    }
+  }
+  EXPECT_GT(preemptions, 20u);  // the small caches did what they are there for
+}
+
+TEST(Decoder, ATextIsScoredFromAnEmptyRecurrentState) {
+  RunnerShape shape = Shape();
+  shape.num_states = 2;
+  Driven driven(FakeModelRunner::Scattered(kVocab), {.tokens_per_step = 3}, shape), plain;
+  GenerateAll(driven.decoder, {Request({1, 2, 3}, {0, 1}, 5)});
+  const Ids ids = {3, 1, 4, 1, 5, 9, 2, 6};
+  EXPECT_EQ(driven.decoder.Score(ids), plain.decoder.Score(ids));
+}
+
 TEST(Decoder, TheOrderOfSubmissionChangesNoSample) {
   std::vector<GroupRequest> requests = MixedRequests();
   Driven forwards, backwards;

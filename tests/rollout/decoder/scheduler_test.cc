@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 namespace cohort::rollout {
 namespace {
 
@@ -174,6 +177,41 @@ TEST(Scheduler, EverySequenceFinishesAndEveryBlockComesBack) {
         scheduler.DropFinishedGroups();
       }
       EXPECT_EQ(pool.free_blocks(), pool.num_blocks()) << blocks << " blocks";
+    }
+  }
+}
+
+// Prompts hold a quarter of the slots at most, so that samples always find one in the end.
+TEST(Scheduler, NoMoreRunThanThereAreRecurrentStatesAndAllFinish) {
+  for (const int64_t states : {2, 3, 4, 9, 40}) {
+    for (const int64_t blocks : {5, 9, 40}) {
+      BlockPool pool(blocks, kBlockTokens);
+      Scheduler scheduler({.max_running = 5, .tokens_per_step = 7}, pool, states);
+      for (size_t i = 0; i < 7; ++i) scheduler.Submit(MakeGroup(i, 20 + 7 * i, 1 + i % 4));
+      int64_t most_running = 0;
+      for (int step = 0; !scheduler.idle(); ++step) {
+        ASSERT_LT(step, 20000) << states << " states, " << blocks << " blocks";
+        const std::vector<PlannedTokens> plan = scheduler.Plan();
+        ASSERT_FALSE(plan.empty());
+        std::set<int32_t> used;
+        for (const PlannedTokens& item : plan) {
+          const int32_t slot =
+              item.sample != nullptr ? item.sample->recurrent : item.group->prompt_recurrent;
+          EXPECT_TRUE(slot >= 0 && slot < states);
+          EXPECT_TRUE(used.insert(slot).second) << "two sequences of a step share a state";
+        }
+        most_running = std::max(most_running, scheduler.num_running());
+        Advance(plan);
+        for (const PlannedTokens& item : plan) {
+          for (Sequence& sample : item.group->samples) {
+            if (sample.state != SequenceState::kFinished && sample.ids.size() >= 30)
+              scheduler.Finish(sample);
+          }
+        }
+        scheduler.DropFinishedGroups();
+      }
+      EXPECT_LE(most_running, std::max<int64_t>(1, states - states / 4));
+      EXPECT_EQ(pool.free_blocks(), pool.num_blocks());
     }
   }
 }
