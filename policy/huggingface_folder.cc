@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/json_lines.h"
 #include "base/printable_text.h"
+#include "policy/config/attention.h"
 #include "policy/huggingface_texts.h"
 #include "policy/weights/huggingface_weights.h"
 
@@ -90,16 +91,23 @@ void WriteTemplates(const Model& model, const std::filesystem::path& folder) {
 
 // A policy is trained as it decodes, as TRL's disable_dropout has it: Seed-OSS's
 // published config asks for dropout.
-void SayWhatIsNotApplied(const std::filesystem::path& config, const json& fields) {
+void SayWhatIsNotApplied(const std::filesystem::path& config, const json& fields,
+                         const ModelConfig& read) {
   std::string named;
   for (const auto& [key, value] : fields.items()) {
     const bool is_dropout = key.ends_with("dropout") || key.ends_with("pdrop");
     if (!is_dropout || !value.is_number() || value == 0) continue;
     named += (named.empty() ? "" : ", ") + key + " " + base::DumpJson(value);
   }
-  if (named.empty()) return;
-  base::PrintNote(config.string() +
-                  ": not applied, since a policy is trained as it decodes: " + named);
+  if (!named.empty()) {
+    base::PrintNote(config.string() +
+                    ": not applied, since a policy is trained as it decodes: " + named);
+  }
+  if (fields.contains(kDualChunks) && !fields[kDualChunks].is_null()) {
+    base::PrintNote(config.string() + ": " + kDualChunks + " is left out: sequences end at its " +
+                    "chunk_size, " + std::to_string(read.max_positions) +
+                    " tokens, within which it changes nothing");
+  }
 }
 
 }  // namespace
@@ -109,7 +117,7 @@ Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   const std::filesystem::path config = folder / "config.json";
   const json fields = base::ReadBoundedJsonObject(config);
   model.config = ParseConfig(fields, config.string());
-  SayWhatIsNotApplied(config, fields);
+  SayWhatIsNotApplied(config, fields, model.config);
   TakeTexts(ReadHuggingFaceTexts(folder), &model);
   const std::filesystem::path generation = folder / kGenerationConfig;
   model.generation_config = std::filesystem::exists(generation)

@@ -38,8 +38,13 @@ void ReadHeads(const ConfigFields& fields, const AbsentHeads& absent, ModelConfi
     fields.Refuse("num_key_value_heads", std::to_string(attention.num_kv_heads),
                   "a divisor of num_attention_heads, " + std::to_string(heads));
   }
-  const int64_t head_dim =
-      absent.head_dim > 0 && !fields.IsNull("head_dim") ? absent.head_dim : config->width / heads;
+  const bool is_quotient = absent.head_dim == 0 || fields.IsNull("head_dim");
+  if (!fields.Has("head_dim") && is_quotient && config->width % heads != 0) {
+    fields.Refuse("num_attention_heads", std::to_string(heads),
+                  "a divisor of hidden_size, " + std::to_string(config->width) +
+                      ", where there is no head_dim");
+  }
+  const int64_t head_dim = is_quotient ? config->width / heads : absent.head_dim;
   attention.head_dim =
       EvenHeadDim(fields, "head_dim", fields.IntOr("head_dim", 2, kMaxHeadDim, head_dim));
   for (const char* key : {"q_lora_rank", "kv_lora_rank"}) fields.OnlyAbsent(key);
@@ -104,7 +109,7 @@ std::vector<int64_t> ReadUnrotatedLayers(const ConfigFields& fields, int64_t num
   const json& list = fields.At("no_rope_layers");
   const std::string expected =
       "a list of 0 and 1 for each of num_hidden_layers, " + std::to_string(num_layers);
-  if (!list.is_array() || static_cast<int64_t>(list.size()) < num_layers) {
+  if (!list.is_array() || static_cast<int64_t>(list.size()) != num_layers) {
     fields.Refuse(
         "no_rope_layers",
         list.is_array() ? "of " + std::to_string(list.size()) + " layers" : base::DumpJson(list),
@@ -242,6 +247,14 @@ void ReadDeepSeekV32Attention(const ConfigFields& fields, ModelConfig* config) {
   config->max_positions =
       std::min(config->max_positions, fields.IntOr("index_topk", 1, kMaxSize, 2048));
   config->family = "deepseek_v3";
+}
+
+void ReadDualChunks(const ConfigFields& fields, ModelConfig* config) {
+  if (!fields.Has(kDualChunks)) return;
+  const json& object = fields.At(kDualChunks);
+  if (!object.is_object()) fields.Refuse(kDualChunks, base::DumpJson(object), "an object or null");
+  const ConfigFields chunks(object, fields.file(), std::string(kDualChunks) + ".");
+  config->max_positions = std::min(config->max_positions, chunks.Int("chunk_size", 1, kMaxSize));
 }
 
 json HeadsToJson(const ModelConfig& config) {

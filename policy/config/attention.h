@@ -33,6 +33,12 @@ void ReadDeepSeekV3Attention(const ConfigFields& fields, ModelConfig* config);
 // the model is a deepseek_v3 of so many positions.
 void ReadDeepSeekV32Attention(const ConfigFields& fields, ModelConfig* config);
 
+// Qwen2.5's field for a million tokens, dual chunk attention (arXiv 2402.17463), of any family.
+// Within its first chunk it is attention: the model is one of so many positions. transformers does
+// not heed it.
+constexpr char kDualChunks[] = "dual_chunk_attention_config";
+void ReadDualChunks(const ConfigFields& fields, ModelConfig* config);
+
 nlohmann::json HeadsToJson(const ModelConfig& config);        // qwen2, mistral, mixtral, phi3
 nlohmann::json BiasedHeadsToJson(const ModelConfig& config);  // with attention_bias
 nlohmann::json Qwen2MoeAttentionToJson(const ModelConfig& config);

@@ -5,6 +5,7 @@
 #include "base/bounded_json.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "policy/config/attention.h"
 #include "policy/config/family.h"
 #include "policy/config/fields.h"
 #include "policy/config/multimodal.h"
@@ -66,11 +67,17 @@ int64_t ReadPadId(const ConfigFields& fields, int64_t vocab_size) {
   return id >= 0 && id < vocab_size ? id : -1;
 }
 
+// "" where there is none.
+std::string ModelType(const json& config) {
+  const json type = config.is_object() ? config.value("model_type", json()) : json();
+  return type.is_string() ? type.get<std::string>() : "";
+}
+
 const ModelFamily& ReadFamily(const ConfigFields& fields) {
-  if (!fields.Has("model_type") || !fields.At("model_type").is_string()) {
-    fields.Refuse("model_type", "missing", "the name of a model family");
-  }
-  return FindFamily(fields.At("model_type").get<std::string>(), fields.file());
+  const std::string model_type = ModelType(fields.object());
+  if (model_type.empty()) fields.Refuse("model_type", "missing", "the name of a model family");
+  return FindFamily(model_type, fields.file(),
+                    ModelType(fields.object().value("text_config", json())));
 }
 
 }  // namespace
@@ -106,6 +113,7 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
       family.defaults.max_positions == 0
           ? fields.Int("max_position_embeddings", 1, kMaxSize)
           : fields.IntOr("max_position_embeddings", 1, kMaxSize, family.defaults.max_positions);
+  ReadDualChunks(fields, &config);
   config.norm_placement = family.traits.norm_placement;
   config.norm_adds_one = family.traits.norm_adds_one;
   config.gated_unit = family.traits.gated_unit;

@@ -1,12 +1,12 @@
 #include "policy/config/family.h"
 
-#include <cctype>
-#include <vector>
+#include <algorithm>
 
 #include "base/error.h"
 #include "base/nearest_name.h"
 #include "policy/config/attention.h"
 #include "policy/config/moe.h"
+#include "policy/config/relatives.h"
 #include "policy/config/scales.h"
 
 namespace cohort::policy {
@@ -226,85 +226,31 @@ const ModelFamily kFamilies[] = {
      .moe_to_json = DeepSeekV3MoeToJson},
 };
 
-// Families that are not here, and the one whose class does nearly the same.
-struct Relative {
-  const char* model_type;
-  const char* nearest;
-  const char* difference;
-};
-constexpr Relative kRelatives[] = {
-    {"apertus", "llama", "its FFN has no gate"},
-    {"arcee", "llama", "its FFN has no gate"},
-    {"cohere", "llama", "its attention and FFN are parallel, and its norms subtract the mean"},
-    {"cohere2", "llama", "its attention and FFN are parallel, and its norms subtract the mean"},
-    {"dbrx", "mixtral", "its norms subtract the mean and its projections are clipped"},
-    {"deepseek", "deepseek_v2", "its attention is not latent"},
-    {"ernie4_5", "llama", "its rotary positions are interleaved"},
-    {"ernie4_5_moe", "qwen3_moe", "its rotary positions are interleaved"},
-    {"exaone", "llama", "its tensors bear other names"},
-    {"exaone4", "olmo3", "its queries and keys are normalised head by head"},
-    {"falcon", "llama", "its attention and FFN are parallel, and its FFN has no gate"},
-    {"gemma", "gemma2", "it has no norms after attention and FFN, no windows and no soft caps"},
-    {"gemma3", "gemma3_text", "it sees images; a folder of its text model alone is gemma3_text"},
-    {"gemma3n", "gemma3_text", "it has embeddings of every layer and several residual streams"},
-    {"gemma4", "gemma3_text", "it has embeddings of every layer, and full layers of another width"},
-    {"glm", "llama", "its rotary positions are interleaved and partial, its gate and up fused"},
-    {"glm4", "gemma2", "its norms do not add one, and its rotary positions are interleaved"},
-    {"glm4v", "gemma2", "it sees images"},
-    {"granitemoe", "mixtral", "it scales embedding, residual stream and logits"},
-    {"hunyuan_v1_dense", "qwen3", "it normalises queries and keys after the rotation"},
-    {"internlm2", "llama", "its query, key and value projections are one matrix"},
-    {"internlm3", "llama", "its biases are other ones"},
-    {"kimi_k2", "deepseek_v3", "only the name differs: set model_type to deepseek_v3"},
-    {"lfm2", "llama", "some of its layers are short convolutions"},
-    {"llama4", "mixtral", "it sees images, and its router takes one expert with a sigmoid"},
-    {"llama4_text", "mixtral", "its router takes one expert with a sigmoid"},
-    {"minicpm", "granite", "its factors bear other names"},
-    {"minimax_m2", "qwen3_moe", "it normalises all channels of queries and keys at once"},
-    {"ministral", "mistral", "only some of its layers have a window"},
-    {"ministral3", "mistral", "its queries are scaled by their position"},
-    {"mistral3", "mistral", "it sees images; a folder of its text model alone is mistral"},
-    {"nemotron", "llama", "its FFN has no gate, and its norms subtract the mean"},
-    {"olmo", "llama", "its norms have no weights"},
-    {"phi", "phi3", "its attention and FFN are parallel, and its FFN has no gate"},
-    {"phimoe", "mixtral", "its router is another, and its norms subtract the mean"},
-    {"qwen", "qwen2", "its tensors bear other names"},
-    {"qwen2_5_vl", "qwen2", "it sees images"},
-    {"qwen2_vl", "qwen2", "it sees images"},
-    {"qwen3_vl", "qwen3", "it sees images"},
-    {"qwen3_vl_moe", "qwen3_moe", "it sees images"},
-    {"stablelm", "llama", "its norms subtract the mean"},
-    {"starcoder2", "qwen2", "its FFN has no gate, and its norms subtract the mean"},
-};
-
-// Without capitals and punctuation.
-std::string Letters(const std::string& name) {
-  std::string out;
-  for (const char c : name) {
-    if (std::isalnum(static_cast<unsigned char>(c))) {
-      out += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
-const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name) {
+std::vector<std::string> FamilyNames() {
   std::vector<std::string> names;
+  for (const ModelFamily& family : kFamilies) names.push_back(family.model_type);
+  return names;
+}
+
+const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name,
+                              const std::string& text_model_type) {
   for (const ModelFamily& family : kFamilies) {
     if (model_type == family.model_type) return family;
-    names.push_back(family.model_type);
   }
+  const std::vector<std::string> names = FamilyNames();
   std::string nearest;
-  for (const Relative& relative : kRelatives) {
-    if (model_type != relative.model_type) continue;
-    nearest = std::string("; nearest in its mathematics is ") + relative.nearest + ", but " +
-              relative.difference;
+  if (const Relative* relative = FindRelative(model_type)) {
+    nearest = std::string("; nearest in its mathematics is ") + relative->nearest + ", but " +
+              relative->difference;
+  } else if (std::count(names.begin(), names.end(), text_model_type) > 0) {
+    nearest = "; its text_config is of the family '" + text_model_type +
+              "', and a folder of the text model alone would be read";
   }
   // Another spelling of a name is meant as that name, however near it is to others.
   for (const std::string& name : names) {
-    if (Letters(name) == Letters(model_type)) nearest = "; did you mean '" + name + "'?";
+    if (LettersOf(name) == LettersOf(model_type)) nearest = "; did you mean '" + name + "'?";
   }
   throw Error(ErrorCode::kUsage,
               file_name + ": model_type '" + model_type + "' is not supported" + nearest,

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "policy/config/config.h"
 #include "policy/config/fields.h"
@@ -73,7 +74,11 @@ struct ModelFamily {
   nlohmann::json (*scales_to_json)(const ModelConfig& config) = nullptr;
 };
 
+std::vector<std::string> FamilyNames();
+
 // kUsage naming the family that is nearest in its mathematics, where it is known, and all of them.
-const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name);
+// `text_model_type`: what config.json says of a text model in it.
+const ModelFamily& FindFamily(const std::string& model_type, const std::string& file_name,
+                              const std::string& text_model_type = "");
 
 }  // namespace cohort::policy

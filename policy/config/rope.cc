@@ -194,11 +194,14 @@ void ReadRopeByLayerType(const ConfigFields& fields, const RopeReader& reader,
                          ModelConfig* config) {
   std::vector<ConfigFields> full = ObjectAt(fields, "rope_scaling"), windowed;
   for (const ConfigFields& both : ObjectAt(fields, "rope_parameters")) {
+    const std::string expected = "one object for full_attention and one for sliding_attention";
     for (const auto& [key, value] : both.object().items()) {
       if (key != kFull && key != kWindowed) {
-        both.Refuse(key, base::DumpJson(value),
-                    "not to be there: one object for full_attention and one for sliding_attention");
+        both.Refuse(key, base::DumpJson(value), "not to be there: " + expected);
       }
+    }
+    for (const char* key : {kFull, kWindowed}) {
+      if (!both.Has(key)) both.Refuse(key, "missing", expected);
     }
     for (const ConfigFields& rope : ObjectAt(both, kFull)) full.push_back(rope);
     windowed = ObjectAt(both, kWindowed);

@@ -12,9 +12,11 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
+#include "base/nearest_name.h"
 #include "base/printable_text.h"
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/weights/fp8_blocks.h"
+#include "policy/weights/look_alikes.h"
 #include "policy/weights/mxfp4_blocks.h"
 #include "policy/weights/safetensors.h"
 #include "policy/weights/stored_tensors.h"
@@ -215,6 +217,16 @@ void AddExpected(const StoredTensor& stored, const Locations& where,
   expected->push_back({Fp8ScaleName(stored.name), Fp8ScaleShape(stored.part.sizes())});
 }
 
+// What the names say, where they are those of another family than config.json's.
+std::string LookAlike(const std::string& family, const Locations& where) {
+  std::set<std::string> names;
+  for (const auto& [name, shard] : where) names.insert(name);
+  const std::vector<std::string> families = FamiliesNamedLike(names);
+  if (families.empty() || std::count(families.begin(), families.end(), family) > 0) return "";
+  return ": these are named as those of " + base::CommaSeparated(families) +
+         ", and model_type says " + family;
+}
+
 // Names and shapes first, so that a wrong model is refused before anything is allocated.
 void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
                  const ModelConfig& announced, const Locations& where) {
@@ -230,7 +242,12 @@ void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
     const bool left_out = IsOfMtpLayer(announced, name) && !IsOfMtpLayer(config, name);
     if (!left_out && !IsIgnored(config, name)) found.emplace(name, shard->entries().at(name).shape);
   }
-  CheckShapes(expected, found, folder.string());
+  const std::string problems = ShapeProblems(expected, found);
+  if (problems.empty()) return;
+  throw Error(ErrorCode::kUsage,
+              folder.string() + ": the tensors do not fit config.json" + problems,
+              "the weights and config.json must come from the same model" +
+                  LookAlike(config.family, where));
 }
 
 std::string ShardName(size_t index, size_t count) {

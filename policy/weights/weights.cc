@@ -244,9 +244,8 @@ int64_t CountParameters(const ModelConfig& config) {
   return total;
 }
 
-void CheckShapes(const std::vector<TensorSpec>& expected,
-                 const std::map<std::string, std::vector<int64_t>>& found,
-                 const std::string& source) {
+std::string ShapeProblems(const std::vector<TensorSpec>& expected,
+                          const std::map<std::string, std::vector<int64_t>>& found) {
   std::vector<std::string> missing, unexpected, misshaped;
   std::set<std::string> names;
   for (const TensorSpec& spec : expected) {
@@ -262,9 +261,14 @@ void CheckShapes(const std::vector<TensorSpec>& expected,
   for (const auto& [name, shape] : found) {
     if (names.count(name) == 0) unexpected.push_back(name);
   }
-  const std::string problems = Listed("missing", missing, unexpected) +
-                               Listed("unexpected", unexpected, missing) +
-                               Listed("of another shape", misshaped, {});
+  return Listed("missing", missing, unexpected) + Listed("unexpected", unexpected, missing) +
+         Listed("of another shape", misshaped, {});
+}
+
+void CheckShapes(const std::vector<TensorSpec>& expected,
+                 const std::map<std::string, std::vector<int64_t>>& found,
+                 const std::string& source) {
+  const std::string problems = ShapeProblems(expected, found);
   if (problems.empty()) return;
   throw Error(ErrorCode::kUsage, source + ": the tensors do not fit config.json" + problems,
               "the weights and config.json must come from the same model");

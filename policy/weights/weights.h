@@ -91,8 +91,11 @@ WeightMap WithoutMtpLayers(const ModelConfig& config, WeightMap weights);
 
 int64_t CountParameters(const ModelConfig& config);
 
-// kUsage with the count of missing, unexpected and mis-shaped tensors and the first five names of
-// each, beside a missing or unexpected one the nearest name of the other kind.
+// The count of missing, unexpected and mis-shaped tensors and the first five names of each, beside
+// a missing or unexpected one the nearest name of the other kind; "" where all is as expected.
+std::string ShapeProblems(const std::vector<TensorSpec>& expected,
+                          const std::map<std::string, std::vector<int64_t>>& found);
+// kUsage with them.
 void CheckShapes(const std::vector<TensorSpec>& expected,
                  const std::map<std::string, std::vector<int64_t>>& found,
                  const std::string& source);
