@@ -14,15 +14,53 @@
 namespace cohort::policy {
 namespace {
 
+using Sequences = std::vector<std::vector<int32_t>>;
+
+at::Tensor LogprobsOf(Transformer& policy, const Sequences& sequences) {
+  const PackedTokens tokens = Pack(sequences);
+  const NextTokens next = FindNextTokens(tokens);
+  return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
+                              next.targets_N, 1.0)
+      .logprobs_N;
+}
+
+Sequences SequencesOf(const nlohmann::json& golden) {
+  Sequences sequences;
+  for (const nlohmann::json& sequence : golden.at("sequences")) {
+    sequences.push_back(sequence.at("ids").get<std::vector<int32_t>>());
+  }
+  return sequences;
+}
+
+at::Tensor LogprobsIn(const nlohmann::json& golden) {
+  std::vector<at::Tensor> parts;
+  for (const nlohmann::json& sequence : golden.at("sequences")) {
+    parts.push_back(torch::tensor(sequence.at("logprobs").get<std::vector<double>>(), at::kDouble));
+  }
+  return at::cat(parts);
+}
+
+// Writes PEFT's own adapter of a family, drawn from its names; gives its golden.
+nlohmann::json WriteAdapterOfPeft(const std::string& family, const base::TemporaryFolder& folder) {
+  auto peft = nlohmann::json::parse(
+      base::ReadFile(std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + family + ".peft.json"));
+  folder.Write("adapter_config.json", peft.at("adapter_config").dump());
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, shape] : peft.at("tensors").items()) {
+    tensors.push_back(
+        {name, DrawFromName(name, shape.get<std::vector<int64_t>>()), Dtype::kFloat32});
+  }
+  WriteSafetensors(folder.path() / "adapter_model.safetensors", tensors);
+  return peft;
+}
+
 class ExpertLora : public ::testing::TestWithParam<std::string> {
  protected:
   ExpertLora()
       : expected_(nlohmann::json::parse(base::ReadFile(
             std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".lora.json"))),
-        config_{expected_.at("rank"), expected_.at("alpha"), {kAllLinear}} {
-    for (const nlohmann::json& sequence : expected_.at("sequences")) {
-      sequences_.push_back(sequence.at("ids").get<std::vector<int32_t>>());
-    }
+        config_{expected_.at("rank"), expected_.at("alpha"), {kAllLinear}},
+        sequences_(SequencesOf(expected_)) {
     AttachLora(policy_, config_, 1);
     WeightMap drawn;
     for (const auto& [name, weight] : LoraWeights(policy_)) {
@@ -31,28 +69,14 @@ class ExpertLora : public ::testing::TestWithParam<std::string> {
     LoadLoraWeights(policy_, drawn);
   }
 
-  at::Tensor Logprobs(Transformer& policy) const {
-    const PackedTokens tokens = Pack(sequences_);
-    const NextTokens next = FindNextTokens(tokens);
-    return ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
-                                next.targets_N, 1.0)
-        .logprobs_N;
-  }
-
-  at::Tensor ExpectedLogprobs() const {
-    std::vector<at::Tensor> parts;
-    for (const nlohmann::json& sequence : expected_.at("sequences")) {
-      parts.push_back(
-          torch::tensor(sequence.at("logprobs").get<std::vector<double>>(), at::kDouble));
-    }
-    return at::cat(parts);
-  }
+  at::Tensor Logprobs(Transformer& policy) const { return LogprobsOf(policy, sequences_); }
+  at::Tensor ExpectedLogprobs() const { return LogprobsIn(expected_); }
 
   FamilyGolden golden_ = ReadFamilyGolden(GetParam());
   nlohmann::json expected_;
   LoraConfig config_;
+  Sequences sequences_;
   Transformer policy_ = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
-  std::vector<std::vector<int32_t>> sequences_;
 };
 INSTANTIATE_TEST_SUITE_P(Families, ExpertLora,
                          ::testing::Values("mixtral", "deepseek_v3", "qwen2_moe"),
@@ -101,21 +125,12 @@ TEST_P(ExpertLora, IsMergedFromItsFolder) {
 // PEFT itself writes the experts' adapters fused, and the router's.
 TEST_P(ExpertLora, IsMergedFromAFolderOfPeftWithFusedExperts) {
   const at::NoGradGuard no_grad;
-  const auto peft = nlohmann::json::parse(base::ReadFile(
-      std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".peft.json"));
   const base::TemporaryFolder folder;
-  folder.Write("adapter_config.json", peft.at("adapter_config").dump());
-  std::vector<NamedTensor> tensors;
-  for (const auto& [name, shape] : peft.at("tensors").items()) {
-    tensors.push_back(
-        {name, DrawFromName(name, shape.get<std::vector<int64_t>>()), Dtype::kFloat32});
-  }
-  WriteSafetensors(folder.path() / "adapter_model.safetensors", tensors);
+  const nlohmann::json peft = WriteAdapterOfPeft(GetParam(), folder);
   WeightMap weights = FamilyGoldenWeights(golden_.config);
   MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
-  expected_["sequences"] = peft.at("sequences");
   Transformer merged = MakeTransformer(golden_.config, weights);
-  EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
+  EXPECT_LT(LargestDifference(Logprobs(merged), LogprobsIn(peft)), 2e-4);
 }
 
 TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
@@ -223,6 +238,15 @@ TEST_F(InterleavedExpertLora, IsWrittenAsPeftHasItAndMergedFromThere) {
   EXPECT_EQ(config.at("rank_pattern"), nlohmann::json({{".*\\.gate_up_proj", 6}}));
   EXPECT_EQ(config.at("alpha_pattern"), nlohmann::json({{".*\\.gate_up_proj", 12}}));
   ExpectMergedFromFolder();
+}
+
+TEST_F(InterleavedExpertLora, OfPeftGivesThePeftModelsLogprobs) {
+  const at::NoGradGuard no_grad;
+  const nlohmann::json peft = WriteAdapterOfPeft("gpt_oss", folder_);
+  WeightMap weights = FamilyGoldenWeights(golden_.config);
+  MergeLora(ReadLoraAdapter(folder_.path(), golden_.config), golden_.config, &weights);
+  Transformer merged = MakeTransformer(golden_.config, weights);
+  EXPECT_LT(LargestDifference(LogprobsOf(merged, SequencesOf(peft)), LogprobsIn(peft)), 2e-4);
 }
 
 TEST_F(InterleavedExpertLora, OfSomeProjectionsIsMergedFromItsFolder) {

@@ -150,6 +150,33 @@ TEST_F(ModelFolderPlain, AnotherFamilysFolderMayHoldNoVisionModel) {
   EXPECT_THROW(HuggingFaceWeights(folder_, config_, Dtype::kFloat32), Error);
 }
 
+// GptOssExperts of transformers: x @ gate_up_proj, then gate_up[..., ::2] and gate_up[..., 1::2].
+TEST(InterleavedFolder, HasInputsByOutputsWithGateAndUpInTurn) {
+  const ModelConfig config = ReadFamilyGolden("gpt_oss").config;
+  const WeightMap weights = FamilyGoldenWeights(config);
+  const base::TemporaryFolder folder;
+  WriteHuggingFaceWeights(folder.path(), config, weights, Dtype::kFloat32, kOneShard);
+  const SafetensorsFile file(folder.path() / "model.safetensors");
+  const std::string experts = "model.layers.1.mlp.experts.";
+  const auto column = [](const at::Tensor& x, int64_t first) {
+    return x.slice(-1, first, std::nullopt, 2);
+  };
+  const int64_t m = config.moe.expert_width;
+  const at::Tensor both = file.View(experts + "gate_up_proj");
+  const at::Tensor both_bias = file.View(experts + "gate_up_proj_bias");
+  for (const int64_t up : {0, 1}) {
+    EXPECT_TRUE(
+        at::equal(column(both, up),
+                  weights.at(experts + "gate_up_proj").narrow(1, up * m, m).transpose(1, 2)));
+    EXPECT_TRUE(at::equal(column(both_bias, up),
+                          weights.at(experts + "gate_up_proj_bias").narrow(1, up * m, m)));
+  }
+  EXPECT_TRUE(at::equal(file.View(experts + "down_proj"),
+                        weights.at(experts + "down_proj").transpose(1, 2)));
+  EXPECT_TRUE(at::equal(file.View("model.layers.1.mlp.router.bias"),
+                        weights.at("model.layers.1.mlp.gate.bias")));
+}
+
 class DamagedFolder : public ModelFolder {
  protected:
   DamagedFolder() : config_(ReadFamilyGolden("mixtral").config) {
