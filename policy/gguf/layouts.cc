@@ -9,13 +9,13 @@
 namespace cohort::policy {
 namespace {
 
-struct Target {
+struct LayerTensor {
   const char* name;
   int part = 0;
 };
 
 // blk.L.<key> -> model.layers.L.<name> (gguf-py/gguf/tensor_mapping.py).
-const std::map<std::string, Target, std::less<>> kLayerNames = {
+const std::map<std::string, LayerTensor, std::less<>> kLayerNames = {
     {"attn_norm.weight", {"input_layernorm.weight"}},
     {"post_attention_norm.weight", {"post_attention_layernorm.weight"}},
     {"post_ffw_norm.weight", {"post_feedforward_layernorm.weight"}},
@@ -65,7 +65,7 @@ const std::map<std::string, Target, std::less<>> kLayerNames = {
     {"ffn_down_exps.bias", {"mlp.experts.down_proj_bias"}},
 };
 
-Target TargetOf(const ModelConfig& config, std::string_view module) {
+LayerTensor TensorOf(const ModelConfig& config, std::string_view module) {
   const bool around = config.norm_placement == NormPlacement::kAround;
   const bool separate = config.linear.separate_projections;
   if (module == "ffn_norm.weight") {
@@ -81,7 +81,7 @@ Target TargetOf(const ModelConfig& config, std::string_view module) {
   }
   if (module == "ffn_up.weight" && config.fused_projections) return {"mlp.gate_up_proj.weight"};
   const auto found = kLayerNames.find(module);
-  return found == kLayerNames.end() ? Target{""} : found->second;
+  return found == kLayerNames.end() ? LayerTensor{""} : found->second;
 }
 
 // llama.cpp rotates neighbouring pairs (x0 x1)(x2 x3).. and stores the rows of q and k for that;
@@ -154,7 +154,7 @@ GgufPlace PlaceOfGgufTensor(const ModelConfig& config, const std::string& name) 
   if (failed != std::errc() || rest != end || place.layer < 0) return {};
   const std::string_view module = std::string_view(name).substr(dot + 1);
   place.is_indexer = config.attention.latent() && module.starts_with("indexer.");
-  const Target target = TargetOf(config, module);
+  const LayerTensor target = TensorOf(config, module);
   if (*target.name == '\0') return place;
   place.name = "model.layers." + std::to_string(place.layer) + "." + target.name;
   place.part = target.part;
