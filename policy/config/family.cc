@@ -16,7 +16,8 @@ constexpr SlidingWindows kUpperLayersOfQwen{
     .layers = WindowedLayers::kUpper, .absent = 4096, .is_switched = true};
 constexpr FolderNames kMixtralNames{
     .block = ".block_sparse_moe.", .gate = "w1", .up = "w3", .down = "w2"};
-constexpr FolderNames kQwen2MoeNames{.shared = "shared_expert."};
+constexpr FolderNames kQwen2MoeNames{.shared = "shared_expert.", .peft_renames_experts = false};
+constexpr FolderNames kQwen3NextNames{.shared = "shared_expert."};
 constexpr FolderNames kGptOssNames{.router = "router.", .experts = ExpertStorage::kInterleaved};
 
 constexpr FamilyTraits kOlmoTraits{.norm_placement = NormPlacement::kAfter};
@@ -149,7 +150,7 @@ const ModelFamily kFamilies[] = {
                   .max_positions = 32768,
                   .ffn_width = 5632},
      .traits = {.norm_adds_one = true},
-     .names = kQwen2MoeNames,
+     .names = kQwen3NextNames,
      .heeds = kOutputGate,
      .read_attention = ReadQwen3NextAttention,
      .attention_to_json = Qwen3NextAttentionToJson,

@@ -33,6 +33,9 @@ struct FolderNames {
   const char* up = "up_proj";
   const char* down = "down_proj";
   ExpertStorage experts = ExpertStorage::kOneByOne;
+  // PEFT with transformers 5 takes the experts' projections among target_modules for the parameters
+  // that they became there (policy/lora/peft.h); where not, adapter_config.json names those too.
+  bool peft_renames_experts = true;
 };
 
 // Values that transformers' class of the family takes when config.json does not state the field.

@@ -42,6 +42,10 @@ bool IsOfAllExperts(const std::string& module) {
          module.ends_with(std::string(kExperts) + std::string(kDownProj));
 }
 
+const FolderNames& NamesOf(const ModelConfig& config) {
+  return FindFamily(config.family, "the model's config").names;
+}
+
 bool IsOfOneExpert(const std::string& module) {
   return module.find(std::string(kExperts) + ".") != std::string::npos;
 }
@@ -102,7 +106,8 @@ WeightMap AdaptersByName(const std::string& module, const at::Tensor& a, const a
 // peft/utils/transformers_weight_conversion.py).
 bool IsTakenForExperts(const std::string& module, const ModelConfig& config) {
   if (config.moe.num_experts == 0 || IsOfOneExpert(module)) return false;
-  const FolderNames& names = FindFamily(config.family, "the model's config").names;
+  const FolderNames& names = NamesOf(config);
+  if (!names.peft_renames_experts) return false;
   const std::string leaf = module.substr(module.rfind('.') + 1);
   return leaf == names.gate || leaf == names.up || leaf == names.down;
 }
@@ -204,6 +209,32 @@ PeftTargets TargetsOf(const LoraAdapter& adapter, const ModelConfig& config) {
   return targets;
 }
 
+// Says in adapter_config.json that a parameter of the experts is adapted, with `ranks` adapters of
+// one projection each side by side.
+void AddParameter(std::string_view parameter, int64_t ranks, const LoraConfig& lora, json* peft) {
+  const std::string name = "mlp" + std::string(kExperts) + std::string(parameter);
+  json& targets = (*peft)["target_parameters"];
+  if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
+  if (ranks == 1) return;
+  const std::string pattern = ".*\\" + std::string(parameter);
+  (*peft)["rank_pattern"][pattern] = ranks * lora.rank;
+  (*peft)["alpha_pattern"][pattern] = Shortest(static_cast<double>(ranks) * lora.alpha);
+}
+
+// The same for a family whose experts PEFT does not rename by itself. Programs with transformers 4,
+// where the parameters are not there, go by target_modules.
+void NameExperts(const LoraAdapter& adapter, const ModelConfig& config, json* peft) {
+  const FolderNames& names = NamesOf(config);
+  const auto adapts = [&](const char* projection) {
+    return std::any_of(adapter.weights.begin(), adapter.weights.end(), [&](const auto& item) {
+      const std::string module = AdaptedModule(item.first);
+      return IsOfOneExpert(module) && module.ends_with(std::string(".") + projection);
+    });
+  };
+  if (adapts(names.gate) && adapts(names.up)) AddParameter(kGateUpProj, 2, adapter.config, peft);
+  if (adapts(names.down)) AddParameter(kDownProj, 1, adapter.config, peft);
+}
+
 // The adapters of a layer's interleaved experts as PEFT has them. Those of gate and up, each of
 // rank r, are one of rank 2 r: their A's below each other, and each B in the rows and columns of
 // its own.
@@ -226,13 +257,13 @@ class FusedExperts {
       if (gate || up) {  // PEFT wraps this one first
         AddPair(experts + (down ? ".base_layer" : "") + std::string(kWeight),
                 Rows(experts, gate, up), Columns(experts, gate, up), &out);
-        AddTarget(kGateUpProj, gate && up ? 2 : 1, peft);
+        AddParameter(kGateUpProj, gate && up ? 2 : 1, adapter_.config, peft);
       }
       if (!down) continue;
       const at::Tensor b = Stack(experts, "down_proj", kLoraUp).permute({1, 2, 0});
       AddPair(experts + std::string(kWeight), Stack(experts, "down_proj", kLoraDown).flatten(0, 1),
               b.flatten(1, 2), &out);
-      AddTarget(kDownProj, 1, peft);
+      AddParameter(kDownProj, 1, adapter_.config, peft);
     }
     return out;
   }
@@ -274,17 +305,6 @@ class FusedExperts {
     if (up) add("up_proj", 1);
     return at::cat(parts, 2).permute({1, 2, 0}).flatten(1, 2);
   }
-  void AddTarget(std::string_view parameter, int64_t ranks, json* peft) const {
-    const std::string name = "mlp" + std::string(kExperts) + std::string(parameter);
-    json& targets = (*peft)["target_parameters"];
-    if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
-    if (ranks == 1) return;
-    const std::string pattern = ".*\\" + std::string(parameter);
-    (*peft)["rank_pattern"][pattern] = ranks * adapter_.config.rank;
-    (*peft)["alpha_pattern"][pattern] =
-        Shortest(static_cast<double>(ranks) * adapter_.config.alpha);
-  }
-
   const LoraAdapter& adapter_;
   const ModelConfig& config_;
   std::set<std::string> layers_;  // "model.layers.0.mlp.experts"
@@ -350,6 +370,8 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
   if (HasInterleavedExperts(model)) {
     std::erase_if(weights, [](const auto& item) { return IsOfOneExpert(item.first); });
     weights.merge(FusedExperts(adapter, model).Pairs(&config));
+  } else if (!NamesOf(model).peft_renames_experts) {
+    NameExperts(adapter, model, &config);
   }
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : weights) {

@@ -173,17 +173,19 @@ TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
                                 "o_proj", "q_a_proj", "q_b_proj", "up_proj"});
   EXPECT_EQ(config.at("target_modules"), targets);
   // PEFT with transformers 5 takes a target module's up_proj for the routed experts' alone.
-  using Names = std::vector<const char*>;
-  const Names others =
-      mixtral ? Names()
-      : qwen  ? Names{"layers.0.mlp.shared_expert", "layers.1.mlp", "layers.2.mlp.shared_expert"}
-              : Names{"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"};
   nlohmann::json parameters = nlohmann::json::array();
-  for (const char* mlp : others) {
+  for (const char* mlp :
+       {"layers.0.mlp", "layers.1.mlp.shared_experts", "layers.2.mlp.shared_experts"}) {
     for (const char* kind : {"down_proj", "gate_proj", "up_proj"}) {
+      if (GetParam() != "deepseek_v3") continue;
       parameters.push_back(std::string("model.") + mlp + "." + kind + ".weight");
     }
   }
+  // It leaves qwen2_moe as it is: there the experts' parameters have to be named.
+  if (qwen) parameters = {"mlp.experts.gate_up_proj", "mlp.experts.down_proj"};
+  EXPECT_EQ(
+      config.at("rank_pattern"),
+      qwen ? nlohmann::json({{".*\\.gate_up_proj", 2 * config_.rank}}) : nlohmann::json::object());
   EXPECT_EQ(config.at("target_parameters"), parameters);
 }
 
