@@ -227,6 +227,11 @@ void ReadGraniteAttention(const ConfigFields& fields, ModelConfig* config) {
 }
 
 void ReadGptOssAttention(const ConfigFields& fields, ModelConfig* config) {
+  // The class has a YaRN of its own where neither is there, and its versions differ over null.
+  if (!fields.Has("rope_parameters") && !fields.Has("rope_scaling")) {
+    fields.Refuse("rope_parameters", "missing",
+                  "the scaling of its rotary positions, there or in rope_scaling");
+  }
   ReadHeads(fields, {.kv_heads = 8, .null_is_all = true, .head_dim = 64}, config);
   ReadBias(fields, true, &config->attention);
   config->attention.has_sinks = true;
