@@ -217,7 +217,9 @@ bool Scheduler::Reclaim(const Claim& claim) {
   }
   for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
     for (auto victim = (*it)->samples.rbegin(); victim != (*it)->samples.rend(); ++victim) {
-      if (&*victim == claim.sample) return victim->apart && DropUnsharedPrompt(**it);
+      if (&*victim == claim.sample) {
+        return victim->state == SequenceState::kRunning && DropUnsharedPrompt(**it);
+      }
       if (victim->state != SequenceState::kRunning) continue;
       Preempt(*victim);
       return true;
@@ -236,9 +238,24 @@ void Scheduler::Preempt(Sequence& sample) {
 }
 
 bool Scheduler::DropUnsharedPrompt(SequenceGroup& group) {
-  const bool unshared = group.CountForked(SequenceState::kRunning) == 0;
-  if (group.prompt_blocks.empty() || !unshared) return false;
+  const bool shared =
+      std::any_of(group.samples.begin(), group.samples.end(), [&](const Sequence& sample) {
+        return sample.state == SequenceState::kRunning && SharesPrompt(group, sample);
+      });
+  if (group.prompt_blocks.empty() || shared) return false;
   DropPrompt(group);
+  return true;
+}
+
+// Not where the sample is apart, or goes on from a prompt that was dropped and is computed again.
+bool Scheduler::SharesPrompt(const SequenceGroup& group, const Sequence& sample) const {
+  if (sample.apart) return false;
+  const BlockTables &theirs = group.prompt_blocks, &own = sample.blocks;
+  for (size_t i = 0; i < theirs.size() && i < own.size(); ++i) {
+    // Without a whole block, or where a window has left the first, nothing tells.
+    if (group.prompt_length() < pool_.block_tokens() || theirs[i].empty() || own[i].empty()) break;
+    if (theirs[i][0] != kNoBlock && own[i][0] != kNoBlock) return theirs[i][0] == own[i][0];
+  }
   return true;
 }
 

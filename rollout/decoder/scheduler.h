@@ -83,6 +83,7 @@ class Scheduler {
   bool Reclaim(const Claim& claim);
   void Preempt(Sequence& sample);
   bool DropUnsharedPrompt(SequenceGroup& group);
+  bool SharesPrompt(const SequenceGroup& group, const Sequence& sample) const;
   void DropPrompt(SequenceGroup& group);
   void ForceOldest(std::vector<PlannedTokens>* plan);
   int64_t PendingSamples() const;

@@ -123,6 +123,31 @@ TEST(Scheduler, PreemptsTheYoungestWhenBlocksRunOutAndNeverTheOldest) {
   EXPECT_GT(scheduler.preemptions(), 0u);
 }
 
+// The first sample goes on from a prompt that was dropped; the second waits for it to be computed
+// again. Both prompts and the first sample do not fit beside each other to its end.
+TEST(Scheduler, APromptThatTheOldestDoesNotShareGivesWayToIt) {
+  BlockPool pool(11, 4);
+  Scheduler scheduler({.max_running = 8, .tokens_per_step = 30}, pool);
+  scheduler.Submit(MakeGroup(0, 16, 2));
+  std::vector<PlannedTokens> plan = scheduler.Plan();
+  Advance(plan);
+  SequenceGroup& group = *plan.at(0).group;
+  plan = scheduler.Plan();
+  ASSERT_EQ(plan.size(), 2u);
+  pool.Release(&group.prompt_blocks);
+  group.prompt_computed = 0;
+  pool.Release(&group.samples[1].blocks);
+  group.samples[1].state = SequenceState::kWaiting;
+  Advance({plan[0]});
+  for (size_t before = group.samples[0].ids.size(); before < 14; ++before) {
+    plan = scheduler.Plan();
+    ASSERT_EQ(plan.at(0).sample, &group.samples[0]);
+    EXPECT_EQ(plan.at(0).count, 1) << "it was preempted, and its tokens are computed again";
+    Advance(plan);
+    ASSERT_EQ(group.samples[0].ids.size(), before + 1) << "it draws in every step";
+  }
+}
+
 TEST(Scheduler, EverySequenceFinishesAndEveryBlockComesBack) {
   for (const int64_t blocks : {4, 5, 6, 9, 40}) {
     for (const int32_t tokens_per_step : {1, 5, 64}) {
