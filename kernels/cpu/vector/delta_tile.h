@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/delta_scan.h"
 #include "kernels/cpu/ops.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 
