@@ -58,7 +58,7 @@ void RunHead(const DeltaRuleArgs& args, const DeltaRun& run, int64_t head,
   }
 }
 
-struct Task {
+struct HeadRun {
   const DeltaRun* run;
   int64_t head, head_end;
 };
@@ -67,7 +67,7 @@ struct Task {
 
 void DeltaRule(const DeltaRuleArgs& args, const DeltaRuleOutput& output, const Ops& ops,
                const ParallelTasks& parallel) {
-  std::vector<Task> tasks;
+  std::vector<HeadRun> tasks;
   for (const DeltaRun& run : args.runs) {
     const int64_t heads = std::max<int64_t>(1, kTaskSteps / std::max<int64_t>(1, run.length));
     for (int64_t head = 0; head < args.value_heads; head += heads) {
@@ -75,7 +75,7 @@ void DeltaRule(const DeltaRuleArgs& args, const DeltaRuleOutput& output, const O
     }
   }
   parallel(static_cast<int64_t>(tasks.size()), [&](int64_t n) {
-    const Task& task = tasks[static_cast<size_t>(n)];
+    const HeadRun& task = tasks[static_cast<size_t>(n)];
     for (int64_t head = task.head; head < task.head_end; ++head) {
       RunHead(args, *task.run, head, output, ops);
     }

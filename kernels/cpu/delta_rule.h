@@ -1,7 +1,7 @@
 #pragma once
 
-// The gated delta rule (arXiv 2412.06464 eq. 10): in the place of attention over all keys, each head
-// keeps a matrix that every token updates and reads. Token by token, in the order of sums that
+// The gated delta rule (arXiv 2412.06464 eq. 10): in the place of attention over all keys, each
+// head keeps a matrix that every token updates and reads. Token by token, in the order of sums that
 // delta_scan.h states: neither the cut of a sequence into runs nor the thread count nor the
 // sequences beside it change a bit.
 //

@@ -5,8 +5,8 @@
 namespace cohort::kernels {
 
 // Sixteen columns of one head's state S in the gated delta rule (arXiv 2412.06464 eq. 10), token by
-// token: r = v - decay (S^T k), S = decay S + k (beta r)^T, out = S^T q. The sums over the rows of S
-// are four chains of fused multiply-adds, row i in chain i % 4, added as (0 + 1) + (2 + 3).
+// token: r = v - decay (S^T k), S = decay S + k (beta r)^T, out = S^T q. The sums over the rows of
+// S are four chains of fused multiply-adds, row i in chain i % 4, added as (0 + 1) + (2 + 3).
 struct DeltaScanArgs {
   const float* q;  // token t's [key_dim] at q + t * qk_row
   const float* k;

@@ -24,7 +24,8 @@ std::vector<Part> Parts(std::span<const AttentionSegment> segments) {
   return parts;
 }
 
-// The row of T that stands `back` rows before row `i` of a segment; -1: before the sequence's start.
+// The row of T that stands `back` rows before row `i` of a segment; -1: before the sequence's
+// start.
 int64_t RowBefore(const AttentionSegment& segment, int64_t i, int64_t back) {
   if (i >= back) return segment.first + i - back;
   const int64_t in_prefix = segment.prefix_length + i - back;

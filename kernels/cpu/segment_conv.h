@@ -20,8 +20,8 @@ struct SegmentConvArgs {
   const float* weight = nullptr;  // [W, C], that of the oldest row first
 };
 
-// out [T, C], rows of the segments only: silu(sum_j weight[j] x[t - W + 1 + j]), with zeros before a
-// sequence's start. The bits are those of Ops::conv_silu.
+// out [T, C], rows of the segments only: silu(sum_j weight[j] x[t - W + 1 + j]), with zeros before
+// a sequence's start. The bits are those of Ops::conv_silu.
 void ConvSiluOverSegments(const SegmentConvArgs& args, float* out, const Ops& ops,
                           const ParallelTasks& parallel);
 

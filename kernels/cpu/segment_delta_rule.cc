@@ -107,8 +107,8 @@ class HeadBackward {
   // out = a b, or out += a b.
   void Multiply(const Matrix& a, const Matrix& b, float* out, int64_t out_row,
                 bool accumulate = false) {
-    const DenseProduct product{a.data,   a.row,  a.column,  b.data, b.column, b.row, out,
-                               out_row, a.rows, a.columns, b.columns, accumulate};
+    const DenseProduct product{a.data, a.row,   a.column, b.data,    b.column,  b.row,
+                               out,    out_row, a.rows,   a.columns, b.columns, accumulate};
     const int64_t floats = DenseScratchFloats({&product, 1});
     if (std::ssize(scratch_) * 16 < floats) scratch_.resize(static_cast<size_t>(floats / 16 + 1));
     MultiplyDense({&product, 1}, ops_, reinterpret_cast<float*>(scratch_.data()), OneByOne);
@@ -150,8 +150,8 @@ class HeadBackward {
   const Ops& ops_;
   int64_t head_ = 0, key_head_ = 0;
   int64_t state_;  // floats
-  // Of the chunk: minus the sum of log decays up to a row, e^ of the sum up to it and from it to the
-  // end; the gradient of the sum.
+  // Of the chunk: minus the sum of log decays up to a row, e^ of the sum up to it and from it to
+  // the end; the gradient of the sum.
   float negative_[kChunk], since_start_[kChunk], to_end_[kChunk], of_sum_[kChunk];
   // [C, C]: decays between rows, q k^T, k k^T times these; a gradient.
   std::vector<std::vector<float>> pairs_;
@@ -204,8 +204,7 @@ void HeadBackward::Reverse(const AttentionSegment& segment, const std::vector<fl
   }
 }
 
-void HeadBackward::ReverseChunk(int64_t first, int64_t rows, const float* before,
-                                float* of_state) {
+void HeadBackward::ReverseChunk(int64_t first, int64_t rows, const float* before, float* of_state) {
   ReadChunk(first, rows);
   std::fill_n(of_sum_, rows, 0.0f);
   SolveBack(first, rows, of_state);
@@ -304,8 +303,9 @@ void HeadBackward::ReverseStates(int64_t first, int64_t rows, const float* befor
   for (int64_t t = 0; t < rows; ++t) {
     const int64_t at = (first + t) * row + key_head_ * n;
     const float reached = to_end_[t] * Dot(k.Row(t), of_end_k + t * n, n);
-    of_sum_[t] += since_start_[t] * (Dot(q.Row(t), of_q + t * n, n) -
-                                     Dot(k.Row(t), of_k + t * n, n)) - reached;
+    of_sum_[t] +=
+        since_start_[t] * (Dot(q.Row(t), of_q + t * n, n) - Dot(k.Row(t), of_k + t * n, n)) -
+        reached;
     at_end += reached;
     ops_.multiply_add(since_start_[t], of_q + t * n, n, gradients_.q + at);
     ops_.multiply_add(-since_start_[t], of_k + t * n, n, gradients_.k + at);

@@ -105,10 +105,9 @@ ModelConfig ParseConfig(const json& object, const std::string& file_name) {
   config.vocab_size = fields.Int("vocab_size", 1, kMaxSize);
   config.width = fields.Int("hidden_size", 1, kMaxWidth);
   config.num_layers = fields.Int("num_hidden_layers", 1, kMaxLayers);
-  config.ffn_width =
-      family.defaults.ffn_width == 0
-          ? fields.Int("intermediate_size", 1, kMaxSize)
-          : fields.IntOr("intermediate_size", 1, kMaxSize, family.defaults.ffn_width);
+  config.ffn_width = family.defaults.ffn_width == 0 ? fields.Int("intermediate_size", 1, kMaxSize)
+                                                    : fields.IntOr("intermediate_size", 1, kMaxSize,
+                                                                   family.defaults.ffn_width);
   config.max_positions =
       family.defaults.max_positions == 0
           ? fields.Int("max_position_embeddings", 1, kMaxSize)

@@ -83,19 +83,20 @@ void AddBytes(const ModelConfig& config, std::vector<PlanLine>& plan) {
         "gates, biases and norms in bfloat16");
   }
   const auto cached = static_cast<double>(2 * policy::CachedValues(config, 1));
-  plan.push_back({"kv_bytes_per_token", cached, Number(cached),
-                  (config.attention.latent()
-                       ? "layers x (kv_lora_rank + qk_rope_head_dim) x 2 bytes, bfloat16"
-                   : config.linear.layers.empty()
-                       ? "layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, bfloat16"
-                       : "full_attention layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, "
-                         "bfloat16") +
-                      DescribeWindows(config)});
+  plan.push_back(
+      {"kv_bytes_per_token", cached, Number(cached),
+       (config.attention.latent() ? "layers x (kv_lora_rank + qk_rope_head_dim) x 2 bytes, bfloat16"
+        : config.linear.layers.empty()
+            ? "layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, bfloat16"
+            : "full_attention layers x 2 (key, value) x kv_heads x head_dim x 2 bytes, "
+              "bfloat16") +
+           DescribeWindows(config)});
   if (config.linear.layers.empty()) return;
   const auto state = static_cast<double>(4 * policy::RecurrentValues(config));
-  plan.push_back({"state_bytes_per_sequence", state, Number(state),
-                  "linear_attention layers x (value heads x key_dim x value_dim + (conv_width - 1) x "
-                  "channels) x 4 bytes, float32, of any length"});
+  plan.push_back(
+      {"state_bytes_per_sequence", state, Number(state),
+       "linear_attention layers x (value heads x key_dim x value_dim + (conv_width - 1) x "
+       "channels) x 4 bytes, float32, of any length"});
 }
 
 void AddTrainingMemory(const ModelConfig& config, const TrainingLayout& layout,

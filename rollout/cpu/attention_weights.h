@@ -22,8 +22,8 @@ namespace cohort::rollout {
 kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention);
 
 // The columns of the layer's first product, each part padded to whole panels. Grouped-query:
-// queries, keys, values, and gates where the output has them. Latent: queries [H, n + p], or their compression where there is a
-// q_lora_rank; then the token's [r | p] as key; no values and gates.
+// queries, keys, values, and gates where the output has them. Latent: queries [H, n + p], or their
+// compression where there is a q_lora_rank; then the token's [r | p] as key; no values and gates.
 struct AttentionColumns {
   explicit AttentionColumns(const policy::AttentionConfig& attention);
 

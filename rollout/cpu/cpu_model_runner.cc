@@ -33,8 +33,8 @@ int64_t UsefulBlocks(const policy::ModelConfig& config, const DecoderOptions& op
   return blocks;
 }
 
-// Recurrent states for all running samples and the prompts' share (StatePool), in half of the memory
-// at most: what they leave is for keys and values.
+// Recurrent states for all running samples and the prompts' share (StatePool), in half of the
+// memory at most: what they leave is for keys and values.
 int64_t StateSlots(const policy::ModelConfig& config, const DecoderOptions& options) {
   const int64_t bytes = RecurrentStateBytes(config);
   if (bytes == 0) return 0;
@@ -64,10 +64,8 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
     throw Error(ErrorCode::kEnvironment,
                 "the decoder needs " + std::to_string(weights >> 20) +
                     " MiB for weights and up to " + std::to_string(cache >> 20) +
-                    " MiB for the KV cache" +
-                    (states > 0 ? " and recurrent states; " : "; ") +
-                    std::to_string(available >> 20) +
-                    " MiB are available",
+                    " MiB for the KV cache" + (states > 0 ? " and recurrent states; " : "; ") +
+                    std::to_string(available >> 20) + " MiB are available",
                 "lower rollout.kv_cache_mb, set rollout.dtype=bfloat16, or use a smaller model");
   }
   return config;

@@ -51,13 +51,13 @@ void DeltaNetBlock::Run(const DeltaNetWeights& weights, int64_t index,
   }
   ForRows(pool_, count, [&](int64_t row) { PrepareRow(weights, row); });
   const int64_t keys = policy::KeyWidth(shape_);
-  kernels::DeltaRule({DeltaShapeOf(shape_), runs_, mixed_.data(), mixed_.data() + keys,
-                      columns_.channels, mixed_.data() + 2 * keys, columns_.channels,
-                      decay_.data(), beta_.data(), columns_.heads},
-                     {attended_.data(), columns_.gates, nullptr}, context_.ops,
-                     [&](int64_t n, const std::function<void(int64_t)>& task) {
-                       pool_.ParallelFor(n, [&](int64_t i, int) { task(i); });
-                     });
+  kernels::DeltaRule(
+      {DeltaShapeOf(shape_), runs_, mixed_.data(), mixed_.data() + keys, columns_.channels,
+       mixed_.data() + 2 * keys, columns_.channels, decay_.data(), beta_.data(), columns_.heads},
+      {attended_.data(), columns_.gates, nullptr}, context_.ops,
+      [&](int64_t n, const std::function<void(int64_t)>& task) {
+        pool_.ParallelFor(n, [&](int64_t i, int) { task(i); });
+      });
   ForRows(pool_, count, [&](int64_t row) { GateRow(weights, row); });
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &weights.output,
@@ -122,8 +122,8 @@ void DeltaNetBlock::GateRow(const DeltaNetWeights& weights, int64_t row) {
   context_.ops.sigmoid(gate, columns_.gates, squashed);
   for (int64_t head = 0; head < columns_.heads; ++head) {
     float* values = out + head * shape_.value_dim;
-    context_.ops.rms_norm(values, weights.norm.data(),
-                          static_cast<float>(context_.config.norm_eps), shape_.value_dim, values);
+    context_.ops.rms_norm(values, weights.norm.data(), static_cast<float>(context_.config.norm_eps),
+                          shape_.value_dim, values);
   }
   for (int64_t i = 0; i < columns_.gates; ++i) out[i] *= gate[i] * squashed[i];
 }

@@ -26,8 +26,8 @@ class DeltaNetBlock {
  public:
   DeltaNetBlock(const ForwardContext& context, kernels::ThreadPool& pool);
 
-  // out_proj(delta_net(x)), stored in or added to `output`; the states of layer `index` go on by the
-  // rows.
+  // out_proj(delta_net(x)), stored in or added to `output`; the states of layer `index` go on by
+  // the rows.
   void Run(const DeltaNetWeights& weights, int64_t index,
            const std::vector<RecurrentRows>& sequences, const float* x,
            const AttentionBlock::Output& output);
@@ -43,13 +43,13 @@ class DeltaNetBlock {
   const policy::LinearAttentionConfig& shape_;
   kernels::ThreadPool& pool_;
   DeltaNetColumns columns_;
-  int64_t ld_;                               // of rows of width D
+  int64_t ld_;                                // of rows of width D
   std::vector<float> query_norm_, key_norm_;  // [key_dim]: bring a head to its length
 
-  std::vector<float> input_;           // [M, total]
-  std::vector<float> mixed_;           // [M, channels]
-  std::vector<float> decay_, beta_;    // [M, H]
-  std::vector<float> attended_;        // [M, H * value_dim]
+  std::vector<float> input_;         // [M, total]
+  std::vector<float> mixed_;         // [M, channels]
+  std::vector<float> decay_, beta_;  // [M, H]
+  std::vector<float> attended_;      // [M, H * value_dim]
   std::vector<kernels::DeltaRun> runs_;
 };
 

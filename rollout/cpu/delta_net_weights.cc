@@ -37,9 +37,9 @@ ProjectionRows TakeByKeyHead(policy::WeightSource& weights, const std::string& p
   const DeltaNetColumns columns(linear);
   const int64_t groups = linear.num_key_heads, key = linear.key_dim;
   const int64_t values = linear.value_dim * columns.heads / groups;
-  const at::Tensor qkvz = TakeTensor(weights, prefix + "in_proj_qkvz.weight",
-                                     {columns.channels + columns.gates, width})
-                              .view({groups, -1, width});
+  const at::Tensor qkvz =
+      TakeTensor(weights, prefix + "in_proj_qkvz.weight", {columns.channels + columns.gates, width})
+          .view({groups, -1, width});
   const at::Tensor ba =
       TakeTensor(weights, prefix + "in_proj_ba.weight", {2 * columns.heads, width})
           .view({groups, 2, -1, width});

@@ -24,9 +24,9 @@ struct LayerGroups {
     int64_t index;  // in its group
   };
   static constexpr Place kNowhere{-1, -1};  // of a gated delta net
-  int64_t group_layers = 0;      // layers of each group
-  std::vector<int64_t> windows;  // [groups]
-  std::vector<Place> places;     // of each layer
+  int64_t group_layers = 0;                 // layers of each group
+  std::vector<int64_t> windows;             // [groups]
+  std::vector<Place> places;                // of each layer
 };
 
 }  // namespace cohort::rollout

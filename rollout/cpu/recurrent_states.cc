@@ -42,8 +42,8 @@ RecurrentStates::RecurrentStates(const policy::ModelConfig& config, int64_t slot
     buffer_ = kernels::HugeBuffer(static_cast<size_t>(bytes));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kEnvironment,
-                "no memory for the recurrent states of " + std::to_string(slots) +
-                    " sequences (" + std::to_string(bytes >> 20) + " MiB)",
+                "no memory for the recurrent states of " + std::to_string(slots) + " sequences (" +
+                    std::to_string(bytes >> 20) + " MiB)",
                 "lower rollout.kv_cache_mb");
   }
 }

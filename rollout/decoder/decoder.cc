@@ -213,8 +213,8 @@ std::vector<float> Decoder::Impl::Score(std::span<const int32_t> ids, BlockTable
     COHORT_CHECK(count > 0, "a text that fits in the KV cache found no room");
     const auto first = static_cast<size_t>(start);
     const bool beyond = shape.rope_boundary > 0 && std::ssize(ids) > shape.rope_boundary;
-    const SequenceRows rows{ids.subspan(first, static_cast<size_t>(count)), start, *tables, count,
-                            beyond, state};
+    const SequenceRows rows{
+        ids.subspan(first, static_cast<size_t>(count)), start, *tables, count, beyond, state};
     runner->Step({{}, {&rows, 1}}, [&](const LogitsRow& row) {
       Sampler& sampler = samplers[static_cast<size_t>(row.worker)];
       sampler.Prepare(row.logits, Sampling{});

@@ -122,8 +122,8 @@ bool Scheduler::Fork(SequenceGroup& group, Sequence& sample, bool must) {
   }
   sample.blocks = pool_.Fork(&group.prompt_blocks, group.prompt_length(),
                              last ? PartlyFilled::kMove : PartlyFilled::kCopy);
-  sample.recurrent = last ? states_.Move(&group.prompt_recurrent)
-                          : states_.Copy(group.prompt_recurrent);
+  sample.recurrent =
+      last ? states_.Move(&group.prompt_recurrent) : states_.Copy(group.prompt_recurrent);
   if (states_.has_states() && last) {
     DropPrompt(group);  // no state is left from which it could be gone on with
   } else if (has_part && last) {

@@ -43,8 +43,9 @@ struct SequenceGroup {
   // are shared, a partly filled last block is copied, or moved to the last sample that needs it. Of
   // layers with a window they keep what the first row of a sample sees.
   BlockTables prompt_blocks;
-  // The recurrent state after prompt_computed tokens is copied to the samples, and moved to the last
-  // one, whereupon the prompt counts as not computed: a state cannot go back to an earlier token.
+  // The recurrent state after prompt_computed tokens is copied to the samples, and moved to the
+  // last one, whereupon the prompt counts as not computed: a state cannot go back to an earlier
+  // token.
   int32_t prompt_recurrent = kNoState;
   int64_t prompt_computed = 0;
   bool first_tokens_drawn = false;

@@ -29,7 +29,7 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 // its own folder and from those before it, so that no circle can form.
 const std::map<std::string, std::vector<std::string>> kSubRooms = {
     {"base", {""}},
-    {"kernels", {"cpu", ""}},
+    {"kernels", {"cpu", "cpu/vector", ""}},
     {"policy",
      {"tensor", "config", "tokenizer", "chat/jinja", "chat", "weights", "gguf", "transformer/ops",
       "transformer", "lora", ""}},

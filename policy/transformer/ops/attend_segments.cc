@@ -55,8 +55,7 @@ class AttendFunction : public torch::autograd::Function<AttendFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const Inputs inputs{saved[0], saved[1], saved[2], saved[3]};
-    const std::vector<Segment> segments =
-        SegmentsOf(context->saved_data["segments"].toIntVector());
+    const std::vector<Segment> segments = SegmentsOf(context->saved_data["segments"].toIntVector());
     const at::Tensor out_gradient = gradients[0].contiguous();
     const at::Tensor dq = at::empty_like(inputs.q), dk = at::zeros_like(inputs.k),
                      dv = at::zeros_like(inputs.v);

@@ -35,8 +35,7 @@ class ConvFunction : public torch::autograd::Function<ConvFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const std::vector<Segment> segments =
-        SegmentsOf(context->saved_data["segments"].toIntVector());
+    const std::vector<Segment> segments = SegmentsOf(context->saved_data["segments"].toIntVector());
     const at::Tensor out_gradient = gradients[0].contiguous();
     const at::Tensor dx = at::empty_like(saved[0]), dw = at::empty_like(saved[1]);
     kernels::ConvSiluOverSegmentsBackward(
@@ -61,8 +60,8 @@ at::Tensor ConvByLibTorch(const at::Tensor& x_TC, const at::Tensor& weight_CW,
   std::vector<at::Tensor> sums;
   for (const Segment& segment : segments) {
     if (segment.length == 0) continue;
-    const at::Tensor rows = at::cat({RowsBefore(x_TC, segment, width - 1),
-                                     x_TC.narrow(0, segment.first, segment.length)});
+    const at::Tensor rows = at::cat(
+        {RowsBefore(x_TC, segment, width - 1), x_TC.narrow(0, segment.first, segment.length)});
     at::Tensor sum = rows.narrow(0, 0, segment.length) * weight_CW.select(1, 0);
     for (int64_t j = 1; j < width; ++j) {
       sum = at::addcmul(sum, rows.narrow(0, j, segment.length), weight_CW.select(1, j));

@@ -47,8 +47,7 @@ class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const DeltaRuleInput in{saved[0], saved[1], saved[2], saved[3], saved[4]};
-    const std::vector<Segment> segments =
-        SegmentsOf(context->saved_data["segments"].toIntVector());
+    const std::vector<Segment> segments = SegmentsOf(context->saved_data["segments"].toIntVector());
     const at::Tensor out_gradient = gradients[0].contiguous(), decay = in.log_decay.exp();
     variable_list d;
     for (size_t i = 0; i < 5; ++i) d.push_back(at::zeros_like(saved[i]));
@@ -67,7 +66,7 @@ class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
 
 // The rows of a chunk with its heads first, in fp32 or wider. C rows.
 struct DeltaChunk {
-  at::Tensor q, k, v;          // [H, C, key_dim or value_dim]
+  at::Tensor q, k, v;            // [H, C, key_dim or value_dim]
   at::Tensor since_start, beta;  // [H, C, 1]: the sum of log decays up to the row
 
   DeltaChunk(const DeltaRuleInput& in, int64_t first, int64_t count) {
@@ -91,8 +90,8 @@ struct DeltaChunk {
     const at::Tensor write = at::linalg_solve_triangular(
         pairs.tril(-1) + at::eye(pairs.size(1), pairs.options()), own, /*upper=*/false,
         /*left=*/true, /*unitriangular=*/true);
-    const at::Tensor out = from_start * q.matmul(*state) +
-                           (q.matmul(k.transpose(1, 2)) * decay).matmul(write);
+    const at::Tensor out =
+        from_start * q.matmul(*state) + (q.matmul(k.transpose(1, 2)) * decay).matmul(write);
     const at::Tensor last = since_start.narrow(1, since_start.size(1) - 1, 1);
     *state = last.exp() * *state + ((last - since_start).exp() * k).transpose(1, 2).matmul(write);
     return out;
@@ -106,10 +105,9 @@ at::Tensor ChunksByLibTorch(const DeltaRuleInput& in, const std::vector<Segment>
   std::vector<at::Tensor> out;
   for (const Segment& segment : segments) {
     if (segment.length == 0) continue;
-    at::Tensor state = segment.prefix_length > 0
-                           ? ends.at(segment.prefix_first)
-                           : at::zeros({heads, in.k.size(2), in.v.size(2)},
-                                       in.v.options().dtype(wide));
+    at::Tensor state = segment.prefix_length > 0 ? ends.at(segment.prefix_first)
+                                                 : at::zeros({heads, in.k.size(2), in.v.size(2)},
+                                                             in.v.options().dtype(wide));
     for (int64_t row = 0; row < segment.length; row += kChunk) {
       const int64_t count = std::min(kChunk, segment.length - row);
       out.push_back(DeltaChunk(in, segment.first + row, count)

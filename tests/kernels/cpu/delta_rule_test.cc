@@ -33,8 +33,8 @@ std::vector<float> Random(int64_t count, uint32_t seed, float scale = 1) {
 }
 
 // A pack with a prompt of 70 that three completions share, and two sequences; one row is of none.
-const std::vector<AttentionSegment> kSegments = {{0, 70}, {70, 5, 0, 70}, {75, 130, 0, 70},
-                                                 {205, 1, 0, 70}, {207, 64}, {271, 1}};
+const std::vector<AttentionSegment> kSegments = {{0, 70},         {70, 5, 0, 70}, {75, 130, 0, 70},
+                                                 {205, 1, 0, 70}, {207, 64},      {271, 1}};
 constexpr int64_t kRows = 272;
 
 struct Pack {
@@ -55,10 +55,16 @@ struct Pack {
     return {shape, kSegments, q.data(), k.data(), v.data(), decay.data(), beta.data()};
   }
   DeltaRuleArgs ArgsOf(const std::vector<DeltaRun>& runs) const {
-    return {shape,        runs,         q.data(),
-            k.data(),     shape.key_heads * shape.key_dim,
-            v.data(),     shape.value_heads * shape.value_dim,
-            decay.data(), beta.data(),  shape.value_heads};
+    return {shape,
+            runs,
+            q.data(),
+            k.data(),
+            shape.key_heads * shape.key_dim,
+            v.data(),
+            shape.value_heads * shape.value_dim,
+            decay.data(),
+            beta.data(),
+            shape.value_heads};
   }
 
   DeltaRuleShape shape;
@@ -69,14 +75,14 @@ struct Pack {
 std::vector<std::vector<float>> RunAll(const Pack& p, const Ops& ops,
                                        const ParallelTasks& parallel) {
   std::vector<std::vector<float>> r;
-  for (const size_t size : {p.v.size(), p.v.size(), p.q.size(), p.k.size(), p.v.size(),
-                            p.beta.size(), p.beta.size()}) {
+  for (const size_t size :
+       {p.v.size(), p.v.size(), p.q.size(), p.k.size(), p.v.size(), p.beta.size(), p.beta.size()}) {
     r.emplace_back(size);
   }
   DeltaRuleOverSegments(p.args(), r[0].data(), r[1].data(), ops, parallel);
-  DeltaRuleOverSegmentsBackward(
-      p.args(), {p.log_decay.data(), r[1].data(), p.d_out.data()},
-      {r[2].data(), r[3].data(), r[4].data(), r[5].data(), r[6].data()}, ops, parallel);
+  DeltaRuleOverSegmentsBackward(p.args(), {p.log_decay.data(), r[1].data(), p.d_out.data()},
+                                {r[2].data(), r[3].data(), r[4].data(), r[5].data(), r[6].data()},
+                                ops, parallel);
   return r;
 }
 
@@ -165,8 +171,8 @@ class WideHead {
 
 std::vector<Wide> WideResults(const Pack& p) {
   Wide out(p.v.size());
-  std::vector<Wide> d = {Wide(p.q.size()), Wide(p.k.size()), Wide(p.v.size()),
-                         Wide(p.beta.size()), Wide(p.beta.size())};
+  std::vector<Wide> d = {Wide(p.q.size()), Wide(p.k.size()), Wide(p.v.size()), Wide(p.beta.size()),
+                         Wide(p.beta.size())};
   for (int64_t head = 0; head < p.shape.value_heads; ++head) {
     const WideHead wide(p, head);
     for (const AttentionSegment& root : kSegments) {
@@ -232,10 +238,10 @@ TEST(DeltaRule, ASequenceInPiecesOrBesideOthersHasTheSameBits) {
   const DeltaRuleOutput output{out.data(), row};
   // The prompt in pieces of 1, 60 and 9, the last one beside another sequence; then a completion
   // from a copy of the state, a token at a time.
-  for (const auto& runs : std::vector<std::vector<DeltaRun>>{
-           {{0, 1, nullptr, state.data()}},
-           {{1, 60, state.data(), state.data()}},
-           {{207, 64}, {61, 9, state.data(), state.data()}}}) {
+  for (const auto& runs :
+       std::vector<std::vector<DeltaRun>>{{{0, 1, nullptr, state.data()}},
+                                          {{1, 60, state.data(), state.data()}},
+                                          {{207, 64}, {61, 9, state.data(), state.data()}}}) {
     DeltaRule(pack.ArgsOf(runs), output, BestOps(), OneByOne);
   }
   DeltaRule(pack.ArgsOf({{70, 1, state.data(), fork.data()}}), output, BestOps(), OneByOne);

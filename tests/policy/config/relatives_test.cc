@@ -25,7 +25,7 @@ std::string RefusalOf(const json& config) {
   }
   return "no error";
 }
-std::string RefusalOf(const std::string& model_type) {
+std::string RefusalOfType(const std::string& model_type) {
   return RefusalOf(json{{"model_type", model_type}});
 }
 
@@ -66,14 +66,14 @@ TEST(Relatives, AreNearInMathematicsAndNotInSpelling) {
     const std::string expected = std::string("config.json: model_type '") + model_type +
                                  "' is not supported; nearest in its mathematics is " + family +
                                  ", but ";
-    EXPECT_THAT(RefusalOf(model_type), HasSubstr(expected));
+    EXPECT_THAT(RefusalOfType(model_type), HasSubstr(expected));
   }
 }
 
 TEST(Relatives, AreKnownHoweverTheyAreSpelt) {
-  EXPECT_THAT(RefusalOf("Kimi-K2"), HasSubstr("nearest in its mathematics is deepseek_v3"));
-  EXPECT_THAT(RefusalOf("gpt-oss"), HasSubstr("did you mean 'gpt_oss'?"));
-  EXPECT_EQ(RefusalOf("mistrals"), "config.json: model_type 'mistrals' is not supported");
+  EXPECT_THAT(RefusalOfType("Kimi-K2"), HasSubstr("nearest in its mathematics is deepseek_v3"));
+  EXPECT_THAT(RefusalOfType("gpt-oss"), HasSubstr("did you mean 'gpt_oss'?"));
+  EXPECT_EQ(RefusalOfType("mistrals"), "config.json: model_type 'mistrals' is not supported");
 }
 
 TEST(Relatives, ATextModelWithinIsNamed) {

@@ -2,8 +2,8 @@
 
 #if defined(__AVX512F__)
 
-#include "kernels/cpu/row_ops.h"
-#include "kernels/cpu/vector_avx512.h"
+#include "kernels/cpu/vector/row_ops.h"
+#include "kernels/cpu/vector/vector_avx512.h"
 
 namespace cohort::kernels {
 

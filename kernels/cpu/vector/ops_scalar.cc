@@ -1,6 +1,6 @@
 #include "kernels/cpu/isa.h"
-#include "kernels/cpu/row_ops.h"
-#include "kernels/cpu/vector_scalar.h"
+#include "kernels/cpu/vector/row_ops.h"
+#include "kernels/cpu/vector/vector_scalar.h"
 
 namespace cohort::kernels {
 

@@ -5,13 +5,13 @@
 #include <cmath>
 #include <cstdint>
 
-#include "kernels/cpu/delta_tile.h"
-#include "kernels/cpu/dot_tile.h"
-#include "kernels/cpu/gated_rows.h"
-#include "kernels/cpu/gemm_tile.h"
-#include "kernels/cpu/lane_sum.h"
 #include "kernels/cpu/ops.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/delta_tile.h"
+#include "kernels/cpu/vector/dot_tile.h"
+#include "kernels/cpu/vector/gated_rows.h"
+#include "kernels/cpu/vector/gemm_tile.h"
+#include "kernels/cpu/vector/lane_sum.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 

@@ -2,8 +2,8 @@
 
 #if defined(__AVX2__)
 
-#include "kernels/cpu/row_ops.h"
-#include "kernels/cpu/vector_avx2.h"
+#include "kernels/cpu/vector/row_ops.h"
+#include "kernels/cpu/vector/vector_avx2.h"
 
 namespace cohort::kernels {
 

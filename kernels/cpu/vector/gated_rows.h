@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cpu/ops.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 

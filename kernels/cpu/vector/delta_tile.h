@@ -7,7 +7,7 @@
 
 #include "kernels/cpu/delta_scan.h"
 #include "kernels/cpu/ops.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 
@@ -33,14 +33,12 @@ void DeltaScan(const DeltaScanArgs& args) {
       known[c] = Vector::Fma(Vector::Broadcast(k[i + c]), row, known[c]);
     }
     const Vector sum = (known[0] + known[1]) + (known[2] + known[3]);
-    const Vector residual =
-        LoadPart<Vector>(args.v + t * args.v_row, args.columns) - decay * sum;
+    const Vector residual = LoadPart<Vector>(args.v + t * args.v_row, args.columns) - decay * sum;
     const Vector write = residual * Vector::Broadcast(args.beta[t * args.gate_row]);
     Vector out[kChains] = {zero, zero, zero, zero};
     const auto update = [&](int64_t at, int c) {
       float* row = args.state + at * 16;
-      const Vector next =
-          Vector::Fma(Vector::Broadcast(k[at]), write, decay * Vector::Load(row));
+      const Vector next = Vector::Fma(Vector::Broadcast(k[at]), write, decay * Vector::Load(row));
       next.Store(row);
       out[c] = Vector::Fma(Vector::Broadcast(q[at]), next, out[c]);
     };

@@ -8,8 +8,8 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/cpu/lane_sum.h"
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/vector/lane_sum.h"
 
 namespace cohort::kernels {
 
