@@ -165,7 +165,7 @@ class FakeModelRunner : public ModelRunner {
       if (rows.start == 0) state.clear();
       state.insert(state.end(), rows.tokens.begin(), rows.tokens.end());
       const auto last = rows.start + static_cast<int64_t>(rows.tokens.size()) - 1;
-      Require(state == Seen(rows.tables.front(), 0, last),
+      Require(state == Seen(rows, 0, last),
               "a recurrent state has seen other tokens than its sequence has");
     }
   }

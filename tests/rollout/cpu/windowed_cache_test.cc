@@ -59,7 +59,8 @@ class WindowedCache : public testing::TestWithParam<WindowCase> {
     std::vector<int64_t> rows;
     for (int32_t block = 0; block < blocks; ++block) tables[0].push_back(block);
     for (int64_t row = 0; row + 1 < length; ++row) rows.push_back(row);
-    Forward forward({config_, weights, ropes, cache, kernels::BestOps()}, pool);
+    RecurrentStates states(config_, 0);
+    Forward forward({config_, weights, ropes, cache, states, kernels::BestOps()}, pool);
     forward.Run(std::vector<SequenceRows>{{ids, 0, tables, 0}});
     const float* logits = forward.Logits(rows);
     Sampler sampler(kernels::BestOps(), config_.vocab_size);
