@@ -139,6 +139,8 @@ Model ReadHuggingFaceFolderTexts(const std::filesystem::path& folder) {
 
 void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& folder, Dtype dtype,
                             int64_t max_shard_bytes) {
+  // Before the weights: a tokenizer.json that does not exist is missed here.
+  const json tokenizer = model.tokenizer != nullptr ? model.tokenizer->ToJson() : json();
   std::error_code failed;
   std::filesystem::create_directories(folder, failed);
   if (failed) {
@@ -150,7 +152,7 @@ void WriteHuggingFaceFolder(const Model& model, const std::filesystem::path& fol
     base::WriteFileDurably(folder / name, value.dump(2) + "\n");
   };
   if (model.tokenizer != nullptr) {
-    write("tokenizer.json", model.tokenizer->ToJson());
+    write("tokenizer.json", tokenizer);
     write("tokenizer_config.json", TokenizerConfig(model));
   }
   WriteTemplates(model, folder);

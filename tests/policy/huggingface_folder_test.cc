@@ -221,6 +221,25 @@ TEST_F(HuggingFaceFolder, IdsNeedNoTokenizerAndTextsSayHowToMakeOne) {
                        HasSubstr("SentencePiece tokenizer.model"), HasSubstr("save_pretrained")));
 }
 
+TEST_F(HuggingFaceFolder, AnExportWithoutItsTokenizerWritesNothing) {
+  std::filesystem::remove(folder_ / "tokenizer.json");
+  Model model = LoadModel(std::string(COHORT_GOLDEN_DIR) + "/policy/tiny_llama");
+  model.tokenizer = Read().tokenizer;
+  const std::filesystem::path out = folder_ / "out";
+  EXPECT_THAT(ErrorOf([&] { SaveModel(model, out); }), HasSubstr("tokenizer.json does not exist"));
+  EXPECT_FALSE(std::filesystem::exists(out / "model.safetensors"));
+}
+
+TEST_F(HuggingFaceFolder, WhatIsNotAppliedOfDualChunksIsSaid) {
+  config_["dual_chunk_attention_config"] = {{"chunk_size", 32}, {"local_size", 8}};
+  Write("config.json", config_);
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Read().config.max_positions, 32);
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              HasSubstr("dual_chunk_attention_config is left out: sequences end at its chunk_size, "
+                        "32 tokens"));
+}
+
 TEST_F(HuggingFaceFolder, AnExportKeepsGenerationConfigAndNamedTemplates) {
   Model model = LoadModel(std::string(COHORT_GOLDEN_DIR) + "/policy/tiny_llama");
   const json generation = {
