@@ -16,40 +16,50 @@ using kernels::kPanelColumns;
 using kernels::PackedMatrix;
 using kernels::PadToPanel;
 
-// The rows of the projections in the order of DeltaNetColumns.
-struct ProjectionRows {
-  at::Tensor channels, gates, b, a;
-};
+// Takes the projections and packs their rows where DeltaNetColumns has them, one tensor at a time.
+struct ProjectionLoader {
+  kernels::ThreadPool& pool;
+  policy::WeightSource& weights;
+  const std::string& prefix;
+  const policy::LinearAttentionConfig& linear;
+  int64_t width;
+  PackedMatrix* input;
 
-ProjectionRows TakeSeparate(policy::WeightSource& weights, const std::string& prefix,
-                            const DeltaNetColumns& columns, int64_t width) {
-  const auto take = [&](const char* name, int64_t rows) {
+  at::Tensor Take(const char* name, int64_t rows) const {
     return TakeTensor(weights, prefix + name + ".weight", {rows, width});
-  };
-  return {take("in_proj_qkv", columns.channels), take("in_proj_z", columns.gates),
-          take("in_proj_b", columns.heads), take("in_proj_a", columns.heads)};
-}
+  }
+  void Pack(const at::Tensor& rows, int64_t offset) const {
+    PackTensor(pool, rows, {offset / kPanelColumns, 1}, input);
+  }
 
-// Each key head's rows are its query, its key, and the values and gates of its value heads; of the
-// other matrix the b of its value heads, then their a.
-ProjectionRows TakeByKeyHead(policy::WeightSource& weights, const std::string& prefix,
-                             const policy::LinearAttentionConfig& linear, int64_t width) {
-  const DeltaNetColumns columns(linear);
-  const int64_t groups = linear.num_key_heads, key = linear.key_dim;
-  const int64_t values = linear.value_dim * columns.heads / groups;
-  const at::Tensor qkvz =
-      TakeTensor(weights, prefix + "in_proj_qkvz.weight", {columns.channels + columns.gates, width})
-          .view({groups, -1, width});
-  const at::Tensor ba =
-      TakeTensor(weights, prefix + "in_proj_ba.weight", {2 * columns.heads, width})
-          .view({groups, 2, -1, width});
-  const auto part = [&](int64_t first, int64_t rows) {
-    return qkvz.narrow(1, first, rows).reshape({-1, width});
-  };
-  return {at::cat({part(0, key), part(key, key), part(2 * key, values)}),
-          part(2 * key + values, values), ba.select(1, 0).reshape({-1, width}),
-          ba.select(1, 1).reshape({-1, width})};
-}
+  void LoadSeparate() const {
+    const DeltaNetColumns columns(linear);
+    Pack(Take("in_proj_qkv", columns.channels), 0);
+    Pack(Take("in_proj_z", columns.gates), columns.gate_offset());
+    Pack(Take("in_proj_b", columns.heads), columns.b_offset());
+    Pack(Take("in_proj_a", columns.heads), columns.a_offset());
+  }
+
+  // Each key head's rows are its query, its key, and the values and gates of its value heads; of
+  // the other matrix the b of its value heads, then their a.
+  void LoadByKeyHead() const {
+    const DeltaNetColumns columns(linear);
+    const int64_t groups = linear.num_key_heads, key = linear.key_dim;
+    const int64_t values = columns.gates / groups;
+    {
+      const at::Tensor qkvz =
+          Take("in_proj_qkvz", columns.channels + columns.gates).view({groups, -1, width});
+      const auto part = [&](int64_t first, int64_t rows) {
+        return qkvz.narrow(1, first, rows).reshape({-1, width});
+      };
+      Pack(at::cat({part(0, key), part(key, key), part(2 * key, values)}), 0);
+      Pack(part(2 * key + values, values).contiguous(), columns.gate_offset());
+    }
+    const at::Tensor ba = Take("in_proj_ba", 2 * columns.heads).view({groups, 2, -1, width});
+    Pack(ba.select(1, 0).reshape({-1, width}).contiguous(), columns.b_offset());
+    Pack(ba.select(1, 1).reshape({-1, width}).contiguous(), columns.a_offset());
+  }
+};
 
 }  // namespace
 
@@ -76,14 +86,9 @@ void LoadDeltaNet(kernels::ThreadPool& pool, const policy::ModelConfig& config,
                   DeltaNetWeights* delta_net) {
   const policy::LinearAttentionConfig& linear = config.linear;
   const DeltaNetColumns columns(linear);
-  const ProjectionRows rows = linear.separate_projections
-                                  ? TakeSeparate(weights, prefix, columns, config.width)
-                                  : TakeByKeyHead(weights, prefix, linear, config.width);
-  for (const auto& [part, offset] :
-       {std::pair(rows.channels, int64_t{0}), std::pair(rows.gates, columns.gate_offset()),
-        std::pair(rows.b, columns.b_offset()), std::pair(rows.a, columns.a_offset())}) {
-    PackTensor(pool, part, {offset / kPanelColumns, 1}, &delta_net->input);
-  }
+  const ProjectionLoader projections{pool,   weights,      prefix,
+                                     linear, config.width, &delta_net->input};
+  linear.separate_projections ? projections.LoadSeparate() : projections.LoadByKeyHead();
   const int64_t conv_width = linear.conv_width;
   const at::Tensor conv =
       TakeTensor(weights, prefix + "conv1d.weight", {columns.channels, 1, conv_width})

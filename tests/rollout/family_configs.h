@@ -97,6 +97,7 @@ inline policy::ModelConfig Glm4Config() {
 // Two gated delta nets, then attention with a gate.
 inline policy::ModelConfig Qwen35Config() {
   policy::ModelConfig config = DenseConfig("qwen3_5_text");
+  config.norm_eps = 0.01;  // a head's output near zero is not divided by its own size
   config.norm_adds_one = true;
   config.attention.qk_norm = policy::QkNorm::kHead;
   config.attention.gated_output = true;

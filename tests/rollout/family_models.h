@@ -46,9 +46,9 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"gpt_oss", GptOssConfig()},
                                      {"qwen2_moe", SharedGateConfig()},
                                      {"olmoe", OlmoeConfig()},
-                                     {"phi3_longrope", DenseConfig("phi3")},
                                      {"qwen3_5_text", Qwen35Config()},
-                                     {"qwen3_next", Qwen3NextConfig()}};
+                                     {"qwen3_next", Qwen3NextConfig()},
+                                     {"phi3_longrope", DenseConfig("phi3")}};
   models[1].config.attention.qkv_bias = true;
   for (const size_t i : {2, 3, 4}) {
     models[i].config.attention.qk_norm = policy::QkNorm::kHead;

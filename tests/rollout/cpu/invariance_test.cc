@@ -52,7 +52,8 @@ TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) 
       alone.push_back(GenerateAll(decoder, {single}).at(0));
     }
   }
-  const int64_t block_bytes = KvLayoutOf(config_.attention).block_floats() * config_.num_layers * 4;
+  const int64_t block_bytes = KvLayoutOf(config_.attention).block_floats() *
+                              (config_.num_layers - std::ssize(config_.linear.layers)) * 4;
   // Half of the bound is for recurrent states, where there are any.
   const int64_t with_states = RecurrentStateBytes(config_) > 0 ? 2 : 1;
   uint64_t preemptions = 0;
