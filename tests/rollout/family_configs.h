@@ -106,9 +106,9 @@ inline policy::ModelConfig Qwen35Config() {
   config.rope.partial_rotary_factor = 0.25;
   config.linear = {.layers = {0, 1},
                    .num_key_heads = 2,
-                   .num_value_heads = 6,
-                   .key_dim = 10,
-                   .value_dim = 20,
+                   .num_value_heads = 4,
+                   .key_dim = 4,
+                   .value_dim = 18,
                    .conv_width = 4,
                    .separate_projections = true};
   return config;
