@@ -51,7 +51,10 @@ std::string DidYouMeanKey(const std::string& key, const google::protobuf::Descri
   std::vector<std::string> names;
   for (const auto& [name, path] : paths) names.push_back(name);
   const std::string nearest = base::NearestName(key, names);
-  return nearest.empty() ? "" : "; did you mean '" + paths.at(nearest) + "'?";
+  if (nearest.empty()) return "";
+  const std::string& path = paths.at(nearest);
+  const bool is_top_level = path.find('.') == std::string::npos;
+  return "; did you mean '" + path + (is_top_level ? "' at the top level?" : "'?");
 }
 
 std::string JoinPath(const std::string& path, std::string_view name) {

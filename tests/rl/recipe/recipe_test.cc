@@ -169,6 +169,8 @@ TEST_F(RecipeTest, AMalformedOverrideIsExplained) {
   EXPECT_THAT(FaultOfOverride("rounds[0].=1"), HasSubstr("expected '.KEY'"));
   EXPECT_THAT(FaultOfOverride("optimizer.beta9=1"),
               HasSubstr("unknown key 'beta9' in optimizer; did you mean 'beta1'?"));
+  EXPECT_THAT(FaultOfOverride("model.lora.rank=1"),
+              HasSubstr("unknown key 'lora' in model; did you mean 'lora' at the top level?"));
   EXPECT_THAT(FaultOfOverride("rollout.addresses=[a"), HasSubstr("cannot read the value"));
 }
 
