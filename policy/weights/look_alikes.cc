@@ -57,7 +57,8 @@ ModelConfig SmallModel(const std::string& family) {
                  {"first_k_dense_replace", 1},
                  {"routed_scaling_factor", 1.0},
                  {"n_group", 1},
-                 {"topk_group", 1}};
+                 {"topk_group", 1},
+                 {"rope_scaling", {{"rope_type", "default"}}}};
   for (const char* experts : {"num_experts", "num_local_experts", "n_routed_experts"}) {
     config[experts] = 2;
   }

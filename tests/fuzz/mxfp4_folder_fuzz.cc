@@ -22,6 +22,7 @@ cohort::policy::ModelConfig OneLayer() {
                                  {"num_local_experts", 2},
                                  {"num_experts_per_tok", 1},
                                  {"max_position_embeddings", 16},
+                                 {"rope_scaling", {{"rope_type", "default"}}},
                                  {"sliding_window", 4},
                                  {"layer_types", {"sliding_attention"}},
                                  {"quantization_config", {{"quant_method", "mxfp4"}}}};
