@@ -159,7 +159,8 @@ json ConfigToJson(const ModelConfig& config, Dtype dtype) {
   out["eos_token_id"] = config.eos_ids.empty()       ? json()
                         : config.eos_ids.size() == 1 ? json(config.eos_ids[0])
                                                      : json(config.eos_ids);
-  if (config.pad_id >= 0) out["pad_token_id"] = config.pad_id;
+  // Said where there is none too: some classes have one of their own.
+  out["pad_token_id"] = config.pad_id >= 0 ? json(config.pad_id) : json();
   const auto add = [&](const json& fields) { out.update(fields, /*merge_objects=*/true); };
   out[gelu ? "hidden_activation" : "hidden_act"] = gelu ? "gelu_pytorch_tanh" : "silu";
   add(RopeToJson(config, family.defaults.rope));

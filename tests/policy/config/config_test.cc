@@ -190,6 +190,15 @@ TEST(Config, TakesGptOssesOwnNameOfExpertsAToken) {
   EXPECT_EQ(ParseConfig(config, "config.json"), golden.config);
 }
 
+// Phi3Config has 32000 where its config.json does not say, beyond a smaller vocabulary.
+TEST(Config, APadTokenThatIsNotThereIsWrittenAsNull) {
+  const ModelConfig config = ReadFamilyGolden("phi3").config;
+  ASSERT_EQ(config.pad_id, -1);
+  const json written = ConfigToJson(config, Dtype::kFloat32);
+  ASSERT_TRUE(written.contains("pad_token_id"));
+  EXPECT_TRUE(written.at("pad_token_id").is_null());
+}
+
 // As Qwen publishes it: the text model's fields inside, what holds for all parts outside.
 TEST(Config, OfAModelThatSeesImagesIsThatOfItsTextModel) {
   const FamilyGolden golden = ReadFamilyGolden("qwen3_5_text");
