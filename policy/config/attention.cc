@@ -89,13 +89,12 @@ void ReadLatentAttention(const ConfigFields& fields, ModelConfig* config) {
   fields.Only("attention_bias", false, false);
 }
 
-void ReadGemmaHeads(const ConfigFields& fields, double absent_soft_cap, ModelConfig* config) {
+void ReadGemmaHeads(const ConfigFields& fields, ModelConfig* config) {
   ReadHeads(fields, {.kv_heads = 4, .head_dim = 256}, config);
   AttentionConfig& attention = config->attention;
   ReadBias(fields, false, &attention);
   attention.scale =
       1 / std::sqrt(static_cast<double>(fields.IntOr("query_pre_attn_scalar", 1, kMaxSize, 256)));
-  attention.soft_cap = ReadSoftCap(fields, "attn_logit_softcapping", absent_soft_cap);
 }
 
 // A 0 in no_rope_layers is a layer without rotary positions.
@@ -190,11 +189,12 @@ void ReadOlmoAttention(const ConfigFields& fields, ModelConfig* config) {
 }
 
 void ReadGemma2Attention(const ConfigFields& fields, ModelConfig* config) {
-  ReadGemmaHeads(fields, 50.0, config);
+  ReadGemmaHeads(fields, config);
+  config->attention.soft_cap = ReadSoftCap(fields, "attn_logit_softcapping", 50.0);
 }
 
 void ReadGemma3Attention(const ConfigFields& fields, ModelConfig* config) {
-  ReadGemmaHeads(fields, 0.0, config);
+  ReadGemmaHeads(fields, config);
   config->attention.qk_norm = QkNorm::kHead;
 }
 

@@ -29,6 +29,8 @@ constexpr RopeDialect kQuarterWithSections{
     .partial_rotary_factor = 0.25, .heeds_partial_rotary_factor = true, .has_sections = true};
 
 constexpr const char* kSoftCaps[] = {"attn_logit_softcapping", "final_logit_softcapping"};
+// gemma3's class has a field for the other one too, and does not apply it.
+constexpr const char* kLogitSoftCap[] = {"final_logit_softcapping"};
 constexpr const char* kMultipliers[] = {"embedding_multiplier", "residual_multiplier",
                                         "logits_scaling", "attention_multiplier"};
 constexpr const char* kUnrotated[] = {"no_rope_layers", "no_rope_layer_interval"};
@@ -122,7 +124,7 @@ const ModelFamily kFamilies[] = {
                   .tie_embeddings = true},
      .traits = kGemmaTraits,
      .windows = {.layers = WindowedLayers::kAllBut, .absent = 4096, .full_every = 6},
-     .heeds = kSoftCaps,
+     .heeds = kLogitSoftCap,
      .read_attention = ReadGemma3Attention,
      .attention_to_json = GemmaAttentionToJson,
      .read_scales = ReadGemma3Scales,

@@ -90,8 +90,14 @@ struct RopeReader {
     const char* original = "original_max_position_embeddings";
     const int64_t absent =
         dialect.original_max_positions > 0 ? dialect.original_max_positions : max_positions;
-    out->original_max_positions =
-        (fields.Has(original) ? fields : rope).IntOr(original, 1, kMaxSize, absent);
+    const bool beside = fields.Has(original);
+    out->original_max_positions = (beside ? fields : rope).IntOr(original, 1, kMaxSize, absent);
+    // Phi3Config has a value of its own, which counts before the object's.
+    if (dialect.original_max_positions > 0 && !beside && out->original_max_positions != absent) {
+      rope.Refuse(original, std::to_string(out->original_max_positions),
+                  "original_max_position_embeddings beside it, which is " + std::to_string(absent) +
+                      " by default");
+    }
     if (out->kind == RopeKind::kLlama3) return ReadLlama3(rope, out);
     out->factor = rope.PositiveOr("factor", static_cast<double>(max_positions) /
                                                 static_cast<double>(out->original_max_positions));
@@ -274,6 +280,14 @@ json RopeToJson(const ModelConfig& config, const RopeDialect& dialect) {
   json out;
   out["rope_theta"] = rope.base;
   out["rope_scaling"] = rope.kind == RopeKind::kDefault ? json() : ScalingToJson(rope);
+  const double ratio = static_cast<double>(config.max_positions) /
+                       static_cast<double>(std::max<int64_t>(1, rope.original_max_positions));
+  if (rope.kind == RopeKind::kLongRope && rope.factor == ratio && !rope.attention_factor) {
+    // Phi3Config of transformers 4 takes these three fields and no other.
+    out["rope_scaling"] = {{"type", "longrope"},
+                           {"short_factor", rope.short_factors},
+                           {"long_factor", rope.long_factors}};
+  }
   out["rope_parameters"] = ParametersToJson(rope);
   if (dialect.by_layer_type) {
     const RopeConfig& windowed = config.windowed_rope ? *config.windowed_rope : rope;

@@ -133,6 +133,13 @@ void Fields::AddRope(int64_t rotated) {
   const double base = file_.Number(Key("rope.freq_base"), 10000.0);
   json_["rope_theta"] = base;
   json_["rope_scaling"] = GgufRopeScaling(file_, architecture_.name, rotated);
+  // Beside the object, where Phi-3's config.json has it.
+  constexpr char kOriginal[] = "original_max_position_embeddings";
+  json& scaling = json_["rope_scaling"];
+  if (scaling.is_object() && scaling.value("rope_type", "") == "longrope") {
+    json_[kOriginal] = scaling.at(kOriginal);
+    scaling.erase(kOriginal);
+  }
   if (!Has("rope.freq_base_swa")) return;
   const double windowed = file_.Number(Key("rope.freq_base_swa"));
   if (architecture_.has_windowed_base) {

@@ -297,6 +297,14 @@ const Refusal kOfWindowsAndLayers[] = {
 };
 
 const Refusal kOfHeadsAndScales[] = {
+    {"CapOfScoresThatGemma3DoesNotApply",
+     "gemma3_text",
+     {{"attn_logit_softcapping", 50.0}},
+     "attn_logit_softcapping is 50.0"},
+    {"OriginalContextThatPhi3DoesNotTakeFromItsRope",
+     "phi3_longrope",
+     {{"original_max_position_embeddings", nullptr}},
+     "original_max_position_embeddings is 32, expected original_max_position_embeddings beside it"},
     {"MoreKvHeadsThanHeads",
      "olmo2",
      {{"num_key_value_heads", 8}},

@@ -190,6 +190,18 @@ TEST(Config, TakesGptOssesOwnNameOfExpertsAToken) {
   EXPECT_EQ(ParseConfig(config, "config.json"), golden.config);
 }
 
+// configuration_phi3.py of transformers 4.57, _rope_scaling_validation.
+TEST(Config, TheLongRopeOfPhi3IsWrittenWithTheFieldsOfBothVersions) {
+  const ModelConfig config = ReadFamilyGolden("phi3_longrope").config;
+  const json written = ConfigToJson(config, Dtype::kFloat32);
+  EXPECT_EQ(written.at("rope_scaling").size(), 3U);
+  for (const char* key : {"type", "short_factor", "long_factor"}) {
+    EXPECT_TRUE(written.at("rope_scaling").contains(key)) << key;
+  }
+  EXPECT_EQ(written.at("original_max_position_embeddings"), 32);
+  EXPECT_EQ(ParseConfig(written, "config.json"), config);
+}
+
 // Phi3Config has 32000 where its config.json does not say, beyond a smaller vocabulary.
 TEST(Config, APadTokenThatIsNotThereIsWrittenAsNull) {
   const ModelConfig config = ReadFamilyGolden("phi3").config;
