@@ -1,38 +1,24 @@
 #include "policy/config/linear_attention.h"
 
-#include "base/json_lines.h"
+#include <algorithm>
+
+#include "policy/config/layer_types.h"
 
 namespace cohort::policy {
 namespace {
 
 using nlohmann::json;
 
-constexpr int64_t kMaxConvWidth = 64;
-
 std::vector<int64_t> ReadLinearLayers(const ConfigFields& fields, int64_t num_layers) {
+  const bool listed = fields.Has("layer_types");
+  const std::vector<int64_t> full =
+      listed ? ReadFullLayers(fields, num_layers, "linear_attention") : std::vector<int64_t>();
+  const int64_t interval = listed ? 0 : fields.IntOr("full_attention_interval", 1, kMaxLayers, 4);
   std::vector<int64_t> linear;
-  if (!fields.Has("layer_types")) {
-    const int64_t interval = fields.IntOr("full_attention_interval", 1, kMaxLayers, 4);
-    for (int64_t layer = 0; layer < num_layers; ++layer) {
-      if ((layer + 1) % interval != 0) linear.push_back(layer);
-    }
-    return linear;
-  }
-  const json& types = fields.At("layer_types");
-  if (!types.is_array() || std::ssize(types) != num_layers) {
-    fields.Refuse(
-        "layer_types",
-        types.is_array() ? "of " + std::to_string(types.size()) + " layers" : base::DumpJson(types),
-        "one for each of num_hidden_layers, " + std::to_string(num_layers));
-  }
   for (int64_t layer = 0; layer < num_layers; ++layer) {
-    const json& type = types[static_cast<size_t>(layer)];
-    if (type == "linear_attention") {
-      linear.push_back(layer);
-    } else if (type != "full_attention") {
-      fields.Refuse("layer_types", "partly " + base::DumpJson(type),
-                    "\"full_attention\" or \"linear_attention\"");
-    }
+    const bool is_full =
+        listed ? std::binary_search(full.begin(), full.end(), layer) : (layer + 1) % interval == 0;
+    if (!is_full) linear.push_back(layer);
   }
   return linear;
 }

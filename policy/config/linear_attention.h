@@ -13,6 +13,8 @@ namespace cohort::policy {
 // l2norm.
 constexpr double kDeltaKeyNormEps = 1e-6;
 
+constexpr int64_t kMaxConvWidth = 64;
+
 // Numbers of all heads.
 inline int64_t KeyWidth(const LinearAttentionConfig& linear) {
   return linear.num_key_heads * linear.key_dim;

@@ -109,12 +109,16 @@ void ReadGatedSharedExpert(const ConfigFields& fields, ModelConfig* config) {
   config->moe.shared_gate = true;
 }
 
+// The fields of all families, under the names that theirs are called by.
+json ExpertsToJson(const MoeConfig& moe, const char* count, const char* width) {
+  return {{count, moe.num_experts},
+          {"num_experts_per_tok", moe.experts_per_token},
+          {width, moe.expert_width}};
+}
+
 json DeepSeekExpertsToJson(const MoeConfig& moe) {
-  json out;
-  out["n_routed_experts"] = moe.num_experts;
-  out["num_experts_per_tok"] = moe.experts_per_token;
+  json out = ExpertsToJson(moe, "n_routed_experts", "moe_intermediate_size");
   out["n_shared_experts"] = moe.shared_width / moe.expert_width;
-  out["moe_intermediate_size"] = moe.expert_width;
   out["first_k_dense_replace"] = moe.first_dense_layers;
   out["moe_layer_freq"] = 1;
   out["routed_scaling_factor"] = moe.routed_scaling;
@@ -234,11 +238,8 @@ json DeepSeekV2MoeToJson(const ModelConfig& config) {
 }
 
 json Qwen3MoeToJson(const ModelConfig& config) {
-  json out;
   const MoeConfig& moe = config.moe;
-  out["num_experts"] = moe.num_experts;
-  out["num_experts_per_tok"] = moe.experts_per_token;
-  out["moe_intermediate_size"] = moe.expert_width;
+  json out = ExpertsToJson(moe, "num_experts", "moe_intermediate_size");
   out["norm_topk_prob"] = moe.normalize_weights;
   out["decoder_sparse_step"] = moe.sparse_step;
   out["mlp_only_layers"] = moe.dense_layers;
@@ -252,32 +253,20 @@ json Qwen2MoeToJson(const ModelConfig& config) {
 }
 
 json MixtralMoeToJson(const ModelConfig& config) {
-  json out;
-  const MoeConfig& moe = config.moe;
-  out["num_local_experts"] = moe.num_experts;
-  out["num_experts_per_tok"] = moe.experts_per_token;
-  out["intermediate_size"] = moe.expert_width;
+  json out = ExpertsToJson(config.moe, "num_local_experts", "intermediate_size");
   out["router_jitter_noise"] = 0.0;
   return out;
 }
 
 json OlmoeMoeToJson(const ModelConfig& config) {
-  json out;
-  const MoeConfig& moe = config.moe;
-  out["num_experts"] = moe.num_experts;
-  out["num_experts_per_tok"] = moe.experts_per_token;
-  out["intermediate_size"] = moe.expert_width;
-  out["norm_topk_prob"] = moe.normalize_weights;
+  json out = ExpertsToJson(config.moe, "num_experts", "intermediate_size");
+  out["norm_topk_prob"] = config.moe.normalize_weights;
   return out;
 }
 
 json GptOssMoeToJson(const ModelConfig& config) {
-  json out;
-  const MoeConfig& moe = config.moe;
-  out["num_local_experts"] = moe.num_experts;
-  out["num_experts_per_tok"] = moe.experts_per_token;
-  out["experts_per_token"] = moe.experts_per_token;
-  out["intermediate_size"] = moe.expert_width;
+  json out = ExpertsToJson(config.moe, "num_local_experts", "intermediate_size");
+  out["experts_per_token"] = config.moe.experts_per_token;
   out["swiglu_limit"] = kSwiGluLimit;
   out["swiglu_alpha"] = kSwiGluSlope;
   return out;

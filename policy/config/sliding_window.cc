@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/json_lines.h"
+#include "policy/config/layer_types.h"
 
 namespace cohort::policy {
 namespace {
@@ -17,30 +17,6 @@ int64_t ReadWindow(const ConfigFields& fields, const SlidingWindows& windows) {
   if (!used || fields.IsNull("sliding_window")) return 0;
   if (windows.layers == WindowedLayers::kNone) fields.OnlyAbsent("sliding_window");
   return fields.IntOr("sliding_window", 1, kMaxSize, windows.absent);
-}
-
-// The layers that layer_types calls full_attention.
-std::vector<int64_t> ReadLayerTypes(const ConfigFields& fields, int64_t num_layers) {
-  const json& types = fields.At("layer_types");
-  if (!types.is_array() || static_cast<int64_t>(types.size()) != num_layers) {
-    fields.Refuse(
-        "layer_types",
-        types.is_array() ? "of " + std::to_string(types.size()) + " layers" : base::DumpJson(types),
-        "one for each of num_hidden_layers, " + std::to_string(num_layers));
-  }
-  std::vector<int64_t> full;
-  for (int64_t layer = 0; layer < num_layers; ++layer) {
-    const json& type = types[static_cast<size_t>(layer)];
-    // deepseek_v32's: within index_topk tokens it sees all (policy/config/attention.h).
-    const bool sees_all = type == "indexed_attention" && fields.Has("index_topk");
-    if (type == "full_attention" || sees_all) {
-      full.push_back(layer);
-    } else if (type != "sliding_attention") {
-      fields.Refuse("layer_types", "partly " + base::DumpJson(type),
-                    "\"full_attention\" or \"sliding_attention\"");
-    }
-  }
-  return full;
 }
 
 // The layers without a window where layer_types does not say.
@@ -88,7 +64,7 @@ void ReadSlidingWindow(const ConfigFields& fields, const SlidingWindows& windows
     }
     return;
   }
-  const std::vector<int64_t> full = ReadLayerTypes(fields, layers);
+  const std::vector<int64_t> full = ReadFullLayers(fields, layers, "sliding_attention");
   if (attention.sliding_window == 0 && std::ssize(full) < layers) {
     fields.Refuse("layer_types", "partly \"sliding_attention\"",
                   "only \"full_attention\" where there is no sliding_window");

@@ -1,6 +1,7 @@
 #include "rollout/cpu/delta_net_block.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "policy/config/linear_attention.h"
@@ -74,10 +75,11 @@ void DeltaNetBlock::Convolve(const DeltaNetWeights& weights, int64_t index,
   const int64_t width = shape_.conv_width;
   const float* window = context_.states.Window(index, rows.slot);
   ForRows(pool_, rows.count, [&](int64_t i) {
-    std::vector<const float*> seen;  // the oldest first
-    for (int64_t at = i - width + 1; at <= i; ++at) {
-      seen.push_back(at < 0 ? window + (at + width - 1) * columns_.channels
-                            : Input(rows.first + at));
+    std::array<const float*, policy::kMaxConvWidth> seen{};  // the oldest first
+    for (int64_t n = 0; n < width; ++n) {
+      const int64_t at = i - width + 1 + n;
+      seen[static_cast<size_t>(n)] =
+          at < 0 ? window + (at + width - 1) * columns_.channels : Input(rows.first + at);
     }
     context_.ops.conv_silu(seen.data(), weights.conv.data(), width, columns_.channels,
                            mixed_.data() + (rows.first + i) * columns_.channels);

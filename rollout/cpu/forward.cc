@@ -129,19 +129,16 @@ bool Forward::AddsAtOnce(const std::vector<float>& norm) const {
   return norm.empty() && context_.config.residual_scale == 1.0;
 }
 
-TileMode Forward::ModeOf(const std::vector<float>& norm) const {
-  return AddsAtOnce(norm) ? TileMode::kAdd : TileMode::kStore;
-}
-
-float* Forward::OutputOf(const std::vector<float>& norm) {
-  return AddsAtOnce(norm) ? hidden_.data() : output_.data();
+AttentionBlock::Output Forward::OutputOf(const std::vector<float>& norm) {
+  if (AddsAtOnce(norm)) return {hidden_.data(), TileMode::kAdd};
+  return {output_.data(), TileMode::kStore};
 }
 
 void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias) {
   const bool at_once = AddsAtOnce(norm);
   if (at_once && bias.empty()) return;
   ForRows(pool_, rows_, [&](int64_t row) {
-    float* out = OutputOf(norm) + row * ld_;
+    float* out = OutputOf(norm).out + row * ld_;
     if (!bias.empty()) context_.ops.add(bias.data(), width_, out);
     if (at_once) return;
     if (!norm.empty()) {
@@ -155,7 +152,7 @@ void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias
 
 void Forward::Attend(const LayerWeights& layer, int64_t index) {
   const float* x = Input(layer.attention_in);
-  const AttentionBlock::Output output{OutputOf(layer.attention_out), ModeOf(layer.attention_out)};
+  const AttentionBlock::Output output = OutputOf(layer.attention_out);
   if (context_.config.linear.Has(index)) {
     delta_net_.Run(layer.delta_net, index, recurrent_rows_, x, output);
   } else {
@@ -166,7 +163,7 @@ void Forward::Attend(const LayerWeights& layer, int64_t index) {
   Add(layer.attention_out, layer.attention.output_bias);
 }
 
-void Forward::RunFfn(const FfnWeights& ffn, const float* x, float* out, TileMode mode) {
+void Forward::RunFfn(const FfnWeights& ffn, const float* x, const AttentionBlock::Output& output) {
   const int64_t ld_both = ld_ffn(ffn), ld_activated = ld_both / 2;
   Grow(gate_up_, rows_ * ld_both);
   Grow(activated_, rows_ * ld_activated);
@@ -185,13 +182,13 @@ void Forward::RunFfn(const FfnWeights& ffn, const float* x, float* out, TileMode
                      .a = activated_.data(),
                      .lda = ld_activated,
                      .rows = rows_,
-                     .c = out,
+                     .c = output.out,
                      .ldc = ld_,
-                     .mode = mode});
+                     .mode = output.mode});
 }
 
 void Forward::DenseLayer(const LayerWeights& layer) {
-  RunFfn(layer.ffn, Input(layer.ffn_in), OutputOf(layer.ffn_out), ModeOf(layer.ffn_out));
+  RunFfn(layer.ffn, Input(layer.ffn_in), OutputOf(layer.ffn_out));
   Add(layer.ffn_out);
 }
 
@@ -240,7 +237,7 @@ void Forward::MoeLayer(const LayerWeights& layer) {
   const bool has_shared = moe.shared_width > 0;
   if (has_shared) {
     Grow(shared_, rows_ * ld_);
-    RunFfn(layer.ffn, normed_.data(), shared_.data(), TileMode::kStore);
+    RunFfn(layer.ffn, normed_.data(), {shared_.data(), TileMode::kStore});
     if (moe.shared_gate) GateShared(layer);
   }
   kernels::RoutedExperts(pool_, context_.ops,

@@ -50,13 +50,12 @@ class Forward {
   // A product goes into the residual stream at once where nothing happens to it on the way: Add
   // then has nothing to do. Else it is stored apart and Add brings it in.
   bool AddsAtOnce(const std::vector<float>& norm) const;
-  kernels::TileMode ModeOf(const std::vector<float>& norm) const;
-  float* OutputOf(const std::vector<float>& norm);
+  AttentionBlock::Output OutputOf(const std::vector<float>& norm);
   void Add(const std::vector<float>& norm, const std::vector<float>& bias = {});
   int64_t ld_ffn(const FfnWeights& ffn) const {
     return ffn.gate_up.panels() * kernels::kPanelColumns;
   }
-  void RunFfn(const FfnWeights& ffn, const float* x, float* out, kernels::TileMode mode);
+  void RunFfn(const FfnWeights& ffn, const float* x, const AttentionBlock::Output& output);
 
   ForwardContext context_;
   kernels::ThreadPool& pool_;

@@ -4,33 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
-#include <thread>
 
 #include "kernels/cpu/segment_delta_rule.h"
+#include "tests/kernels/cpu/parallel_orders.h"
 
 namespace cohort::kernels {
 namespace {
-
-void OneByOne(int64_t n, const std::function<void(int64_t)>& task) {
-  for (int64_t i = 0; i < n; ++i) task(i);
-}
-
-void OnTwoThreadsBackwards(int64_t n, const std::function<void(int64_t)>& task) {
-  std::thread other([&] {
-    for (int64_t i = n / 2 - 1; i >= 0; --i) task(i);
-  });
-  for (int64_t i = n - 1; i >= n / 2; --i) task(i);
-  other.join();
-}
-
-std::vector<float> Random(int64_t count, uint32_t seed, float scale = 1) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal(0, scale);
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 // A pack with a prompt of 70 that three completions share, and two sequences; one row is of none.
 const std::vector<AttentionSegment> kSegments = {{0, 70},         {70, 5, 0, 70}, {75, 130, 0, 70},
@@ -40,15 +19,16 @@ constexpr int64_t kRows = 272;
 struct Pack {
   explicit Pack(const DeltaRuleShape& s) : shape(s) {
     const float unit = 1 / std::sqrt(static_cast<float>(s.key_dim));
-    q = Random(kRows * s.key_heads * s.key_dim, 1, unit);
-    k = Random(kRows * s.key_heads * s.key_dim, 2, unit);
-    v = Random(kRows * s.value_heads * s.value_dim, 3);
-    d_out = Random(kRows * s.value_heads * s.value_dim, 4);
-    for (const float x : Random(kRows * s.value_heads, 5)) {
+    q = RandomNormal(kRows * s.key_heads * s.key_dim, 1, unit);
+    k = RandomNormal(kRows * s.key_heads * s.key_dim, 2, unit);
+    v = RandomNormal(kRows * s.value_heads * s.value_dim, 3);
+    d_out = RandomNormal(kRows * s.value_heads * s.value_dim, 4);
+    for (const float x : RandomNormal(kRows * s.value_heads, 5)) {
       log_decay.push_back(-0.3f * x * x);
       decay.push_back(std::exp(log_decay.back()));
     }
-    for (const float x : Random(kRows * s.value_heads, 6)) beta.push_back(1 / (1 + std::exp(x)));
+    for (const float x : RandomNormal(kRows * s.value_heads, 6))
+      beta.push_back(1 / (1 + std::exp(x)));
   }
 
   SegmentDeltaRuleArgs args() const {
@@ -256,7 +236,8 @@ TEST(DeltaRule, ASequenceInPiecesOrBesideOthersHasTheSameBits) {
 
 TEST(ConvSilu, WeighsTheRowsFromTheOldestOnAndAppliesSilu) {
   constexpr int64_t kWidth = 3, kChannels = 21;
-  const std::vector<float> x = Random(kWidth * kChannels, 8), w = Random(kWidth * kChannels, 9);
+  const std::vector<float> x = RandomNormal(kWidth * kChannels, 8),
+                           w = RandomNormal(kWidth * kChannels, 9);
   const float* rows[kWidth] = {x.data(), x.data() + kChannels, x.data() + 2 * kChannels};
   std::vector<float> out(kChannels);
   BestOps().conv_silu(rows, w.data(), kWidth, kChannels, out.data());

@@ -4,38 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
-#include <thread>
+
+#include "tests/kernels/cpu/parallel_orders.h"
 
 namespace cohort::kernels {
 namespace {
 
 constexpr float kUntouched = 77.0f;
 
-std::vector<float> Random(int64_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(generator);
-  return values;
-}
-
-void OneByOne(int64_t n, const std::function<void(int64_t)>& task) {
-  for (int64_t i = 0; i < n; ++i) task(i);
-}
-
-void OnTwoThreadsBackwards(int64_t n, const std::function<void(int64_t)>& task) {
-  std::thread other([&] {
-    for (int64_t i = n / 2 - 1; i >= 0; --i) task(i);
-  });
-  for (int64_t i = n - 1; i >= n / 2; --i) task(i);
-  other.join();
-}
-
 // A product of random matrices, each operand lying by rows or by columns, and the buffers it uses.
 struct Case {
   Case(int64_t rows, int64_t depth, int64_t columns, bool a_by_columns, bool b_by_columns)
-      : a(Random(rows * depth, 1)), b(Random(columns * depth, 2)) {
+      : a(RandomNormal(rows * depth, 1)), b(RandomNormal(columns * depth, 2)) {
     product.a = a.data();
     product.a_row = a_by_columns ? 1 : depth;
     product.a_column = a_by_columns ? rows : 1;

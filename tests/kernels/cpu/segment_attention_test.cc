@@ -4,33 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
-#include <thread>
 
 #include "kernels/reference.h"
+#include "tests/kernels/cpu/parallel_orders.h"
 
 namespace cohort::kernels {
 namespace {
-
-void OneByOne(int64_t n, const std::function<void(int64_t)>& task) {
-  for (int64_t i = 0; i < n; ++i) task(i);
-}
-
-void OnTwoThreadsBackwards(int64_t n, const std::function<void(int64_t)>& task) {
-  std::thread other([&] {
-    for (int64_t i = n / 2 - 1; i >= 0; --i) task(i);
-  });
-  for (int64_t i = n - 1; i >= n / 2; --i) task(i);
-  other.join();
-}
-
-std::vector<float> Random(int64_t count, uint32_t seed) {
-  std::mt19937 generator(seed);
-  std::normal_distribution<float> normal;
-  std::vector<float> values(static_cast<size_t>(count));
-  for (float& value : values) value = normal(generator);
-  return values;
-}
 
 // out, dq, dk, dv, and the sinks' gradient where there are sinks, one after the other.
 using Results = std::vector<std::vector<double>>;
@@ -50,10 +29,10 @@ struct Case {
   Case(const Shape& s, std::vector<AttentionSegment> the_segments, const Kind& kind = {})
       : shape(s), segments(std::move(the_segments)) {
     for (const AttentionSegment& segment : segments) rows += segment.length;
-    q = Random(rows * s.heads * s.qk_dim, 1);
-    k = Random(rows * s.kv_heads * s.qk_dim, 2);
-    v = Random(rows * s.kv_heads * s.v_dim, 3);
-    d_out = Random(rows * s.heads * s.v_dim, 4);
+    q = RandomNormal(rows * s.heads * s.qk_dim, 1);
+    k = RandomNormal(rows * s.kv_heads * s.qk_dim, 2);
+    v = RandomNormal(rows * s.kv_heads * s.v_dim, 3);
+    d_out = RandomNormal(rows * s.heads * s.v_dim, 4);
     for (int64_t head = 0; kind.sinks && head < s.heads; ++head) {
       sinks.push_back(static_cast<float>(head) * 2 - 1);
     }
