@@ -60,19 +60,29 @@ inline policy::ModelConfig Olmo3Config() {
   return config;
 }
 
-inline policy::ModelConfig Gemma3Config() {
-  policy::ModelConfig config = DenseConfig("gemma3_text");
+inline policy::ModelConfig GemmaConfig(const std::string& family) {
+  policy::ModelConfig config = DenseConfig(family);
   config.norm_placement = policy::NormPlacement::kAround;
   config.norm_adds_one = true;
   config.gated_unit = policy::GatedUnit::kGeGlu;
   config.tie_embeddings = true;
   config.embedding_scale = 6.0;
   config.logit_soft_cap = 5.0;
-  config.attention.qk_norm = policy::QkNorm::kHead;
   config.attention.scale = 0.25;
-  config.attention.soft_cap = 3.0;
   config.attention.sliding_window = 24;
   config.attention.full_layers = {1};
+  return config;
+}
+
+inline policy::ModelConfig Gemma2Config() {
+  policy::ModelConfig config = GemmaConfig("gemma2");
+  config.attention.soft_cap = 3.0;
+  return config;
+}
+
+inline policy::ModelConfig Gemma3Config() {
+  policy::ModelConfig config = GemmaConfig("gemma3_text");
+  config.attention.qk_norm = policy::QkNorm::kHead;
   config.windowed_rope = config.rope;
   config.rope.base = 1e6;
   return config;

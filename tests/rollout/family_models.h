@@ -42,6 +42,7 @@ inline std::vector<FamilyModel> FamilyModels() {
                                      {"phi3", DenseConfig("phi3")},
                                      {"olmo2", DenseConfig("olmo2")},
                                      {"olmo3", Olmo3Config()},
+                                     {"gemma2", Gemma2Config()},
                                      {"gemma3", Gemma3Config()},
                                      {"gpt_oss", GptOssConfig()},
                                      {"qwen2_moe", SharedGateConfig()},
