@@ -30,6 +30,8 @@ add_library(torch_cpu INTERFACE)
 target_compile_options(torch_cpu INTERFACE
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include"
   "SHELL:-idirafter ${COHORT_TORCH_ROOT}/torch/include/torch/csrc/api/include")
+# <ATen/ops/NAME.h> of what a file uses, not <ATen/ATen.h>.
+target_compile_definitions(torch_cpu INTERFACE AT_PER_OPERATOR_HEADERS)
 target_link_options(torch_cpu INTERFACE
   -Wl,-rpath,${COHORT_TORCH_ROOT}/torch/lib
   -Wl,-rpath-link,${COHORT_TORCH_ROOT}/nvidia/cu13/lib)

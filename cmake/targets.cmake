@@ -9,8 +9,9 @@ endfunction()
 
 # Headers that take seconds to read, compiled once for all the sources that read them. A source gets one:
 #   standard_header    a room's SOURCES
-#   command_header     the SOURCES of a room of commands
-#   torch_header       TORCH_SOURCES: those that include <torch/torch.h>, directly or not
+#   tensor_header      the SOURCES of a room whose headers show tensors or messages
+#   command_header     the same for commands, whose options are templates
+#   torch_header       TORCH_SOURCES: those that include a header of <torch/...>, directly or not
 #   test_header, torch_test_header   the same for tests
 # Each file still includes what it uses: CMAKE_DISABLE_PRECOMPILE_HEADERS=ON builds without them.
 function(cohort_header name)
@@ -21,14 +22,20 @@ function(cohort_header name)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 set(standard_headers <chrono> <filesystem> <functional> <nlohmann/json.hpp> <span> <variant>)
+set(tensor_headers ${standard_headers} <ATen/TensorOperators.h> <google/protobuf/descriptor.pb.h> <google/protobuf/map.h>)
 cohort_header(standard_header HEADERS ${standard_headers} LINK nlohmann_json::nlohmann_json)
-cohort_header(command_header HEADERS ${standard_headers} <CLI/CLI.hpp> LINK nlohmann_json::nlohmann_json CLI11::CLI11)
+cohort_header(tensor_header HEADERS ${tensor_headers} LINK nlohmann_json::nlohmann_json torch_cpu protobuf::libprotobuf)
+cohort_header(command_header HEADERS ${tensor_headers} <CLI/CLI.hpp>
+  LINK nlohmann_json::nlohmann_json torch_cpu protobuf::libprotobuf CLI11::CLI11)
 target_compile_options(command_header PRIVATE -O1)  # CLI11 is mostly templates, run once a start
-cohort_header(torch_header HEADERS <torch/torch.h> LINK torch_cpu)
+# Not <torch/torch.h>: every file that has it precompiled instantiates 5 s of its templates.
+set(torch_headers ${standard_headers} <torch/csrc/autograd/custom_function.h> <torch/nn/module.h>)
+cohort_header(torch_header HEADERS ${torch_headers} LINK nlohmann_json::nlohmann_json torch_cpu)
 if(BUILD_TESTING)
   cohort_header(test_header HEADERS ${standard_headers} <gmock/gmock.h> <gtest/gtest.h>
     LINK nlohmann_json::nlohmann_json GTest::gmock)
-  cohort_header(torch_test_header HEADERS <torch/torch.h> <gmock/gmock.h> <gtest/gtest.h> LINK torch_cpu GTest::gmock)
+  cohort_header(torch_test_header HEADERS ${torch_headers} <gmock/gmock.h> <gtest/gtest.h>
+    LINK nlohmann_json::nlohmann_json torch_cpu GTest::gmock)
 endif()
 
 # The sources that read LibTorch, as objects of their own: a target has one precompiled header.
@@ -41,7 +48,7 @@ function(cohort_torch_objects target header)
   cohort_warnings(${target}_torch)
   target_link_libraries(${target}_torch PRIVATE ${ARG_LINK})
   target_precompile_headers(${target}_torch REUSE_FROM ${header})
-  # ccache would read the 700 MB of the precompiled header for each of them.
+  # ccache would read the 600 MB of the precompiled header for each of them.
   set_target_properties(${target}_torch PROPERTIES CXX_COMPILER_LAUNCHER "")
   target_sources(${target} PRIVATE $<TARGET_OBJECTS:${target}_torch>)
 endfunction()

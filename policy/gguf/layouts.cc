@@ -1,6 +1,8 @@
 #include "policy/gguf/layouts.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
 
 #include <charconv>
 #include <map>

@@ -2,7 +2,9 @@
 
 #include "policy/gguf/weights.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 
 #include <map>
 #include <utility>

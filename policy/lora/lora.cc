@@ -69,7 +69,7 @@ void Draw(const LoraSite& site, uint64_t seed) {
 
 }  // namespace
 
-void AttachLora(Transformer& policy, const LoraConfig& config, uint64_t seed) {
+void AttachLora(TransformerImpl& policy, const LoraConfig& config, uint64_t seed) {
   std::vector<LoraSite> sites = LoraSites(policy);
   std::set<size_t> targeted;
   for (const std::string& target : config.targets) {
@@ -81,7 +81,7 @@ void AttachLora(Transformer& policy, const LoraConfig& config, uint64_t seed) {
     }
     if (!found) RefuseTarget(sites, target);
   }
-  for (const at::Tensor& parameter : policy->parameters())
+  for (const at::Tensor& parameter : policy.parameters())
     at::Tensor(parameter).requires_grad_(false);
   for (const size_t i : targeted) {
     sites[i].Attach(config.rank, config.scale());
@@ -89,7 +89,7 @@ void AttachLora(Transformer& policy, const LoraConfig& config, uint64_t seed) {
   }
 }
 
-WeightMap LoraWeights(const Transformer& policy) {
+WeightMap LoraWeights(const TransformerImpl& policy) {
   WeightMap out;
   for (const LoraSite& site : LoraSites(policy)) {
     if (!site.attached()) continue;
@@ -101,7 +101,7 @@ WeightMap LoraWeights(const Transformer& policy) {
   return out;
 }
 
-void LoadLoraWeights(Transformer& policy, const WeightMap& adapters) {
+void LoadLoraWeights(TransformerImpl& policy, const WeightMap& adapters) {
   const at::NoGradGuard no_grad;
   WeightMap own = LoraWeights(policy);
   const auto refuse = [](const std::string& name, const std::string& what) {
@@ -118,13 +118,13 @@ void LoadLoraWeights(Transformer& policy, const WeightMap& adapters) {
   for (auto& [name, tensor] : own) tensor.copy_(adapters.at(name));
 }
 
-WeightMap MergedWeights(const Transformer& policy) {
-  WeightMap weights = policy->Weights();
+WeightMap MergedWeights(const TransformerImpl& policy) {
+  WeightMap weights = policy.Weights();
   const std::vector<LoraSite> sites = LoraSites(policy);
   const auto adapted = std::find_if(sites.begin(), sites.end(),
                                     [](const LoraSite& site) { return site.attached(); });
   if (adapted == sites.end()) return weights;
-  AddAdapters(LoraWeights(policy), adapted->scale(), policy->config(), &weights);  // one for all
+  AddAdapters(LoraWeights(policy), adapted->scale(), policy.config(), &weights);  // one for all
   return weights;
 }
 

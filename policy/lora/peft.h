@@ -17,7 +17,7 @@
 #include <string>
 
 #include "policy/config/config.h"
-#include "policy/lora/lora.h"
+#include "policy/lora/config.h"
 #include "policy/weights/weights.h"
 
 namespace cohort::policy {

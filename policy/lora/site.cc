@@ -56,19 +56,19 @@ double LoraSite::scale() const {
   return linear_ != nullptr ? linear_->lora_scale() : experts_adapter()->scale;
 }
 
-std::vector<LoraSite> LoraSites(const Transformer& policy) {
+std::vector<LoraSite> LoraSites(const TransformerImpl& policy) {
   std::vector<LoraSite> sites;
-  for (const auto& item : policy->named_modules()) {
+  for (const auto& item : policy.named_modules()) {
     const std::string& name = item.key();
     if (name.find(".lora_") != std::string::npos) continue;
-    if (IsOfMtpLayer(policy->config(), name + std::string(kWeight))) continue;
+    if (IsOfMtpLayer(policy.config(), name + std::string(kWeight))) continue;
     if (auto* linear = item.value()->as<LinearImpl>()) {
       const std::string weight = name + std::string(kWeight);
-      sites.emplace_back(LayerName(LinearLayers(policy->config(), weight, linear->weight).front()),
+      sites.emplace_back(LayerName(LinearLayers(policy.config(), weight, linear->weight).front()),
                          linear);
     }
     if (auto* experts = item.value()->as<ExpertsImpl>()) {
-      AddExperts(policy->config(), name, experts, &sites);
+      AddExperts(policy.config(), name, experts, &sites);
     }
   }
   return sites;

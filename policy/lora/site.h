@@ -39,6 +39,6 @@ class LoraSite {
 };
 
 // Every site but those in layers of multi-token prediction and in the adapters themselves.
-std::vector<LoraSite> LoraSites(const Transformer& policy);
+std::vector<LoraSite> LoraSites(const TransformerImpl& policy);
 
 }  // namespace cohort::policy

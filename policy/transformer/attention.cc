@@ -22,7 +22,7 @@ AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
   }
   o_proj_ = register_module("o_proj", Linear(q_width, config.width, options, config_.output_bias));
   if (config_.has_sinks) {
-    sinks_ = register_parameter("sinks", torch::empty({config_.num_heads}, options));
+    sinks_ = register_parameter("sinks", at::empty({config_.num_heads}, options));
   }
   if (config_.qk_norm == QkNorm::kNone) return;
   const bool by_head = config_.qk_norm == QkNorm::kHead;

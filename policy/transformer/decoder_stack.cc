@@ -1,5 +1,7 @@
 #include "policy/transformer/decoder_stack.h"
 
+#include <torch/nn/modules/container/modulelist.h>
+
 #include "base/error.h"
 
 namespace cohort::policy {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <vector>
 
@@ -15,7 +15,7 @@ class EmbeddingTableImpl : public torch::nn::Module {
   // head it does; -1: none.
   EmbeddingTableImpl(int64_t vocab_size, int64_t width, int64_t pad_id,
                      const at::TensorOptions& options)
-      : weight(register_parameter("weight", torch::empty({vocab_size, width}, options))),
+      : weight(register_parameter("weight", at::empty({vocab_size, width}, options))),
         pad_id_(pad_id) {}
 
   at::Tensor forward(const at::Tensor& ids_T) { return at::embedding(weight, ids_T, pad_id_); }

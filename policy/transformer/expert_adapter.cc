@@ -15,8 +15,8 @@ at::Tensor Added(ExpertAdapter& adapter, const at::Tensor& y, const at::Tensor& 
 
 ExpertAdapterImpl::ExpertAdapterImpl(int64_t experts, int64_t in_width, int64_t out_width,
                                      int64_t rank, double scale, const at::TensorOptions& options)
-    : lora_A(register_parameter("lora_A", torch::empty({experts, rank, in_width}, options))),
-      lora_B(register_parameter("lora_B", torch::empty({experts, out_width, rank}, options))),
+    : lora_A(register_parameter("lora_A", at::empty({experts, rank, in_width}, options))),
+      lora_B(register_parameter("lora_B", at::empty({experts, out_width, rank}, options))),
       scale(scale) {}
 
 at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI,

@@ -4,7 +4,7 @@
 // projection, held in one tensor for all experts, as the experts' weights are.
 // Shapes: S rows sorted by expert, E experts, r rank, I input width, O output width.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "policy/transformer/ops/expert_dispatch.h"
 #include "policy/transformer/ops/expert_mlp.h"

@@ -26,8 +26,8 @@ GatedDeltaNetImpl::GatedDeltaNetImpl(const ModelConfig& config, const at::Tensor
     in_proj_ba_ = add("in_proj_ba", width, 2 * heads);
   }
   conv1d_ = register_module("conv1d", ChannelConv(channels, config_.conv_width, options));
-  dt_bias_ = register_parameter("dt_bias", torch::ones({heads}, options));
-  a_log_ = register_parameter("A_log", torch::zeros({heads}, options));
+  dt_bias_ = register_parameter("dt_bias", at::ones({heads}, options));
+  a_log_ = register_parameter("A_log", at::zeros({heads}, options));
   norm_ = register_module("norm", NormWeight(config_.value_dim, options));
   out_proj_ = add("out_proj", values, width);
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "policy/config/config.h"
 #include "policy/transformer/linear.h"
@@ -12,7 +12,7 @@ namespace cohort::policy {
 class ChannelConvImpl : public torch::nn::Module {
  public:
   ChannelConvImpl(int64_t channels, int64_t width, const at::TensorOptions& options)
-      : weight(register_parameter("weight", torch::empty({channels, 1, width}, options))) {}
+      : weight(register_parameter("weight", at::empty({channels, 1, width}, options))) {}
 
   at::Tensor weight;  // [channels, 1, width]
 };
@@ -22,7 +22,7 @@ TORCH_MODULE(ChannelConv);
 class NormWeightImpl : public torch::nn::Module {
  public:
   NormWeightImpl(int64_t width, const at::TensorOptions& options)
-      : weight(register_parameter("weight", torch::ones({width}, options))) {}
+      : weight(register_parameter("weight", at::ones({width}, options))) {}
 
   at::Tensor weight;  // [width]
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "policy/transformer/ops/matmul.h"
 
@@ -12,8 +12,8 @@ class LinearImpl : public torch::nn::Module {
  public:
   LinearImpl(int64_t in_width, int64_t out_width, const at::TensorOptions& options,
              bool has_bias = false)
-      : weight(register_parameter("weight", torch::empty({out_width, in_width}, options))) {
-    if (has_bias) bias = register_parameter("bias", torch::empty({out_width}, options));
+      : weight(register_parameter("weight", at::empty({out_width, in_width}, options))) {
+    if (has_bias) bias = register_parameter("bias", at::empty({out_width}, options));
   }
 
   at::Tensor forward(const at::Tensor& x_TD) {

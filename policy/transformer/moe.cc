@@ -6,13 +6,13 @@ namespace cohort::policy {
 
 GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
     : config_(config.moe) {
-  weight = register_parameter("weight", torch::empty({config_.num_experts, config.width}, options));
+  weight = register_parameter("weight", at::empty({config_.num_experts, config.width}, options));
   if (config_.router_bias) {
-    bias = register_parameter("bias", torch::empty({config_.num_experts}, options));
+    bias = register_parameter("bias", at::empty({config_.num_experts}, options));
   }
   if (!config_.selection_bias) return;
   e_score_correction_bias = register_buffer(
-      "e_score_correction_bias", torch::zeros({config_.num_experts}, options.dtype(at::kFloat)));
+      "e_score_correction_bias", at::zeros({config_.num_experts}, options.dtype(at::kFloat)));
 }
 
 Routing GateImpl::forward(const at::Tensor& x_TD) {
@@ -21,12 +21,12 @@ Routing GateImpl::forward(const at::Tensor& x_TD) {
                config_);
 }
 
-void GateImpl::to(torch::Device device, torch::Dtype dtype, bool non_blocking) {
+void GateImpl::to(at::Device device, at::ScalarType dtype, bool non_blocking) {
   to(device, non_blocking);
   to(dtype, non_blocking);
 }
 
-void GateImpl::to(torch::Dtype dtype, bool non_blocking) {
+void GateImpl::to(at::ScalarType dtype, bool non_blocking) {
   const at::Tensor kept =
       e_score_correction_bias.defined() ? e_score_correction_bias.detach() : at::Tensor();
   Module::to(dtype, non_blocking);
@@ -37,14 +37,14 @@ ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& opt
     : unit_(config.gated_unit) {
   const MoeConfig& moe = config.moe;
   gate_up_proj = register_parameter(
-      "gate_up_proj", torch::empty({moe.num_experts, 2 * moe.expert_width, config.width}, options));
+      "gate_up_proj", at::empty({moe.num_experts, 2 * moe.expert_width, config.width}, options));
   down_proj = register_parameter(
-      "down_proj", torch::empty({moe.num_experts, config.width, moe.expert_width}, options));
+      "down_proj", at::empty({moe.num_experts, config.width, moe.expert_width}, options));
   if (!moe.expert_bias) return;
   gate_up_proj_bias = register_parameter(
-      "gate_up_proj_bias", torch::empty({moe.num_experts, 2 * moe.expert_width}, options));
+      "gate_up_proj_bias", at::empty({moe.num_experts, 2 * moe.expert_width}, options));
   down_proj_bias =
-      register_parameter("down_proj_bias", torch::empty({moe.num_experts, config.width}, options));
+      register_parameter("down_proj_bias", at::empty({moe.num_experts, config.width}, options));
 }
 
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,

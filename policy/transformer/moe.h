@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "policy/config/config.h"
 #include "policy/transformer/expert_adapter.h"
@@ -16,8 +16,8 @@ class GateImpl : public torch::nn::Module {
 
   // The selection bias stays fp32 whatever the dtype of the weights.
   using torch::nn::Module::to;
-  void to(torch::Dtype dtype, bool non_blocking = false) override;
-  void to(torch::Device device, torch::Dtype dtype, bool non_blocking = false) override;
+  void to(at::ScalarType dtype, bool non_blocking = false) override;
+  void to(at::Device device, at::ScalarType dtype, bool non_blocking = false) override;
 
   at::Tensor weight;                   // [E, D]
   at::Tensor bias;                     // [E]; undefined without router_bias

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include "policy/config/config.h"
 #include "policy/transformer/ops/rms_normalize.h"
@@ -11,7 +11,7 @@ namespace cohort::policy {
 class RmsNormImpl : public torch::nn::Module {
  public:
   RmsNormImpl(int64_t width, double eps, const at::TensorOptions& options)
-      : weight(register_parameter("weight", torch::empty({width}, options))), eps_(eps) {}
+      : weight(register_parameter("weight", at::empty({width}, options))), eps_(eps) {}
   // One of the model's own norms.
   RmsNormImpl(int64_t width, const ModelConfig& config, const at::TensorOptions& options)
       : RmsNormImpl(width, config.norm_eps, options) {

@@ -3,7 +3,7 @@
 // The policy as the learner runs it: LibTorch autograd, packed sequences, any device.
 // Shapes: T packed tokens, N rows asked for, D width, V vocabulary, E experts.
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <vector>
 

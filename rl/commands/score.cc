@@ -27,7 +27,7 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
   transformer->eval();
   if (dtype != policy::Dtype::kFloat32) transformer->to(policy::TorchDtype(dtype));
   return [transformer](const std::vector<int32_t>& ids) mutable {
-    const torch::NoGradGuard no_grad;
+    const at::NoGradGuard no_grad;
     const policy::PackedTokens tokens = policy::Pack({ids});
     const int64_t rows = static_cast<int64_t>(ids.size()) - 1;
     const at::Tensor hidden_TD = transformer->forward(tokens);

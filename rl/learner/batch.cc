@@ -1,5 +1,7 @@
 #include "rl/learner/batch.h"
 
+#include <ATen/ops/tensor.h>
+
 #include <algorithm>
 #include <numeric>
 #include <optional>

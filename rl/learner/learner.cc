@@ -9,6 +9,7 @@
 #include "base/seconds_since.h"
 #include "policy/config/rope_frequencies.h"
 #include "policy/transformer/ops/logprobs.h"
+#include "policy/transformer/transformer.h"
 #include "rl/learner/mtp_loss.h"
 #include "rl/learner/sft_loss.h"
 
@@ -16,9 +17,9 @@ namespace cohort::rl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-policy::TokenLogprobs LogprobsOf(policy::Transformer& model, const at::Tensor& hidden_TD,
+policy::TokenLogprobs LogprobsOf(policy::TransformerImpl& model, const at::Tensor& hidden_TD,
                                  const MicroBatch& batch, double temperature) {
-  return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model->head(),
+  return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model.head(),
                                       batch.targets_N, temperature);
 }
 
@@ -69,7 +70,7 @@ int64_t Learner::LongBeyond() const {
 // The selection bias balances what the experts are asked for, with or without a gradient.
 void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
@@ -89,7 +90,7 @@ UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
                   if (depths == 0 || mtp_weight == 0) return loss;
                   const auto inputs = PackMtp(sequences, forwarded.batch, depths, options_.device);
                   const at::Tensor mtp =
-                      mtp_weight * MtpLoss(policy_, forwarded.hidden_TD, inputs, totals);
+                      mtp_weight * MtpLoss(*policy_, forwarded.hidden_TD, inputs, totals);
                   sums->mtp_loss = sums->mtp_loss.value_or(0) + mtp.item<double>();
                   return loss + mtp;
                 });
@@ -117,7 +118,7 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     policy_->CountExpertLoadOf(batch.load_rows_L);
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
-    const policy::TokenLogprobs tokens = LogprobsOf(policy_, hidden_TD, batch, temperature);
+    const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
     sums.entropy_tokens += tokens.entropy_N.numel();
     sums.trained_tokens += batch.tokens.ids_T.numel();
@@ -154,16 +155,16 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
   return {static_cast<int64_t>(counts[0]), static_cast<int64_t>(counts[1])};
 }
 
-std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
+std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model,
                                                   std::span<const TrainingSequence> sequences) {
-  const torch::NoGradGuard no_grad;
-  const bool training = model->is_training();
-  model->eval();  // expert loads count training only
+  const at::NoGradGuard no_grad;
+  const bool training = model.is_training();
+  model.eval();  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    const at::Tensor hidden_TD = model->forward(batch.tokens);
+    const at::Tensor hidden_TD = model.forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
     auto parts = UnpackTokens(sequences, batch, logprobs_N);
@@ -171,7 +172,7 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::Transformer& model,
       logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
     }
   }
-  model->train(training);
+  model.train(training);
   return logprobs;
 }
 
@@ -184,15 +185,15 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     chosen.push_back(i);
     trained.push_back(sequences[i]);
   }
-  auto logprobs = Logprobs(policy_, trained);
+  auto logprobs = Logprobs(*policy_, trained);
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
 }
 
 void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
-  COHORT_CHECK(!reference_.is_empty(), "there is no reference policy");
-  auto logprobs = Logprobs(reference_, sequences);
+  COHORT_CHECK(reference_ != nullptr, "there is no reference policy");
+  auto logprobs = Logprobs(*reference_, sequences);
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);
   }

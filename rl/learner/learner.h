@@ -13,13 +13,17 @@
 #include <vector>
 
 #include "policy/lora/peft.h"
-#include "policy/transformer/transformer.h"
+#include "policy/weights/weights.h"
 #include "rl/learner/adamw.h"
 #include "rl/learner/batch.h"
 #include "rl/learner/learner_options.h"
 #include "rl/learner/ranks.h"
 #include "rl/learner/update_report.h"
 #include "rl/objectives/policy_objective.h"
+
+namespace cohort::policy {
+class TransformerImpl;  // policy/transformer/transformer.h, which takes seconds to read
+}
 
 namespace cohort::rl {
 
@@ -58,11 +62,9 @@ class Learner {
 
   // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
   // which are made anew by each call: ask only for what will be used.
-  policy::WeightMap Weights() const { return policy::MergedWeights(policy_); }
+  policy::WeightMap Weights() const;
   // The same without multi-token-prediction layers: what workers decode with.
-  policy::WeightMap DecoderWeights() const {
-    return policy::WithoutMtpLayers(policy_->config(), Weights());
-  }
+  policy::WeightMap DecoderWeights() const;
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 
@@ -87,10 +89,10 @@ class Learner {
   void CountLoad(const std::vector<TrainingSequence>& sequences);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
-  std::vector<std::vector<float>> Logprobs(policy::Transformer& model,
+  std::vector<std::vector<float>> Logprobs(policy::TransformerImpl& model,
                                            std::span<const TrainingSequence> sequences);
   // In learner_state.cc.
-  void PlaceOnDevice(policy::Transformer& model) const;
+  void PlaceOnDevice(policy::TransformerImpl& model) const;
   void MakeOptimizer();
   void SetReference(const policy::WeightMap& weights);
   // Of the policy's rotary positions (policy/config/rope_frequencies.h).
@@ -98,8 +100,8 @@ class Learner {
 
   LearnerOptions options_;
   std::shared_ptr<Ranks> ranks_;
-  policy::Transformer policy_;
-  policy::Transformer reference_{nullptr};
+  std::shared_ptr<policy::TransformerImpl> policy_;
+  std::shared_ptr<policy::TransformerImpl> reference_;  // null without one
   std::optional<policy::LoraConfig> lora_;
   std::unique_ptr<AdamW> optimizer_;
 };

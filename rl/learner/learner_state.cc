@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "policy/lora/lora.h"
+#include "policy/transformer/transformer.h"
 #include "rl/learner/learner.h"
 
 namespace cohort::rl {
@@ -21,7 +23,9 @@ policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
 
 Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
                  const LearnerOptions& options, std::shared_ptr<Ranks> ranks)
-    : options_(options), ranks_(std::move(ranks)), policy_(config) {
+    : options_(options),
+      ranks_(std::move(ranks)),
+      policy_(std::make_shared<policy::TransformerImpl>(config)) {
   if (options_.sampling_temperature <= 0) options_.sampling_temperature = 1;
   policy_->AdoptWeights(std::move(weights));
   policy_->train();
@@ -29,14 +33,14 @@ Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
 }
 
 void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
-  policy::AttachLora(policy_, lora, seed);
+  policy::AttachLora(*policy_, lora, seed);
   lora_ = lora;
   MakeOptimizer();
 }
 
-void Learner::PlaceOnDevice(policy::Transformer& model) const {
-  if (!options_.device.is_cpu()) model->to(options_.device);
-  if (options_.compute_dtype != at::kFloat) model->to(options_.compute_dtype);
+void Learner::PlaceOnDevice(policy::TransformerImpl& model) const {
+  if (!options_.device.is_cpu()) model.to(options_.device);
+  if (options_.compute_dtype != at::kFloat) model.to(options_.compute_dtype);
 }
 
 void Learner::MakeOptimizer() {
@@ -48,7 +52,7 @@ void Learner::MakeOptimizer() {
       parameters.back().master = parameter.value().detach().to(options_.device);
     }
   }
-  PlaceOnDevice(policy_);
+  PlaceOnDevice(*policy_);
   optimizer_ = std::make_unique<AdamW>(std::move(parameters), options_.optimizer);
 }
 
@@ -67,7 +71,7 @@ void Learner::SetRouting(const RoutingOptions& routing) {
 
 std::string Learner::NonFiniteWeight() const {
   for (const auto& [name, tensor] :
-       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
+       lora_.has_value() ? policy::LoraWeights(*policy_) : policy_->Weights()) {
     if (!tensor.isfinite().all().item<bool>()) return name;
   }
   return "";
@@ -76,26 +80,32 @@ std::string Learner::NonFiniteWeight() const {
 void Learner::ResetReference() { SetReference(Weights()); }
 
 void Learner::SetReference(const policy::WeightMap& weights) {
-  reference_ = policy::Transformer(policy_->config());
-  PlaceOnDevice(reference_);
+  reference_ = std::make_shared<policy::TransformerImpl>(policy_->config());
+  PlaceOnDevice(*reference_);
   reference_->LoadWeights(weights);
   reference_->eval();
 }
 
-void Learner::DropReference() { reference_ = policy::Transformer(nullptr); }
+void Learner::DropReference() { reference_.reset(); }
+
+policy::WeightMap Learner::Weights() const { return policy::MergedWeights(*policy_); }
+
+policy::WeightMap Learner::DecoderWeights() const {
+  return policy::WithoutMtpLayers(policy_->config(), Weights());
+}
 
 std::optional<policy::LoraAdapter> Learner::Adapter() const {
   if (!lora_.has_value()) return std::nullopt;
-  return policy::LoraAdapter{*lora_, policy::LoraWeights(policy_)};
+  return policy::LoraAdapter{*lora_, policy::LoraWeights(*policy_)};
 }
 
 std::map<std::string, at::Tensor> Learner::SaveState() const {
   std::map<std::string, at::Tensor> state;
   for (const auto& [name, tensor] :
-       lora_.has_value() ? policy::LoraWeights(policy_) : policy_->Weights()) {
+       lora_.has_value() ? policy::LoraWeights(*policy_) : policy_->Weights()) {
     state["policy/" + name] = tensor;
   }
-  if (!reference_.is_empty()) {
+  if (reference_ != nullptr) {
     for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
   }
   for (const auto& [name, tensor] : optimizer_->State()) state["adamw/" + name] = tensor;
@@ -104,7 +114,7 @@ std::map<std::string, at::Tensor> Learner::SaveState() const {
 
 void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
   const policy::WeightMap own = WithPrefix(state, "policy/");
-  lora_.has_value() ? policy::LoadLoraWeights(policy_, own) : policy_->LoadWeights(own);
+  lora_.has_value() ? policy::LoadLoraWeights(*policy_, own) : policy_->LoadWeights(own);
   const policy::WeightMap reference = WithPrefix(state, "reference/");
   if (!reference.empty()) SetReference(reference);
   optimizer_->LoadState(WithPrefix(state, "adamw/"));

@@ -1,6 +1,8 @@
 #include "rl/learner/mtp_loss.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 
 #include <algorithm>
 
@@ -51,18 +53,18 @@ std::vector<MtpBatch> PackMtp(std::span<const TrainingSequence> sequences, const
   return packed;
 }
 
-at::Tensor MtpLoss(policy::Transformer& policy, const at::Tensor& hidden_TD,
+at::Tensor MtpLoss(policy::TransformerImpl& policy, const at::Tensor& hidden_TD,
                    const std::vector<MtpBatch>& depths, const StepTotals& totals) {
   at::Tensor loss = at::zeros({}, hidden_TD.options());
   at::Tensor hidden = hidden_TD;
   for (size_t d = 0; d < depths.size(); ++d) {
     const MtpBatch& depth = depths[d];
     if (depth.rows_N.numel() == 0) break;  // deeper ones have fewer
-    const auto states = policy->ForwardMtp(static_cast<int64_t>(d) + 1,
-                                           hidden.index_select(0, depth.parents_M), depth.next);
+    const auto states = policy.ForwardMtp(static_cast<int64_t>(d) + 1,
+                                          hidden.index_select(0, depth.parents_M), depth.next);
     const policy::TokenLogprobs tokens =
-        policy::ComputeTokenLogprobs(states.predict_MD.index_select(0, depth.rows_N),
-                                     policy->head(), depth.targets_N, /*temperature=*/1.0);
+        policy::ComputeTokenLogprobs(states.predict_MD.index_select(0, depth.rows_N), policy.head(),
+                                     depth.targets_N, /*temperature=*/1.0);
     loss = loss + SftLoss(tokens.logprobs_N, totals);
     hidden = states.hidden_MD;
   }

@@ -29,7 +29,7 @@ std::vector<MtpBatch> PackMtp(std::span<const TrainingSequence> sequences, const
 // Mean over the depths of their cross-entropies, each a mean over the tokens of the whole optimizer
 // step as SftLoss is: arXiv 2412.19437 eq. 24 and 25 without lambda. `hidden_TD` is the policy's
 // forward of the pack. Differentiable, in the policy's embedding and head and `hidden_TD` too.
-at::Tensor MtpLoss(policy::Transformer& policy, const at::Tensor& hidden_TD,
+at::Tensor MtpLoss(policy::TransformerImpl& policy, const at::Tensor& hidden_TD,
                    const std::vector<MtpBatch>& depths, const StepTotals& totals);
 
 }  // namespace cohort::rl

@@ -1,6 +1,8 @@
 #include "rl/objectives/aggregation.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/full_like.h>
 
 #include <algorithm>
 

@@ -1,6 +1,10 @@
 #include "rl/objectives/clipped_surrogate.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/maximum.h>
+#include <ATen/ops/minimum.h>
+#include <ATen/ops/where.h>
 
 namespace cohort::rl {
 

@@ -1,6 +1,7 @@
 #include "rl/objectives/importance_correction.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 namespace cohort::rl {
 

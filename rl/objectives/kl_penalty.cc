@@ -1,6 +1,8 @@
 #include "rl/objectives/kl_penalty.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/expm1.h>
 
 #include "base/error.h"
 

@@ -1,6 +1,9 @@
 #include "rl/objectives/packed_samples.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/bincount.h>
+#include <ATen/ops/zeros.h>
 
 namespace cohort::rl {
 

@@ -1,6 +1,8 @@
 #include "rl/objectives/policy_loss.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/stack.h>
 
 #include "base/error.h"
 #include "rl/objectives/aggregation.h"

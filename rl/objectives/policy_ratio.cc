@@ -1,6 +1,7 @@
 #include "rl/objectives/policy_ratio.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 
 #include <cmath>
 #include <limits>

@@ -1,7 +1,8 @@
 #include "rl/run/replay.h"
 
-#include <ATen/Functions.h>
 #include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/equal.h>
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,7 @@
 #include "rollout/weight_sync/weight_image.h"
 
-#include <ATen/ATen.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/from_blob.h>
 
 #include <algorithm>
 #include <cstring>

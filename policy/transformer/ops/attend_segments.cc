@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/attend_segments.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <limits>
 #include <optional>

@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/expert_dispatch.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "policy/transformer/ops/backend.h"
 

@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/gated_unit.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/transformer/ops/backend.h"

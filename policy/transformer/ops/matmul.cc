@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/matmul.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "base/error.h"
 #include "kernels/cpu/dense_product.h"

@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/rms_normalize.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "policy/transformer/ops/rope.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace cohort::policy {
 namespace {
@@ -72,7 +73,7 @@ class RotateFunction : public torch::autograd::Function<RotateFunction> {
 RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies,
                         const at::Tensor& long_T) {
   const auto on_device = [&](const std::vector<float>& inverse) {
-    return torch::tensor(inverse, at::kFloat).to(positions_T.device());
+    return at::tensor(inverse, at::kFloat).to(positions_T.device());
   };
   at::Tensor inverse = on_device(frequencies.inverse);
   if (long_T.defined() && frequencies.long_beyond > 0) {

@@ -1,7 +1,10 @@
 #include "policy/transformer/ops/route.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/sort.h>
 
 #include <cmath>
 

@@ -1,6 +1,9 @@
 #include "policy/transformer/ops/softmax_rows.h"
 
-#include <ATen/ATen.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/log_softmax.h>
 
 #include <cmath>
 

@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "policy/lora/lora.h"
 #include "policy/lora/peft.h"
 #include "policy/weights/safetensors.h"
 #include "tests/policy/golden_model.h"
@@ -61,12 +62,12 @@ class ExpertLora : public ::testing::TestWithParam<std::string> {
             std::string(COHORT_GOLDEN_DIR) + "/policy/families/" + GetParam() + ".lora.json"))),
         config_{expected_.at("rank"), expected_.at("alpha"), {kAllLinear}},
         sequences_(SequencesOf(expected_)) {
-    AttachLora(policy_, config_, 1);
+    AttachLora(*policy_, config_, 1);
     WeightMap drawn;
-    for (const auto& [name, weight] : LoraWeights(policy_)) {
+    for (const auto& [name, weight] : LoraWeights(*policy_)) {
       drawn[name] = DrawFromName(name, weight.sizes().vec());
     }
-    LoadLoraWeights(policy_, drawn);
+    LoadLoraWeights(*policy_, drawn);
   }
 
   at::Tensor Logprobs(Transformer& policy) const { return LogprobsOf(policy, sequences_); }
@@ -85,7 +86,7 @@ INSTANTIATE_TEST_SUITE_P(Families, ExpertLora,
 TEST_P(ExpertLora, GivesTheLogprobsOfTheMergedModel) {
   const at::NoGradGuard no_grad;
   EXPECT_LT(LargestDifference(Logprobs(policy_), ExpectedLogprobs()), 2e-4);
-  Transformer merged = MakeTransformer(golden_.config, MergedWeights(policy_));
+  Transformer merged = MakeTransformer(golden_.config, MergedWeights(*policy_));
   EXPECT_LT(LargestDifference(Logprobs(merged), ExpectedLogprobs()), 2e-4);
 }
 
@@ -98,7 +99,7 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
     EXPECT_EQ(parameter.grad().defined(), parameter.requires_grad());
     if (parameter.requires_grad()) parameter.set_data(parameter.grad().clone());
   }
-  const WeightMap gradients = LoraWeights(policy_);
+  const WeightMap gradients = LoraWeights(*policy_);
   EXPECT_EQ(gradients.size(), expected_.at("gradients").size());
   for (const auto& [name, gradient] : gradients) {
     ASSERT_TRUE(expected_.at("gradients").contains(name)) << name;
@@ -109,11 +110,11 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
 TEST_P(ExpertLora, IsMergedFromItsFolder) {
   const at::NoGradGuard no_grad;
   const base::TemporaryFolder folder;
-  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
+  WriteLoraAdapter({config_, LoraWeights(*policy_)}, golden_.config, "some/model", folder.path());
   WeightMap weights = FamilyGoldenWeights(golden_.config);
   const WeightMap before = weights;
   MergeLora(ReadLoraAdapter(folder.path(), golden_.config), golden_.config, &weights);
-  for (const auto& [name, weight] : MergedWeights(policy_)) {
+  for (const auto& [name, weight] : MergedWeights(*policy_)) {
     EXPECT_TRUE(at::equal(weights.at(name), weight)) << name;
   }
   // The model's own tensors are not written into.
@@ -154,7 +155,7 @@ TEST_P(ExpertLora, RefusesFusedExpertsOfAnotherModel) {
 
 TEST_P(ExpertLora, HasTheNamesThatPeftGivesExpertsOfTheirOwn) {
   const base::TemporaryFolder folder;
-  WriteLoraAdapter({config_, LoraWeights(policy_)}, golden_.config, "some/model", folder.path());
+  WriteLoraAdapter({config_, LoraWeights(*policy_)}, golden_.config, "some/model", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   const auto config = nlohmann::json::parse(base::ReadFile(folder.path() / "adapter_config.json"));
   const bool mixtral = GetParam() == "mixtral", qwen = GetParam() == "qwen2_moe";
@@ -196,14 +197,14 @@ class InterleavedExpertLora : public ::testing::Test {
   LoraAdapter Draw(const std::vector<std::string>& targets) {
     Transformer policy = MakeTransformer(golden_.config, FamilyGoldenWeights(golden_.config));
     const LoraConfig config{3, 6, targets};
-    AttachLora(policy, config, 1);
+    AttachLora(*policy, config, 1);
     WeightMap drawn;
-    for (const auto& [name, weight] : LoraWeights(policy)) {
+    for (const auto& [name, weight] : LoraWeights(*policy)) {
       drawn[name] = DrawFromName(name, weight.sizes().vec());
     }
-    LoadLoraWeights(policy, drawn);
-    merged_ = MergedWeights(policy);
-    return {config, LoraWeights(policy)};
+    LoadLoraWeights(*policy, drawn);
+    merged_ = MergedWeights(*policy);
+    return {config, LoraWeights(*policy)};
   }
 
   void ExpectMergedFromFolder() const {
@@ -262,15 +263,15 @@ TEST_F(InterleavedExpertLora, OfSomeProjectionsIsMergedFromItsFolder) {
 TEST(ExpertLoraTargets, AdaptOneProjectionOfEveryExpert) {
   const FamilyGolden golden = ReadFamilyGolden("mixtral");
   Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
-  AttachLora(policy, {.rank = 2, .alpha = 4, .targets = {"w2"}}, 1);
-  EXPECT_EQ(LoraWeights(policy).size(), 2u * 3 * 6);
+  AttachLora(*policy, {.rank = 2, .alpha = 4, .targets = {"w2"}}, 1);
+  EXPECT_EQ(LoraWeights(*policy).size(), 2u * 3 * 6);
 }
 
 TEST(ExpertLoraTargets, AreRefusedWhereTheyNameSomeExpertsAlone) {
   const FamilyGolden golden = ReadFamilyGolden("deepseek_v3");
   Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
   try {
-    AttachLora(policy, {.targets = {"experts.3.up_proj"}}, 1);
+    AttachLora(*policy, {.targets = {"experts.3.up_proj"}}, 1);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
@@ -285,7 +286,7 @@ TEST(ExpertLoraTargets, AreRefusedWithTheNearestNameWhereTheyNameNothing) {
   const FamilyGolden golden = ReadFamilyGolden("deepseek_v3");
   Transformer policy = MakeTransformer(golden.config, FamilyGoldenWeights(golden.config));
   try {
-    AttachLora(policy, {.targets = {"upproj"}}, 1);
+    AttachLora(*policy, {.targets = {"upproj"}}, 1);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("did you mean 'up_proj'"), std::string::npos)

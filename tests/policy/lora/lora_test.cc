@@ -16,13 +16,13 @@ const LoraConfig kConfig{.rank = 3, .alpha = 6, .targets = {"q_proj", "down_proj
 // An adapter that is no longer the fresh one, whose B is zero.
 Transformer Adapted(const GoldenModel& golden, const LoraConfig& config) {
   Transformer policy = MakeTransformer(golden.config, golden.weights);
-  AttachLora(policy, config, 4);
+  AttachLora(*policy, config, 4);
   WeightMap moved;
-  torch::manual_seed(3);
-  for (const auto& [name, weight] : LoraWeights(policy)) {
+  at::manual_seed(3);
+  for (const auto& [name, weight] : LoraWeights(*policy)) {
     moved[name] = weight + 0.1 * at::randn(weight.sizes());
   }
-  LoadLoraWeights(policy, moved);
+  LoadLoraWeights(*policy, moved);
   return policy;
 }
 
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Lora, ::testing::Values("tiny_llama", "tiny_m
 
 TEST_P(Lora, ChangesNothingAtFirst) {
   Transformer policy = MakeTransformer(golden_.config, golden_.weights);
-  AttachLora(policy, kConfig, 4);
+  AttachLora(*policy, kConfig, 4);
   EXPECT_LT(LargestDifference(Logprobs(policy, golden_).detach(), golden_.expected.at("logprobs")),
             2e-5);
 }
@@ -66,7 +66,7 @@ TEST_P(Lora, HasTheGradientOfTheMergedWeight) {
     config.targets = targets;
     Transformer policy = Adapted(golden_, config);
     Logprobs(policy, golden_).sum().backward();
-    Transformer merged = MakeTransformer(golden_.config, MergedWeights(policy));
+    Transformer merged = MakeTransformer(golden_.config, MergedWeights(*policy));
     Logprobs(merged, golden_).sum().backward();
     const auto of_merged = merged->named_parameters();
     const auto own = policy->named_parameters();
@@ -93,7 +93,7 @@ TEST_P(Lora, MergedWeightsGiveTheSameLogprobs) {
   const at::Tensor adapted = Logprobs(policy, golden_);
   EXPECT_GT(LargestDifference(adapted, golden_.expected.at("logprobs")), 1e-3);
   EXPECT_LT(
-      LargestDifference(GoldenLogprobs(golden_, golden_.config, MergedWeights(policy)), adapted),
+      LargestDifference(GoldenLogprobs(golden_, golden_.config, MergedWeights(*policy)), adapted),
       2e-5);
   // The frozen weights are as they were.
   for (const auto& [name, weight] : policy->Weights()) {
@@ -105,18 +105,18 @@ TEST_P(Lora, ComesBackFromItsFolder) {
   const at::NoGradGuard no_grad;
   Transformer policy = Adapted(golden_, kConfig);
   const base::TemporaryFolder folder;
-  WriteLoraAdapter({kConfig, LoraWeights(policy)}, golden_.config, "some/model",
+  WriteLoraAdapter({kConfig, LoraWeights(*policy)}, golden_.config, "some/model",
                    folder.path() / "adapter");
   const LoraAdapter back = ReadLoraAdapter(folder.path() / "adapter", golden_.config);
   EXPECT_EQ(back.config.rank, kConfig.rank);
   EXPECT_EQ(back.config.alpha, kConfig.alpha);
   Transformer again = MakeTransformer(golden_.config, golden_.weights);
-  AttachLora(again, back.config, 99);
-  LoadLoraWeights(again, back.weights);
+  AttachLora(*again, back.config, 99);
+  LoadLoraWeights(*again, back.weights);
   EXPECT_TRUE(at::equal(Logprobs(again, golden_), Logprobs(policy, golden_)));
   WeightMap weights = golden_.weights;
   MergeLora(back, golden_.config, &weights);
-  for (const auto& [name, weight] : MergedWeights(policy)) {
+  for (const auto& [name, weight] : MergedWeights(*policy)) {
     EXPECT_LT(LargestDifference(weights.at(name), weight), 1e-6) << name;
   }
 }
@@ -127,7 +127,7 @@ TEST(LoraAdapter, HasTheNamesOfPeft) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   Transformer policy = Adapted(golden, {.rank = 2, .alpha = 4, .targets = {kAllLinear}});
   const base::TemporaryFolder folder;
-  WriteLoraAdapter({{.rank = 2, .alpha = 4, .targets = {kAllLinear}}, LoraWeights(policy)},
+  WriteLoraAdapter({{.rank = 2, .alpha = 4, .targets = {kAllLinear}}, LoraWeights(*policy)},
                    golden.config, "base", folder.path());
   const SafetensorsFile file(folder.path() / "adapter_model.safetensors");
   EXPECT_EQ(file.entries().size(), 2u * 2 * 7);
@@ -147,8 +147,8 @@ TEST(LoraAdapter, HasTheNamesOfPeft) {
 TEST(LoraAdapter, DrawsAUniformlyAndBAsZero) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   Transformer policy = MakeTransformer(golden.config, golden.weights);
-  AttachLora(policy, {.rank = 64, .alpha = 1, .targets = {"down_proj"}}, 4);
-  const WeightMap adapters = LoraWeights(policy);
+  AttachLora(*policy, {.rank = 64, .alpha = 1, .targets = {"down_proj"}}, 4);
+  const WeightMap adapters = LoraWeights(*policy);
   const at::Tensor a = adapters.at("model.layers.0.mlp.down_proj.lora_A.weight");
   const double bound = 1 / std::sqrt(24.0);
   EXPECT_LE(a.abs().max().item<double>(), bound);
@@ -164,7 +164,7 @@ TEST(LoraAdapter, MayAdaptTheHead) {
   const at::Tensor adapted = Logprobs(policy, golden);
   EXPECT_GT(LargestDifference(adapted, golden.expected.at("logprobs")), 1e-3);
   EXPECT_LT(
-      LargestDifference(GoldenLogprobs(golden, golden.config, MergedWeights(policy)), adapted),
+      LargestDifference(GoldenLogprobs(golden, golden.config, MergedWeights(*policy)), adapted),
       2e-5);
 }
 
@@ -172,7 +172,7 @@ TEST(LoraAdapter, RefusesATargetThatNamesNoLinearLayer) {
   const GoldenModel golden = ReadGoldenModel("tiny_llama");
   Transformer policy = MakeTransformer(golden.config, golden.weights);
   try {
-    AttachLora(policy, {.targets = {"q_proj", "qproj"}}, 1);
+    AttachLora(*policy, {.targets = {"q_proj", "qproj"}}, 1);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);

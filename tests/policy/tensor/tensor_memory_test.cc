@@ -1,7 +1,7 @@
 #include "policy/tensor/tensor_memory.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <atomic>

@@ -1,7 +1,7 @@
 #include "policy/transformer/packed_tokens.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "base/error.h"
 

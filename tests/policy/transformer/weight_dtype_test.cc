@@ -106,7 +106,7 @@ TEST_P(WeightDtype, AdoptedSelectionBiasesAreFp32WhateverTheyWere) {
 
 TEST_P(WeightDtype, AdaptersHaveTheDtypeOfTheirLayers) {
   Transformer policy = Adopted(at::kBFloat16);
-  AttachLora(policy, {.rank = 2, .alpha = 4, .targets = {kAllLinear}}, 1);
+  AttachLora(*policy, {.rank = 2, .alpha = 4, .targets = {kAllLinear}}, 1);
   policy(tokens_).sum().backward();
   for (const auto& item : policy->named_parameters()) {
     if (item.key().find(".lora_B") == std::string::npos) continue;
@@ -114,10 +114,10 @@ TEST_P(WeightDtype, AdaptersHaveTheDtypeOfTheirLayers) {
     EXPECT_TRUE(item.value().grad().defined()) << item.key();
   }
   WeightMap moved;
-  for (const auto& [name, tensor] : LoraWeights(policy)) moved[name] = at::ones(tensor.sizes());
-  LoadLoraWeights(policy, moved);
+  for (const auto& [name, tensor] : LoraWeights(*policy)) moved[name] = at::ones(tensor.sizes());
+  LoadLoraWeights(*policy, moved);
   const std::string name = "model.layers.0.self_attn.q_proj.weight";
-  const at::Tensor before = policy->Weights().at(name), after = MergedWeights(policy).at(name);
+  const at::Tensor before = policy->Weights().at(name), after = MergedWeights(*policy).at(name);
   EXPECT_EQ(after.scalar_type(), at::kBFloat16);
   // Rank 2 and scale 2: 4 is added to every number.
   EXPECT_TRUE(at::equal(after, (before.to(at::kFloat) + 4).to(at::kBFloat16)));

@@ -5,7 +5,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <limits>
@@ -40,7 +40,7 @@ struct TwoParameters {
 };
 
 TwoParameters Start(uint64_t seed) {
-  torch::manual_seed(seed);
+  at::manual_seed(seed);
   return {at::randn({3, 40}).requires_grad_(true), at::randn({50}).requires_grad_(true)};
 }
 
@@ -248,7 +248,7 @@ TEST(AdamW, AStateWithMastersContinuesBitForBit) {
   const auto parameter = [](const at::Tensor& values) {
     return values.clone().requires_grad_(true);
   };
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const at::Tensor weight = parameter(at::randn({3, 40}).to(at::kBFloat16));
   AdamW optimizer({{"weight", weight}}, AdamWOptions{});
   const auto step = [](AdamW& stepped, const at::Tensor& tensor, const at::Tensor& gradient) {

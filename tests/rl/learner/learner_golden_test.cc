@@ -1,7 +1,7 @@
 // The learner's updates against PyTorch's in fp64, alone and with its sequences on two ranks.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "tests/fakes/fake_ranks.h"
 #include "tests/rl/learner/update_golden.h"

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 
@@ -154,7 +154,7 @@ TEST_F(LearnerTest, TheExpertsLoadCountsEachTokenOnceHoweverTheStepIsSplit) {
 TEST_F(LearnerTest, NamesTheFirstWeightThatIsNotFinite) {
   Learner learner = Make();
   EXPECT_EQ(learner.NonFiniteWeight(), "");
-  const torch::NoGradGuard no_grad;
+  const at::NoGradGuard no_grad;
   learner.Weights().at("model.norm.weight").fill_(std::nan(""));
   EXPECT_EQ(learner.NonFiniteWeight(), "model.norm.weight");
 }

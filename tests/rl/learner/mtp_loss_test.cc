@@ -45,7 +45,7 @@ class MultiTokenPrediction : public ::testing::Test {
       const at::Tensor main = SftLoss(logprobs_N, totals);
       const at::Tensor mtp =
           golden_.at("lambda").get<double>() *
-          MtpLoss(policy_, hidden_TD, PackMtp(sequences_, batch, config_.num_mtp_layers), totals);
+          MtpLoss(*policy_, hidden_TD, PackMtp(sequences_, batch, config_.num_mtp_layers), totals);
       (main + mtp).backward();
       losses.first += main.item<double>();
       losses.second += mtp.item<double>();
@@ -110,7 +110,7 @@ TEST_F(MultiTokenPrediction, IsTheSameWhereSequencesShareTheirPrompt) {
     const MicroBatch batch = PackMicroBatch(sequences, all);
     StepTotals totals;
     totals.num_tokens = 1;
-    return MtpLoss(policy_, policy_->forward(batch.tokens), PackMtp(sequences, batch, 2), totals)
+    return MtpLoss(*policy_, policy_->forward(batch.tokens), PackMtp(sequences, batch, 2), totals)
         .item<double>();
   };
   EXPECT_NEAR(loss({first, second}), loss({first}) + loss({second}), 1e-3);

@@ -1,7 +1,7 @@
 #include "rl/learner/ranks.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "base/error.h"
 #include "tests/fakes/fake_ranks.h"

@@ -1,13 +1,13 @@
 #include "rl/learner/sft_loss.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace cohort::rl {
 namespace {
 
 TEST(SftLoss, IsTheTokenMeanOfTheCrossEntropyHoweverTheStepIsSplit) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor logits_NV = at::randn({12, 7}, at::kDouble);
   const at::Tensor targets_N = at::randint(7, {12}, at::kLong);
   const StepTotals totals{12, 3};

@@ -1,7 +1,7 @@
 #include "rl/objectives/policy_loss.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <limits>

@@ -365,7 +365,7 @@ TEST_F(TrainingRunTest, WeightsThatAreNotFiniteAreNeverSaved) {
                          [&](RunFixture& run, RunParts&) {
                            script_.update = [&run](int64_t step, StepMetrics*) {
                              if (step < 3) return;
-                             const torch::NoGradGuard no_grad;
+                             const at::NoGradGuard no_grad;
                              run.learner.Weights().at("model.norm.weight").fill_(NAN);
                            };
                          }),

@@ -1,7 +1,7 @@
 // The decoder beside the learner, which has a golden of transformers for every family.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

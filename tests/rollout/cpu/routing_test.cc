@@ -1,7 +1,7 @@
 // The decoder's gate beside the learner's.
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "kernels/cpu/gate.h"
 #include "policy/transformer/ops/route.h"
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST_P(Routing, PicksTheLearnersExpertsInItsOrderAmongManyEquals) {
   const policy::MoeConfig moe = ConfigOf(GetParam());
-  torch::manual_seed(11);
+  at::manual_seed(11);
   const int64_t tokens = 400, experts = moe.num_experts;
   // Few distinct values, so that experts and groups tie; biases below every score too.
   const at::Tensor logits = torch::randint(-3, 4, {tokens, experts}).to(at::kFloat) / 2;

@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/attend_segments.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <vector>
@@ -58,7 +58,7 @@ at::Tensor Allowed(int64_t window = 0) {
 
 // fp32 takes our kernel, fp64 LibTorch's attention.
 TEST(AttendSegments, EqualsMaskedSoftmaxAndItsGradientWithEitherImplementation) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     std::vector<at::Tensor> wide, own;
     for (const auto& [heads, dim] :
@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(All, AttentionExtras,
                                          Extras{4, 2.0, false}, Extras{4, 1.5, true}));
 
 TEST_P(AttentionExtras, EqualTheFormulaAndItsGradientWithEitherImplementation) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto [window, soft_cap, with_sinks] = GetParam();
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     std::vector<at::Tensor> wide, own;
@@ -121,10 +121,10 @@ TEST_P(AttentionExtras, EqualTheFormulaAndItsGradientWithEitherImplementation) {
 
 // A frozen sink (LoRA) gets no gradient, and the others theirs.
 TEST(AttendSegments, LeavesFrozenSinksAlone) {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   std::vector<at::Tensor> gradients;
   for (const bool frozen : {false, true}) {
-    torch::manual_seed(1);
+    at::manual_seed(1);
     const at::Tensor q = torch::randn({kTokens, 2, 8}).requires_grad_(),
                      k = torch::randn({kTokens, 2, 8}),
                      sinks = torch::randn({2}).requires_grad_(!frozen);

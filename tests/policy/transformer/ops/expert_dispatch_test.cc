@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/expert_dispatch.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace cohort::policy {
 namespace {
@@ -17,7 +17,7 @@ TEST(SortByExpert, KeepsSlotOrderInsideAnExpert) {
 // int64 choices take the counting sort of the CPU, int32 ones LibTorch's operations, which every
 // other device has.
 TEST(SortByExpert, GivesTheSameOrderOnEveryDevice) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor choice = torch::randint(0, 40, {300, 6}, at::kLong);
   const Dispatch own = SortByExpert(choice, 64), other = SortByExpert(choice.to(at::kInt), 64);
   EXPECT_EQ(own.offsets, other.offsets);

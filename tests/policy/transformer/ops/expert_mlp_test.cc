@@ -1,7 +1,8 @@
 #include "policy/transformer/ops/expert_mlp.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "policy/transformer/expert_adapter.h"
 
@@ -65,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const auto& info) { return info.param.name; });
 
 TEST_P(ExpertMlpTest, EqualsOneTokenAtATimeAndItsGradient) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   const auto& [name, unit, has_bias, adapted] = GetParam();
   const int64_t tokens = 23, width = 10, m = 6, experts = 5;
   for (const int64_t per_token : {1, 2, 3}) {
@@ -106,7 +107,7 @@ TEST_P(ExpertMlpTest, EqualsOneTokenAtATimeAndItsGradient) {
 
 // However many threads sum an expert's rows.
 TEST(ExpertMlpBias, GradientsHaveTheSameBitsOnEveryNumberOfThreads) {
-  torch::manual_seed(6);
+  at::manual_seed(6);
   const int64_t tokens = 700, width = 24, m = 20, experts = 3;
   const at::Tensor choice = torch::randint(0, experts, {tokens, 1}, at::kLong);
   const Dispatch dispatch = SortByExpert(choice, experts);

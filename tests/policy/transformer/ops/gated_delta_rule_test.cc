@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/gated_delta_rule.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 
@@ -39,7 +39,7 @@ at::Tensor Recurrence(const DeltaRuleInput& in) {
 
 // Queries and keys of about length 1; decays from almost none to almost all.
 std::vector<at::Tensor> Draw() {
-  torch::manual_seed(1);
+  at::manual_seed(1);
   const auto options = at::TensorOptions(at::kDouble);
   return {torch::randn({kTokens, 2, 20}, options) / 4.5,
           torch::randn({kTokens, 2, 20}, options) / 4.5, torch::randn({kTokens, 4, 12}, options),
@@ -85,7 +85,7 @@ at::Tensor PaddedConv(const at::Tensor& x, const at::Tensor& weight) {
 }
 
 TEST(CausalConvSilu, EqualsAPaddedConvolutionAndItsGradientWithEitherImplementation) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   for (const int64_t width : {1, 2, 4}) {
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
       const at::Tensor x = torch::randn({kTokens, 21}, at::kDouble).requires_grad_();

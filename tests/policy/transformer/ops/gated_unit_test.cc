@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/gated_unit.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace cohort::policy {
 namespace {
@@ -25,7 +25,7 @@ INSTANTIATE_TEST_SUITE_P(All, GatedUnits,
 
 // fp32 takes our kernel, fp64 LibTorch. A third of the numbers lies beyond 7, and some at it.
 TEST_P(GatedUnits, EqualTheirFormulaAndItsGradientWithEitherImplementation) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     std::vector<at::Tensor> wide, own;
     for (int i = 0; i < 2; ++i) {
@@ -41,15 +41,14 @@ TEST_P(GatedUnits, EqualTheirFormulaAndItsGradientWithEitherImplementation) {
     (expected * weight).sum().backward();
     (out * weight.to(dtype)).sum().backward();
     for (size_t i = 0; i < 2; ++i) {
-      EXPECT_LT(LargestDifference(own[i].grad(), wide[i].grad()),
-                dtype == at::kFloat ? 1e-4 : 1e-6)
+      EXPECT_LT(LargestDifference(own[i].grad(), wide[i].grad()), dtype == at::kFloat ? 1e-4 : 1e-6)
           << i;
     }
   }
 }
 
 TEST_P(GatedUnits, TakeGatesAndUpsThatLieSideBySideInOneMatrix) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   for (const at::ScalarType dtype : {at::kFloat, at::kDouble}) {
     const at::Tensor both = torch::randn({5, 46}, dtype), out = at::empty({5, 30}, dtype);
     const at::Tensor gate = both.narrow(1, 0, 23), up = both.narrow(1, 23, 23);

@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/logprobs.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace cohort::policy {
 namespace {
@@ -14,7 +14,7 @@ struct Case {
   at::Tensor hidden, head, targets;
 
   Case(int64_t rows, int64_t width, int64_t vocab) {
-    torch::manual_seed(5);
+    at::manual_seed(5);
     hidden = torch::randn({rows, width}, at::kDouble).requires_grad_();
     head = torch::randn({vocab, width}, at::kDouble).requires_grad_();
     targets = torch::randint(vocab, {rows}, at::kLong);

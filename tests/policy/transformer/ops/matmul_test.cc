@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/matmul.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 
@@ -17,7 +17,7 @@ void ExpectProduct(const at::Tensor& got, const at::Tensor& a, const at::Tensor&
 }
 
 TEST(Matmul, EqualsTheExactProductForSmallAndLargeShapesAndAnyStrides) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   for (const auto& [m, k, n] : {std::array<int64_t, 3>{1, 7, 5},
                                 {33, 64, 48},
                                 {130, 200, 170},
@@ -36,7 +36,7 @@ TEST(Matmul, EqualsTheExactProductForSmallAndLargeShapesAndAnyStrides) {
 }
 
 TEST(Matmul, ProjectsWithTheGradientsOfALinearLayer) {
-  torch::manual_seed(4);
+  at::manual_seed(4);
   for (const int64_t rows : {5, 400}) {
     const at::Tensor x = torch::randn({rows, 96}).requires_grad_();
     const at::Tensor weight = torch::randn({80, 96}).requires_grad_();
@@ -48,7 +48,7 @@ TEST(Matmul, ProjectsWithTheGradientsOfALinearLayer) {
 }
 
 TEST(Matmul, RepeatsItsBits) {
-  torch::manual_seed(5);
+  at::manual_seed(5);
   const at::Tensor a = torch::randn({300, 256}), b = torch::randn({128, 256});
   const at::Tensor once = MatmulNt(a, b);
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(at::equal(MatmulNt(a, b), once));

@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/rms_normalize.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace cohort::policy {
 namespace {
@@ -11,7 +11,7 @@ double LargestDifference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 TEST(RmsNormalize, EqualsItsFormulaAndItsGradient) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor wide = torch::randn({7, 12}, at::kDouble).requires_grad_();
   const at::Tensor wide_weight = torch::rand({12}, at::kDouble).requires_grad_();
   const at::Tensor x = wide.detach().to(at::kFloat).requires_grad_();

@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/rope.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -36,7 +36,7 @@ TEST(Rope, RotatesNeighboursWhenInterleaved) {
 class RopeGradient : public ::testing::TestWithParam<bool> {};
 
 TEST_P(RopeGradient, IsThatOfARotation) {
-  torch::manual_seed(2);
+  at::manual_seed(2);
   const RopeAngles angles = RopeAnglesAt(at::arange(5), Frequencies(6, 10000.0));
   const at::Tensor x = torch::randn({5, 2, 6}).requires_grad_();
   const at::Tensor weight = torch::randn({5, 2, 6});

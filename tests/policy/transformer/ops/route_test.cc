@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/route.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 #include "policy/transformer/ops/softmax_rows.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <utility>
@@ -20,7 +20,7 @@ NormalizedRows Empty(const at::Tensor& logits) {
 
 // fp64 takes LibTorch's way, fp32 the kernels'; both beside autograd.
 TEST(SoftmaxRows, BothWaysAgreeWithLogSoftmaxAndItsGradient) {
-  torch::manual_seed(3);
+  at::manual_seed(3);
   const at::Tensor logits = (8 * torch::randn({200, 1003}, at::kDouble)).requires_grad_();
   const at::Tensor targets = torch::randint(1003, {200}, at::kLong);
   const at::Tensor weight = torch::randn({200}, at::kDouble);
