@@ -27,6 +27,45 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
   return c;
 }
 
+namespace {
+
+float WithoutDenormal(float x) { return std::fpclassify(x) == FP_SUBNORMAL ? 0.0f * x : x; }
+
+// To bf16, to nearest even, and back.
+float Rounded(float x) {
+  if (!std::isfinite(x)) return x;
+  int exponent;
+  std::frexp(WithoutDenormal(x), &exponent);
+  const float unit = std::ldexp(1.0f, std::max(exponent - 8, -149));  // 8 digits of 24
+  return std::nearbyint(WithoutDenormal(x) / unit) * unit;
+}
+
+}  // namespace
+
+std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                        int64_t rows, int64_t columns, int64_t depth) {
+  std::vector<float> c;
+  const auto at = [depth](const std::vector<float>& x, int64_t row, int64_t k) {
+    return k < depth ? Rounded(x[static_cast<size_t>(row * depth + k)]) : 0.0f;
+  };
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t column = 0; column < columns; ++column) {
+      float sum = 0.0f, chain = 0.0f;
+      for (int64_t k = 0; k < depth; k += 2) {
+        for (const int64_t term : {k + 1, k}) {
+          chain = WithoutDenormal(std::fma(at(a, r, term), at(w, column, term), chain));
+        }
+        if (k % 256 == 254 || k + 2 >= depth) {
+          sum = WithoutDenormal(sum + chain);
+          chain = 0.0f;
+        }
+      }
+      c.push_back(sum);
+    }
+  }
+  return c;
+}
+
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth) {
   std::vector<float> c;

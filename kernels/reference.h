@@ -15,6 +15,11 @@ namespace cohort::kernels {
 std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vector<float>& w,
                                     int64_t rows, int64_t columns, int64_t depth);
 
+// The same of operands rounded to bf16, in the steps of the class kBf16Dot (ops.h). Denormals, of
+// operands and sums, are zeros; an odd depth ends with a zero.
+std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                        int64_t rows, int64_t columns, int64_t depth);
+
 // The same product, each output summed in 16 lanes, whose chains have 256 terms too (ops.h).
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);

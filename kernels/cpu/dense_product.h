@@ -1,11 +1,13 @@
 #pragma once
 
-// Products of plain matrices, a list of them in one go: out[M, N] = a[M, K] b[N, K]^T in fp32, any
-// strides. Both the forward product and the two gradients of a linear layer are of this form.
+// Products of plain matrices, a list of them in one go: out[M, N] = a[M, K] b[N, K]^T of fp32
+// matrices, any strides. Both the forward product and the two gradients of a linear layer are of
+// this form.
 //
 // Pieces of b (and first of all an a whose rows are not contiguous) are copied into the order that
-// the register tile reads. Each output is a sum over K in the order of ops.h, so neither the cut
-// into tasks, nor the thread count, nor the instruction set changes a bit of it.
+// the register tile reads; for the class kBf16Dot both are, which rounds them to bf16. Each output
+// is a sum over K in the order of ops.h, so neither the cut into tasks, nor the thread count, nor
+// the instruction set changes a bit of it.
 
 #include <cstdint>
 #include <functional>
@@ -26,6 +28,7 @@ struct DenseProduct {
   int64_t out_row = 0;
   int64_t rows = 0, depth = 0, columns = 0;  // M, K, N; depth 0 gives zeros
   bool accumulate = false;                   // the sums of K's blocks are added to what out holds
+  Numerics numerics = Numerics::kFloat32;
 };
 
 // Calls task(0) .. task(n - 1), on any threads, and returns when all are done.

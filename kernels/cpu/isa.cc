@@ -1,5 +1,7 @@
 #include "kernels/cpu/isa.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -14,6 +16,7 @@ namespace {
 bool CpuHas(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::kAvx512Bf16) return CpuHas(Isa::kAvx512) && __builtin_cpu_supports("avx512bf16");
   if (isa == Isa::kAvx512) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
@@ -31,6 +34,8 @@ const Ops* Compiled(Isa isa) {
       return Avx2Ops();
     case Isa::kAvx512:
       return Avx512Ops();
+    case Isa::kAvx512Bf16:
+      return Avx512Bf16Ops();
   }
   return nullptr;
 }
@@ -72,6 +77,32 @@ std::vector<float> ProbeLongSums(const Ops& ops) {
   all.insert(all.end(), {softmax.sink, softmax.total});
   all.push_back(ops.softmax_gradient(x.data(), y.data(), all.back(), 0.6f, kLong));
   all.push_back(y[0]);
+  return all;
+}
+
+// Products of pairs, over more than one chain, a chain that goes on, and values of every size: what
+// is rounded, too small, infinite or no number.
+std::vector<float> ProbePairs(const Ops& ops) {
+  constexpr int64_t kRows = 13, kPairs = kChainTerms / 2 + 45, kPanels = 11;
+  constexpr int64_t kColumns = kPanels * 16;
+  std::vector<float> values = ProbeValues(2 * kPairs * kColumns, 17), all;
+  for (size_t i = 0; i < values.size(); i += 7) values[i] = std::ldexp(values[i], i % 250 - 125);
+  std::vector<uint32_t> a(kRows * kPairs), w(kPairs * kColumns);
+  ops.round_pairs(values.data(), values.data() + 5, std::ssize(a), a.data());
+  ops.round_pairs(values.data() + 3, values.data() + w.size(), std::ssize(w), w.data());
+  for (const TileMode mode :
+       {TileMode::kStore, TileMode::kContinue, TileMode::kAdd, TileMode::kExtend}) {
+    for (int64_t rows = 1; rows <= kRows; rows += 3) {
+      std::vector<float> c = ProbeValues(kRows * kColumns, 8);
+      ops.gemm_pairs({a.data(), kPairs, rows, w.data(), kPairs * 16, kPanels,
+                      mode == TileMode::kExtend ? 45 : kPairs, c.data(), kColumns, mode});
+      all.insert(all.end(), c.begin(), c.end());
+    }
+  }
+  const std::vector<float> odd = {NAN, INFINITY, -INFINITY, 1e-39f, -1e-39f, 3.4e38f, 1.00390625f};
+  uint16_t halves[16] = {};
+  ops.round_bf16(odd.data(), std::ssize(odd), halves);
+  for (const uint16_t half : halves) all.push_back(half);
   return all;
 }
 
@@ -123,6 +154,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
     all.insert(all.end(), out.begin(), out.end());
   };
   keep(ProbeGatedUnits(ops));
+  keep(ProbePairs(ops));
   for (int64_t rows = 1; rows <= kRows; ++rows) {
     for (const TileMode mode : {TileMode::kStore, TileMode::kContinue, TileMode::kAdd}) {
       std::vector<float> c = ProbeValues(rows * kColumns, 3);
@@ -177,10 +209,32 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   return all;
 }
 
+// Seconds of a product of pairs in the L1 cache, the best of several.
+double PairSeconds(const Ops& ops) {
+  constexpr int64_t kRows = 24, kPairs = 128, kPanels = 2;
+  const std::vector<uint32_t> a(kRows * kPairs, 0x3f803f80u), w(kPairs * kPanels * 16, 0x3f003f00u);
+  std::vector<float> c(kRows * kPanels * 16);
+  double best = 1e30;
+  for (int i = 0; i < 20; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    ops.gemm_pairs({a.data(), kPairs, kRows, w.data(), kPairs * 16, kPanels, kPairs, c.data(),
+                    kPanels * 16, TileMode::kStore});
+    const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+    best = std::min(best, taken.count());
+  }
+  return best;
+}
+
+// Some CPUs have the instruction of kBf16Dot at half the rate of the multiply-adds that it stands
+// for, so that it is timed.
 const Ops* ChooseBest() {
-  for (const Isa isa : {Isa::kAvx512, Isa::kAvx2}) {
+  for (const Isa isa : {Isa::kAvx512Bf16, Isa::kAvx512, Isa::kAvx2}) {
     const Ops* ops = Compiled(isa);
-    if (ops != nullptr && CpuHas(isa) && GivesSameBits(*ops, ScalarOps())) return ops;
+    if (ops == nullptr || !CpuHas(isa)) continue;
+    if (isa == Isa::kAvx512Bf16 && PairSeconds(*ops) > PairSeconds(*Compiled(Isa::kAvx512))) {
+      continue;
+    }
+    if (GivesSameBits(*ops, ScalarOps())) return ops;
   }
   return &ScalarOps();
 }
@@ -207,7 +261,7 @@ const Ops& OpsFor(Isa isa) {
 
 std::vector<Isa> AvailableIsas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     if (Compiled(isa) != nullptr && CpuHas(isa)) isas.push_back(isa);
   }
   return isas;
@@ -221,8 +275,14 @@ const char* IsaName(Isa isa) {
       return "AVX2";
     case Isa::kAvx512:
       return "AVX-512";
+    case Isa::kAvx512Bf16:
+      return "AVX-512 with BF16";
   }
   return "unknown";
+}
+
+const char* NumericsName(Numerics numerics) {
+  return numerics == Numerics::kFloat32 ? "fp32" : "bf16 dot";
 }
 
 }  // namespace cohort::kernels

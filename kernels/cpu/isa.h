@@ -7,8 +7,9 @@
 namespace cohort::kernels {
 
 const Ops& ScalarOps();
-const Ops* Avx2Ops();    // null where the compiler does not target x86-64
-const Ops* Avx512Ops();  // likewise
+const Ops* Avx2Ops();        // null where the compiler does not target x86-64
+const Ops* Avx512Ops();      // likewise
+const Ops* Avx512Bf16Ops();  // likewise
 
 // Runs every operation of both sets on the same small inputs and compares all bits.
 bool GivesSameBits(const Ops& ops, const Ops& reference);

@@ -8,6 +8,11 @@
 // multiply-adds over k. A sum over a row runs in 16 lanes (element i in lane i % 16), each a sum of
 // blocks; the lanes are then added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
 //
+// There are two classes of products. In one the operands are fp32 (or weights that are bf16 in
+// memory). In the other ("bf16 dot") both are bf16, and a chain takes terms 2 i and 2 i + 1 in one
+// step, the odd one first: fma(a_even, w_even, fma(a_odd, w_odd, s)). It is what the instruction
+// VDPBF16PS does, which knows no denormals: they are zeros, in operands and sums.
+//
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.
 
@@ -18,7 +23,10 @@
 
 namespace cohort::kernels {
 
-enum class Isa { kScalar, kAvx2, kAvx512 };
+enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16 };
+
+// The classes of products; each has bits of its own.
+enum class Numerics { kFloat32, kBf16Dot };
 
 constexpr int64_t kChainTerms = 256;
 // Elements of a row whose sum is one chain in each lane.
@@ -34,12 +42,13 @@ enum class TileMode {
 
 // c[rows, 16 * num_panels] from a[rows, k] and panels of 16 columns: element (kk, column) of panel
 // p is at panels[p * panel_stride + kk * 16 + column]. Every c element of a panel is written, so
-// ldc has room.
+// ldc has room. An element of gemm_pairs, of a as of the panels, is a pair of bf16 numbers (the
+// even one in the lower half), and k, lda and panel_stride count pairs.
 struct TileArgs {
-  const float* a;
+  const void* a;  // float; uint32_t holding a pair
   int64_t lda;
   int64_t rows;
-  const void* panels;  // float, or uint16_t holding bf16
+  const void* panels;  // float; uint16_t holding bf16; uint32_t holding a pair
   int64_t panel_stride;
   int64_t num_panels;
   int64_t k;
@@ -83,7 +92,12 @@ struct DeltaScanArgs;  // kernels/cpu/delta_scan.h
 struct Ops {
   Isa isa;
   void (*gemm_float)(const TileArgs& args);
-  void (*gemm_bf16)(const TileArgs& args);
+  void (*gemm_bf16)(const TileArgs& args);   // weights in bf16, of the class kFloat32
+  void (*gemm_pairs)(const TileArgs& args);  // kBf16Dot
+  // bf16 of n numbers: to nearest even; denormals become zeros.
+  void (*round_bf16)(const float* x, int64_t n, uint16_t* out);
+  // out[i] = the pair of even[i] and odd[i]
+  void (*round_pairs)(const float* even, const float* odd, int64_t n, uint32_t* out);
   void (*dot)(const DotArgs& args);
   // out = x / sqrt(mean(x^2) + eps) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
@@ -137,5 +151,6 @@ const Ops& BestOps();
 const Ops& OpsFor(Isa isa);
 std::vector<Isa> AvailableIsas();  // scalar first
 const char* IsaName(Isa isa);
+const char* NumericsName(Numerics numerics);
 
 }  // namespace cohort::kernels

@@ -5,20 +5,45 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 
 #include "kernels/cpu/ops.h"
 
 namespace cohort::kernels {
 
+// A step of a chain, of the class kFloat32: one term.
+template <class Vector, class Weight>
+struct OneTerm {
+  using A = float;
+  using W = Weight;
+  static constexpr int64_t kChainSteps = kChainTerms;
+
+  static Vector Broadcast(float a) { return Vector::Broadcast(a); }
+  static Vector Load(const float* w) { return Vector::Load(w); }
+  static Vector Load(const uint16_t* w) { return Vector::LoadBf16(w); }
+  static Vector Accumulate(Vector a, Vector w, Vector sum) { return Vector::Fma(a, w, sum); }
+};
+
+// Of the class kBf16Dot: two terms, the odd one first.
 template <class Vector>
-inline Vector LoadWeights(const float* p) {
-  return Vector::Load(p);
-}
-template <class Vector>
-inline Vector LoadWeights(const uint16_t* p) {
-  return Vector::LoadBf16(p);
-}
+struct TwoTerms {
+  using A = uint32_t;
+  using W = uint32_t;
+  static constexpr int64_t kChainSteps = kChainTerms / 2;
+  struct Pair {
+    Vector even, odd;
+  };
+
+  static Pair Broadcast(uint32_t a) {
+    return {Vector::Broadcast(std::bit_cast<float>(a << 16)),
+            Vector::Broadcast(std::bit_cast<float>(a & 0xffff0000u))};
+  }
+  static Pair Load(const uint32_t* w) { return {Vector::LoadEven(w), Vector::LoadOdd(w)}; }
+  static Vector Accumulate(const Pair& a, const Pair& w, Vector sum) {
+    return Vector::Fma(a.even, w.even, Vector::Fma(a.odd, w.odd, sum));
+  }
+};
 
 // kRows x (kPanels * 16) numbers in memory, which a tile in registers starts from or is added to.
 struct HeldTile {
@@ -31,10 +56,11 @@ struct HeldTile {
   }
 };
 
-// sum = start + a w over `terms`, all of one block, in registers.
-template <class Vector, class Weight, int kRows, int kPanels>
-[[gnu::always_inline]] inline void SumBlock(const float* a, int64_t lda, const Weight* w,
-                                            int64_t stride, int64_t terms, HeldTile start,
+// sum = start + a w over `steps`, all of one block, in registers.
+template <class Vector, class Step, int kRows, int kPanels>
+[[gnu::always_inline]] inline void SumBlock(const typename Step::A* a, int64_t lda,
+                                            const typename Step::W* w, int64_t stride,
+                                            int64_t steps, HeldTile start,
                                             Vector (&sum)[kRows][kPanels]) {
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r) {
@@ -43,15 +69,15 @@ template <class Vector, class Weight, int kRows, int kPanels>
       sum[r][p] = start.data != nullptr ? start.Load<Vector>(r, p) : Vector::Broadcast(0.0f);
     }
   }
-  for (int64_t k = 0; k < terms; ++k) {
-    Vector weights[kPanels];
+  for (int64_t k = 0; k < steps; ++k) {
+    decltype(Step::Load(w)) weights[kPanels];
 #pragma GCC unroll 16
-    for (int p = 0; p < kPanels; ++p) weights[p] = LoadWeights<Vector>(w + p * stride + k * 16);
+    for (int p = 0; p < kPanels; ++p) weights[p] = Step::Load(w + p * stride + k * 16);
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
-      const Vector x = Vector::Broadcast(a[r * lda + k]);
+      const auto x = Step::Broadcast(a[r * lda + k]);
 #pragma GCC unroll 16
-      for (int p = 0; p < kPanels; ++p) sum[r][p] = Vector::Fma(x, weights[p], sum[r][p]);
+      for (int p = 0; p < kPanels; ++p) sum[r][p] = Step::Accumulate(x, weights[p], sum[r][p]);
     }
   }
 }
@@ -77,10 +103,10 @@ template <class Vector, int kRows, int kPanels>
 
 // kRows x (kPanels * 16) outputs: a block of the depth in registers, and between blocks the sum of
 // those before in memory that stays in the L1 cache.
-template <class Vector, class Weight, int kRows, int kPanels>
+template <class Vector, class Step, int kRows, int kPanels>
 void Tile(const TileArgs& args, int64_t row, int64_t panel) {
-  const float* a = args.a + row * args.lda;
-  const Weight* w = static_cast<const Weight*>(args.panels) + panel * args.panel_stride;
+  const auto* a = static_cast<const typename Step::A*>(args.a) + row * args.lda;
+  const auto* w = static_cast<const typename Step::W*>(args.panels) + panel * args.panel_stride;
   float* c = args.c + row * args.ldc + panel * 16;
   const HeldTile none{nullptr, 0}, old{c, args.ldc};
   const HeldTile start = args.mode == TileMode::kExtend ? old : none;
@@ -88,10 +114,10 @@ void Tile(const TileArgs& args, int64_t row, int64_t panel) {
   alignas(64) float total[kRows * kPanels * 16];
   Vector sum[kRows][kPanels];
   for (int64_t k = 0;;) {
-    const int64_t terms = std::min(kChainTerms, args.k - k);
-    SumBlock(a + k, args.lda, w + k * 16, args.panel_stride, terms, start, sum);
+    const int64_t steps = std::min(Step::kChainSteps, args.k - k);
+    SumBlock<Vector, Step>(a + k, args.lda, w + k * 16, args.panel_stride, steps, start, sum);
     if (before.data != nullptr) AddHeld(before, sum);
-    k += kChainTerms;
+    k += Step::kChainSteps;
     if (k >= args.k) break;
     StoreTile(sum, total, kPanels * 16);
     before = {total, kPanels * 16};
@@ -101,33 +127,32 @@ void Tile(const TileArgs& args, int64_t row, int64_t panel) {
 }
 
 // kRows rows against panels [begin, end): the widest tile first, then halves of it.
-template <class Vector, class Weight, int kRows, int kPanels>
+template <class Vector, class Step, int kRows, int kPanels>
 void TileStrip(const TileArgs& args, int64_t row, int64_t begin, int64_t end) {
   for (; begin + kPanels <= end; begin += kPanels) {
-    Tile<Vector, Weight, kRows, kPanels>(args, row, begin);
+    Tile<Vector, Step, kRows, kPanels>(args, row, begin);
   }
   if constexpr (kPanels > 1) {
-    if (begin < end) TileStrip<Vector, Weight, kRows, kPanels / 2>(args, row, begin, end);
+    if (begin < end) TileStrip<Vector, Step, kRows, kPanels / 2>(args, row, begin, end);
   }
 }
 
-template <class Vector, class Weight>
 using StripFunction = void (*)(const TileArgs&, int64_t row, int64_t begin, int64_t end);
 
-template <class Vector, class Weight, int... kRowsLessOne>
-constexpr std::array<StripFunction<Vector, Weight>, sizeof...(kRowsLessOne)> StripTable(
+template <class Vector, class Step, int... kRowsLessOne>
+constexpr std::array<StripFunction, sizeof...(kRowsLessOne)> StripTable(
     std::integer_sequence<int, kRowsLessOne...>) {
-  return {&TileStrip<Vector, Weight, kRowsLessOne + 1, Vector::PanelsAtOnce(kRowsLessOne + 1)>...};
+  return {&TileStrip<Vector, Step, kRowsLessOne + 1, Vector::PanelsAtOnce(kRowsLessOne + 1)>...};
 }
 
 // A group of panels that stays in the L2 cache meets every row; rows are cut evenly into tiles,
 // since a full tile followed by a sliver would leave most of the FMA units idle in the sliver.
-template <class Vector, class Weight>
+template <class Vector, class Step>
 void GemmTiles(const TileArgs& args) {
   static constexpr auto kStrips =
-      StripTable<Vector, Weight>(std::make_integer_sequence<int, Vector::kMaxRows>());
+      StripTable<Vector, Step>(std::make_integer_sequence<int, Vector::kMaxRows>());
   constexpr int64_t kGroupBytes = 192 << 10;
-  const int64_t panel_bytes = std::max<int64_t>(1, args.k * 16 * int64_t{sizeof(Weight)});
+  const int64_t panel_bytes = std::max<int64_t>(1, args.k * 16 * int64_t{sizeof(typename Step::W)});
   const int64_t group = std::max<int64_t>(8, kGroupBytes / panel_bytes / 8 * 8);
   const int64_t tiles = (args.rows + Vector::kMaxRows - 1) / Vector::kMaxRows;
   for (int64_t begin = 0; begin < args.num_panels; begin += group) {

@@ -9,8 +9,8 @@
 #include "kernels/cpu/vector/delta_tile.h"
 #include "kernels/cpu/vector/dot_tile.h"
 #include "kernels/cpu/vector/gated_rows.h"
-#include "kernels/cpu/vector/gemm_tile.h"
 #include "kernels/cpu/vector/lane_sum.h"
+#include "kernels/cpu/vector/pair_tile.h"
 #include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
@@ -216,8 +216,11 @@ void Scale(float w, int64_t n, float* y) {
 template <class Vector>
 constexpr Ops MakeOps(Isa isa) {
   return {.isa = isa,
-          .gemm_float = &GemmTiles<Vector, float>,
-          .gemm_bf16 = &GemmTiles<Vector, uint16_t>,
+          .gemm_float = &GemmTiles<Vector, OneTerm<Vector, float>>,
+          .gemm_bf16 = &GemmTiles<Vector, OneTerm<Vector, uint16_t>>,
+          .gemm_pairs = &PairTiles<Vector, TwoTerms<Vector>>,
+          .round_bf16 = &RoundBf16<Vector>,
+          .round_pairs = &RoundPairs<Vector>,
           .dot = &DotTiles<Vector>,
           .rms_norm = &RmsNorm<Vector>,
           .rms_norm_gradient = &RmsNormGradient<Vector>,

@@ -20,9 +20,28 @@ struct Avx2Vector {
   static Avx2Vector Broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
   static Avx2Vector Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
   static Avx2Vector LoadBf16(const uint16_t* p) { return {Widen(p), Widen(p + 8)}; }
+  static Avx2Vector LoadEven(const uint32_t* p) {
+    return {_mm256_castsi256_ps(_mm256_slli_epi32(Bits(p), 16)),
+            _mm256_castsi256_ps(_mm256_slli_epi32(Bits(p + 8), 16))};
+  }
+  static Avx2Vector LoadOdd(const uint32_t* p) {
+    const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+    return {_mm256_castsi256_ps(_mm256_and_si256(Bits(p), upper)),
+            _mm256_castsi256_ps(_mm256_and_si256(Bits(p + 8), upper))};
+  }
   void Store(float* p) const {
     _mm256_storeu_ps(p, lo);
     _mm256_storeu_ps(p + 8, hi);
+  }
+  void StoreBf16(uint16_t* p) const {
+    // Packing works within halves of a register; the permutation puts the quarters in order.
+    const __m256i packed = _mm256_packus_epi32(_mm256_srli_epi32(RoundedBits(lo), 16),
+                                               _mm256_srli_epi32(RoundedBits(hi), 16));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(packed, 0xd8));
+  }
+  static void StorePairs(Avx2Vector even, Avx2Vector odd, uint32_t* p) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), Pair(even.lo, odd.lo));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p + 8), Pair(even.hi, odd.hi));
   }
   static Avx2Vector Fma(Avx2Vector a, Avx2Vector b, Avx2Vector c) {
     return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
@@ -78,6 +97,25 @@ struct Avx2Vector {
   }
 
  private:
+  static __m256i Bits(const uint32_t* p) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  }
+  static __m256i RoundedBits(__m256 x) {
+    const __m256i bits = _mm256_castps_si256(x), one = _mm256_set1_epi32(1);
+    const __m256i exponent = _mm256_set1_epi32(0x7f800000);
+    const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), one);
+    const __m256i rounded =
+        _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+    const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x00400000));
+    const __m256i zero = _mm256_and_si256(bits, _mm256_set1_epi32(static_cast<int>(0x80000000u)));
+    const __m256i is_small =
+        _mm256_cmpeq_epi32(_mm256_and_si256(bits, exponent), _mm256_setzero_si256());
+    const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return _mm256_blendv_epi8(_mm256_blendv_epi8(rounded, quiet, is_nan), zero, is_small);
+  }
+  static __m256i Pair(__m256 even, __m256 odd) {
+    return _mm256_blend_epi16(_mm256_srli_epi32(RoundedBits(even), 16), RoundedBits(odd), 0xaa);
+  }
   static __m256 Halve(Avx2Vector a, Avx2Vector b) {
     const __m256 x = _mm256_add_ps(a.lo, a.hi), y = _mm256_add_ps(b.lo, b.hi);
     return _mm256_add_ps(_mm256_permute2f128_ps(x, y, 0x20), _mm256_permute2f128_ps(x, y, 0x31));

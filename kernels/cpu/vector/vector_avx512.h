@@ -23,7 +23,23 @@ struct Avx512Vector {
     const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16))};
   }
+  static Avx512Vector LoadEven(const uint32_t* p) {
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(p), 16))};
+  }
+  static Avx512Vector LoadOdd(const uint32_t* p) {
+    const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
+    return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p), upper))};
+  }
   void Store(float* p) const { _mm512_storeu_ps(p, v); }
+  void StoreBf16(uint16_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtepi32_epi16(_mm512_srli_epi32(RoundedBits(v), 16)));
+  }
+  static void StorePairs(Avx512Vector even, Avx512Vector odd, uint32_t* p) {
+    _mm512_storeu_si512(
+        p, _mm512_mask_blend_epi16(0xaaaaaaaau, _mm512_srli_epi32(RoundedBits(even.v), 16),
+                                   RoundedBits(odd.v)));
+  }
   static Avx512Vector Fma(Avx512Vector a, Avx512Vector b, Avx512Vector c) {
     return {_mm512_fmadd_ps(a.v, b.v, c.v)};
   }
@@ -75,6 +91,15 @@ struct Avx512Vector {
   }
 
  private:
+  static __m512i RoundedBits(__m512 x) {
+    const __m512i bits = _mm512_castps_si512(x);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
+    __m512i out = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    out = _mm512_mask_or_epi32(out, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), bits,
+                               _mm512_set1_epi32(0x00400000));
+    return _mm512_mask_and_epi32(out, _mm512_testn_epi32_mask(bits, _mm512_set1_epi32(0x7f800000)),
+                                 bits, _mm512_set1_epi32(static_cast<int>(0x80000000u)));
+  }
   static __m512 Halve(__m512 a, __m512 b) {
     return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
   }

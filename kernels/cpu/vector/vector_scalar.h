@@ -35,8 +35,24 @@ struct ScalarVector {
   static ScalarVector LoadBf16(const uint16_t* p) {
     return Map([&](int i) { return std::bit_cast<float>(static_cast<uint32_t>(p[i]) << 16); });
   }
+  // The bf16 numbers in the lower and in the upper half of each element.
+  static ScalarVector LoadEven(const uint32_t* p) {
+    return Map([&](int i) { return std::bit_cast<float>(p[i] << 16); });
+  }
+  static ScalarVector LoadOdd(const uint32_t* p) {
+    return Map([&](int i) { return std::bit_cast<float>(p[i] & 0xffff0000u); });
+  }
   void Store(float* p) const {
     for (int i = 0; i < 16; ++i) p[i] = lane[i];
+  }
+  // Rounded to bf16, to nearest even; a denormal becomes zero.
+  void StoreBf16(uint16_t* p) const {
+    for (int i = 0; i < 16; ++i) p[i] = static_cast<uint16_t>(RoundedBits(lane[i]) >> 16);
+  }
+  static void StorePairs(ScalarVector even, ScalarVector odd, uint32_t* p) {
+    for (int i = 0; i < 16; ++i) {
+      p[i] = RoundedBits(even.lane[i]) >> 16 | (RoundedBits(odd.lane[i]) & 0xffff0000u);
+    }
   }
   // a * b + c with one rounding
   static ScalarVector Fma(ScalarVector a, ScalarVector b, ScalarVector c) {
@@ -94,6 +110,14 @@ struct ScalarVector {
       }
     }
     return a.lane[0];
+  }
+
+ private:
+  static uint32_t RoundedBits(float x) {
+    const uint32_t bits = std::bit_cast<uint32_t>(x);
+    if ((bits & 0x7f800000u) == 0) return bits & 0x80000000u;
+    if (std::isnan(x)) return bits | 0x00400000u;
+    return bits + 0x7fffu + (bits >> 16 & 1u);
   }
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/reference.h"
 #include "tests/kernels/cpu/parallel_orders.h"
 
 namespace cohort::kernels {
@@ -34,6 +35,29 @@ struct Case {
     product.out = result.data();
     std::vector<float> scratch(static_cast<size_t>(DenseScratchFloats({&product, 1})));
     MultiplyDense({&product, 1}, ops, scratch.data(), parallel);
+    return result;
+  }
+
+  // Rows of one operand, each of `depth` numbers.
+  std::vector<float> Plain(const float* from, int64_t rows, int64_t row, int64_t column) const {
+    std::vector<float> plain;
+    for (int64_t i = 0; i < rows; ++i) {
+      for (int64_t k = 0; k < product.depth; ++k) plain.push_back(from[i * row + k * column]);
+    }
+    return plain;
+  }
+
+  // Of operands in bf16; to be added to zeros.
+  std::vector<float> ExpectedOfPairs() const {
+    std::vector<float> result = out;
+    const std::vector<float> sums =
+        ReferencePairProduct(Plain(product.a, product.rows, product.a_row, product.a_column),
+                             Plain(product.b, product.columns, product.b_row, product.b_column),
+                             product.rows, product.columns, product.depth);
+    for (int64_t i = 0; i < product.rows; ++i) {
+      std::copy_n(sums.data() + i * product.columns, product.columns,
+                  result.data() + i * product.out_row);
+    }
     return result;
   }
 
@@ -82,24 +106,59 @@ TEST(DenseProduct, EqualsTheSumOfChainsBitForBitForAllShapesStridesThreadsAndIns
   }
 }
 
+TEST(DenseProduct, InBf16EqualsTheReferenceForAllShapesStridesThreadsAndInstructionSets) {
+  const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
+                               {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
+                               {4, 700, 20}, {3, 1025, 18}};
+  for (const auto& [rows, depth, columns] : shapes) {
+    for (const int layout : {0, 1, 2, 3}) {
+      Case c(rows, depth, columns, (layout & 1) != 0, (layout & 2) != 0);
+      c.product.numerics = Numerics::kBf16Dot;
+      const std::vector<float> expected = c.ExpectedOfPairs();
+      for (const Isa isa : AvailableIsas()) {
+        SCOPED_TRACE(testing::Message() << rows << "x" << depth << "x" << columns << " layout "
+                                        << layout << " " << IsaName(isa));
+        ASSERT_EQ(c.Run(OpsFor(isa), OneByOne), expected);
+        ASSERT_EQ(c.Run(OpsFor(isa), OnTwoThreadsBackwards), expected);
+      }
+    }
+  }
+}
+
+// Products of 1e-38 and less vanish, as in the instruction.
+TEST(DenseProduct, InBf16HasNoDenormals) {
+  Case c(3, 300, 20, false, true);
+  for (float& x : c.a) x *= 1e-19f;
+  for (float& x : c.b) x *= 1e-19f;
+  c.product.numerics = Numerics::kBf16Dot;
+  const std::vector<float> expected = c.ExpectedOfPairs();
+  for (const Isa isa : AvailableIsas()) {
+    EXPECT_EQ(c.Run(OpsFor(isa), OneByOne), expected) << IsaName(isa);
+  }
+}
+
 // The gradient of a vocabulary's head comes in such pieces.
 TEST(DenseProduct, AccumulatesPiecesOfWholeChainsToTheBitsOfTheWhole) {
-  Case c(9, 1300, 21, true, true);
-  const std::vector<float> expected = c.Expected();
-  const DenseProduct whole = c.product;
-  for (const int64_t piece : {256, 512, 768}) {
-    std::vector<float> result = c.out;
-    for (int64_t k = 0; k < whole.depth; k += piece) {
-      DenseProduct p = whole;
-      p.a += k * p.a_column;
-      p.b += k * p.b_column;
-      p.depth = std::min(piece, whole.depth - k);
-      p.accumulate = k > 0;
-      p.out = result.data();
-      std::vector<float> scratch(static_cast<size_t>(DenseScratchFloats({&p, 1})));
-      MultiplyDense({&p, 1}, BestOps(), scratch.data(), OneByOne);
+  for (const Numerics numerics : {Numerics::kFloat32, Numerics::kBf16Dot}) {
+    Case c(9, 1300, 21, true, true);
+    c.product.numerics = numerics;
+    const std::vector<float> expected =
+        numerics == Numerics::kFloat32 ? c.Expected() : c.ExpectedOfPairs();
+    const DenseProduct whole = c.product;
+    for (const int64_t piece : {256, 512, 768}) {
+      std::vector<float> result = c.out;
+      for (int64_t k = 0; k < whole.depth; k += piece) {
+        DenseProduct p = whole;
+        p.a += k * p.a_column;
+        p.b += k * p.b_column;
+        p.depth = std::min(piece, whole.depth - k);
+        p.accumulate = k > 0;
+        p.out = result.data();
+        std::vector<float> scratch(static_cast<size_t>(DenseScratchFloats({&p, 1})));
+        MultiplyDense({&p, 1}, BestOps(), scratch.data(), OneByOne);
+      }
+      EXPECT_EQ(result, expected) << "pieces of " << piece << ", " << NumericsName(numerics);
     }
-    EXPECT_EQ(result, expected) << "pieces of " << piece;
   }
 }
 

@@ -25,9 +25,35 @@ TEST(Isa, TheProbeNoticesAWrongOperation) {
   EXPECT_FALSE(GivesSameBits(wrong, ScalarOps()));
 }
 
+TEST(Isa, TheProbeNoticesPairsTakenInTheOtherOrder) {
+  Ops wrong = ScalarOps();
+  wrong.round_pairs = [](const float* even, const float* odd, int64_t n, uint32_t* out) {
+    ScalarOps().round_pairs(odd, even, n, out);
+  };
+  EXPECT_FALSE(GivesSameBits(wrong, ScalarOps()));
+}
+
+TEST(Isa, RoundsToBf16ToTheNearestAndTiesToEven) {
+  const std::vector<std::pair<float, uint16_t>> cases = {
+      {1.0f, 0x3f80},      {0x1.01p0f, 0x3f80}, {0x1.03p0f, 0x3f82}, {0x1.010002p0f, 0x3f81},
+      {-1.5f, 0xbfc0},     {3.4e38f, 0x7f80},   {INFINITY, 0x7f80},  {-INFINITY, 0xff80},
+      {0x1p-126f, 0x80},   {0x1p-127f, 0x0000}, {-1e-40f, 0x8000},   {0.0f, 0x0000},
+      {-0.0f, 0x8000},     {65504.0f, 0x4780},  {0.1f, 0x3dcd},      {NAN, 0x7fc0},
+      {3.3895e38f, 0x7f7f}};
+  std::vector<float> values;
+  for (const auto& [value, bits] : cases) values.push_back(value);
+  for (const Isa isa : AvailableIsas()) {
+    std::vector<uint16_t> halves(cases.size());
+    OpsFor(isa).round_bf16(values.data(), std::ssize(values), halves.data());
+    for (size_t i = 0; i < cases.size(); ++i) {
+      EXPECT_EQ(halves[i], cases[i].second) << values[i] << ", " << IsaName(isa);
+    }
+  }
+}
+
 TEST(Isa, RefusesASetThatTheCpuLacks) {
   const std::vector<Isa> available = AvailableIsas();
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512}) {
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
     const bool has = std::find(available.begin(), available.end(), isa) != available.end();
     if (has) {
       EXPECT_EQ(OpsFor(isa).isa, isa);
