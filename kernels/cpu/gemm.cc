@@ -4,6 +4,7 @@
 #include <bit>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "kernels/cpu/panel_copy.h"
 
@@ -47,13 +48,32 @@ Split SplitProduct(const Product& product, int threads) {
   return {row_blocks, chunk};
 }
 
+int64_t StoredDepth(Storage storage, int64_t depth) {
+  return storage == Storage::kBf16Pairs ? depth + depth % 2 : depth;
+}
+
+// Rows of a as pairs, the last odd one completed by zero. On this thread until the next call.
+const uint32_t* RoundRows(const Ops& ops, const float* a, int64_t lda, int64_t rows,
+                          int64_t depth) {
+  thread_local std::vector<uint32_t> pairs;
+  const int64_t row_pairs = (depth + 1) / 2;
+  if (std::ssize(pairs) < rows * row_pairs) pairs.resize(static_cast<size_t>(rows * row_pairs));
+  for (int64_t row = 0; row < rows; ++row) {
+    uint32_t* out = pairs.data() + row * row_pairs;
+    if (depth % 2 == 1) out[row_pairs - 1] = 0;
+    ops.round_bf16(a + row * lda, depth, reinterpret_cast<uint16_t*>(out));
+  }
+  return pairs.data();
+}
+
 }  // namespace
 
 PackedMatrix::PackedMatrix(int64_t columns, int64_t depth, Storage storage)
     : columns_(columns), depth_(depth), storage_(storage) {
   Require(columns >= 1 && depth >= 1, "PackedMatrix: columns and depth must be at least 1");
   const int64_t width = storage == Storage::kFloat32 ? 4 : 2;
-  buffer_ = HugeBuffer(static_cast<size_t>(PadToPanel(columns) * depth * width));
+  buffer_ =
+      HugeBuffer(static_cast<size_t>(PadToPanel(columns) * StoredDepth(storage, depth) * width));
 }
 
 void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count,
@@ -61,24 +81,28 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
   Require(panel >= 0 && panel < panels(), "PackedMatrix::PackPanel: no such panel");
   Require(count >= 1 && count <= kPanelColumns && values <= depth_,
           "PackedMatrix::PackPanel: bad shape");
-  const int64_t offset = panel * depth_ * kPanelColumns;
   if (storage_ == Storage::kFloat32) {
-    Transpose(rows, ld, values, count, buffer_.floats() + offset, kPanelColumns);
+    Transpose(rows, ld, values, count, buffer_.floats() + IndexOf(panel, 0, 0), kPanelColumns);
     return;
   }
-  uint16_t* out = buffer_.halves() + offset;
+  uint16_t* out = buffer_.halves();
   for (int64_t k = 0; k < values; ++k) {
     for (int64_t column = 0; column < count; ++column) {
-      out[k * kPanelColumns + column] = RoundToBf16(rows[column * ld + k]);
+      out[IndexOf(panel, k, column)] = RoundToBf16(rows[column * ld + k]);
     }
   }
 }
 
+int64_t PackedMatrix::IndexOf(int64_t panel, int64_t k, int64_t column) const {
+  const int64_t first = panel * StoredDepth(storage_, depth_) * kPanelColumns;
+  if (storage_ != Storage::kBf16Pairs) return first + k * kPanelColumns + column;
+  return first + (k / 2 * kPanelColumns + column) * 2 + k % 2;
+}
+
 void PackedMatrix::ReadColumn(int64_t column, float* out) const {
   Require(column >= 0 && column < columns_, "PackedMatrix::ReadColumn: no such column");
-  const int64_t first = column / kPanelColumns * depth_ * kPanelColumns + column % kPanelColumns;
   for (int64_t k = 0; k < depth_; ++k) {
-    const int64_t at = first + k * kPanelColumns;
+    const int64_t at = IndexOf(column / kPanelColumns, k, column % kPanelColumns);
     out[k] = storage_ == Storage::kFloat32
                  ? buffer_.floats()[at]
                  : std::bit_cast<float>(static_cast<uint32_t>(buffer_.halves()[at]) << 16);
@@ -86,7 +110,7 @@ void PackedMatrix::ReadColumn(int64_t column, float* out) const {
 }
 
 const void* PackedMatrix::panel(int64_t index) const {
-  const int64_t at = index * depth_ * kPanelColumns;
+  const int64_t at = IndexOf(index, 0, 0);
   if (storage_ == Storage::kFloat32) return buffer_.floats() + at;
   return buffer_.halves() + at;
 }
@@ -98,17 +122,24 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
   const int64_t panels = part.panel_end - part.panel_begin;
   if (rows <= 0 || panels <= 0) return;
   float* c = product.c + part.row_begin * product.ldc + column;
-  const TileArgs args{.a = product.a + part.row_begin * product.lda,
-                      .lda = product.lda,
-                      .rows = rows,
-                      .panels = w.panel(part.panel_begin),
-                      .panel_stride = w.depth() * kPanelColumns,
-                      .num_panels = panels,
-                      .k = w.depth(),
-                      .c = c,
-                      .ldc = product.ldc,
-                      .mode = product.mode};
-  (w.storage() == Storage::kFloat32 ? ops.gemm_float : ops.gemm_bf16)(args);
+  TileArgs args{.a = product.a + part.row_begin * product.lda,
+                .lda = product.lda,
+                .rows = rows,
+                .panels = w.panel(part.panel_begin),
+                .panel_stride = w.depth() * kPanelColumns,
+                .num_panels = panels,
+                .k = w.depth(),
+                .c = c,
+                .ldc = product.ldc,
+                .mode = product.mode};
+  if (w.storage() == Storage::kBf16Pairs) {
+    args.a = RoundRows(ops, product.a + part.row_begin * product.lda, product.lda, rows, w.depth());
+    args.lda = args.k = (w.depth() + 1) / 2;
+    args.panel_stride = args.k * kPanelColumns;
+    ops.gemm_pairs(args);
+  } else {
+    (w.storage() == Storage::kFloat32 ? ops.gemm_float : ops.gemm_bf16)(args);
+  }
   for (int64_t row = 0; product.bias != nullptr && row < rows; ++row) {
     ops.add(product.bias + part.panel_begin * kPanelColumns, panels * kPanelColumns,
             c + row * product.ldc);

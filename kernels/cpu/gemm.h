@@ -4,7 +4,8 @@
 //
 // Weights lie in panels of 16 columns, [columns / 16][depth][16], the last panel padded with zero
 // columns. Each output is a sum over depth in the order of ops.h, so neither the number of
-// rows, nor the thread count, nor the instruction set changes a bit of it.
+// rows, nor the thread count, nor the instruction set changes a bit of it. Weights that lie in
+// pairs meet rows of a rounded to bf16, in the class kBf16Dot.
 
 #include <cstdint>
 
@@ -14,7 +15,12 @@
 
 namespace cohort::kernels {
 
-enum class Storage { kFloat32, kBFloat16 };  // of the weights; products accumulate in fp32
+// Of the weights; products accumulate in fp32.
+enum class Storage {
+  kFloat32,
+  kBFloat16,   // half the memory; products of the class kFloat32
+  kBf16Pairs,  // [columns / 16][depth / 2][16][2] bf16; products of the class kBf16Dot
+};
 
 constexpr int64_t kPanelColumns = 16;
 constexpr int64_t PadToPanel(int64_t n) {
@@ -35,14 +41,17 @@ class PackedMatrix {
   Storage storage() const { return storage_; }
 
   // Fills columns 16 panel .. 16 panel + count - 1 (count <= 16) from `count` rows of `values`
-  // numbers, row i at rows + i * ld; entries values .. depth - 1 stay zero. bf16 storage rounds to
-  // nearest even. Different panels may be filled in parallel.
+  // numbers, row i at rows + i * ld; entries values .. depth - 1 stay zero. bf16 rounds to nearest
+  // even. Different panels may be filled in parallel.
   void PackPanel(int64_t panel, const float* rows, int64_t ld, int64_t count, int64_t values);
   // out[0 .. depth) = the weights of one column: a row of the matrix before packing.
   void ReadColumn(int64_t column, float* out) const;
   const void* panel(int64_t index) const;
 
  private:
+  // Where the weight of a panel's column is in the buffer, counted in numbers.
+  int64_t IndexOf(int64_t panel, int64_t k, int64_t column) const;
+
   int64_t columns_ = 0;
   int64_t depth_ = 0;
   Storage storage_ = Storage::kFloat32;

@@ -21,6 +21,28 @@ double BestSeconds(int bursts, const std::function<void()>& burst) {
   return best;
 }
 
+// 10^9 operations a second of a product whose operands stay in the L1 cache: loads are hidden,
+// multiply-adds are the limit. `steps` elements of 4 bytes, each of so many `terms`.
+double ProductRate(ThreadPool& pool, void (*multiply)(const TileArgs&), int64_t steps,
+                   int64_t terms) {
+  constexpr int64_t kRows = 24, kPanels = 2, kRepeats = 400;
+  const std::vector<float> a(static_cast<size_t>(kRows * steps), 1.0f),
+      w(static_cast<size_t>(kPanels * steps * 16), 0.5f);
+  std::vector<std::vector<float>> c(static_cast<size_t>(pool.size()),
+                                    std::vector<float>(kRows * kPanels * 16));
+  const int64_t tasks = pool.size() * 4;
+  const double seconds = BestSeconds(15, [&] {
+    pool.ParallelFor(tasks, [&](int64_t, int worker) {
+      for (int64_t i = 0; i < kRepeats; ++i) {
+        multiply({a.data(), steps, kRows, w.data(), steps * 16, kPanels, steps,
+                  c[static_cast<size_t>(worker)].data(), kPanels * 16, TileMode::kStore});
+      }
+    });
+  });
+  const double flops = 2.0 * static_cast<double>(tasks * kRepeats * kRows * kPanels * 16 * steps);
+  return flops * static_cast<double>(terms) / seconds * 1e-9;
+}
+
 }  // namespace
 
 MachineRates MeasureMachineRates(ThreadPool& pool) {
@@ -48,22 +70,8 @@ MachineRates MeasureMachineRates(ThreadPool& pool) {
     });
     rates.read_gb_per_s = static_cast<double>(weights.bytes()) / seconds * 1e-9;
   }
-  // A product whose operands stay in the L1 cache: loads are hidden, multiply-adds are the limit.
-  constexpr int64_t kDepth = 128, kRows = 24, kPanels = 2, kRepeats = 400;
-  const std::vector<float> a(kRows * kDepth, 1.0f), w(kPanels * kDepth * 16, 0.5f);
-  std::vector<std::vector<float>> c(static_cast<size_t>(pool.size()),
-                                    std::vector<float>(kRows * kPanels * 16));
-  const int64_t tasks = pool.size() * 4;
-  const double seconds = BestSeconds(15, [&] {
-    pool.ParallelFor(tasks, [&](int64_t, int worker) {
-      for (int64_t i = 0; i < kRepeats; ++i) {
-        ops.gemm_float({a.data(), kDepth, kRows, w.data(), kDepth * 16, kPanels, kDepth,
-                        c[static_cast<size_t>(worker)].data(), kPanels * 16, TileMode::kStore});
-      }
-    });
-  });
-  const double flops = 2.0 * tasks * kRepeats * kRows * kPanels * 16 * kDepth;
-  rates.fma_gflop_per_s = flops / seconds * 1e-9;
+  rates.fma_gflop_per_s = ProductRate(pool, ops.gemm_float, kChainTerms / 2, 1);
+  rates.bf16_gflop_per_s = ProductRate(pool, ops.gemm_pairs, kChainTerms / 4, 2);
   return rates;
 }
 

@@ -12,6 +12,7 @@ struct MachineRates {
       0;  // memory read bandwidth, 10^9 bytes, from huge pages, all threads of the pool
   double fma_gflop_per_s =
       0;  // fp32 multiply-adds from registers and L1, 2 operations each, all threads
+  double bf16_gflop_per_s = 0;  // the same of products of the class kBf16Dot
 };
 
 // Takes about a second and 256 MiB of memory. Best of several bursts.

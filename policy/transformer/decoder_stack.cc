@@ -3,6 +3,8 @@
 #include <torch/nn/modules/container/modulelist.h>
 
 #include "base/error.h"
+#include "policy/transformer/ops/backend.h"
+#include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -36,6 +38,15 @@ RopeAngles Angles(const at::Tensor& positions_T, const std::vector<Segment>& seg
 }
 
 }  // namespace
+
+at::Tensor EmbeddingTableImpl::forward(const at::Tensor& ids_T) {
+  const at::Tensor rows_TD = at::embedding(weight, ids_T, pad_id_);
+  if (ProductNumerics() == kernels::Numerics::kFloat32 || BackendFor(rows_TD) != Backend::kOwnCpu) {
+    return rows_TD;
+  }
+  const at::Tensor exact_TD = rows_TD.detach();
+  return rows_TD + (exact_TD.to(at::kBFloat16).to(at::kFloat) - exact_TD);
+}
 
 DecoderStackImpl::DecoderStackImpl(const ModelConfig& config, const at::TensorOptions& options)
     : embedding_scale_(config.embedding_scale),

@@ -18,7 +18,8 @@ class EmbeddingTableImpl : public torch::nn::Module {
       : weight(register_parameter("weight", at::empty({vocab_size, width}, options))),
         pad_id_(pad_id) {}
 
-  at::Tensor forward(const at::Tensor& ids_T) { return at::embedding(weight, ids_T, pad_id_); }
+  // In the class kBf16Dot rows are rounded to bf16, as a worker keeps them; gradients are not.
+  at::Tensor forward(const at::Tensor& ids_T);
 
   at::Tensor weight;  // [V, D]
 

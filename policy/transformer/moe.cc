@@ -1,6 +1,7 @@
 #include "policy/transformer/moe.h"
 
 #include "policy/transformer/ops/expert_mlp.h"
+#include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
 
@@ -100,6 +101,7 @@ at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
   if (shared_experts_.is_empty()) return routed;
   const at::Tensor shared = shared_experts_(x_TD);
   if (shared_expert_gate_.is_empty()) return routed + shared;
+  const NumericsScope numerics(kernels::Numerics::kFloat32);  // a gate, as the router is
   return routed + shared_expert_gate_(x_TD).sigmoid() * shared;
 }
 

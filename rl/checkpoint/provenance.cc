@@ -10,6 +10,8 @@
 #include "base/durable_file.h"
 #include "base/random_hex.h"
 #include "base/utc_now.h"
+#include "kernels/cpu/ops.h"
+#include "rl/recipe/recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -58,6 +60,8 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"build_type", COHORT_BUILD_TYPE},
                   {"libtorch", TORCH_VERSION},
                   {"processor", ThisProcessor()},
+                  {"instruction_set", kernels::IsaName(kernels::BestOps().isa)},
+                  {"numerics", kernels::NumericsName(LearnerNumerics(recipe.optimizer()))},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
                   {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},

@@ -47,9 +47,14 @@ int BenchStep(int argc, char** argv) {
   app.add_option("--new-tokens", options.new_tokens)->check(CLI::PositiveNumber);
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--kl-coef", options.kl_coef)->check(CLI::Range(0.0, 10.0));
+  std::string precision = "float32";
+  app.add_option("--precision", precision, "of products, in the learner and in the worker")
+      ->check(CLI::IsMember({"float32", "bfloat16"}))
+      ->capture_default_str();
   AddCacheOption(app, options.kv_cache_bytes);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  options.bf16 = precision == "bfloat16";
   Print(RunStepBenchmark(options), json);
   return 0;
 }
@@ -68,7 +73,8 @@ base::Json DecodeJson(const rollout::DecodeBenchmark& benchmark,
           {"shared_prompt", benchmark.shared_prompt},
           {"threads", result.threads},
           {"read_bandwidth_gb_per_s", result.rates.read_gb_per_s},
-          {"peak_dot_gflop_per_s", result.rates.fma_gflop_per_s}};
+          {"peak_dot_gflop_per_s", result.rates.fma_gflop_per_s},
+          {"peak_bf16_dot_gflop_per_s", result.rates.bf16_gflop_per_s}};
 }
 
 int BenchDecode(int argc, char** argv) {

@@ -15,6 +15,7 @@ struct StepBenchmarkOptions {
   int new_tokens = 64;
   int threads = 0;
   double kl_coef = 0;
+  bool bf16 = false;  // optimizer.precision and rollout.dtype: bfloat16 rather than float32
   int64_t kv_cache_bytes = int64_t{1} << 30;  // of the worker
 };
 

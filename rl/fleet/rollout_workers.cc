@@ -34,6 +34,7 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
                   std::to_string(threads),
                   "--kv-cache-mb",
                   std::to_string(kv_cache_mb)};
+  if (options.numerics == kernels::Numerics::kBf16Dot) pool.command.push_back("--round-operands");
   return pool;
 }
 

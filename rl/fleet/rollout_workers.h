@@ -12,6 +12,7 @@
 #include "rl/fleet/published_weights.h"
 #include "rl/fleet/publisher.h"
 #include "rl/fleet/service_kind.h"
+#include "kernels/cpu/ops.h"
 #include "rl/fleet/supervised_pool.h"
 
 namespace cohort::rl {
@@ -21,6 +22,7 @@ struct RolloutWorkersOptions : ServicesOptions {
   std::filesystem::path config;   // config.json of the model, whose weights come by Publish alone
   int threads = 0;                // of one local worker's decoder; 0 = cores / local workers
   policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;  // of products with bf16 matrices
   int64_t kv_cache_bytes = int64_t{1} << 30;
   std::chrono::milliseconds publish_deadline{600'000};  // of one version, all workers
   std::chrono::milliseconds answer_deadline{120'000};   // how long Publish waits when none answers

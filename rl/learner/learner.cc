@@ -9,6 +9,7 @@
 #include "base/seconds_since.h"
 #include "policy/config/rope_frequencies.h"
 #include "policy/transformer/ops/logprobs.h"
+#include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/mtp_loss.h"
 #include "rl/learner/sft_loss.h"
@@ -71,6 +72,7 @@ int64_t Learner::LongBeyond() const {
 void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
   const at::NoGradGuard no_grad;
+  const policy::NumericsScope numerics(options_.numerics);
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
@@ -112,6 +114,7 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
 // The loss is divided by the whole step's totals, so that the micro-batches' gradients add up.
 UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
                                     double temperature, const MicroBatchLoss& loss) {
+  const policy::NumericsScope numerics(options_.numerics);
   UpdateSums sums;
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
@@ -158,6 +161,7 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
 std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model,
                                                   std::span<const TrainingSequence> sequences) {
   const at::NoGradGuard no_grad;
+  const policy::NumericsScope numerics(options_.numerics);
   const bool training = model.is_training();
   model.eval();  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());

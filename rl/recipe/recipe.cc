@@ -152,4 +152,10 @@ proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>
   return recipe;
 }
 
+kernels::Numerics LearnerNumerics(const proto::Optimizer& optimizer) {
+  return optimizer.precision() == proto::Optimizer::PRECISION_BFLOAT16
+             ? kernels::Numerics::kBf16Dot
+             : kernels::Numerics::kFloat32;
+}
+
 }  // namespace cohort::rl

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
 #include "rl/recipe/recipe.pb.h"
 
 namespace cohort::rl {
@@ -29,6 +30,9 @@ proto::Recipe WithDefaults(proto::Recipe recipe);
 
 // Every field with its value; LoadRecipe of this text gives an equal recipe.
 std::string ResolvedYaml(const proto::Recipe& recipe);
+
+// The class of the products that optimizer.precision asks for.
+kernels::Numerics LearnerNumerics(const proto::Optimizer& optimizer);
 
 // A value of a recipe as one line: {"rounds[0].steps", "100"}. In the order of recipe.proto.
 struct RecipeValue {

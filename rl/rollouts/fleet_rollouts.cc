@@ -9,6 +9,7 @@
 #include "base/random_hex.h"
 #include "base/rpc_token.h"
 #include "policy/prompt_encoding.h"
+#include "rl/recipe/recipe.h"
 #include "rollout/weight_sync/handshake.h"
 
 namespace cohort::rl {
@@ -60,6 +61,7 @@ RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Mo
   options.threads = fleet.threads;
   options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
                                                                     : policy::Dtype::kFloat32;
+  options.numerics = fleet.numerics;
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.token_file = TokenFile(rollout);
@@ -104,11 +106,9 @@ Programs FindPrograms() {
 }
 
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
-  return {recipe.rollout(),
-          {recipe.rewards().begin(), recipe.rewards().end()},
-          recipe.seed(),
-          recipe.threads(),
-          /*run_id=*/""};
+  return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
+          recipe.seed(),    recipe.threads(),
+          /*run_id=*/"",    LearnerNumerics(recipe.optimizer())};
 }
 
 FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& model,

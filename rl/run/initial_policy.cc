@@ -11,6 +11,7 @@
 #include "policy/weights/weights.h"
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss.h"
+#include "rl/recipe/recipe.h"
 
 namespace cohort::rl {
 namespace {
@@ -242,6 +243,7 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();
+  options.numerics = LearnerNumerics(optimizer);
   return options;
 }
 

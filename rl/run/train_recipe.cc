@@ -14,6 +14,7 @@
 #include "rl/fleet/interrupt.h"
 #include "rl/learner/learner.h"
 #include "rl/objectives/objective.h"
+#include "rl/recipe/recipe.h"
 #include "rl/run/grpo_round.h"
 #include "rl/run/initial_policy.h"
 #include "rl/run/recipe_learner.h"
@@ -159,6 +160,12 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
                  "memorized");
   }
 
+  if (SamplesCompletions(recipe) && recipe.rollout().dtype() == proto::Rollout::DTYPE_FLOAT32 &&
+      LearnerNumerics(recipe.optimizer()) != kernels::Numerics::kFloat32) {
+    console.Warn(
+        "optimizer.precision is bfloat16 and rollout.dtype float32: the workers' logprobs differ "
+        "from the learner's by its rounding; rollout.dtype: bfloat16 rounds alike");
+  }
   if (SamplesCompletions(recipe)) CheckRewards(TryRewards(rollouts, model, problems), console);
   RunProgress progress;
   RunContext context{recipe, folder, model, problems, rollouts, *learner, console, progress};

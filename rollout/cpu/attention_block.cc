@@ -1,11 +1,29 @@
 #include "rollout/cpu/attention_block.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace cohort::rollout {
 
 using kernels::kBlockTokens;
 using kernels::PadToPanel;
+
+namespace {
+
+// To bf16 and back.
+void RoundRow(const kernels::Ops& ops, int64_t n, float* x) {
+  constexpr int64_t kPart = 64;
+  uint16_t halves[kPart];
+  for (int64_t first = 0; first < n; first += kPart) {
+    const int64_t count = std::min(kPart, n - first);
+    ops.round_bf16(x + first, count, halves);
+    for (int64_t i = 0; i < count; ++i) {
+      x[first + i] = std::bit_cast<float>(static_cast<uint32_t>(halves[i]) << 16);
+    }
+  }
+}
+
+}  // namespace
 
 AttentionBlock::AttentionBlock(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
@@ -154,6 +172,10 @@ void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index
       context_.ops.rms_norm(query, weights.query_norm.data(), eps, columns_.query_width, query);
     }
     context_.ops.rms_norm(key, weights.key_norm.data(), eps, shape_.kv_lora_rank, key);
+    // Absorbed, kv_b_proj meets it nowhere as the operand that it is in the learner's products.
+    if (weights.input.storage() == kernels::Storage::kBf16Pairs) {
+      RoundRow(context_.ops, shape_.kv_lora_rank, key);
+    }
     context_.ops.rope(key + shape_.kv_lora_rank, rope.cos(position), rope.sin(position),
                       rope.half());
     Store(index, rows, row, key, nullptr);

@@ -190,8 +190,12 @@ AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::S
   if (shape.q_lora_rank > 0) {
     attention.query = PackedMatrix(heads * shape.query_dim(), shape.q_lora_rank, storage);
   }
-  attention.key_part = PackedMatrix(heads * PadToPanel(rank), shape.qk_nope_head_dim, storage);
-  attention.value_part = PackedMatrix(heads * ValueStride(shape), rank, storage);
+  // What these multiply is no operand of the learner's products, which has the unabsorbed form: it
+  // is not rounded.
+  const kernels::Storage part =
+      storage == kernels::Storage::kBf16Pairs ? kernels::Storage::kBFloat16 : storage;
+  attention.key_part = PackedMatrix(heads * PadToPanel(rank), shape.qk_nope_head_dim, part);
+  attention.value_part = PackedMatrix(heads * ValueStride(shape), rank, part);
   return attention;
 }
 

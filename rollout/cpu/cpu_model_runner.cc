@@ -14,9 +14,10 @@ namespace {
 constexpr int64_t kSharedCacheBytes = int64_t{24} << 20;
 constexpr int64_t kLogitFloats = int64_t{8} << 20;  // 32 MiB of logits at a time
 
-kernels::Storage StorageOf(policy::Dtype dtype) {
-  return dtype == policy::Dtype::kFloat32 ? kernels::Storage::kFloat32
-                                          : kernels::Storage::kBFloat16;
+kernels::Storage StorageOf(const DecoderOptions& options) {
+  if (options.dtype == policy::Dtype::kFloat32) return kernels::Storage::kFloat32;
+  return options.numerics == kernels::Numerics::kBf16Dot ? kernels::Storage::kBf16Pairs
+                                                         : kernels::Storage::kBFloat16;
 }
 
 // As many blocks as all running sequences and their prompts can hold.
@@ -53,7 +54,7 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                                    const DecoderOptions& options) {
   CheckModel(config);
   CheckOptions(options);
-  const int64_t weights = DecoderWeightBytes(config, StorageOf(options.dtype));
+  const int64_t weights = DecoderWeightBytes(config, StorageOf(options));
   const int64_t block =
       KvLayoutOf(config.attention).block_floats() * LayerGroups(config).group_layers * 4;
   const int64_t states = StateSlots(config, options) * RecurrentStateBytes(config);
@@ -76,7 +77,7 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
 CpuModelRunner::CpuModelRunner(const policy::ModelConfig& config, const DecoderOptions& options)
     : config_(Checked(config, options)),
       pool_(options.num_threads),
-      weights_(config_, StorageOf(options.dtype)),
+      weights_(config_, StorageOf(options)),
       states_(config_, StateSlots(config_, options)),
       cache_(KvLayoutOf(config_.attention), LayerGroups(config_),
              options.kv_cache_bytes - states_.num_slots() * RecurrentStateBytes(config_),

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
 #include "policy/weights/weights.h"
 #include "rollout/decoder/model_runner.h"
 #include "rollout/request.h"
@@ -19,10 +20,12 @@
 
 namespace cohort::rollout {
 
-// num_threads, dtype and kv_cache_bytes are for whoever makes the runner.
+// num_threads, dtype, numerics and kv_cache_bytes are for whoever makes the runner.
 struct DecoderOptions {
   int num_threads = 0;  // 0 = all cores
   policy::Dtype dtype = policy::Dtype::kFloat32;
+  // Of products with bf16 weights. A learner of mixed precision computes in kBf16Dot.
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;
   int32_t max_running = 256;  // sequences decoded together
   // Bound of the KV cache; when it is full, samples are preempted and computed again later.
   int64_t kv_cache_bytes = int64_t{1} << 30;

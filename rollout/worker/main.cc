@@ -41,6 +41,7 @@ struct WorkerFlags {
   std::string model;
   std::string config;
   std::string dtype = "float32";
+  bool round_operands = false;
   int threads = 0;
   int64_t kv_cache_mb = 1024;
 };
@@ -66,6 +67,9 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
   app->add_option("--dtype", flags->dtype, "how the decoder stores weights")
       ->check(CLI::IsMember(cohort::rollout::WorkerDtypes()))
       ->capture_default_str();
+  app->add_flag("--round-operands", flags->round_operands,
+                "with --dtype bfloat16: round what meets the weights to bfloat16 too, as a learner "
+                "with optimizer.precision bfloat16 does");
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -95,6 +99,7 @@ WorkerModel MakeEngine(const WorkerFlags& flags) {
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
   options.dtype = cohort::rollout::WorkerDtypes().at(flags.dtype);
+  if (flags.round_operands) options.numerics = cohort::kernels::Numerics::kBf16Dot;
   if (!flags.config.empty()) {
     model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
     const auto make = [config = model.config, options](cohort::policy::WeightMap weights,

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/grouped_linear.h"
+#include "policy/transformer/ops/saved_numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -37,12 +38,14 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     context->save_for_backward({x, row_weights, gate_up, down, hidden, activated, dispatch.token_S,
                                 dispatch.row_S, down_bias});
     context->saved_data["offsets"] = dispatch.offsets;
+    SaveNumerics(context);
     context->saved_data["unit"] = static_cast<int64_t>(unit);
     context->saved_data["weights_dtype"] = static_cast<int64_t>(weights.scalar_type());
     return SumSlots(out, dispatch.row_S, weights.size(1));
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const NumericsScope numerics(SavedNumerics(context));
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &row_weights = saved[1], &gate_up = saved[2], &down = saved[3],
                      &hidden = saved[4], &activated = saved[5], &token_S = saved[6],

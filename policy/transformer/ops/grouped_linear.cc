@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "policy/transformer/ops/matmul.h"
+#include "policy/transformer/ops/saved_numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -21,10 +22,12 @@ class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFu
     const at::Tensor bias = bias_in.value_or(at::Tensor());
     context->save_for_backward({x, weight});
     context->saved_data["offsets"] = offsets;
+    SaveNumerics(context);
     context->saved_data["has_bias"] = bias.defined();
     return GroupedLinear(x, weight, offsets, bias);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const NumericsScope numerics(SavedNumerics(context));
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
     const std::vector<int64_t> offsets = context->saved_data["offsets"].toIntVector();
@@ -77,7 +80,8 @@ at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
 }
 
 at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>& offsets) {
-  // A product with ones has the fixed order of every product.
+  // A product with ones has the fixed order of every product; its terms are no operands to round.
+  const NumericsScope numerics(kernels::Numerics::kFloat32);
   const at::Tensor ones = at::ones({gradient_SO.size(0), 1}, gradient_SO.options());
   return GroupedOuter(gradient_SO, ones, offsets).squeeze(2);
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/ops.h"
 #include "policy/transformer/ops/matmul.h"
+#include "policy/transformer/ops/saved_numerics.h"
 #include "policy/transformer/ops/softmax_rows.h"
 
 namespace cohort::policy {
@@ -61,12 +62,14 @@ class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {
     }
     context->save_for_backward({hidden, head, targets, out.scale.max, out.scale.sum, kept});
     context->saved_data["temperature"] = temperature;
+    SaveNumerics(context);
     context->saved_data["soft_cap"] = soft_cap;
     context->mark_non_differentiable({out.entropy});
     return {out.logprobs, out.entropy};
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const NumericsScope numerics(SavedNumerics(context));
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &hidden = saved[0], &head = saved[1], &targets = saved[2], &kept = saved[5];
     const RowScale scale{saved[3], saved[4]};

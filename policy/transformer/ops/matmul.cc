@@ -7,6 +7,7 @@
 #include "kernels/cpu/dense_product.h"
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/transformer/ops/backend.h"
+#include "policy/transformer/ops/saved_numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -31,7 +32,8 @@ kernels::DenseProduct Describe(const ProductInto& product) {
           .rows = a.size(0),
           .depth = a.size(1),
           .columns = b.size(0),
-          .accumulate = product.accumulate};
+          .accumulate = product.accumulate,
+          .numerics = ProductNumerics()};
 }
 
 class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
@@ -39,9 +41,11 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const at::Tensor& weight) {
     context->save_for_backward({x, weight});
+    SaveNumerics(context);
     return MatmulNt(x, weight);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const NumericsScope numerics(SavedNumerics(context));
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
     at::Tensor d_x, d_weight;

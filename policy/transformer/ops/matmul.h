@@ -9,7 +9,8 @@
 namespace cohort::policy {
 
 // a b^T, with no gradient kept; any strides, one dtype and device. In fp32 on the CPU it is
-// kernels/cpu/dense_product.h, whose bits do not depend on the thread count; elsewhere at::mm.
+// kernels/cpu/dense_product.h, whose bits do not depend on the thread count, in the class of
+// numerics.h; elsewhere at::mm.
 at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK);
 
 // The same into `out_MN`, which may be a view with contiguous rows.

@@ -97,6 +97,48 @@ TEST(Gemm, MultipliesWithBf16WeightsExactlyAsWithTheirFp32Values) {
   }
 }
 
+TEST(Gemm, MultipliesPairsAsTheReferenceDoesForAllRowsDepthsThreadsAndInstructionSets) {
+  const int64_t columns = 45;
+  for (const int64_t depth : {1, 2, 17, 256, 530, 1025}) {
+    const std::vector<float> w = Random(columns * depth, 2);
+    const PackedMatrix pairs = Pack(w, columns, depth, Storage::kBf16Pairs);
+    for (const int64_t rows : {1, 9, 130}) {
+      const std::vector<float> a = Random(rows * depth, 3);
+      const std::vector<float> expected = ReferencePairProduct(a, w, rows, columns, depth);
+      for (const int threads : {1, 2}) {
+        ThreadPool pool(threads);
+        for (const Isa isa : AvailableIsas()) {
+          std::vector<float> c(static_cast<size_t>(rows * 48)), found;
+          Multiply(pool, OpsFor(isa),
+                   {.weights = &pairs,
+                    .a = a.data(),
+                    .lda = depth,
+                    .rows = rows,
+                    .c = c.data(),
+                    .ldc = 48});
+          for (int64_t row = 0; row < rows; ++row) {
+            found.insert(found.end(), c.begin() + row * 48, c.begin() + row * 48 + columns);
+          }
+          ASSERT_EQ(found, expected) << IsaName(isa) << ", " << rows << " rows, depth " << depth;
+        }
+      }
+    }
+  }
+}
+
+TEST(Gemm, PairsGiveBackTheRowsThatWerePacked) {
+  const int64_t columns = 21, depth = 7;
+  const std::vector<float> w = Random(columns * depth, 4);
+  const PackedMatrix pairs = Pack(w, columns, depth, Storage::kBf16Pairs);
+  const PackedMatrix halves = Pack(w, columns, depth, Storage::kBFloat16);
+  for (int64_t column = 0; column < columns; ++column) {
+    std::vector<float> found(depth), expected(depth);
+    pairs.ReadColumn(column, found.data());
+    halves.ReadColumn(column, expected.data());
+    EXPECT_EQ(found, expected) << column;
+  }
+}
+
 TEST(Gemm, RoundsBf16ToNearestEven) {
   // 1 + 2^-8 lies half way between 1 and 1 + 2^-7: to even, 1. 1 + 3 * 2^-8 likewise: to 1 + 2^-6.
   const std::vector<float> w = {1.00390625f, 1.01171875f, -1.00390625f, 1.004f};

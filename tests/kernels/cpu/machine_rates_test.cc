@@ -12,6 +12,8 @@ TEST(MachineRates, AreOfAPlausibleSize) {
   EXPECT_LT(rates.read_gb_per_s, 2000);
   EXPECT_GT(rates.fma_gflop_per_s, 0.01);
   EXPECT_LT(rates.fma_gflop_per_s, 2000);
+  EXPECT_GT(rates.bf16_gflop_per_s, 0.01);
+  EXPECT_LT(rates.bf16_gflop_per_s, 4000);
 }
 
 }  // namespace

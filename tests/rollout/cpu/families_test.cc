@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "policy/transformer/ops/logprobs.h"
+#include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/transformer.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/cpu/forward.h"
@@ -56,6 +57,47 @@ TEST_P(Families, ScoresAgreeWithTheLearner) {
     EXPECT_LT(sum / static_cast<double>(logprobs.size()), 2e-6) << length;
     EXPECT_LT(largest, 2e-5) << length;
   }
+}
+
+// Both round the operands of their products to bf16, and differ where a sum's last bits, of another
+// order, make a number round to its other neighbour.
+TEST_P(Families, InBf16SampledTokensHaveTheLearnersLogprobs) {
+  Decoder decoder = Make({.num_threads = 2,
+                          .dtype = policy::Dtype::kBFloat16,
+                          .numerics = kernels::Numerics::kBf16Dot});
+  policy::Transformer learner(config_);
+  learner->LoadWeights(weights_);
+  learner->eval();
+  double gap = 0, rounding = 0;
+  int64_t count = 0;
+  for (const size_t length : {5, 33, 100}) {
+    // The first tokens of a text that grows long turn otherwise than when they were drawn.
+    if (config_.rope.kind == policy::RopeKind::kLongRope && length < 33) continue;
+    GroupRequest request{.prompt_ids = RandomIds(config_, length, length),
+                         .sample_ids = {0, 1, 2, 3, 4, 5, 6, 7}};
+    request.sampling = {.temperature = 1, .max_new_tokens = 40};
+    for (const auto& sample : GenerateAll(decoder, {request})) {
+      std::vector<int32_t> text = request.prompt_ids;
+      text.insert(text.end(), sample.ids.begin(), sample.ids.end());
+      const auto logprobs = [&](kernels::Numerics numerics) {
+        const at::NoGradGuard no_grad;
+        const policy::NumericsScope scope(numerics);
+        const at::Tensor hidden =
+            learner(policy::Pack({text})).narrow(0, length - 1, sample.ids.size());
+        const at::Tensor targets =
+            at::tensor(std::vector<int64_t>(sample.ids.begin(), sample.ids.end()));
+        return policy::ComputeTokenLogprobs(hidden, learner->head(), targets, 1.0).logprobs_N;
+      };
+      const at::Tensor rounded = logprobs(kernels::Numerics::kBf16Dot);
+      gap += (rounded - at::tensor(sample.rollout_logprobs)).abs().sum().item<double>();
+      rounding += (rounded - logprobs(kernels::Numerics::kFloat32)).abs().sum().item<double>();
+      count += std::ssize(sample.ids);
+    }
+  }
+  EXPECT_GT(count, 300);
+  // The logits of these models are several units apart, and rounding moves them by a tenth.
+  EXPECT_LT(gap / static_cast<double>(count), 1.5e-3);
+  EXPECT_LT(gap, rounding / 5);
 }
 
 TEST_P(Families, GreedyTextIsTheLearnersWhereverItsTopTwoAreApart) {

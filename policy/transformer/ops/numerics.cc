@@ -1,0 +1,19 @@
+#include "policy/transformer/ops/numerics.h"
+
+#include <utility>
+
+namespace cohort::policy {
+namespace {
+
+thread_local kernels::Numerics current = kernels::Numerics::kFloat32;
+
+}  // namespace
+
+kernels::Numerics ProductNumerics() { return current; }
+
+NumericsScope::NumericsScope(kernels::Numerics numerics)
+    : outer_(std::exchange(current, numerics)) {}
+
+NumericsScope::~NumericsScope() { current = outer_; }
+
+}  // namespace cohort::policy
