@@ -31,6 +31,9 @@ enum class Numerics { kFloat32, kBf16Dot };
 constexpr int64_t kChainTerms = 256;
 // Elements of a row whose sum is one chain in each lane.
 constexpr int64_t kRowBlock = 16 * kChainTerms;
+// Of a softmax over the vocabulary: sums over so many logits in fp32, which are added in fp64, so
+// that a draw finds its part of the vocabulary first.
+constexpr int64_t kLogitsAtOnce = 256;
 
 // c and s_0, s_1, ..: the sums of the blocks of a b.
 enum class TileMode {

@@ -100,6 +100,16 @@ RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_di
   return out;
 }
 
+void FillRopeAngles(std::span<const float> inverse, double attention_factor, int64_t position,
+                    float* cos, float* sin) {
+  const auto factor = static_cast<float>(attention_factor);
+  for (size_t i = 0; i < inverse.size(); ++i) {
+    const float angle = static_cast<float>(position) * inverse[i];
+    cos[i] = std::cos(angle) * factor;
+    sin[i] = std::sin(angle) * factor;
+  }
+}
+
 double AttentionScale(const AttentionConfig& attention, const RopeConfig& rope) {
   if (attention.scale > 0) return attention.scale;
   const double scale = 1.0 / std::sqrt(static_cast<double>(attention.query_dim()));

@@ -4,6 +4,7 @@
 // same bits.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "policy/config/config.h"
@@ -25,6 +26,10 @@ struct RopeFrequencies {
 // between (transformers' modeling_rope_utils, after Llama 3.1). yarn: arXiv 2309.00071 section 3.2.
 // longrope: divided by a factor each, arXiv 2402.13753.
 RopeFrequencies ComputeRopeFrequencies(const RopeConfig& rope, int64_t rotary_dim);
+
+// cos and sin [inverse.size()] of the angles of one position, with the attention factor.
+void FillRopeAngles(std::span<const float> inverse, double attention_factor, int64_t position,
+                    float* cos, float* sin);
 
 // The factor of the scores q k^T before the softmax: the config's, else query_dim^-1/2, and for
 // latent attention under YaRN times (0.1 * mscale_all_dim * ln(factor) + 1)^2.

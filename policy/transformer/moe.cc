@@ -1,6 +1,7 @@
 #include "policy/transformer/moe.h"
 
 #include "policy/transformer/ops/expert_mlp.h"
+#include "policy/transformer/ops/matmul.h"
 #include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
@@ -18,7 +19,9 @@ GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
 
 Routing GateImpl::forward(const at::Tensor& x_TD) {
   const auto wide = [](const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; };
-  return Route(at::linear(wide(x_TD), wide(weight), wide(bias)), wide(e_score_correction_bias),
+  const NumericsScope numerics(kernels::Numerics::kFloat32);
+  const at::Tensor logits_TE = Project(wide(x_TD), wide(weight));
+  return Route(bias.defined() ? logits_TE + wide(bias) : logits_TE, wide(e_score_correction_bias),
                config_);
 }
 

@@ -11,7 +11,7 @@ namespace cohort::rollout {
 
 namespace {
 
-constexpr int64_t kChunk = 256;  // tokens whose probabilities are summed together
+using kernels::kLogitsAtOnce;
 
 bool MoreLikely(const std::pair<float, int32_t>& a, const std::pair<float, int32_t>& b) {
   return a.first != b.first ? a.first > b.first : a.second < b.second;
@@ -22,7 +22,7 @@ bool MoreLikely(const std::pair<float, int32_t>& a, const std::pair<float, int32
 Sampler::Sampler(const kernels::Ops& ops, int64_t vocab_size)
     : ops_(ops),
       vocab_size_(vocab_size),
-      chunk_sums_(static_cast<size_t>((vocab_size + kChunk - 1) / kChunk)) {}
+      chunk_sums_(static_cast<size_t>((vocab_size + kLogitsAtOnce - 1) / kLogitsAtOnce)) {}
 
 void Sampler::Prepare(const float* logits, const Sampling& sampling) {
   logits_ = logits;
@@ -36,8 +36,8 @@ void Sampler::Prepare(const float* logits, const Sampling& sampling) {
   }
   total_ = 0;
   for (size_t chunk = 0; chunk < chunk_sums_.size(); ++chunk) {
-    const int64_t begin = static_cast<int64_t>(chunk) * kChunk;
-    const int64_t count = std::min(kChunk, vocab_size_ - begin);
+    const int64_t begin = static_cast<int64_t>(chunk) * kLogitsAtOnce;
+    const int64_t count = std::min(kLogitsAtOnce, vocab_size_ - begin);
     chunk_sums_[chunk] = ops_.exp_scaled(logits + begin, temperature_, max_, count, nullptr);
     total_ += chunk_sums_[chunk];
   }
@@ -100,9 +100,9 @@ int32_t Sampler::DrawFromAll(double uniform) const {
   for (; chunk + 1 < chunk_sums_.size() && below + chunk_sums_[chunk] <= target; ++chunk) {
     below += chunk_sums_[chunk];
   }
-  const int64_t begin = static_cast<int64_t>(chunk) * kChunk;
-  const int64_t count = std::min(kChunk, vocab_size_ - begin);
-  float probabilities[kChunk];
+  const int64_t begin = static_cast<int64_t>(chunk) * kLogitsAtOnce;
+  const int64_t count = std::min(kLogitsAtOnce, vocab_size_ - begin);
+  float probabilities[kLogitsAtOnce];
   ops_.exp_scaled(logits_ + begin, temperature_, max_, count, probabilities);
   int64_t last = -1;  // with a probability above 0: rounding may carry the target just past the sum
   for (int64_t i = 0; i < count; ++i) {

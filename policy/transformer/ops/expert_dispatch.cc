@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "policy/tensor/parallel_tasks.h"
 #include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
@@ -99,6 +100,26 @@ at::Tensor SumSlots(const at::Tensor& sorted_SD, const at::Tensor& row_S, int64_
   slots = slots.view({-1, per_token, slots.size(1)});
   at::Tensor out = slots.select(1, 0) + slots.select(1, 1);
   for (int64_t k = 2; k < per_token; ++k) out.add_(slots.select(1, k));
+  return out;
+}
+
+at::Tensor SumWeightedSlots(const at::Tensor& sorted_SD, const at::Tensor& weights_TK,
+                            const Dispatch& dispatch) {
+  const int64_t per_token = weights_TK.size(1), width = sorted_SD.size(1);
+  if (BackendFor(sorted_SD, weights_TK, dispatch.row_S) == Backend::kLibTorch) {
+    const at::Tensor weights = weights_TK.flatten().index_select(0, dispatch.slot_S).unsqueeze(1);
+    return SumSlots(sorted_SD * weights.to(sorted_SD.scalar_type()), dispatch.row_S, per_token);
+  }
+  const at::Tensor out = at::zeros({weights_TK.size(0), width}, sorted_SD.options());
+  const at::Tensor sorted = sorted_SD.contiguous(), weights = weights_TK.contiguous();
+  const float *rows = sorted.const_data_ptr<float>(), *w = weights.const_data_ptr<float>();
+  const int64_t* row_of = dispatch.row_S.const_data_ptr<int64_t>();
+  float* to = out.mutable_data_ptr<float>();
+  ForEachRow(out.size(0), [&](int64_t t) {
+    for (int64_t slot = t * per_token; slot < (t + 1) * per_token; ++slot) {
+      kernels::BestOps().multiply_add(w[slot], rows + row_of[slot] * width, width, to + t * width);
+    }
+  });
   return out;
 }
 

@@ -25,6 +25,11 @@ Dispatch SortByExpert(const at::Tensor& experts_TK, int64_t num_experts);
 // It keeps no gradient.
 at::Tensor SumSlots(const at::Tensor& sorted_SD, const at::Tensor& row_S, int64_t per_token);
 
+// The same of rows times their slots' weights [T, K], added to a sum that starts from 0: on the CPU
+// by the decoder's fused multiply-adds.
+at::Tensor SumWeightedSlots(const at::Tensor& sorted_SD, const at::Tensor& weights_TK,
+                            const Dispatch& dispatch);
+
 // The token of every sorted row, differentiable: [T, D] -> [S, D].
 at::Tensor ToExperts(const at::Tensor& x_TD, const Dispatch& dispatch);
 // SumSlots, differentiable: [S, D] -> [T, D].

@@ -31,17 +31,16 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
         GroupedLinear(x.index_select(0, dispatch.token_S), gate_up, dispatch.offsets, gate_up_bias);
     const at::Tensor activated = at::empty({hidden.size(0), m}, hidden.options());
     ApplyGatedUnitInto(unit, hidden.narrow(1, 0, m), hidden.narrow(1, m, m), activated);
-    at::Tensor out = GroupedLinear(activated, down, dispatch.offsets, down_bias);
+    const at::Tensor out = GroupedLinear(activated, down, dispatch.offsets, down_bias);
     const at::Tensor row_weights =
         weights.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());
-    out.mul_(row_weights);
     context->save_for_backward({x, row_weights, gate_up, down, hidden, activated, dispatch.token_S,
                                 dispatch.row_S, down_bias});
     context->saved_data["offsets"] = dispatch.offsets;
     SaveNumerics(context);
     context->saved_data["unit"] = static_cast<int64_t>(unit);
     context->saved_data["weights_dtype"] = static_cast<int64_t>(weights.scalar_type());
-    return SumSlots(out, dispatch.row_S, weights.size(1));
+    return SumWeightedSlots(out, weights, dispatch);
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "kernels/cpu/ops.h"
+#include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/backend.h"
 #include "policy/transformer/ops/matmul.h"
 #include "policy/transformer/ops/saved_numerics.h"
 #include "policy/transformer/ops/softmax_rows.h"
@@ -32,7 +34,17 @@ bool KeepsLogits(int64_t rows, int64_t vocab_size) {
 }
 
 void CapInPlace(at::Tensor logits, double soft_cap) {
-  if (soft_cap > 0) logits.div_(soft_cap).tanh_().mul_(soft_cap);
+  if (soft_cap <= 0) return;
+  if (BackendFor(logits) == Backend::kLibTorch) {
+    logits.div_(soft_cap).tanh_().mul_(soft_cap);
+    return;
+  }
+  const int64_t vocab_size = logits.size(1);
+  float* rows = logits.mutable_data_ptr<float>();
+  ForEachRow(logits.size(0), [&](int64_t row) {
+    kernels::BestOps().soft_cap(rows + row * vocab_size, 1.0f, static_cast<float>(soft_cap),
+                                vocab_size);
+  });
 }
 
 class LogprobsFunction : public torch::autograd::Function<LogprobsFunction> {

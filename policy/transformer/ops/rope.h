@@ -13,8 +13,9 @@ struct RopeAngles {
   at::Tensor sin_T1R;
 };
 
-// Computed in fp32 as transformers does; the layers of one rope share them. long_T (bool,
-// undefined: none): the tokens of sequences beyond frequencies.long_beyond.
+// Computed in fp32 as transformers does; the layers of one rope share them. On the CPU they are
+// those of the decoder, bit for bit. long_T (bool, undefined: none): the tokens of sequences beyond
+// frequencies.long_beyond.
 RopeAngles RopeAnglesAt(const at::Tensor& positions_T, const RopeFrequencies& frequencies,
                         const at::Tensor& long_T = {});
 

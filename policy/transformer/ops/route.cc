@@ -3,10 +3,14 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/sort.h>
 
 #include <cmath>
+
+#include "policy/tensor/parallel_tasks.h"
+#include "policy/transformer/ops/backend.h"
 
 namespace cohort::policy {
 namespace {
@@ -29,23 +33,56 @@ at::Tensor KeepBestGroups(const at::Tensor& choice_TE, const kernels::GateRule& 
   return grouped.masked_fill(left_out_TG.unsqueeze(-1), -INFINITY).view(choice_TE.sizes());
 }
 
+at::Tensor Pick(const at::Tensor& scores_TE, const at::Tensor& bias_E,
+                const kernels::GateRule& rule) {
+  const at::NoGradGuard no_grad;
+  at::Tensor choice_TE = bias_E.defined() ? scores_TE + bias_E : scores_TE;
+  if (rule.num_groups > 1) choice_TE = KeepBestGroups(choice_TE, rule);
+  return LargestFirst(choice_TE, rule.experts_per_token).contiguous();
+}
+
+// Without a gradient.
+Routing PickByKernel(const at::Tensor& logits_TE, const at::Tensor& bias_E,
+                     const kernels::GateRule& rule) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor logits = logits_TE.contiguous();
+  const at::Tensor bias = bias_E.defined() ? bias_E.contiguous() : at::Tensor();
+  const int64_t tokens = logits.size(0), picks = rule.experts_per_token;
+  const at::Tensor experts = at::empty({tokens, picks}, at::kInt);
+  const Routing out{{}, at::empty({tokens, picks}, at::kFloat)};
+  const float* from = logits.const_data_ptr<float>();
+  const float* added = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
+  int32_t* picked = experts.mutable_data_ptr<int32_t>();
+  float* weights = out.weights_TK.mutable_data_ptr<float>();
+  ForEachRow(tokens, [&](int64_t t) {
+    kernels::PickExperts(kernels::BestOps(), rule, from + t * logits.size(1), added,
+                         picked + t * picks, weights + t * picks);
+  });
+  return {experts.to(at::kLong), out.weights_TK};
+}
+
+// The weights of picked experts, with their gradient.
+at::Tensor WeightsOf(const at::Tensor& scores_TE, const at::Tensor& experts_TK,
+                     const kernels::GateRule& rule) {
+  at::Tensor weights = scores_TE.gather(1, experts_TK);
+  if (rule.normalize_weights) weights = weights / (weights.sum(1, true) + 1e-20);
+  return rule.routed_scaling == 1.0 ? weights : weights * rule.routed_scaling;
+}
+
 }  // namespace
 
 Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E,
               const kernels::GateRule& rule) {
   const at::Tensor scores =
       rule.score == kernels::GateScore::kSigmoid ? logits_TE.sigmoid() : logits_TE.softmax(-1);
-  Routing out;
-  {
-    const at::NoGradGuard no_grad;
-    at::Tensor choice_TE = bias_E.defined() ? scores + bias_E : scores;
-    if (rule.num_groups > 1) choice_TE = KeepBestGroups(choice_TE, rule);
-    out.experts_TK = LargestFirst(choice_TE, rule.experts_per_token).contiguous();
+  if (BackendFor(logits_TE) == Backend::kLibTorch) {
+    const at::Tensor experts = Pick(scores, bias_E, rule);
+    return {experts, WeightsOf(scores, experts, rule)};
   }
-  at::Tensor weights = scores.gather(1, out.experts_TK);
-  if (rule.normalize_weights) weights = weights / (weights.sum(1, true) + 1e-20);
-  out.weights_TK = rule.routed_scaling == 1.0 ? weights : weights * rule.routed_scaling;
-  return out;
+  const Routing exact = PickByKernel(logits_TE, bias_E, rule);
+  const at::Tensor weights = WeightsOf(scores, exact.experts_TK, rule);
+  // The kernel's values, which differ in their last bits, with LibTorch's gradient.
+  return {exact.experts_TK, weights + (exact.weights_TK - weights.detach())};
 }
 
 }  // namespace cohort::policy

@@ -12,6 +12,7 @@ struct Routing {
   at::Tensor weights_TK;  // fp32, carries grad
 };
 
+// On the CPU the picks and weights are those of the decoder's gate, bit for bit.
 // Scores are sigmoid or softmax of the logits (arXiv 2412.19437 eq. 12-16, 2405.04434 section 2.2).
 // Picks the K largest of score + bias, in the groups_per_token best groups alone where there are
 // groups, the lowest index first among equals. The weights leave the bias out. Without a selection

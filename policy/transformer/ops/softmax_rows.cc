@@ -5,6 +5,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "policy/tensor/parallel_tasks.h"
@@ -46,13 +47,20 @@ void NormalizeByKernels(const LogitRows& rows, const NormalizedRows& out) {
   ForEachRow(plain.count(), [&](int64_t i) {
     const float* logits = plain.logits(i);
     const float max = ops.max_scaled(logits, temperature, n);
-    float sum, weighted_sum;
-    ops.softmax_sums(logits, temperature, max, n, &sum, &weighted_sum);
-    const float log_sum = std::log(sum);
-    logprobs[i] = logits[plain.target(i)] / temperature - max - log_sum;
-    entropy[i] = log_sum - weighted_sum / sum;
+    double sum = 0, weighted_sum = 0;
+    for (int64_t first = 0; first < n; first += kernels::kLogitsAtOnce) {
+      float part, weighted_part;
+      ops.softmax_sums(logits + first, temperature, max,
+                       std::min(kernels::kLogitsAtOnce, n - first), &part, &weighted_part);
+      sum += part;
+      weighted_sum += weighted_part;
+    }
+    const double log_sum = std::log(sum);
+    const double scaled = logits[plain.target(i)] / temperature;
+    logprobs[i] = static_cast<float>(scaled - static_cast<double>(max) - log_sum);
+    entropy[i] = static_cast<float>(log_sum - weighted_sum / sum);
     largest[i] = max;
-    sums[i] = sum;
+    sums[i] = static_cast<float>(sum);
   });
 }
 
