@@ -23,6 +23,13 @@ at::ScalarType MomentType(const AdamWOptions& options) {
   return options.bf16_moments ? at::kBFloat16 : at::kFloat;
 }
 
+// A run may go on with moments of the other dtype.
+bool IsOfType(const at::Tensor& given, const std::string& name, const at::Tensor& own) {
+  const at::ScalarType type = given.scalar_type();
+  if (name.starts_with("exp_avg")) return type == at::kFloat || type == at::kBFloat16;
+  return type == own.scalar_type();
+}
+
 }  // namespace
 
 AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options)
@@ -169,8 +176,7 @@ void AdamW::LoadState(const std::map<std::string, at::Tensor>& state) {
   for (const auto& [name, tensor] : own) {
     const auto found = state.find(name);
     if (found == state.end()) refuse(name, "is missing");
-    if (found->second.sizes() != tensor.sizes() ||
-        found->second.scalar_type() != tensor.scalar_type()) {
+    if (found->second.sizes() != tensor.sizes() || !IsOfType(found->second, name, tensor)) {
       refuse(name, "has another shape or dtype");
     }
   }

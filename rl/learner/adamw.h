@@ -58,8 +58,8 @@ class AdamW {
   void Reset();
 
   // "step" (int64, [1]), per parameter "exp_avg.NAME" and "exp_avg_sq.NAME", and "master.NAME" for
-  // a bf16 one (all fp32): live tensors, not copies. LoadState copies in; what follows is then bit
-  // for bit what would have followed.
+  // a bf16 one, fp32 but for moments in bf16: live tensors, not copies. LoadState copies in; what
+  // follows is then bit for bit what would have followed. Moments of the other dtype are converted.
   // Errors of LoadState: kUsage naming the tensor that is missing, unexpected or of another shape.
   std::map<std::string, at::Tensor> State() const;
   void LoadState(const std::map<std::string, at::Tensor>& state);

@@ -31,25 +31,33 @@ double SquareSum(const float* x, int64_t n) {
   return lanes[0];
 }
 
+// Eight words, each in the lower half of a lane, whose upper half is ignored.
+using WideWords [[gnu::vector_size(64)]] = uint64_t;
+
 // words[64] of Philox4x32-10: word w of counter `first` / 4 + lane at [16 w + lane].
 template <class Vector>
 void DrawWords(int64_t first, uint64_t key, uint32_t* words) {
+  constexpr uint64_t kLower = 0xffffffff;
   const uint64_t base = static_cast<uint64_t>(first) / 4;
-  uint32_t key0 = static_cast<uint32_t>(key), key1 = static_cast<uint32_t>(key >> 32);
-  uint32_t* const c[4] = {words, words + 16, words + 32, words + 48};
-  for (uint32_t lane = 0; lane < 16; ++lane) {
-    c[0][lane] = static_cast<uint32_t>(base) + lane;
-    c[1][lane] = static_cast<uint32_t>(base >> 32);
-    c[2][lane] = c[3][lane] = 0;
-  }
-  for (int round = 0; round < 10; ++round, key0 += 0x9E3779B9, key1 += 0xBB67AE85) {
-    for (int lane = 0; lane < 16; ++lane) {
-      const uint64_t product0 = uint64_t{0xD2511F53} * c[0][lane];
-      const uint64_t product1 = uint64_t{0xCD9E8D57} * c[2][lane];
-      c[0][lane] = static_cast<uint32_t>(product1 >> 32) ^ c[1][lane] ^ key0;
-      c[1][lane] = static_cast<uint32_t>(product1);
-      c[2][lane] = static_cast<uint32_t>(product0 >> 32) ^ c[3][lane] ^ key1;
-      c[3][lane] = static_cast<uint32_t>(product0);
+  for (uint64_t half = 0; half < 16; half += 8) {
+    WideWords c0 = (base + half) + WideWords{0, 1, 2, 3, 4, 5, 6, 7};
+    WideWords c1 = WideWords{} + (base >> 32), c2{}, c3{};
+    uint64_t key0 = key & kLower, key1 = key >> 32;
+    for (int round = 0; round < 10; ++round) {
+      const WideWords product0 = (c0 & kLower) * 0xD2511F53, product1 = (c2 & kLower) * 0xCD9E8D57;
+      c0 = (product1 >> 32) ^ c1 ^ key0;
+      c1 = product1;
+      c2 = (product0 >> 32) ^ c3 ^ key1;
+      c3 = product0;
+      key0 += 0x9E3779B9;
+      key1 += 0xBB67AE85;
+    }
+    uint32_t* to = words + half;
+    for (int lane = 0; lane < 8; ++lane) {
+      to[lane] = static_cast<uint32_t>(c0[lane]);
+      to[16 + lane] = static_cast<uint32_t>(c1[lane]);
+      to[32 + lane] = static_cast<uint32_t>(c2[lane]);
+      to[48 + lane] = static_cast<uint32_t>(c3[lane]);
     }
   }
 }
