@@ -144,6 +144,10 @@ TEST(AdamWKernel, RoundingIsToANeighbourWithTheRightMean) {
       // Five times the deviation of a mean of draws that are at most 1 / 128 apart.
       EXPECT_NEAR(sum / kCount, exact, 5 * 0.5 / 128 / std::sqrt(kCount));
     }
+    for (const auto* stored : {&tensor.exp_avg_half, &tensor.exp_avg_sq_half}) {
+      EXPECT_FALSE(std::equal(stored->begin() + kCount / 2, stored->end(), stored->begin()))
+          << "each element draws for itself";
+    }
   }
 }
 
