@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "kernels/cpu/adamw.h"
 #include "kernels/cpu/delta_scan.h"
 
 namespace cohort::kernels {
@@ -141,6 +142,28 @@ std::vector<float> ProbeRecurrence(const Ops& ops) {
   return all;
 }
 
+// A step of the optimizer with a short tail, its moments in fp32 and in bf16.
+std::vector<float> ProbeAdamW(const Ops& ops) {
+  constexpr int64_t kCount = 93;
+  std::vector<float> all;
+  for (const bool bf16 : {false, true}) {
+    std::vector<float> parameter = ProbeValues(96, 17), gradient = ProbeValues(96, 18), exp_avg(96),
+                       exp_avg_sq(96);
+    const AdamWTensor tensor{
+        parameter.data(), gradient.data(), exp_avg.data(), exp_avg_sq.data(), kCount, 128, 0.1};
+    AdamWRule rule{.gradient_scale = 0.7, .learning_rate = 0.01, .bf16_moments = bf16};
+    for (rule.step = 1; rule.step <= 2; ++rule.step) {
+      StepAdamW({&tensor, 1}, rule, ops, [](int64_t n, const auto& task) {
+        for (int64_t i = 0; i < n; ++i) task(i);
+      });
+    }
+    for (const auto* values : {&parameter, &exp_avg, &exp_avg_sq}) {
+      all.insert(all.end(), values->begin(), values->end());
+    }
+  }
+  return all;
+}
+
 // Every output of every operation, in one row, on shapes with short tails, and long sums.
 std::vector<float> ProbeOutputs(const Ops& ops) {
   constexpr int64_t kRows = 13, kDepth = 37, kPanels = 11, kColumns = kPanels * 16, kShort = 45;
@@ -206,6 +229,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   keep(out);
   keep({max, sum, total});
   keep(ProbeRecurrence(ops));
+  keep(ProbeAdamW(ops));
   return all;
 }
 

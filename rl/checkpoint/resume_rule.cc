@@ -35,8 +35,8 @@ bool MayChangeOnRequest(const std::string& key) {
   if (key.starts_with("rounds[") && dot != std::string::npos) {
     return kOfRound.contains(key.substr(dot + 2));
   }
-  return key == "optimizer.max_grad_norm" || key == "optimizer.selection_bias_rate" ||
-         key == "rollout.max_failed_steps";
+  return key == "optimizer.max_grad_norm" || key == "optimizer.moments" ||
+         key == "optimizer.selection_bias_rate" || key == "rollout.max_failed_steps";
 }
 
 // `recipe` without the rounds and steps that it adds to the end of the old one.

@@ -15,8 +15,8 @@ namespace cohort::rl {
 //                     reward_deadline_s, step_deadline_s, kv_cache_mb, allow_weak_sandbox
 // Each other change as "KEY: OLD -> NEW".
 struct RecipeChanges {
-  // How the steps to come learn: learning rates, their schedules, weights of rewards, routing.
-  // Taken where --resume-with-changes asks for it.
+  // How the steps to come learn: learning rates, their schedules, weights of rewards, routing,
+  // clipping, the moments' dtype. Taken where --resume-with-changes asks for it.
   std::vector<std::string> on_request;
   std::vector<std::string> refused;
 };

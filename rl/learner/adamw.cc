@@ -2,67 +2,39 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <numeric>
 
 #include "base/error.h"
+#include "policy/transformer/ops/adamw_step.h"
 
 namespace cohort::rl {
 namespace {
 
-// fp32 sums over more elements than this lose digits (4e-4 of the norm at 28 million).
-constexpr int64_t kNormChunk = int64_t{1} << 20;
+constexpr int64_t WholeBlocks(int64_t count) {
+  return (count + kernels::kDrawBlock - 1) / kernels::kDrawBlock * kernels::kDrawBlock;
+}
 
-// 2-norms of the chunks of all gradients; chunk i belongs to names[i].
-struct ChunkNorms {
-  std::vector<double> norms;
-  std::vector<const std::string*> names;
+at::ScalarType MomentType(const AdamWOptions& options) {
+  return options.bf16_moments ? at::kBFloat16 : at::kFloat;
+}
 
-  double Total() const {
-    double sum = 0;
-    for (const double norm : norms) sum += norm * norm;
-    return std::sqrt(sum);
-  }
-  const std::string& FirstNonFinite() const {
-    const auto bad = std::find_if_not(norms.begin(), norms.end(),
-                                      [](double norm) { return std::isfinite(norm); });
-    COHORT_CHECK(bad != norms.end(), "every gradient is finite, their norm is not");
-    return *names[static_cast<size_t>(bad - norms.begin())];
-  }
-};
-
-struct NamedGradient {
-  const std::string* name;
-  at::Tensor tensor;
-};
-
-ChunkNorms MeasureGradients(const std::vector<NamedGradient>& gradients) {
-  ChunkNorms measured;
-  std::vector<at::Tensor> chunks;
-  for (const NamedGradient& gradient : gradients) {
-    for (const at::Tensor& chunk : gradient.tensor.reshape({-1}).split(kNormChunk)) {
-      chunks.push_back(chunk);
-      measured.names.push_back(gradient.name);
-    }
-  }
-  const at::Tensor norms = at::stack(at::_foreach_norm(chunks, 2)).to(at::kCPU, at::kDouble);
-  const double* data = norms.const_data_ptr<double>();
-  measured.norms.assign(data, data + norms.numel());
-  return measured;
+// A run may go on with moments of the other dtype.
+bool IsOfType(const at::Tensor& given, const std::string& name, const at::Tensor& own) {
+  const at::ScalarType type = given.scalar_type();
+  if (name.starts_with("exp_avg")) return type == at::kFloat || type == at::kBFloat16;
+  return type == own.scalar_type();
 }
 
 }  // namespace
 
 AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options)
     : options_(options), step_(at::zeros({1}, at::kLong)) {
+  int64_t size = 0;
   for (NamedParameter& given : parameters) {
     const at::ScalarType dtype = given.tensor.scalar_type();
     if (dtype != at::kFloat && dtype != at::kBFloat16) {
@@ -73,9 +45,22 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options
     if (dtype != at::kFloat) {
       master = given.master.defined() ? given.master : given.tensor.detach().to(at::kFloat);
     }
-    const at::Tensor zeros = at::zeros_like(master, at::MemoryFormat::Contiguous);
-    slots_.push_back({std::move(given.name), given.tensor, master, zeros, zeros.clone()});
+    slots_.push_back({std::move(given.name), given.tensor, master, size});
+    size += WholeBlocks(master.numel());
   }
+  if (slots_.empty()) return;
+  const at::Device device = slots_.front().master.device();
+  if (options.bf16_moments && !policy::HasBf16Moments(device)) {
+    throw Error(ErrorCode::kUsage,
+                "moments in bfloat16 need a CPU, the policy is on " + device.str(),
+                "optimizer.moments: float32 works on every device");
+  }
+  exp_avg_ = at::zeros({size}, at::TensorOptions(device).dtype(MomentType(options)));
+  exp_avg_sq_ = exp_avg_.clone();
+}
+
+at::Tensor AdamW::Slot::Of(const at::Tensor& moments) const {
+  return moments.narrow(0, first, master.numel()).view(master.sizes());
 }
 
 void AdamW::AccumulateGradients() {
@@ -105,55 +90,49 @@ void AdamW::SumGradients(Ranks& ranks) {
 
 OptimizerStep AdamW::Step(double learning_rate) {
   const at::NoGradGuard no_grad;
-  OptimizerStep report;
-  std::vector<NamedGradient> with_grad;
+  std::vector<policy::AdamWOperands> operands;
+  std::vector<at::Tensor> gradients;
+  std::vector<const Slot*> stepped;
   for (const Slot& slot : slots_) {
-    if (slot.master.grad().defined()) with_grad.push_back({&slot.name, slot.master.grad()});
+    if (!slot.master.grad().defined()) continue;
+    const bool decays = slot.master.dim() >= 2 && !slot.name.ends_with("_bias");
+    const auto moments = [&](const at::Tensor& all) {
+      return all.narrow(0, slot.first, WholeBlocks(slot.master.numel()));
+    };
+    gradients.push_back(slot.master.grad().contiguous());
+    operands.push_back({slot.master, gradients.back(), moments(exp_avg_), moments(exp_avg_sq_),
+                        slot.first, decays ? options_.weight_decay : 0});
+    stepped.push_back(&slot);
   }
-  if (with_grad.empty()) return {0, "no parameter has a gradient"};
+  if (stepped.empty()) return {0, "no parameter has a gradient"};
 
-  const ChunkNorms measured = MeasureGradients(with_grad);
-  report.grad_norm = measured.Total();
+  OptimizerStep report;
+  const std::vector<double> squares = policy::SquareSums(gradients);
+  report.grad_norm = std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0));
   if (!std::isfinite(report.grad_norm)) {
-    report.skipped =
-        "the gradient of " + measured.FirstNonFinite() + " is not finite; the step was skipped";
+    const auto bad = std::find_if_not(squares.begin(), squares.end(),
+                                      [](double sum) { return std::isfinite(sum); });
+    COHORT_CHECK(bad != squares.end(), "every gradient is finite, their norm is not");
+    report.skipped = "the gradient of " +
+                     stepped[static_cast<size_t>(bad - squares.begin())]->name +
+                     " is not finite; the step was skipped";
     DropGradients();
     return report;
   }
-  // The same guard against a division by 0 as torch.nn.utils.clip_grad_norm_.
-  const double excess =
-      options_.max_grad_norm > 0 ? (report.grad_norm + 1e-6) / options_.max_grad_norm : 1.0;
   step_ += 1;
-  Apply(learning_rate, options_.weight_decay, /*matrices=*/true, std::max(1.0, excess));
-  Apply(learning_rate, 0, /*matrices=*/false, std::max(1.0, excess));
+  kernels::AdamWRule rule{.learning_rate = learning_rate,
+                          .beta1 = options_.beta1,
+                          .beta2 = options_.beta2,
+                          .epsilon = options_.epsilon,
+                          .step = static_cast<uint64_t>(steps()),
+                          .bf16_moments = options_.bf16_moments};
+  if (options_.max_grad_norm > 0) {  // guarded against 0 as torch.nn.utils.clip_grad_norm_ is
+    rule.gradient_scale = std::min(1.0, options_.max_grad_norm / (report.grad_norm + 1e-6));
+  }
+  policy::StepAdamW(operands, rule);
   RoundMasters();
   DropGradients();
   return report;
-}
-
-void AdamW::Apply(double learning_rate, double weight_decay, bool matrices, double grad_divisor) {
-  std::vector<at::Tensor> masters, grads, exp_avgs, exp_avg_sqs, steps;
-  at::Tensor device_step;
-  for (const Slot& slot : slots_) {
-    const at::Tensor& master = slot.master;
-    const bool matrix = master.dim() >= 2 && !slot.name.ends_with("_bias");
-    if (matrix != matrices || !master.grad().defined()) continue;
-    if (!device_step.defined()) device_step = step_.to(master.device(), at::kFloat).squeeze(0);
-    masters.push_back(master);
-    grads.push_back(master.grad().contiguous());
-    exp_avgs.push_back(slot.exp_avg);
-    exp_avg_sqs.push_back(slot.exp_avg_sq);
-    steps.push_back(device_step);
-  }
-  if (masters.empty()) return;
-  // Clipping rides along: the kernel divides each gradient by grad_scale as it reads it.
-  std::optional<at::Tensor> grad_scale;
-  if (grad_divisor != 1.0) {
-    grad_scale = at::full({}, grad_divisor, masters.front().options().requires_grad(false));
-  }
-  at::_fused_adamw_(masters, grads, exp_avgs, exp_avg_sqs, /*max_exp_avg_sqs=*/{}, steps,
-                    learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
-                    /*amsgrad=*/false, /*maximize=*/false, grad_scale, /*found_inf=*/{});
 }
 
 void AdamW::RoundMasters() {
@@ -171,9 +150,8 @@ int64_t AdamW::steps() const { return step_.item<int64_t>(); }
 
 void AdamW::Reset() {
   step_.zero_();
-  for (Slot& slot : slots_) {
-    slot.exp_avg.zero_();
-    slot.exp_avg_sq.zero_();
+  for (const at::Tensor& moments : {exp_avg_, exp_avg_sq_}) {
+    if (moments.defined()) moments.zero_();
   }
   DropGradients();
 }
@@ -181,8 +159,8 @@ void AdamW::Reset() {
 std::map<std::string, at::Tensor> AdamW::State() const {
   std::map<std::string, at::Tensor> state{{"step", step_}};
   for (const Slot& slot : slots_) {
-    state.emplace("exp_avg." + slot.name, slot.exp_avg);
-    state.emplace("exp_avg_sq." + slot.name, slot.exp_avg_sq);
+    state.emplace("exp_avg." + slot.name, slot.Of(exp_avg_));
+    state.emplace("exp_avg_sq." + slot.name, slot.Of(exp_avg_sq_));
     if (slot.has_own_master()) state.emplace("master." + slot.name, slot.master);
   }
   return state;
@@ -198,8 +176,7 @@ void AdamW::LoadState(const std::map<std::string, at::Tensor>& state) {
   for (const auto& [name, tensor] : own) {
     const auto found = state.find(name);
     if (found == state.end()) refuse(name, "is missing");
-    if (found->second.sizes() != tensor.sizes() ||
-        found->second.scalar_type() != tensor.scalar_type()) {
+    if (found->second.sizes() != tensor.sizes() || !IsOfType(found->second, name, tensor)) {
       refuse(name, "has another shape or dtype");
     }
   }

@@ -17,6 +17,9 @@ struct AdamWOptions {
   // Decoupled; of tensors of two or more dimensions, but not of routed experts' biases.
   double weight_decay = 0;
   double max_grad_norm = 1;  // global 2-norm; 0 = off
+  // The moments are kept in bf16 (4 bytes a parameter, not 8), rounded by chance with the right
+  // mean (kernels/cpu/adamw.h). On the CPU only.
+  bool bf16_moments = false;
 };
 
 struct NamedParameter {
@@ -37,7 +40,7 @@ struct OptimizerStep {
 // parameter is the master rounded (arXiv 1710.03740 section 3.1).
 class AdamW {
  public:
-  // Errors: kUsage for a parameter of another dtype.
+  // Errors: kUsage for a parameter of another dtype, or moments in bf16 on another device.
   AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options);
 
   // Moves the gradients of bf16 parameters into their fp32 sums: called after each backward pass.
@@ -55,8 +58,8 @@ class AdamW {
   void Reset();
 
   // "step" (int64, [1]), per parameter "exp_avg.NAME" and "exp_avg_sq.NAME", and "master.NAME" for
-  // a bf16 one (all fp32): live tensors, not copies. LoadState copies in; what follows is then bit
-  // for bit what would have followed.
+  // a bf16 one, fp32 but for moments in bf16: live tensors, not copies. LoadState copies in; what
+  // follows is then bit for bit what would have followed. Moments of the other dtype are converted.
   // Errors of LoadState: kUsage naming the tensor that is missing, unexpected or of another shape.
   std::map<std::string, at::Tensor> State() const;
   void LoadState(const std::map<std::string, at::Tensor>& state);
@@ -66,18 +69,19 @@ class AdamW {
     std::string name;
     at::Tensor parameter;
     at::Tensor master;  // fp32, holds the gradient; the parameter itself where that is fp32
-    at::Tensor exp_avg;
-    at::Tensor exp_avg_sq;
+    int64_t first;      // of its moments among those of all
 
     bool has_own_master() const { return !master.is_same(parameter); }
+    at::Tensor Of(const at::Tensor& moments) const;  // a view in the master's shape
   };
-  void Apply(double learning_rate, double weight_decay, bool matrices, double grad_divisor);
   void RoundMasters();
   void DropGradients();
 
   std::vector<Slot> slots_;
   AdamWOptions options_;
   at::Tensor step_;  // int64 [1]
+  // All slots' one after the other, each from a whole block of kernels::kDrawBlock on.
+  at::Tensor exp_avg_, exp_avg_sq_;
 };
 
 }  // namespace cohort::rl

@@ -195,7 +195,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   memory.program = kLearnerProgram;
   memory.weights = weights + (adapters ? trained : 0);
   memory.gradients = trained;
-  memory.optimizer = 2 * trained;
+  memory.optimizer = (run.bf16_moments ? 1 : 2) * trained;
   if (run.reference) memory.reference = weights;
   if (adapters) memory.merged = HeldWeights(decoded);
   if (run.samples) memory.images = 2 * stored * published;
@@ -239,7 +239,9 @@ LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& 
   if (run.reference) step.ref_logprobs_s = forward_s;
   // Without gradients of the weights the backward pass is half as long.
   step.forward_backward_s = forward_s * (adapters ? 2 : 3);
-  step.optimizer_s = updates * 7 * kFloatBytes * trained / machine.read_bytes_per_s;
+  // Reads parameter, gradient and two moments, writes all but the gradient.
+  const double moved = 3 * kFloatBytes + 4 * (run.bf16_moments ? 2 : kFloatBytes);
+  step.optimizer_s = updates * moved * trained / machine.read_bytes_per_s;
   step.publish_s =
       (kFloatBytes + (1.0 + 2.0 * run.workers) * stored) * published / machine.read_bytes_per_s;
   return step;

@@ -139,7 +139,9 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
   add("run_weights_bytes", memory.weights,
       "`cohort train` on one machine: 4 bytes a parameter, tensors on whole pages of 2 MiB");
   add("run_gradients_bytes", memory.gradients, "the same of " + trained);
-  add("run_optimizer_bytes", memory.optimizer, "twice that: two AdamW moments");
+  add("run_optimizer_bytes", memory.optimizer,
+      run.bf16_moments ? "as many: two AdamW moments in bfloat16"
+                       : "twice that: two AdamW moments");
   add("run_reference_bytes", memory.reference,
       run.reference ? "as run_weights_bytes: a KL term needs a second policy, with adapters too"
                     : "0: no KL term, so no reference policy");
@@ -194,7 +196,8 @@ void AddLocalStep(const ModelConfig& config, const PlanOptions& options,
           (options.run.adapter_parameters > 0 ? " x 2 / 3, as the weights need no gradient" : "") +
           " at the same rate");
   add("step_optimizer_s", step.optimizer_s,
-      "updates x 28 bytes a trained parameter / machine_read_bytes_per_s");
+      std::string("updates x ") + (options.run.bf16_moments ? "20" : "28") +
+          " bytes a trained parameter / machine_read_bytes_per_s");
   add("step_publish_s", step.publish_s,
       "bytes of weights read, image written, and image and weights of each worker / the same");
   add("step_s", step.total(),

@@ -62,6 +62,10 @@ policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
           .seed = seed};
 }
 
+bool HasBf16Moments(const proto::Recipe& recipe) {
+  return recipe.optimizer().moments() == proto::Optimizer::MOMENTS_BFLOAT16;
+}
+
 std::string Gib(double bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
@@ -215,6 +219,7 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
   run.prompt_tokens = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
   run.new_tokens = recipe.rollout().max_new_tokens();
   run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
+  run.bf16_moments = HasBf16Moments(recipe);
   run.workers = recipe.rollout().workers();
   run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
   if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
@@ -238,8 +243,8 @@ RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   const proto::Optimizer& optimizer = recipe.optimizer();
   LearnerOptions options;
-  options.optimizer = {optimizer.beta1(), optimizer.beta2(), optimizer.epsilon(),
-                       optimizer.weight_decay(), optimizer.max_grad_norm()};
+  options.optimizer = {optimizer.beta1(),        optimizer.beta2(),         optimizer.epsilon(),
+                       optimizer.weight_decay(), optimizer.max_grad_norm(), HasBf16Moments(recipe)};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();

@@ -1,7 +1,9 @@
+#include "kernels/cpu/adamw.h"
 #include "kernels/cpu/isa.h"
 
 #if defined(__AVX512F__)
 
+#include "kernels/cpu/vector/adamw_loops.h"
 #include "kernels/cpu/vector/row_ops.h"
 #include "kernels/cpu/vector/vector_avx512.h"
 
@@ -12,6 +14,11 @@ const Ops* Avx512Ops() {
   return &kOps;
 }
 
+const AdamWLoops* Avx512AdamW() {
+  static constexpr AdamWLoops kLoops = MakeAdamWLoops<Avx512Vector>();
+  return &kLoops;
+}
+
 }  // namespace cohort::kernels
 
 #else
@@ -19,6 +26,7 @@ const Ops* Avx512Ops() {
 namespace cohort::kernels {
 
 const Ops* Avx512Ops() { return nullptr; }
+const AdamWLoops* Avx512AdamW() { return nullptr; }
 
 }  // namespace cohort::kernels
 

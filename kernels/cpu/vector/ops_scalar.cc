@@ -1,4 +1,6 @@
+#include "kernels/cpu/adamw.h"
 #include "kernels/cpu/isa.h"
+#include "kernels/cpu/vector/adamw_loops.h"
 #include "kernels/cpu/vector/row_ops.h"
 #include "kernels/cpu/vector/vector_scalar.h"
 
@@ -7,6 +9,11 @@ namespace cohort::kernels {
 const Ops& ScalarOps() {
   static constexpr Ops kOps = MakeOps<ScalarVector>(Isa::kScalar);
   return kOps;
+}
+
+const AdamWLoops& ScalarAdamW() {
+  static constexpr AdamWLoops kLoops = MakeAdamWLoops<ScalarVector>();
+  return kLoops;
 }
 
 }  // namespace cohort::kernels

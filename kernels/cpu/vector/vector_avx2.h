@@ -58,6 +58,7 @@ struct Avx2Vector {
   friend Avx2Vector operator/(Avx2Vector a, Avx2Vector b) {
     return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
   }
+  static Avx2Vector Sqrt(Avx2Vector a) { return {_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)}; }
   static Avx2Vector Max(Avx2Vector a, Avx2Vector b) {
     return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
   }

@@ -55,6 +55,7 @@ struct Avx512Vector {
   friend Avx512Vector operator/(Avx512Vector a, Avx512Vector b) {
     return {_mm512_div_ps(a.v, b.v)};
   }
+  static Avx512Vector Sqrt(Avx512Vector a) { return {_mm512_sqrt_ps(a.v)}; }
   static Avx512Vector Max(Avx512Vector a, Avx512Vector b) { return {_mm512_max_ps(a.v, b.v)}; }
   static Avx512Vector Min(Avx512Vector a, Avx512Vector b) { return {_mm512_min_ps(a.v, b.v)}; }
   static Avx512Vector Round(Avx512Vector a) {

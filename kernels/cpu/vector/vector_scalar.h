@@ -70,6 +70,9 @@ struct ScalarVector {
   friend ScalarVector operator/(ScalarVector a, ScalarVector b) {
     return Map([&](int i) { return a.lane[i] / b.lane[i]; });
   }
+  static ScalarVector Sqrt(ScalarVector a) {
+    return Map([&](int i) { return std::sqrt(a.lane[i]); });
+  }
   // The second operand where the comparison is false: a NaN in b comes out, one in a does not.
   static ScalarVector Max(ScalarVector a, ScalarVector b) {
     return Map([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });

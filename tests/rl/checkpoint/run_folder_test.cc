@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <regex>
 
 #include "base/durable_file.h"
 #include "base/error.h"
@@ -173,6 +174,21 @@ TEST_F(RunFolderTest, ALearningRateAScheduleOrAWeightMayChangeOnRequestAndIsWrit
                                                            "rewards[0].weight: 1 -> 2"));
   run.Describe(changed, {"cohort"});
   EXPECT_EQ(Provenance().at("resumed").at(0).at("changes").size(), 3u);
+}
+
+TEST_F(RunFolderTest, TheMomentsDtypeMayChangeOnRequestAndIsSinglePrecisionInARecipeWithoutIt) {
+  StartRun();
+  const fs::path resolved = run_ / "recipe.resolved.yaml";
+  const std::regex line(R"(\n *moments: [^\n]*)");
+  const std::string text = base::ReadFile(resolved);
+  ASSERT_TRUE(std::regex_search(text, line));
+  std::ofstream(resolved) << std::regex_replace(text, line, "");
+  EXPECT_EQ(Fault(Recipe()), "(no error)");
+  const proto::Recipe in_bf16 = Recipe({"optimizer.moments=bfloat16"});
+  EXPECT_THAT(Fault(in_bf16), HasSubstr("optimizer.moments: float32 -> bfloat16"));
+  EXPECT_THAT(hint_, HasSubstr("--resume-with-changes goes on with them"));
+  with_changes_ = true;
+  EXPECT_EQ(Fault(in_bf16), "(no error)");
 }
 
 TEST_F(RunFolderTest, ChangedDataIsRefusedByName) {

@@ -7,9 +7,11 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
+#include "base/counter_random.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/json_lines.h"
@@ -266,6 +268,108 @@ TEST(AdamW, AStateWithMastersContinuesBitForBit) {
   step(second, resumed, gradient);
   EXPECT_TRUE(resumed.equal(weight));
   EXPECT_TRUE(second.State().at("master.weight").equal(optimizer.State().at("master.weight")));
+}
+
+AdamWOptions InBf16() {
+  AdamWOptions options;
+  options.bf16_moments = true;
+  return options;
+}
+
+std::map<std::string, at::Tensor> Copies(const AdamW& optimizer) {
+  std::map<std::string, at::Tensor> copies;
+  for (const auto& [name, tensor] : optimizer.State()) copies[name] = tensor.clone();
+  return copies;
+}
+
+TEST(AdamW, Bf16MomentsOfAStateContinueBitForBit) {
+  TwoParameters straight = Start(8), resumed = Start(9);
+  AdamW optimizer(straight.named(), InBf16()), second(resumed.named(), InBf16());
+  for (int step = 0; step < 8; ++step) {
+    if (step == 4) {
+      second.LoadState(Copies(optimizer));
+      const at::NoGradGuard no_grad;
+      resumed.weight.copy_(straight.weight);
+      resumed.bias.copy_(straight.bias);
+    }
+    const at::Tensor of_weight = at::randn({3, 40}), of_bias = at::randn({50});
+    straight.SetGrads(of_weight, of_bias);
+    optimizer.Step(0.01);
+    if (step < 4) continue;
+    resumed.SetGrads(of_weight, of_bias);
+    second.Step(0.01);
+  }
+  EXPECT_TRUE(resumed.weight.equal(straight.weight));
+  EXPECT_TRUE(resumed.bias.equal(straight.bias));
+  for (const auto& [name, tensor] : optimizer.State()) {
+    EXPECT_TRUE(second.State().at(name).equal(tensor)) << name;
+    EXPECT_EQ(tensor.scalar_type(), name == "step" ? at::kLong : at::kBFloat16) << name;
+  }
+}
+
+// The element's place among all moments is the counter, the step is the key.
+TEST(AdamW, Bf16MomentsAreRoundedByTheDrawsOfTheStep) {
+  TwoParameters parameters = Start(10);
+  AdamWOptions options = InBf16();
+  options.max_grad_norm = 0;
+  AdamW optimizer(parameters.named(), options);
+  const at::Tensor of_bias = at::randn({50});
+  parameters.SetGrads(at::randn({3, 40}), of_bias);
+  optimizer.Step(0.01);
+  const at::Tensor stored = optimizer.State().at("exp_avg.bias");
+  for (int64_t i = 0; i < 50; ++i) {
+    const auto place = static_cast<uint32_t>(i + 128);  // 120 elements of the weight before it
+    const uint32_t counter = place / 64 * 16 + place % 16;
+    const uint32_t word = base::Philox4x32({counter, 0, 0, 0}, {1, 0})[place % 64 / 16];
+    const float moment = static_cast<float>(1 - 0.9) * of_bias[i].item<float>();
+    const uint32_t rounded = (std::bit_cast<uint32_t>(moment) + (word & 0xffff)) & 0xffff0000;
+    EXPECT_EQ(stored[i].item<float>(), std::bit_cast<float>(rounded)) << i;
+  }
+}
+
+// A noisy bowl, whose bottom is 0: both end near it alike.
+TEST(AdamW, Bf16MomentsLearnAsWellAsSinglePrecision) {
+  std::vector<double> ends;
+  for (const AdamWOptions& options : {AdamWOptions{}, InBf16()}) {
+    at::manual_seed(11);
+    const at::Tensor weight = at::full({1000}, 3.0).requires_grad_(true);
+    AdamW optimizer({{"weight", weight}}, options);
+    for (int step = 0; step < 600; ++step) {
+      weight.mutable_grad() = weight.detach() + at::randn({1000});
+      optimizer.Step(0.01);
+    }
+    ends.push_back(weight.detach().square().mean().item<double>());
+  }
+  EXPECT_LT(ends[0], 0.05);
+  EXPECT_NEAR(ends[1] / ends[0], 1, 0.1);
+}
+
+TEST(AdamW, AStateGoesOnWithMomentsOfTheOtherDtype) {
+  for (const bool to_bf16 : {false, true}) {
+    TwoParameters parameters = Start(12), resumed = Start(12);
+    AdamW optimizer(parameters.named(), to_bf16 ? AdamWOptions{} : InBf16());
+    parameters.SetGrads(at::randn({3, 40}), at::randn({50}));
+    optimizer.Step(0.01);
+    AdamW second(resumed.named(), to_bf16 ? InBf16() : AdamWOptions{});
+    second.LoadState(optimizer.State());
+    for (const auto& [name, tensor] : optimizer.State()) {
+      const at::Tensor own = second.State().at(name);
+      EXPECT_TRUE(own.equal(tensor.to(own.scalar_type()))) << name;
+    }
+    auto integers = Copies(optimizer);
+    integers["exp_avg.bias"] = integers["exp_avg.bias"].to(at::kLong);
+    EXPECT_THROW(second.LoadState(integers), Error);
+  }
+}
+
+TEST(AdamW, Bf16MomentsAreRefusedWhereNothingRoundsThem) {
+  const at::Tensor elsewhere = at::empty({2}, at::TensorOptions(at::kMeta).dtype(at::kFloat));
+  try {
+    AdamW({{"w", elsewhere}}, InBf16());
+    ADD_FAILURE() << "taken";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "moments in bfloat16 need a CPU, the policy is on meta");
+  }
 }
 
 TEST(AdamW, AResetForgetsTheMomentsAndKeepsTheMasters) {

@@ -129,6 +129,9 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_LE(plain.weights, 4 * parameters + 64 * 100) << "its tensors lie on no huge pages";
   EXPECT_EQ(plain.gradients, plain.weights);
   EXPECT_EQ(plain.optimizer, 2 * plain.weights);
+  LocalRun in_bf16 = run;
+  in_bf16.bf16_moments = true;
+  EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, plain.weights);
   EXPECT_EQ(plain.images, 8 * parameters);
   EXPECT_EQ(plain.worker_weights, 4 * parameters);
   EXPECT_EQ(plain.reference, 0);
