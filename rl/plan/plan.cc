@@ -141,8 +141,10 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
   add("run_gradients_bytes", memory.gradients, "the same of " + trained);
   add("run_optimizer_bytes", memory.optimizer, "twice that: two AdamW moments");
   add("run_reference_bytes", memory.reference,
-      run.reference ? "as run_weights_bytes: a KL term needs a second policy, with adapters too"
-                    : "0: no KL term, so no reference policy");
+      !run.reference ? "0: no KL term, so no reference policy"
+      : adapters ? "a KL term needs the policy of the round's start: a copy of the adapters, or "
+                   "the policy without them while they are fresh"
+                 : "as run_weights_bytes: a KL term needs a second policy");
   add("run_merged_bytes", memory.merged,
       adapters ? "at most 4 bytes a parameter: weights with adapters added, as they are published"
                : "0: no adapters");
