@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <set>
 
@@ -22,23 +23,38 @@ bool Matches(const std::string& name, const std::string& target) {
   return name == target || name.ends_with("." + target);
 }
 
-// The last part of every layer's name, once each.
-std::vector<std::string> KindsOf(const std::vector<LoraSite>& sites) {
+// The last `parts` parts of every layer's name, once each.
+std::vector<std::string> KindsOf(const std::vector<LoraSite>& sites, int64_t parts) {
   std::set<std::string> kinds;
   for (const LoraSite& site : sites) {
     const std::string& name = site.names().front();
-    kinds.insert(name.substr(name.rfind('.') + 1));
+    size_t start = name.size();
+    for (int64_t i = 0; i < parts && start != std::string::npos && start > 0; ++i) {
+      start = name.rfind('.', start - 1);
+    }
+    kinds.insert(start == std::string::npos ? name : name.substr(start + 1));
   }
   return {kinds.begin(), kinds.end()};
 }
 
+// "self_attn.QProj" is near to "self_attn.q_proj", "layers.0.q_proj" to "q_proj".
+std::string NearestTarget(const std::vector<LoraSite>& sites, const std::string& target) {
+  std::string lower = target;
+  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  std::vector<std::string> near = KindsOf(sites, 1 + std::count(lower.begin(), lower.end(), '.'));
+  near.push_back(kAllLinear);
+  const std::string found = base::DidYouMean(lower, near);
+  if (!found.empty() || lower.find('.') == std::string::npos) return found;
+  return base::DidYouMean(lower.substr(lower.rfind('.') + 1), KindsOf(sites, 1));
+}
+
 [[noreturn]] void RefuseTarget(const std::vector<LoraSite>& sites, const std::string& target) {
-  const std::vector<std::string> kinds = KindsOf(sites);
+  const std::vector<std::string> kinds = KindsOf(sites, 1);
   std::string list;
   for (const std::string& kind : kinds) list += kind + ", ";
   throw Error(ErrorCode::kUsage,
               "lora target '" + target + "' names no linear layer of this model" +
-                  base::DidYouMean(target, kinds),
+                  NearestTarget(sites, target),
               "it has " + list + "or " + kAllLinear + " for all but the head");
 }
 
@@ -67,12 +83,12 @@ void Draw(const LoraSite& site, uint64_t seed) {
   }
 }
 
-}  // namespace
-
-void AttachLora(TransformerImpl& policy, const LoraConfig& config, uint64_t seed) {
-  std::vector<LoraSite> sites = LoraSites(policy);
+// Those that the targets name, in their order in the model.
+std::vector<LoraSite> TargetedSites(const TransformerImpl& policy,
+                                    const std::vector<std::string>& targets) {
+  const std::vector<LoraSite> sites = LoraSites(policy);
   std::set<size_t> targeted;
-  for (const std::string& target : config.targets) {
+  for (const std::string& target : targets) {
     bool found = false;
     for (size_t i = 0; i < sites.size(); ++i) {
       if (!Names(target, sites[i])) continue;
@@ -81,12 +97,87 @@ void AttachLora(TransformerImpl& policy, const LoraConfig& config, uint64_t seed
     }
     if (!found) RefuseTarget(sites, target);
   }
-  for (const at::Tensor& parameter : policy.parameters())
-    at::Tensor(parameter).requires_grad_(false);
-  for (const size_t i : targeted) {
-    sites[i].Attach(config.rank, config.scale());
-    Draw(sites[i], seed);
+  std::vector<LoraSite> chosen;
+  for (const size_t i : targeted) chosen.push_back(sites[i]);
+  return chosen;
+}
+
+// Those that the adapters are of.
+std::vector<LoraSite> AdaptedSites(const TransformerImpl& policy, const WeightMap& adapters) {
+  std::set<std::string> modules;
+  for (const auto& [name, tensor] : adapters) modules.insert(AdaptedModule(name));
+  std::vector<LoraSite> chosen;
+  std::vector<std::string> names;
+  for (const LoraSite& site : LoraSites(policy)) {
+    size_t found = 0;
+    for (const std::string& name : site.names()) found += modules.erase(name);
+    names.insert(names.end(), site.names().begin(), site.names().end());
+    if (found == 0) continue;
+    if (found < site.names().size()) {
+      throw Error(ErrorCode::kUsage, "the adapter adapts some experts of " + site.names().front() +
+                                         "'s layer and not the others, which cannot be trained");
+    }
+    chosen.push_back(site);
   }
+  if (modules.empty()) return chosen;
+  throw Error(ErrorCode::kUsage, "the adapter of " + *modules.begin() +
+                                     " has no linear layer in this model" +
+                                     base::DidYouMean(*modules.begin(), names));
+}
+
+void Freeze(const TransformerImpl& policy) {
+  for (const at::Tensor& parameter : policy.parameters()) {
+    at::Tensor(parameter).requires_grad_(false);
+  }
+}
+
+// A model that has shapes and no memory.
+Transformer WithoutMemory(const ModelConfig& config) {
+  return Transformer(config, at::TensorOptions().device(at::kMeta));
+}
+
+}  // namespace
+
+void AttachLora(TransformerImpl& policy, const LoraConfig& config, uint64_t seed) {
+  std::vector<LoraSite> sites = TargetedSites(policy, config.targets);
+  Freeze(policy);
+  for (LoraSite& site : sites) {
+    site.Attach(config.rank, config.scale());
+    Draw(site, seed);
+  }
+}
+
+void AttachLora(TransformerImpl& policy, const LoraAdapter& adapter) {
+  std::vector<LoraSite> sites = AdaptedSites(policy, adapter.weights);
+  Freeze(policy);
+  for (LoraSite& site : sites) site.Attach(adapter.config.rank, adapter.config.scale());
+  LoadLoraWeights(policy, adapter.weights);
+}
+
+void DropLoraInputs(TransformerImpl& policy, std::shared_ptr<const DropoutDraws> draws) {
+  for (LoraSite& site : LoraSites(policy)) {
+    if (!site.attached()) continue;
+    if (site.names().front() == kHead) {
+      throw Error(ErrorCode::kUsage, "an adapter of lm_head has no dropout",
+                  "set lora.dropout to 0, or leave lm_head out of lora.targets");
+    }
+    site.DropInputs(draws);
+  }
+}
+
+std::vector<std::string> LoraModules(const ModelConfig& config,
+                                     const std::vector<std::string>& targets) {
+  const Transformer model = WithoutMemory(config);
+  std::vector<std::string> modules;
+  for (const LoraSite& site : TargetedSites(*model, targets)) {
+    modules.insert(modules.end(), site.names().begin(), site.names().end());
+  }
+  return modules;
+}
+
+void CheckAdapter(const ModelConfig& config, const LoraAdapter& adapter) {
+  Transformer model = WithoutMemory(config);
+  AttachLora(*model, adapter);
 }
 
 WeightMap LoraWeights(const TransformerImpl& policy) {

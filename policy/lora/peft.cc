@@ -163,11 +163,20 @@ void AddTargets(const ConfigFields& fields, const char* key, std::vector<std::st
   }
 }
 
+double DropoutOf(const ConfigFields& fields) {
+  constexpr char kKey[] = "lora_dropout";
+  if (!fields.Has(kKey)) return 0;
+  const json& value = fields.At(kKey);
+  const bool share = value.is_number() && value.get<double>() >= 0 && value.get<double>() < 1;
+  if (!share) fields.Refuse(kKey, value.dump(), "a number from 0 to below 1");
+  return value.get<double>();
+}
+
 AdapterConfig ParseAdapterConfig(const json& object, const std::string& file) {
   const ConfigFields fields(object, file);
   fields.Only("peft_type", "LORA", nullptr);
   fields.Only("bias", "none", "none");
-  for (const char* key : {"fan_in_fan_out", "use_dora", "use_rslora", "lora_bias"}) {
+  for (const char* key : {"fan_in_fan_out", "use_dora", "lora_bias"}) {
     fields.Only(key, false, false);
   }
   for (const char* key : {"modules_to_save", "layers_to_transform", "layer_replication"}) {
@@ -176,6 +185,8 @@ AdapterConfig ParseAdapterConfig(const json& object, const std::string& file) {
   AdapterConfig config;
   config.lora.rank = fields.IntOr("r", 1, kMaxRank, 8);
   config.lora.alpha = fields.PositiveOr("lora_alpha", 8);  // PEFT's own defaults
+  config.lora.dropout = DropoutOf(fields);
+  config.lora.rank_stabilised = fields.BoolOr("use_rslora", false);
   config.ranks = Patterns(fields, "rank_pattern", /*whole=*/true);
   config.alphas = Patterns(fields, "alpha_pattern", /*whole=*/false);
   AddTargets(fields, "target_modules", &config.lora.targets);
@@ -221,8 +232,9 @@ void AddParameter(std::string_view parameter, int64_t ranks, const LoraConfig& l
   if (std::find(targets.begin(), targets.end(), name) == targets.end()) targets.push_back(name);
   if (ranks == 1) return;
   const std::string pattern = ".*\\" + std::string(parameter);
-  (*peft)["rank_pattern"][pattern] = ranks * lora.rank;
-  (*peft)["alpha_pattern"][pattern] = Shortest(static_cast<double>(ranks) * lora.alpha);
+  const int64_t rank = ranks * lora.rank;
+  (*peft)["rank_pattern"][pattern] = rank;
+  (*peft)["alpha_pattern"][pattern] = Shortest(lora.AlphaFor(static_cast<double>(rank)));
 }
 
 // The same for a family whose experts PEFT does not rename by itself. Programs with transformers 4,
@@ -359,14 +371,14 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
                  {"inference_mode", true},
                  {"r", adapter.config.rank},
                  {"lora_alpha", Shortest(adapter.config.alpha)},
-                 {"lora_dropout", 0.0},
+                 {"lora_dropout", adapter.config.dropout},
                  {"target_modules", targets.modules},
                  {"target_parameters", targets.parameters},
                  {"modules_to_save", nullptr},
                  {"bias", "none"},
                  {"fan_in_fan_out", false},
                  {"init_lora_weights", true},
-                 {"use_rslora", false},
+                 {"use_rslora", adapter.config.rank_stabilised},
                  {"use_dora", false},
                  {"rank_pattern", json::object()},
                  {"alpha_pattern", json::object()}};
@@ -405,9 +417,25 @@ LoraAdapter ReadLoraAdapter(const fs::path& folder, const ModelConfig& model) {
                                          " has another rank than " + std::to_string(rows) + ", " +
                                          config_file + "'s");
     }
-    b.mul_(alpha / rank / config.lora.scale());  // one scale for all adapters
+    b.mul_(config.lora.Scale(alpha, rank) / config.lora.scale());  // one scale for all adapters
     adapter.weights.merge(AdaptersByName(parameter, a, b, model));
   }
+  return adapter;
+}
+
+LoraAdapter WithOneRank(LoraAdapter adapter) {
+  int64_t rank = 1;
+  for (const auto& [name, tensor] : adapter.weights) {
+    rank = std::max(rank, tensor.size(name.ends_with(kLoraDown) ? 0 : 1));
+  }
+  for (auto& [name, tensor] : adapter.weights) {
+    const int64_t dim = name.ends_with(kLoraDown) ? 0 : 1;
+    std::vector<int64_t> missing = tensor.sizes().vec();
+    missing[static_cast<size_t>(dim)] = rank - tensor.size(dim);
+    tensor = at::cat({tensor, at::zeros(missing, tensor.options())}, dim);
+  }
+  adapter.config.alpha = adapter.config.AlphaFor(static_cast<double>(rank));
+  adapter.config.rank = rank;
   return adapter;
 }
 

@@ -36,6 +36,10 @@ void WriteLoraAdapter(const LoraAdapter& adapter, const ModelConfig& model,
 // kUsage naming what PEFT can do and this cannot: other kinds, biases.
 LoraAdapter ReadLoraAdapter(const std::filesystem::path& folder, const ModelConfig& model);
 
+// The same adapter with one rank for all of its layers, the largest: A of the others has further
+// rows and B further columns of zeros, which have no gradient. The scale stays.
+LoraAdapter WithOneRank(LoraAdapter adapter);
+
 // AddAdapters of policy/lora/merge.h.
 void MergeLora(const LoraAdapter& adapter, const ModelConfig& config, WeightMap* weights);
 

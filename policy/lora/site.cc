@@ -1,5 +1,6 @@
 #include "policy/lora/site.h"
 
+#include "base/durable_file.h"
 #include "policy/weights/stored_tensors.h"
 
 namespace cohort::policy {
@@ -36,6 +37,12 @@ void AddExperts(const ModelConfig& config, const std::string& module, ExpertsImp
 
 void LoraSite::Attach(int64_t rank, double scale) {
   linear_ != nullptr ? linear_->AddLora(rank, scale) : experts_->AddLora(projection_, rank, scale);
+}
+
+void LoraSite::DropInputs(const std::shared_ptr<const DropoutDraws>& draws) {
+  const auto layer = static_cast<uint32_t>(base::Checksum(names_.front()));
+  linear_ != nullptr ? linear_->DropLoraInputs(draws, layer)
+                     : experts_->adapter(projection_)->DropLoraInputs(draws, layer);
 }
 
 bool LoraSite::attached() const {

@@ -4,6 +4,7 @@
 // Hugging Face gives linear layers: every routed expert has three of its own there, in memory they
 // are one tensor.
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class LoraSite {
   const std::vector<std::string>& names() const { return names_; }
 
   void Attach(int64_t rank, double scale);  // not initialised
+  void DropInputs(const std::shared_ptr<const DropoutDraws>& draws);
   bool attached() const;
   // The live tensors of names()[i], A [rank, in] and B [out, rank], once they are attached.
   at::Tensor A(size_t i) const;

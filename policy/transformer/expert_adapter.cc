@@ -1,5 +1,7 @@
 #include "policy/transformer/expert_adapter.h"
 
+#include <utility>
+
 #include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/grouped_linear.h"
 
@@ -19,9 +21,19 @@ ExpertAdapterImpl::ExpertAdapterImpl(int64_t experts, int64_t in_width, int64_t 
       lora_B(register_parameter("lora_B", at::empty({experts, out_width, rank}, options))),
       scale(scale) {}
 
+void ExpertAdapterImpl::DropLoraInputs(std::shared_ptr<const DropoutDraws> draws, uint32_t layer) {
+  draws_ = std::move(draws);
+  layer_ = layer;
+}
+
 at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI,
                                     const Dispatch& dispatch) {
-  const at::Tensor low = GroupedProject(x_SI, lora_A, dispatch.offsets);
+  at::Tensor x = x_SI;
+  if (draws_ != nullptr && is_training()) {
+    const at::Tensor token_S = dispatch.token_S.to(at::kCPU);
+    x = DropOut(x_SI, *draws_, draws_->keys_T.index_select(0, token_S), layer_);
+  }
+  const at::Tensor low = GroupedProject(x, lora_A, dispatch.offsets);
   return y_SO + scale * GroupedProject(low, lora_B, dispatch.offsets);
 }
 

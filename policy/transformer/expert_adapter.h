@@ -6,6 +6,9 @@
 
 #include <torch/nn/module.h>
 
+#include <memory>
+
+#include "policy/transformer/ops/dropout.h"
 #include "policy/transformer/ops/expert_dispatch.h"
 #include "policy/transformer/ops/expert_mlp.h"
 
@@ -20,9 +23,16 @@ class ExpertAdapterImpl : public torch::nn::Module {
   // y + scale x A_e^T B_e^T for the rows of each expert e.
   at::Tensor AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI, const Dispatch& dispatch);
 
+  // As LinearImpl's: a token's row has the same draws for each of its experts.
+  void DropLoraInputs(std::shared_ptr<const DropoutDraws> draws, uint32_t layer);
+
   at::Tensor lora_A;  // [E, r, I]
   at::Tensor lora_B;  // [E, O, r]
   double scale;
+
+ private:
+  std::shared_ptr<const DropoutDraws> draws_;
+  uint32_t layer_ = 0;
 };
 TORCH_MODULE(ExpertAdapter);
 

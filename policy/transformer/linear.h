@@ -2,6 +2,10 @@
 
 #include <torch/nn/module.h>
 
+#include <memory>
+#include <utility>
+
+#include "policy/transformer/ops/dropout.h"
 #include "policy/transformer/ops/matmul.h"
 
 namespace cohort::policy {
@@ -18,7 +22,7 @@ class LinearImpl : public torch::nn::Module {
 
   at::Tensor forward(const at::Tensor& x_TD) {
     at::Tensor y = Project(x_TD, weight);
-    if (lora_A != nullptr) y = y + lora_scale_ * lora_B->forward(lora_A->forward(x_TD));
+    if (uses_lora()) y = y + lora_scale_ * lora_B->forward(lora_A->forward(LoraInput(x_TD)));
     return bias.defined() ? y + bias : y;
   }
 
@@ -31,9 +35,17 @@ class LinearImpl : public torch::nn::Module {
     lora_scale_ = scale;
   }
   double lora_scale() const { return lora_scale_; }
+  // What the adapter leaves out of its input in training mode, by the keys of each forward's rows.
+  // MergedWeight knows none.
+  void DropLoraInputs(std::shared_ptr<const DropoutDraws> draws, uint32_t layer) {
+    lora_draws_ = std::move(draws);
+    lora_layer_ = layer;
+  }
+  // Without its adapter the layer is the one that the adapter was put on.
+  void UseLora(bool use) { lora_on_ = use; }
   // [out, in] with the adapter added. Differentiable.
   at::Tensor MergedWeight() const {
-    if (lora_A == nullptr) return weight;
+    if (!uses_lora()) return weight;
     return weight + lora_scale_ * Project(lora_B->weight, lora_A->weight.t());
   }
 
@@ -43,7 +55,16 @@ class LinearImpl : public torch::nn::Module {
   std::shared_ptr<LinearImpl> lora_B;
 
  private:
+  bool uses_lora() const { return lora_on_ && lora_A != nullptr; }
+  at::Tensor LoraInput(const at::Tensor& x_TD) const {
+    if (lora_draws_ == nullptr || !is_training()) return x_TD;
+    return DropOut(x_TD, *lora_draws_, lora_draws_->keys_T, lora_layer_);
+  }
+
   double lora_scale_ = 0;
+  std::shared_ptr<const DropoutDraws> lora_draws_;
+  uint32_t lora_layer_ = 0;
+  bool lora_on_ = true;
 };
 TORCH_MODULE(Linear);
 

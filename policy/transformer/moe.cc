@@ -54,7 +54,7 @@ ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& opt
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                                 const Dispatch& dispatch) {
   const ExpertWeights experts{gate_up_proj, down_proj, gate_up_proj_bias, down_proj_bias, unit_};
-  if (adapters_.empty()) return ExpertMlp(x_TD, weights_TK, experts, dispatch);
+  if (!lora_on_ || adapters_.empty()) return ExpertMlp(x_TD, weights_TK, experts, dispatch);
   return AdaptedExpertMlp(x_TD, weights_TK, experts, adapters_, dispatch);
 }
 

@@ -39,6 +39,7 @@ class ExpertsImpl : public torch::nn::Module {
   enum class Projection { kGate, kUp, kDown };
   void AddLora(Projection projection, int64_t rank, double scale);
   ExpertAdapter& adapter(Projection projection);  // empty without
+  void UseLora(bool use) { lora_on_ = use; }      // policy/transformer/linear.h
 
   at::Tensor gate_up_proj;       // [E, 2m, D]
   at::Tensor down_proj;          // [E, D, m]
@@ -48,6 +49,7 @@ class ExpertsImpl : public torch::nn::Module {
  private:
   GatedUnit unit_;
   ExpertAdapters adapters_;
+  bool lora_on_ = true;
 };
 TORCH_MODULE(Experts);
 

@@ -5,6 +5,17 @@
 #include "base/error.h"
 
 namespace cohort::policy {
+namespace {
+
+// The finaliser of splitmix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number
+// generators", OOPSLA 2014).
+uint64_t Mixed(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
 
 PackedTokens Pack(const std::vector<Piece>& pieces, at::Device device) {
   PackedTokens out;
@@ -42,6 +53,22 @@ PackedTokens Pack(const std::vector<std::vector<int32_t>>& sequences, at::Device
   std::vector<Piece> pieces;
   for (const auto& sequence : sequences) pieces.push_back({sequence});
   return Pack(pieces, device);
+}
+
+at::Tensor PrefixKeys(const PackedTokens& tokens) {
+  const at::Tensor ids = tokens.ids_T.to(at::kCPU).contiguous();
+  const at::Tensor keys = at::empty({ids.numel()}, at::kLong);
+  const int64_t* id = ids.const_data_ptr<int64_t>();
+  int64_t* key = keys.mutable_data_ptr<int64_t>();
+  for (const Segment& segment : tokens.segments) {
+    const int64_t before = segment.prefix_first + segment.prefix_length - 1;
+    uint64_t last = segment.prefix_length > 0 ? static_cast<uint64_t>(key[before]) : 0;
+    for (int64_t t = segment.first; t < segment.first + segment.length; ++t) {
+      last = Mixed(last + 0x9e3779b97f4a7c15u * (static_cast<uint64_t>(id[t]) + 1));
+      key[t] = static_cast<int64_t>(last);
+    }
+  }
+  return keys;
 }
 
 }  // namespace cohort::policy

@@ -27,4 +27,9 @@ PackedTokens Pack(const std::vector<Piece>& pieces, at::Device device = at::kCPU
 // Whole sequences.
 PackedTokens Pack(const std::vector<std::vector<int32_t>>& sequences, at::Device device = at::kCPU);
 
+// A number for each row that follows from its token and those before it in its sequence alone: a
+// prompt has the same whether completions share it or not, in whichever micro-batch. [T] int64 on
+// the CPU.
+at::Tensor PrefixKeys(const PackedTokens& tokens);
+
 }  // namespace cohort::policy

@@ -5,9 +5,11 @@
 #include <array>
 #include <chrono>
 
+#include "base/durable_file.h"
 #include "base/error.h"
 #include "base/seconds_since.h"
 #include "policy/config/rope_frequencies.h"
+#include "policy/lora/snapshot.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/transformer.h"
@@ -101,6 +103,10 @@ UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
 UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, double temperature,
                              double learning_rate, const MicroBatchLoss& loss) {
   const auto start = Clock::now();
+  if (draws_ != nullptr) {
+    draws_->seed = base::Checksum("dropout#" + std::to_string(dropout_seed_) + "#" +
+                                  std::to_string(dropout_updates_++));
+  }
   UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
   report.forward_backward_s = base::SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
@@ -120,6 +126,7 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     policy_->CountExpertLoadOf(batch.load_rows_L);
+    if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
@@ -196,8 +203,14 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
 }
 
 void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
-  COHORT_CHECK(reference_ != nullptr, "there is no reference policy");
-  auto logprobs = Logprobs(*reference_, sequences);
+  COHORT_CHECK(reference_ != nullptr || lora_reference_ != nullptr, "there is no reference policy");
+  std::vector<std::vector<float>> logprobs;
+  if (lora_reference_ != nullptr) {
+    const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
+    logprobs = Logprobs(*policy_, sequences);
+  } else {
+    logprobs = Logprobs(*reference_, sequences);
+  }
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);
   }

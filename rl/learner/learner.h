@@ -22,8 +22,10 @@
 #include "rl/objectives/policy_objective.h"
 
 namespace cohort::policy {
-class TransformerImpl;  // policy/transformer/transformer.h, which takes seconds to read
-}
+struct DropoutDraws;    // policy/transformer/ops/dropout.h
+class LoraSnapshot;     // policy/lora/snapshot.h
+class TransformerImpl;  // policy/transformer/transformer.h; all take seconds to read
+}  // namespace cohort::policy
 
 namespace cohort::rl {
 
@@ -38,6 +40,10 @@ class Learner {
 
   // From now on fresh adapters are trained and all else stays as it is, selection biases included.
   void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
+  // The same with these adapters in place of fresh ones; all have the config's rank.
+  void TrainAdapters(const policy::LoraAdapter& adapter, uint64_t seed);
+  // True where the adapters' inputs are left out by chance in updates; in logprobs they never are.
+  bool drops_inputs() const { return draws_ != nullptr; }
 
   // One optimizer step on the policy loss. `old_logprobs` of the sequences are used when there are
   // any, else the policy's own. Memory is bounded by max_tokens_per_microbatch.
@@ -51,7 +57,7 @@ class Learner {
   // Fills ref_logprobs (the reference).
   void RecordRefLogprobs(std::span<TrainingSequence> sequences);
 
-  // The reference policy becomes a copy of the policy as it is now.
+  // The reference becomes the policy as it is now: a copy, of adapters alone where they train.
   void ResetReference();
   void DropReference();
   void ResetOptimizer();
@@ -68,8 +74,8 @@ class Learner {
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 
-  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME"; of the policy only the adapters
-  // where they alone are trained. Load expects what Save gave.
+  // For checkpoints: "policy/NAME", "reference/NAME", "adamw/NAME", "dropout/updates"; of the
+  // policy only the adapters where they alone are trained. Load expects what Save gave.
   std::map<std::string, at::Tensor> SaveState() const;
   void LoadState(const std::map<std::string, at::Tensor>& state);
 
@@ -93,6 +99,7 @@ class Learner {
                                            std::span<const TrainingSequence> sequences);
   // In learner_state.cc.
   void PlaceOnDevice(policy::TransformerImpl& model) const;
+  void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);
   void MakeOptimizer();
   void SetReference(const policy::WeightMap& weights);
   // Of the policy's rotary positions (policy/config/rope_frequencies.h).
@@ -101,8 +108,12 @@ class Learner {
   LearnerOptions options_;
   std::shared_ptr<Ranks> ranks_;
   std::shared_ptr<policy::TransformerImpl> policy_;
-  std::shared_ptr<policy::TransformerImpl> reference_;  // null without one
+  std::shared_ptr<policy::TransformerImpl> reference_;          // null without one, as the next,
+  std::shared_ptr<const policy::LoraSnapshot> lora_reference_;  // in its place with adapters
   std::optional<policy::LoraConfig> lora_;
+  uint64_t dropout_seed_ = 0;
+  int64_t dropout_updates_ = 0;                  // draws so far, one an update
+  std::shared_ptr<policy::DropoutDraws> draws_;  // null without dropout
   std::unique_ptr<AdamW> optimizer_;
 };
 

@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "policy/lora/lora.h"
+#include "policy/lora/snapshot.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/learner.h"
 
 namespace cohort::rl {
 namespace {
+
+constexpr char kDropoutUpdates[] = "dropout/updates";
 
 policy::WeightMap WithPrefix(const std::map<std::string, at::Tensor>& state,
                              const std::string& prefix) {
@@ -34,7 +37,22 @@ Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
 
 void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
   policy::AttachLora(*policy_, lora, seed);
+  UseAdapters(lora, seed);
+}
+
+void Learner::TrainAdapters(const policy::LoraAdapter& adapter, uint64_t seed) {
+  policy::AttachLora(*policy_, adapter);
+  UseAdapters(adapter.config, seed);
+}
+
+void Learner::UseAdapters(const policy::LoraConfig& lora, uint64_t seed) {
   lora_ = lora;
+  dropout_seed_ = seed;
+  if (lora.dropout > 0) {
+    draws_ = std::make_shared<policy::DropoutDraws>();
+    draws_->share = lora.dropout;
+    policy::DropLoraInputs(*policy_, draws_);
+  }
   MakeOptimizer();
 }
 
@@ -77,7 +95,14 @@ std::string Learner::NonFiniteWeight() const {
   return "";
 }
 
-void Learner::ResetReference() { SetReference(Weights()); }
+void Learner::ResetReference() {
+  DropReference();
+  if (lora_.has_value()) {
+    lora_reference_ = std::make_shared<policy::LoraSnapshot>(*policy_);
+  } else {
+    SetReference(Weights());
+  }
+}
 
 void Learner::SetReference(const policy::WeightMap& weights) {
   reference_ = std::make_shared<policy::TransformerImpl>(policy_->config());
@@ -86,7 +111,10 @@ void Learner::SetReference(const policy::WeightMap& weights) {
   reference_->eval();
 }
 
-void Learner::DropReference() { reference_.reset(); }
+void Learner::DropReference() {
+  reference_.reset();
+  lora_reference_.reset();
+}
 
 policy::WeightMap Learner::Weights() const { return policy::MergedWeights(*policy_); }
 
@@ -108,7 +136,11 @@ std::map<std::string, at::Tensor> Learner::SaveState() const {
   if (reference_ != nullptr) {
     for (const auto& [name, tensor] : reference_->Weights()) state["reference/" + name] = tensor;
   }
+  if (lora_reference_ != nullptr) {
+    for (const auto& [name, tensor] : lora_reference_->state()) state["reference/" + name] = tensor;
+  }
   for (const auto& [name, tensor] : optimizer_->State()) state["adamw/" + name] = tensor;
+  if (draws_ != nullptr) state[kDropoutUpdates] = at::full({1}, dropout_updates_, at::kLong);
   return state;
 }
 
@@ -116,8 +148,14 @@ void Learner::LoadState(const std::map<std::string, at::Tensor>& state) {
   const policy::WeightMap own = WithPrefix(state, "policy/");
   lora_.has_value() ? policy::LoadLoraWeights(*policy_, own) : policy_->LoadWeights(own);
   const policy::WeightMap reference = WithPrefix(state, "reference/");
-  if (!reference.empty()) SetReference(reference);
+  if (policy::LoraSnapshot::IsState(reference)) {
+    lora_reference_ = std::make_shared<policy::LoraSnapshot>(*policy_, reference);
+  } else if (!reference.empty()) {
+    SetReference(reference);  // of adapters too, in checkpoints that have it whole
+  }
   optimizer_->LoadState(WithPrefix(state, "adamw/"));
+  const auto updates = state.find(kDropoutUpdates);  // none where dropout came with a change
+  dropout_updates_ = updates == state.end() ? 0 : updates->second.item<int64_t>();
 }
 
 }  // namespace cohort::rl

@@ -196,7 +196,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   memory.weights = weights + (adapters ? trained : 0);
   memory.gradients = trained;
   memory.optimizer = (run.bf16_moments ? 1 : 2) * trained;
-  if (run.reference) memory.reference = weights;
+  if (run.reference) memory.reference = trained;
   if (adapters) memory.merged = HeldWeights(decoded);
   if (run.samples) memory.images = 2 * stored * published;
   memory.activations = ActivationBytes(config, tokens);

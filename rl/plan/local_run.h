@@ -48,7 +48,7 @@ struct LocalMemory {
   double weights = 0;      // the policy's
   double gradients = 0;    // of what is trained
   double optimizer = 0;    // two moments of the same
-  double reference = 0;    // a second policy; of adapters too, since they may be trained already
+  double reference = 0;    // a second policy; of adapters at most a copy of them
   double merged = 0;       // weights with adapters added, while they are published or saved
   double images = 0;       // two published ones, in shared memory, which workers map
   double activations = 0;  // of one micro-batch, kept for its backward pass, and one layer's once

@@ -143,8 +143,10 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       run.bf16_moments ? "as many: two AdamW moments in bfloat16"
                        : "twice that: two AdamW moments");
   add("run_reference_bytes", memory.reference,
-      run.reference ? "as run_weights_bytes: a KL term needs a second policy, with adapters too"
-                    : "0: no KL term, so no reference policy");
+      !run.reference ? "0: no KL term, so no reference policy"
+      : adapters ? "a KL term needs the policy of the round's start: a copy of the adapters, or "
+                   "the policy without them while they are fresh"
+                 : "as run_weights_bytes: a KL term needs a second policy");
   add("run_merged_bytes", memory.merged,
       adapters ? "at most 4 bytes a parameter: weights with adapters added, as they are published"
                : "0: no adapters");

@@ -161,6 +161,7 @@ void RecipeCheck::CheckData(const proto::Data& data) {
 }
 
 void RecipeCheck::CheckLora(const proto::Lora& lora) {
+  if (!lora.adapter().empty()) return;  // which has them all; rl/run/recipe_adapter.h
   if (lora.rank() > 0 && lora.targets().empty()) {
     Add("lora",
         "lora.targets is empty; name linear layers, such as [q_proj, v_proj], or "
@@ -168,6 +169,12 @@ void RecipeCheck::CheckLora(const proto::Lora& lora) {
   }
   if (lora.rank() == 0 && !lora.targets().empty()) {
     Add("lora", "lora.targets needs a lora.rank of 1 or more, such as 16");
+  }
+  if (lora.rank() == 0 && lora.targets().empty() &&
+      (lora.rank_stabilised() || lora.dropout() > 0)) {
+    Add("lora",
+        "lora.rank_stabilised and lora.dropout are of adapters, and there are none: give lora.rank "
+        "and lora.targets, or lora.adapter");
   }
 }
 

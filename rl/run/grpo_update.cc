@@ -43,8 +43,10 @@ std::vector<JournalUpdate> GrpoUpdates(Learner& learner, const PolicyObjective& 
                                        std::span<const double> learning_rates) {
   const size_t parts = learning_rates.size();
   if (objective.needs_ref_logprobs) learner.RecordRefLogprobs(sequences);
-  // The first slice sees the policy that the batch started from; the later ones need to know it.
-  learner.RecordOldLogprobs(objective, std::span(sequences).subspan(sequences.size() / parts));
+  // The first slice sees the policy that the batch started from, unless dropout hides it; the later
+  // ones need to know it.
+  const size_t known = learner.drops_inputs() ? 0 : sequences.size() / parts;
+  learner.RecordOldLogprobs(objective, std::span(sequences).subspan(known));
   std::vector<JournalUpdate> updates;
   for (size_t part = 0; part < parts; ++part) {
     const auto at = [&](size_t k) {

@@ -12,6 +12,7 @@
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss.h"
 #include "rl/recipe/recipe.h"
+#include "rl/run/recipe_adapter.h"
 
 namespace cohort::rl {
 namespace {
@@ -72,7 +73,8 @@ std::string Gib(double bytes) {
   return text;
 }
 
-// Refuses what would end in the kernel's killing some process half an hour later.
+// Refuses adapters that no layer takes (LocalRunOf), and what would end in the kernel's killing
+// some process half an hour later.
 void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
   const auto available = static_cast<double>(base::AvailableMemory());
   const LocalRun run = LocalRunOf(recipe, config);
@@ -185,6 +187,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   if (wanted.has_upcycle()) {
     model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
   }
+  RecipeAdapter(recipe, model.config);  // refuses what does not fit
   AddStopTokens(recipe, &model);
   return model;
 }
@@ -209,10 +212,12 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
     run.updates = std::max<int64_t>(run.updates, round.updates_per_step());
     run.reference = MakePolicyObjective(ResolveObjective(recipe)).needs_ref_logprobs;
   }
-  const proto::Lora& lora = recipe.lora();
-  if (lora.rank() > 0) {
-    run.adapter_parameters =
-        AdapterParameters(config, lora.rank(), {lora.targets().begin(), lora.targets().end()});
+  if (const auto adapter = RecipeAdapter(recipe, config)) {
+    const policy::LoraConfig& lora = adapter->config;
+    for (const auto& [name, tensor] : adapter->weights) run.adapter_parameters += tensor.numel();
+    if (adapter->weights.empty()) {
+      run.adapter_parameters = AdapterParameters(config, lora.rank, lora.targets);
+    }
   }
   const int64_t room =
       std::max<int64_t>(1, config.max_positions - recipe.rollout().max_new_tokens());

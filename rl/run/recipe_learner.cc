@@ -7,6 +7,7 @@
 
 #include "policy/tensor/tensor_memory.h"
 #include "rl/run/initial_policy.h"
+#include "rl/run/recipe_adapter.h"
 
 namespace cohort::rl {
 
@@ -20,10 +21,12 @@ void PrepareLibTorch(int threads) {
 std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model) {
   auto learner = std::make_unique<Learner>(model->config, std::exchange(model->weights, {}),
                                            RecipeLearnerOptions(recipe));
-  const proto::Lora& lora = recipe.lora();
-  if (lora.rank() > 0) {
-    learner->TrainAdapters(
-        {lora.rank(), lora.alpha(), {lora.targets().begin(), lora.targets().end()}}, recipe.seed());
+  const std::optional<policy::LoraAdapter> adapter = RecipeAdapter(recipe, model->config);
+  if (!adapter.has_value()) return learner;
+  if (adapter->weights.empty()) {
+    learner->TrainAdapters(adapter->config, recipe.seed());
+  } else {
+    learner->TrainAdapters(*adapter, recipe.seed());
   }
   return learner;
 }

@@ -13,7 +13,7 @@ namespace cohort::rl {
 // Threads (0: all cores) and memory of this process's LibTorch. Call before the first tensor.
 void PrepareLibTorch(int threads);
 
-// Takes the weights out of `model` (InitialPolicy); fresh adapters where the recipe trains some.
+// Takes the weights out of `model` (InitialPolicy); with the adapters that the recipe trains.
 std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model);
 
 }  // namespace cohort::rl

@@ -1,6 +1,7 @@
 #include "rl/run/train_recipe.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -144,6 +145,13 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
   policy::Model model = InitialPolicy(recipe);
   const proto::Objective objective = ResolveObjective(recipe);
   const std::unique_ptr<Learner> learner = MakeLearner(recipe, &model);
+  if (!recipe.lora().adapter().empty()) {
+    const policy::LoraConfig lora = learner->Adapter()->config;
+    char text[128];
+    std::snprintf(text, sizeof(text), ": rank %lld, scale %.6g, dropout %.3g",
+                  static_cast<long long>(lora.rank), lora.scale(), lora.dropout);
+    console.Note("going on with the adapter " + recipe.lora().adapter() + text);
+  }
   ProblemSource problems(recipe.data(), ProblemOptions(recipe, model));
   FleetOptions fleet = ToFleetOptions(recipe);
   fleet.run_id = ReadProvenance(folder.path() / "provenance.json").run_id;

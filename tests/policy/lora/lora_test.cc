@@ -121,6 +121,115 @@ TEST_P(Lora, ComesBackFromItsFolder) {
   }
 }
 
+// Runs as PEFT trained it, at the scale alpha / sqrt(rank) of each layer's own rank and alpha
+// (tests/golden/policy/README.md), and is written as it was read.
+TEST(LoraAdapter, OfPeftWithStabilisedRanksHasItsLogprobs) {
+  const at::NoGradGuard no_grad;
+  const GoldenModel golden = ReadGoldenModel("tiny_llama");
+  const std::filesystem::path folder = COHORT_GOLDEN_DIR "/policy/peft_rslora";
+  const auto expected = nlohmann::json::parse(base::ReadFile(folder / "expected.json"));
+  const at::Tensor logprobs =
+      torch::tensor(expected.at("logprobs").get<std::vector<double>>(), at::kDouble);
+  const LoraAdapter adapter = ReadLoraAdapter(folder, golden.config);
+  EXPECT_TRUE(adapter.config.rank_stabilised);
+  EXPECT_EQ(adapter.config.dropout, 0.25);
+  EXPECT_DOUBLE_EQ(adapter.config.scale(), 6 / 2.0);
+  WeightMap merged = golden.weights;
+  MergeLora(adapter, golden.config, &merged);
+  EXPECT_LT(LargestDifference(GoldenLogprobs(golden, golden.config, merged), logprobs), 2e-5);
+
+  // One rank for all leaves the adapter what it was.
+  const LoraAdapter even = WithOneRank(adapter);
+  EXPECT_EQ(even.config.rank, 4);
+  Transformer policy = MakeTransformer(golden.config, golden.weights);
+  AttachLora(*policy, even);
+  EXPECT_LT(LargestDifference(Logprobs(policy, golden), logprobs), 2e-5);
+
+  const base::TemporaryFolder written;
+  WriteLoraAdapter({even.config, LoraWeights(*policy)}, golden.config, "some/model",
+                   written.path());
+  const LoraAdapter again = ReadLoraAdapter(written.path(), golden.config);
+  EXPECT_TRUE(again.config.rank_stabilised);
+  EXPECT_EQ(again.config.dropout, 0.25);
+  WeightMap twice = golden.weights;
+  MergeLora(again, golden.config, &twice);
+  EXPECT_LT(LargestDifference(GoldenLogprobs(golden, golden.config, twice), logprobs), 2e-5);
+}
+
+TEST(LoraAdapter, OfFewerRanksIsFilledUpWithZerosAtTheSameScale) {
+  for (const bool stabilised : {false, true}) {
+    LoraAdapter adapter;
+    adapter.config = {.rank = 2, .alpha = 4, .targets = {"q_proj"}, .rank_stabilised = stabilised};
+    adapter.weights = {{"a.lora_A.weight", at::ones({2, 5})},
+                       {"a.lora_B.weight", at::ones({7, 2})},
+                       {"b.lora_A.weight", at::ones({8, 5})},
+                       {"b.lora_B.weight", at::ones({7, 8})}};
+    const LoraAdapter even = WithOneRank(adapter);
+    EXPECT_EQ(even.config.rank, 8);
+    EXPECT_DOUBLE_EQ(even.config.scale(), adapter.config.scale());
+    EXPECT_EQ(even.weights.at("a.lora_A.weight").sizes(), (std::vector<int64_t>{8, 5}));
+    EXPECT_EQ(even.weights.at("a.lora_B.weight").sizes(), (std::vector<int64_t>{7, 8}));
+    EXPECT_EQ(even.weights.at("a.lora_A.weight").sum().item<double>(), 10);
+    EXPECT_EQ(even.weights.at("b.lora_B.weight").sum().item<double>(), 56);
+  }
+}
+
+// A model of 671 billion parameters, of which none is made.
+TEST(LoraAdapter, IsCheckedAgainstAModelsShapeAlone) {
+  const ModelConfig config =
+      ReadConfig(COHORT_GOLDEN_DIR "/../../recipes/configs/deepseek-v3.json");
+  EXPECT_EQ(LoraModules(config, {"q_b_proj"}).size(), 61u);
+  EXPECT_EQ(LoraModules(config, {"up_proj"}).size(), 3u + 58 * (256 + 1));
+}
+
+// The error of a target, and the name that it offers.
+void ExpectNearest(const std::string& target, const std::string& name) {
+  const GoldenModel golden = ReadGoldenModel("tiny_moe");
+  try {
+    LoraModules(golden.config, {"q_proj", target});
+    FAIL() << "no error for " << target;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what()).find("'" + target + "' names no linear layer"),
+              std::string::npos)
+        << error.what();
+    EXPECT_NE(std::string(error.what()).find("did you mean '" + name + "'"), std::string::npos)
+        << error.what();
+  }
+}
+
+TEST(LoraAdapter, ATargetOfNoLayerIsRefusedWithTheNearestName) {
+  ExpectNearest("qproj", "q_proj");
+  ExpectNearest("Q_PROJ", "q_proj");
+  ExpectNearest("self_attn.qproj", "self_attn.q_proj");
+  ExpectNearest("shared_expert.up_proj", "shared_experts.up_proj");
+  ExpectNearest("layers.1.self_attn.o_prj", "layers.1.self_attn.o_proj");
+  ExpectNearest("all_linear", "all-linear");
+  ExpectNearest("model.layers.0.q_proj", "q_proj");
+}
+
+TEST(LoraAdapter, OfAnotherModelIsRefusedBeforeAWeightIsRead) {
+  const GoldenModel golden = ReadGoldenModel("tiny_llama");
+  const std::string layer = "model.layers.1.self_attn.";
+  const auto check = [&](const std::string& module, int64_t in, int64_t rank) {
+    CheckAdapter(golden.config, {{.rank = 2, .alpha = 4, .targets = {"q_proj"}},
+                                 {{module + ".lora_A.weight", at::ones({rank, in})},
+                                  {module + ".lora_B.weight", at::ones({16, rank})}}});
+  };
+  const auto refusal = [&](const std::string& module, int64_t in, int64_t rank) {
+    try {
+      check(module, in, rank);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(refusal(layer + "q_prj", 16, 2).find("did you mean '" + layer + "q_proj'"),
+            std::string::npos);
+  EXPECT_NE(refusal(layer + "o_proj", 17, 2).find("has another shape"), std::string::npos);
+  EXPECT_NE(refusal(layer + "o_proj", 32, 3).find("has another shape"), std::string::npos);
+}
+
 // github.com/huggingface/peft, docs/source/developer_guides/checkpoint.md: the names and shapes of
 // adapter_model.safetensors, the keys of adapter_config.json.
 TEST(LoraAdapter, HasTheNamesOfPeft) {
@@ -230,7 +339,7 @@ TEST(LoraAdapter, RefusesHalfAnAdapter) {
 TEST(LoraAdapter, RefusesWhatPeftDoesAndItDoesNot) {
   const std::pair<const char*, const char*> cases[] = {{"bias", R"("all")"},
                                                        {"use_dora", "true"},
-                                                       {"use_rslora", "true"},
+                                                       {"lora_dropout", "1.5"},
                                                        {"peft_type", R"("IA3")"},
                                                        {"modules_to_save", R"(["lm_head"])"}};
   for (const auto& [key, value] : cases) {

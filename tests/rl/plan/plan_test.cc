@@ -141,7 +141,7 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   run.adapter_parameters = 1000;
   const LocalMemory adapters = MemoryOf(config, run);
   EXPECT_EQ(adapters.optimizer, 8 * 1000);
-  EXPECT_EQ(adapters.reference, plain.weights) << "a copy of the policy, too";
+  EXPECT_EQ(adapters.reference, adapters.gradients) << "a copy of the adapters alone";
   run.rollout_dtype = policy::Dtype::kBFloat16;
   EXPECT_EQ(MemoryOf(config, run).images, 4 * parameters);
   EXPECT_NEAR(plain.total(2) - plain.total(1), plain.worker(), 1);

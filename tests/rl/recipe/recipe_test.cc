@@ -209,6 +209,8 @@ TEST_F(RecipeTest, AdaptersNeedARankAndTargets) {
   EXPECT_EQ(Load(kGood, {"lora.rank=8", "lora.targets=[q_proj]"}).lora().targets(0), "q_proj");
   EXPECT_THAT(FaultOfOverride("lora.rank=8"), HasSubstr("lora.targets is empty"));
   EXPECT_THAT(FaultOfOverride("lora.targets=[q_proj]"), HasSubstr("needs a lora.rank"));
+  EXPECT_THAT(FaultOfOverride("lora.dropout=0.1"), HasSubstr("there are none"));
+  EXPECT_EQ(Load(kGood, {"lora.adapter=some/folder"}).lora().adapter(), "some/folder");
 }
 
 TEST_F(RecipeTest, RoundsAreCheckedAgainstTheRest) {

@@ -9,6 +9,7 @@
 #include "rl/journal/journal.h"
 #include "rl/objectives/objective.h"
 #include "rl/run/grpo_round.h"
+#include "rl/run/recipe_adapter.h"
 #include "rl/run/rejection_sft_round.h"
 #include "rl/run/sft_round.h"
 #include "rl/run/training_run.h"
@@ -36,7 +37,7 @@ class ReplayTest : public testing::Test {
   void Train(const proto::Recipe& recipe, bool with_changes = false) {
     RunFixture fixture(run_, recipe, {.with_changes = with_changes});
     if (recipe.lora().rank() > 0) {
-      fixture.learner.TrainAdapters({recipe.lora().rank(), recipe.lora().alpha(), {"all-linear"}},
+      fixture.learner.TrainAdapters(RecipeAdapter(recipe, fixture.model.config)->config,
                                     recipe.seed());
     }
     fixture.script = [&](const EpisodeGroup&, size_t, Episode* episode) {
