@@ -15,6 +15,7 @@ const AdamWLoops& LoopsOf(const Ops& ops) {
     case Isa::kAvx2:
       return *Avx2AdamW();
     case Isa::kAvx512:
+    case Isa::kAvx512Bf16:
       return *Avx512AdamW();
   }
   return ScalarAdamW();

@@ -1,9 +1,13 @@
 // cohort doctor: what this machine offers, and what is missing, with the reason and what to do.
 
+#include <cmath>
 #include <cstdio>
+#include <utility>
 
 #include "base/exact_json.h"
 #include "base/printable_text.h"
+#include "kernels/cpu/machine_rates.h"
+#include "kernels/cpu/ops.h"
 #include "reward/code/box/sandbox.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -27,8 +31,29 @@ std::vector<Finding> CodeSandbox() {
   return findings;
 }
 
+std::string Rounded(double rate) { return std::to_string(std::llround(rate)); }
+
+// What the products of training and decoding can reach here.
+std::vector<Finding> Processor() {
+  kernels::ThreadPool pool(0);
+  const kernels::MachineRates rates = kernels::MeasureMachineRates(pool);
+  const std::string isa = kernels::IsaName(kernels::BestOps().isa);
+  const bool gains = rates.bf16_gflop_per_s > 1.2 * rates.fma_gflop_per_s;
+  const std::string bf16 =
+      "optimizer.precision: bfloat16 " + std::string(gains ? "gains" : "gains nothing") +
+      " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s, float32 " +
+      Rounded(rates.fma_gflop_per_s) + ", on " + std::to_string(pool.size()) + " threads";
+  return {{"processor", "instruction set", true, false,
+           isa + ", memory read at " + Rounded(rates.read_gb_per_s) + " GB/s"},
+          {"processor", "bfloat16 products", gains, false, bf16}};
+}
+
 // A new area is a function here.
-std::vector<Finding> AllFindings() { return CodeSandbox(); }
+std::vector<Finding> AllFindings() {
+  std::vector<Finding> findings = CodeSandbox();
+  for (Finding& finding : Processor()) findings.push_back(std::move(finding));
+  return findings;
+}
 
 const char* StateOf(const Finding& finding) {
   if (finding.works) return "ok";

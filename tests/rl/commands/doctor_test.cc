@@ -36,6 +36,16 @@ TEST(DoctorCommand, ListsTheSandboxesProtectionsAndEndsWith3WhereOneIsMissing) {
   }
 }
 
+TEST(DoctorCommand, SaysWhatTheProcessorReaches) {
+  int status = -1;
+  const std::string output = OutputOf({}, &status);
+  EXPECT_THAT(output, testing::ContainsRegex(
+                          "processor: instruction set: .+, memory read at [1-9][0-9]* GB/s"));
+  EXPECT_THAT(output, testing::ContainsRegex(
+                          "processor: bfloat16 products: .+ here: [1-9][0-9]* GFLOP/s, float32 "
+                          "[1-9][0-9]*, on [1-9][0-9]* threads"));
+}
+
 TEST(DoctorCommand, SpeaksJson) {
   int status = -1;
   const auto all = nlohmann::json::parse(OutputOf({"--json"}, &status));
