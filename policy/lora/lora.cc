@@ -159,7 +159,7 @@ void DropLoraInputs(TransformerImpl& policy, std::shared_ptr<const DropoutDraws>
     if (!site.attached()) continue;
     if (site.names().front() == kHead) {
       throw Error(ErrorCode::kUsage, "an adapter of lm_head has no dropout",
-                  "set lora.dropout to 0, or leave lm_head out of lora.targets");
+                  "set the dropout to 0, or leave lm_head out of the targets");
     }
     site.DropInputs(draws);
   }

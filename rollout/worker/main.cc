@@ -69,7 +69,7 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
       ->capture_default_str();
   app->add_flag("--round-operands", flags->round_operands,
                 "with --dtype bfloat16: round what meets the weights to bfloat16 too, as a learner "
-                "with optimizer.precision bfloat16 does");
+                "of mixed precision does");
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
