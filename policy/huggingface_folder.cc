@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/bounded_json.h"
 #include "base/durable_file.h"
@@ -110,6 +111,33 @@ void SayWhatIsNotApplied(const std::filesystem::path& config, const json& fields
   }
 }
 
+// deepseek_v3 and deepseek_v32 differ in the indexer of sparse attention alone, which is left out:
+// the tensors tell whether model_type is right.
+void CheckIndexer(const std::filesystem::path& folder, const json& fields,
+                  const ModelConfig& read) {
+  if (!read.attention.latent()) return;
+  const std::optional<int64_t> count = CountIndexerTensors(folder);
+  if (!count.has_value()) return;
+  const std::string config = (folder / "config.json").string();
+  const bool indexed = fields.at("model_type") == "deepseek_v32";
+  if (*count > 0 && !indexed) {
+    throw Error(ErrorCode::kUsage,
+                config + ": model_type is " + base::DumpJson(fields.at("model_type")) +
+                    ", expected \"deepseek_v32\": the folder has " + std::to_string(*count) +
+                    " tensors of the indexer of its sparse attention (self_attn.indexer.*)",
+                "take the config.json that the weights were published with; it has index_topk too");
+  }
+  if (*count == 0 && indexed) {
+    base::PrintNote(config +
+                    ": model_type is \"deepseek_v32\", and the folder has no tensors of "
+                    "an indexer (self_attn.indexer.*), which are not needed: sequences "
+                    "end at " +
+                    std::to_string(read.max_positions) +
+                    " tokens; for the "
+                    "weights of a DeepSeek-V3, set model_type to deepseek_v3");
+  }
+}
+
 }  // namespace
 
 Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
@@ -118,6 +146,7 @@ Model ReadHuggingFaceFolder(const std::filesystem::path& folder) {
   const json fields = base::ReadBoundedJsonObject(config);
   model.config = ParseConfig(fields, config.string());
   SayWhatIsNotApplied(config, fields, model.config);
+  CheckIndexer(folder, fields, model.config);
   TakeTexts(ReadHuggingFaceTexts(folder), &model);
   const std::filesystem::path generation = folder / kGenerationConfig;
   model.generation_config = std::filesystem::exists(generation)

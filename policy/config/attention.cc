@@ -201,11 +201,19 @@ void ReadGemma3Attention(const ConfigFields& fields, ModelConfig* config) {
 void ReadPhi3Attention(const ConfigFields& fields, ModelConfig* config) {
   ReadHeads(fields, {.kv_heads = config->attention.num_heads}, config);
   ReadPartlyRotated(fields, config);
-  const size_t factors = config->rope.short_factors.size();
+  const RopeConfig& rope = config->rope;
+  if (rope.kind != RopeKind::kLongRope) return;
+  const std::string prefix = fields.Has("rope_scaling") ? "rope_scaling." : "rope_parameters.";
+  const auto refuse = [&](const char* key, size_t found, const std::string& expected) {
+    fields.Refuse(prefix + key, "of " + std::to_string(found) + " numbers", expected);
+  };
   const auto pairs = static_cast<size_t>(config->attention.rotary_dim() / 2);
-  if (config->rope.kind == RopeKind::kLongRope && factors != pairs) {
-    fields.Refuse("short_factor", "of " + std::to_string(factors) + " numbers",
-                  "one for each pair that rotates, " + std::to_string(pairs));
+  const size_t shorts = rope.short_factors.size(), longs = rope.long_factors.size();
+  if (shorts != pairs) {
+    refuse("short_factor", shorts, "one for each pair that rotates, " + std::to_string(pairs));
+  }
+  if (longs != shorts) {
+    refuse("long_factor", longs, "as many as short_factor has, " + std::to_string(shorts));
   }
 }
 

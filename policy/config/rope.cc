@@ -31,6 +31,7 @@ constexpr std::string_view kLongRopeKeys[] = {"short_factor", "long_factor"};
 constexpr std::string_view kSectionKeys[] = {"mrope_section", "mrope_interleaved"};
 constexpr char kFull[] = "full_attention";
 constexpr char kWindowed[] = "sliding_attention";
+constexpr char kBase[] = "rope_theta";
 // gemma3's name of the windowed layers' base in transformers 4.
 constexpr char kWindowedBase[] = "rope_local_base_freq";
 
@@ -51,8 +52,26 @@ RopeKind ReadKind(const ConfigFields& rope, const RopeDialect& dialect) {
   if (kind == "dynamic") return RopeKind::kDynamic;
   if (kind == "llama3") return RopeKind::kLlama3;
   if (kind == "yarn") return RopeKind::kYarn;
+  const bool long_rope = kind == "longrope" || kind == "su";
   rope.Refuse(key, base::DumpJson(kind),
-              "\"default\", \"linear\", \"dynamic\", \"llama3\" or \"yarn\"");
+              std::string("\"default\", \"linear\", \"dynamic\", \"llama3\" or \"yarn\"") +
+                  (long_rope ? "; \"longrope\" is read of the family phi3 alone" : ""));
+}
+
+std::string Shown(double number) { return base::DumpJson(json(number)); }
+
+// The sizes of three parts; transformers asks no more of them, and a text's are not used.
+void CheckSections(const ConfigFields& rope) {
+  constexpr char kSections[] = "mrope_section";
+  if (!rope.Has(kSections)) return;
+  const json& list = rope.At(kSections);
+  const bool are_sizes = list.is_array() && list.size() == 3 &&
+                         std::all_of(list.begin(), list.end(), [](const json& size) {
+                           return size.is_number_integer() && size >= 0;
+                         });
+  if (are_sizes) return;
+  rope.Refuse(kSections, base::DumpJson(list),
+              "a list of three whole numbers: the pairs that turn by time, row and column");
 }
 
 // 0 counts as absent, as it does in transformers.
@@ -99,6 +118,8 @@ struct RopeReader {
                       " by default");
     }
     if (out->kind == RopeKind::kLlama3) return ReadLlama3(rope, out);
+    // transformers asks for the key; its null stands for the ratio of the contexts.
+    if (out->kind == RopeKind::kYarn && !rope.IsNull("factor")) rope.Positive("factor");
     out->factor = rope.PositiveOr("factor", static_cast<double>(max_positions) /
                                                 static_cast<double>(out->original_max_positions));
     if (rope.Has("attention_factor")) out->attention_factor = rope.Positive("attention_factor");
@@ -115,18 +136,14 @@ struct RopeReader {
     out->low_freq_factor = rope.Positive("low_freq_factor");
     out->high_freq_factor = rope.Positive("high_freq_factor");
     if (out->high_freq_factor <= out->low_freq_factor) {
-      rope.Refuse("high_freq_factor", std::to_string(out->high_freq_factor),
-                  "more than low_freq_factor, " + std::to_string(out->low_freq_factor));
+      rope.Refuse("high_freq_factor", Shown(out->high_freq_factor),
+                  "more than low_freq_factor, " + Shown(out->low_freq_factor));
     }
   }
 
   static void ReadLongRope(const ConfigFields& rope, RopeConfig* out) {
     out->short_factors = ReadFactors(rope, "short_factor");
     out->long_factors = ReadFactors(rope, "long_factor");
-    if (out->short_factors.size() != out->long_factors.size()) {
-      rope.Refuse("long_factor", "of " + std::to_string(out->long_factors.size()) + " numbers",
-                  "as many as short_factor has, " + std::to_string(out->short_factors.size()));
-    }
     if (out->original_max_positions < 2) {
       rope.Refuse("original_max_position_embeddings", std::to_string(out->original_max_positions),
                   "at least 2");
@@ -146,24 +163,29 @@ struct RopeReader {
       }
       rope.Refuse(key, base::DumpJson(value), "not to be there: it is not supported");
     }
+    CheckSections(rope);
   }
 
   // From the objects that state one rope, which must agree. `base`: stated beside them, or 0;
-  // `absent`: where nothing states it.
-  RopeConfig Read(const std::vector<ConfigFields>& objects, double base, double absent) const {
+  // `absent`: where nothing states it; `key`: its name beside them.
+  RopeConfig Read(const std::vector<ConfigFields>& objects, const char* key, double absent) const {
+    double base = fields.PositiveOr(key, 0.0);
     RopeConfig out;
     json rotary_factor = dialect.partial_rotary_factor;
     if (fields.Has("partial_rotary_factor")) rotary_factor = fields.At("partial_rotary_factor");
     bool seen = false;
     for (const ConfigFields& rope : objects) {
+      const RopeKind kind = ReadKind(rope, dialect);
       RefuseUnknownKeys(rope);
       const double own = rope.PositiveOr("rope_theta", base);
       if (base > 0 && own != base) {
-        rope.Refuse("rope_theta", std::to_string(own), "rope_theta, " + std::to_string(base));
+        rope.Refuse("rope_theta", Shown(own), "rope_theta, " + Shown(base));
+      }
+      if (rope.Has("rope_theta") && own <= 1) {
+        rope.Refuse("rope_theta", Shown(own), "a number above 1");
       }
       base = own;
       if (rope.Has("partial_rotary_factor")) rotary_factor = rope.At("partial_rotary_factor");
-      const RopeKind kind = ReadKind(rope, dialect);
       if (seen && kind != out.kind) {
         rope.Refuse("rope_type", "another one than rope_scaling has", "the same");
       }
@@ -180,7 +202,7 @@ struct RopeReader {
     }
     out.base = base > 0 ? base : absent;
     if (out.base <= 1) {
-      fields.Refuse("rope_theta", std::to_string(out.base), "a number above 1");
+      fields.Refuse(key, Shown(out.base), "a number above 1");
     }
     return out;
   }
@@ -213,9 +235,9 @@ void ReadRopeByLayerType(const ConfigFields& fields, const RopeReader& reader,
     windowed = ObjectAt(both, kWindowed);
   }
   const RopeDialect& dialect = reader.dialect;
-  config->rope = reader.Read(full, fields.PositiveOr("rope_theta", 0.0), dialect.base);
+  config->rope = reader.Read(full, kBase, dialect.base);
   const double absent = dialect.windowed_base > 0 ? dialect.windowed_base : config->rope.base;
-  const RopeConfig other = reader.Read(windowed, fields.PositiveOr(kWindowedBase, 0.0), absent);
+  const RopeConfig other = reader.Read(windowed, kWindowedBase, absent);
   if (other != config->rope) config->windowed_rope = other;
 }
 
@@ -271,7 +293,7 @@ void ReadRope(const ConfigFields& fields, const RopeDialect& dialect, ModelConfi
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
     for (const ConfigFields& rope : ObjectAt(fields, key)) objects.push_back(rope);
   }
-  config->rope = reader.Read(objects, fields.PositiveOr("rope_theta", 0.0), dialect.base);
+  config->rope = reader.Read(objects, kBase, dialect.base);
 }
 
 // Both dialects: transformers 4 reads the top-level fields, 5 rope_parameters.

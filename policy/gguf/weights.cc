@@ -33,6 +33,9 @@ std::vector<int64_t> ShapeOf(const ModelConfig& config, bool reorders_rows, cons
   }
 }
 
+// llama.cpp's name of the one whose sparse attention has an indexer.
+constexpr char kIndexedArchitecture[] = "deepseek32";
+
 // One matrix of a stack.
 GgufTensor SliceOf(const GgufTensor& stack, int64_t index) {
   GgufTensor slice = stack;
@@ -78,6 +81,11 @@ GgufWeights::GgufWeights(GgufFile file, const ModelConfig& config, Dtype dtype)
   if (left_out > 0) {
     base::PrintNote(file_.source() + ": leaving out the " + std::to_string(left_out) +
                     " tensors of its multi-token-prediction layers");
+  }
+  if (indexers > 0 && architecture != kIndexedArchitecture) {
+    file_.Refuse("general.architecture is '" + architecture + "'; expected '" +
+                 kIndexedArchitecture + "': the file has " + std::to_string(indexers) +
+                 " tensors of the indexer of its sparse attention");
   }
   if (indexers > 0) {
     base::PrintNote(file_.source() + ": leaving out the " + std::to_string(indexers) +

@@ -1,6 +1,7 @@
 #include "policy/weights/huggingface_weights.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/equal.h>
 
 #include <algorithm>
 #include <memory>
@@ -28,6 +29,8 @@ using nlohmann::json;
 
 constexpr char kSingleFile[] = "model.safetensors";
 constexpr char kIndexFile[] = "model.safetensors.index.json";
+constexpr char kEmbedding[] = "model.embed_tokens.weight";
+constexpr char kHead[] = "lm_head.weight";
 
 // The shards that an index names, each a plain file name in the folder.
 std::set<std::string> ReadIndex(const std::filesystem::path& path) {
@@ -71,6 +74,17 @@ Shards OpenShards(const std::filesystem::path& folder) {
   }
   shards.push_back(OpenShard(folder / kSingleFile));
   return shards;
+}
+
+// Of a folder that may have no weights, or not all of its shards: nothing.
+Shards OpenShardsIfThere(const std::filesystem::path& folder) {
+  namespace fs = std::filesystem;
+  if (fs::exists(folder / kSingleFile)) return OpenShards(folder);
+  if (!fs::exists(folder / kIndexFile)) return {};
+  const std::set<std::string> names = ReadIndex(folder / kIndexFile);
+  const bool all = std::all_of(names.begin(), names.end(),
+                               [&](const std::string& name) { return fs::exists(folder / name); });
+  return all ? OpenShards(folder) : Shards();
 }
 
 using Locations = std::map<std::string, const SafetensorsFile*>;
@@ -160,6 +174,52 @@ void ReadPart(const StoredTensor& stored, Slice slice, const Locations& where) {
   file.Forget(values);
 }
 
+// A head without the embedding that it is tied to is the embedding, as in transformers.
+void TakeHeadAsEmbedding(const ModelConfig& config, const Shards& shards) {
+  if (!config.tie_embeddings || Locate(shards).contains(kEmbedding)) return;
+  for (const auto& shard : shards) shard->RenamePrefix(kHead, kEmbedding);
+}
+
+bool HasScales(const std::string& name, const Locations& where) {
+  const auto scales = where.find(Fp8ScaleName(name));
+  if (scales == where.end()) return false;
+  const auto &entries = where.at(name)->entries(), &of_scales = scales->second->entries();
+  return of_scales.at(scales->first).shape == Fp8ScaleShape(entries.at(name).shape);
+}
+
+at::Tensor ReadWhole(const std::string& name, const Locations& where) {
+  const StoredTensor whole(name, at::empty(where.at(name)->entries().at(name).shape, at::kFloat));
+  ReadPart(whole, std::nullopt, where);
+  return whole.part;
+}
+
+// Of two matrices of the folder; ends at the first rows that differ.
+bool HaveEqualValues(const std::string& a, const std::string& b, const Locations& where) {
+  const SafetensorsFile &file_a = *where.at(a), &file_b = *where.at(b);
+  const std::vector<int64_t>& shape = file_a.entries().at(a).shape;
+  if (shape != file_b.entries().at(b).shape || shape.size() != 2) return false;
+  for (const std::string& name : {a, b}) {
+    if (IsFp8(where, name) && !HasScales(name, where)) return false;
+  }
+  if (IsFp8(where, a) || IsFp8(where, b)) {
+    return at::equal(ReadWhole(a, where), ReadWhole(b, where));
+  }
+  const at::Tensor whole_a = file_a.View(a), whole_b = file_b.View(b);
+  constexpr int64_t kRows = 256;
+  for (int64_t first = 0; first < shape[0]; first += kRows) {
+    const int64_t count = std::min(kRows, shape[0] - first);
+    const at::Tensor rows_a = whole_a.narrow(0, first, count);
+    const at::Tensor rows_b = whole_b.narrow(0, first, count);
+    const bool equal = rows_a.scalar_type() == rows_b.scalar_type()
+                           ? at::equal(rows_a, rows_b)
+                           : at::equal(rows_a.to(at::kFloat), rows_b.to(at::kFloat));
+    file_a.Forget(rows_a);
+    file_b.Forget(rows_b);
+    if (!equal) return false;
+  }
+  return true;
+}
+
 void SayWhatIsUnpacked(const std::filesystem::path& folder, Dtype dtype, const Locations& where) {
   const auto blocks = std::count_if(where.begin(), where.end(), [&](const auto& item) {
     return item.first.ends_with(Mxfp4BlocksName(""));
@@ -193,13 +253,17 @@ void SayWhatIsLeftOut(const std::filesystem::path& folder, const ModelConfig& an
 }
 
 // The tensors that hold `stored` in the folder.
-void AddExpected(const StoredTensor& stored, const Locations& where,
-                 std::vector<TensorSpec>* expected) {
+void AddExpected(const std::filesystem::path& folder, const StoredTensor& stored,
+                 const Locations& where, std::vector<TensorSpec>* expected) {
   if (IsMxfp4(where, stored.name)) {
     if (stored.shape.back() % kMxfp4Block != 0) {
-      throw Error(ErrorCode::kUsage,
-                  "the tensors of " + stored.name + " are in MXFP4, and rows of " +
-                      std::to_string(stored.shape.back()) + " numbers are no whole blocks of 32");
+      const bool down = stored.name.ends_with("down_proj");
+      const std::string row = std::to_string(stored.shape.back());
+      throw Error(ErrorCode::kUsage, (folder / "config.json").string() + ": " +
+                                         (down ? "intermediate_size" : "hidden_size") + " is " +
+                                         row + ", expected a multiple of 32: the tensors of " +
+                                         stored.name + " are in MXFP4, and rows of " + row +
+                                         " numbers are no whole blocks of 32");
     }
     expected->push_back({Mxfp4BlocksName(stored.name), Mxfp4BlocksShape(stored.shape)});
     expected->push_back({Mxfp4ScalesName(stored.name), Mxfp4ScalesShape(stored.shape)});
@@ -234,7 +298,7 @@ void CheckFolder(const std::filesystem::path& folder, const ModelConfig& config,
   for (const TensorSpec& spec : ExpectedTensors(config)) {
     const at::Tensor shape = at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
     for (const StoredTensor& stored : PartsInFolder(config, spec.name, shape, where)) {
-      AddExpected(stored, where, &expected);
+      AddExpected(folder, stored, where, &expected);
     }
   }
   std::map<std::string, std::vector<int64_t>> found;
@@ -313,6 +377,22 @@ bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& conf
                      [&](const auto& item) { return IsOfMtpLayer(config, item.first); });
 }
 
+bool HoldsHeadOfItsOwn(const std::filesystem::path& folder, const ModelConfig& config) {
+  if (!config.tie_embeddings) return false;
+  const Shards shards = OpenShardsIfThere(folder);
+  const Locations where = Locate(shards);
+  if (!where.contains(kHead) || !where.contains(kEmbedding)) return false;
+  return !HaveEqualValues(kHead, kEmbedding, where);
+}
+
+std::optional<int64_t> CountIndexerTensors(const std::filesystem::path& folder) {
+  const Shards shards = OpenShardsIfThere(folder);
+  if (shards.empty()) return std::nullopt;
+  const Locations where = Locate(shards);
+  return std::count_if(where.begin(), where.end(),
+                       [](const auto& item) { return IsIndexer(item.first); });
+}
+
 struct HuggingFaceWeights::Folder {
   ModelConfig config;  // without the layers that are left out
   Dtype dtype;
@@ -337,6 +417,7 @@ HuggingFaceWeights::HuggingFaceWeights(const std::filesystem::path& path,
   folder->config = mtp == MtpLayers::kLoad ? announced : WithoutMtpLayers(announced);
   folder->dtype = dtype;
   folder->shards = OpenShards(path);
+  TakeHeadAsEmbedding(folder->config, folder->shards);
   folder->where = Locate(folder->shards);
   CheckFolder(path, folder->config, announced, folder->where);
   SayWhatIsLeftOut(path, announced, mtp, folder->where);

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "policy/config/config.h"
@@ -36,6 +37,15 @@ class HuggingFaceWeights final : public WeightSource {
 
 // False for folders that announce such layers and hold none, as those that transformers writes.
 bool HoldsMtpLayers(const std::filesystem::path& folder, const ModelConfig& config);
+
+// True where the config ties the head to the embedding and the folder has both with other values:
+// transformers 5 then does not tie them. Reads no more than the rows up to the first that differ.
+// False for a folder without its weights.
+bool HoldsHeadOfItsOwn(const std::filesystem::path& folder, const ModelConfig& config);
+
+// The tensors of IsIndexer in policy/weights/stored_tensors.h; nothing for a folder without its
+// weights.
+std::optional<int64_t> CountIndexerTensors(const std::filesystem::path& folder);
 
 // `dtype` is that of StoredDtype in policy/weights/stored_tensors.h. Durable; replaces what the
 // folder held. A shard is closed before it would pass max_shard_bytes.

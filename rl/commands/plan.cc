@@ -12,6 +12,7 @@
 #include "base/json_lines.h"
 #include "policy/locate_model.h"
 #include "policy/model.h"
+#include "policy/weights/huggingface_weights.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/recipe/recipe.h"
@@ -25,8 +26,10 @@ policy::ModelConfig ConfigOf(const std::string& model) {
   namespace fs = std::filesystem;
   if (fs::path(model).extension() == ".json") return policy::ReadConfig(model);
   const fs::path located = policy::LocateModel(model);
-  if (fs::is_directory(located)) return policy::ReadConfig(located / "config.json");
-  return policy::LoadModelWithoutWeights(model).config;
+  if (!fs::is_directory(located)) return policy::LoadModelWithoutWeights(model).config;
+  policy::ModelConfig config = policy::ReadConfig(located / "config.json");
+  if (policy::HoldsHeadOfItsOwn(located, config)) config.tie_embeddings = false;
+  return config;
 }
 
 CLI::Option* AddCount(CLI::App& app, const char* name, int64_t& value, const char* help) {

@@ -26,8 +26,10 @@ Scorer LearnerScorer(const policy::OpenedModel& opened, policy::Dtype dtype) {
   transformer->AdoptWeights(opened.weights->TakeAll());
   transformer->eval();
   if (dtype != policy::Dtype::kFloat32) transformer->to(policy::TorchDtype(dtype));
-  return [transformer](const std::vector<int32_t>& ids) mutable {
+  const int64_t context = opened.model.config.max_positions;
+  return [transformer, context](const std::vector<int32_t>& ids) mutable {
     const at::NoGradGuard no_grad;
+    rollout::CheckContext(static_cast<int64_t>(ids.size()), context);
     const policy::PackedTokens tokens = policy::Pack({ids});
     const int64_t rows = static_cast<int64_t>(ids.size()) - 1;
     const at::Tensor hidden_TD = transformer->forward(tokens);

@@ -47,12 +47,30 @@ std::string Truncated(int64_t truncated, int64_t samples, const DiagnosticSettin
          "round or a length reward";
 }
 
-std::string EnginesDisagree(double logprob_gap_mean) {
+// The ways out that are not taken yet.
+std::string WaysToAgree(const DiagnosticSettings& settings) {
+  std::string ways = settings.float32_rollouts ? "" : "rollout.dtype=float32";
+  if (!settings.corrects_tokens) {
+    ways += std::string(ways.empty() ? "" : ", or ") + "objective.is_correction=token";
+  }
+  std::string text;
+  if (settings.rope_boundary > 0) {
+    text = ". A sequence that grows beyond " + std::to_string(settings.rope_boundary) +
+           " tokens has another rope from there on (longrope): what was sampled before differs, "
+           "whatever the dtype; prompts and rollout.max_new_tokens that stay within it do not";
+  }
+  if (!ways.empty()) return text + ". Use " + ways;
+  if (!text.empty()) return text;
+  return ". rollout.dtype=float32 and objective.is_correction=token are set: `cohort score` of a "
+         "sample with --engine learner and with --engine decoder shows whether the engines differ";
+}
+
+std::string EnginesDisagree(double logprob_gap_mean, const DiagnosticSettings& settings) {
   char gap[32];
   std::snprintf(gap, sizeof(gap), "%.3f", logprob_gap_mean);
   return std::string("the learner's logprobs of the samples differ from the decoder's by ") + gap +
-         " nats a token: the update learns from a policy that is not the one that sampled. Use "
-         "rollout.dtype=float32, or objective.is_correction=token";
+         " nats a token: the update learns from a policy that is not the one that sampled" +
+         WaysToAgree(settings);
 }
 
 }  // namespace
@@ -69,7 +87,7 @@ std::vector<std::string> Diagnose(const StepMetrics& m, const DiagnosticSettings
   if (Exceeds(truncated, samples, kManyTruncated)) {
     found.push_back(step + Truncated(truncated, samples, settings));
   }
-  if (gap > kWideGap) found.push_back(step + EnginesDisagree(gap));
+  if (gap > kWideGap) found.push_back(step + EnginesDisagree(gap, settings));
   return found;
 }
 

@@ -16,6 +16,11 @@ struct DiagnosticSettings {
   int32_t group_size = 0;
   int32_t max_new_tokens = 0;
   double temperature = 1;
+  bool float32_rollouts = false;  // rollout.dtype
+  bool corrects_tokens = false;   // objective.is_correction
+  // Of a model whose rope has other factors in longer sequences (longrope), which prompts and
+  // completions of the recipe may become: tokens of its original context. 0: no such thing.
+  int64_t rope_boundary = 0;
 };
 
 // Sentences for a step that does not move the policy: what was seen, why it stops learning, what to

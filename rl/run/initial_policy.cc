@@ -102,12 +102,12 @@ void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
                Gib(run.workers * memory.worker_cache).c_str(), Gib(available).c_str());
 }
 
-policy::Model LoadWithMtp(const std::string& path, const proto::Mtp& mtp) {
+policy::OpenedModel OpenWithMtp(const std::string& path, const proto::Mtp& mtp) {
   const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
-  policy::Model model =
-      policy::LoadModel(path, policy::Dtype::kFloat32,
+  policy::OpenedModel opened =
+      policy::OpenModel(path, policy::Dtype::kFloat32,
                         wanted ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
-  if (!wanted || model.config.num_mtp_layers > 0) return model;
+  if (!wanted || opened.model.config.num_mtp_layers > 0) return opened;
   throw Error(ErrorCode::kUsage,
               "mtp.layers is load, but " + path + " has no multi-token-prediction layers",
               "leave mtp.layers out");
@@ -155,14 +155,14 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
   const proto::Model& model = recipe.model();
   const uint64_t seed = recipe.seed();
   if (!model.has_scratch()) {
-    const policy::ModelConfig config = policy::LoadModelWithoutWeights(model.path()).config;
-    if (!model.has_upcycle()) {
-      CheckFits(config, recipe);
-      return LoadWithMtp(model.path(), recipe.mtp());
-    }
+    policy::OpenedModel opened = model.has_upcycle() ? policy::OpenModel(model.path())
+                                                     : OpenWithMtp(model.path(), recipe.mtp());
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
-    CheckFits(policy::UpcycledConfig(config, options), recipe);
-    policy::Model experts = policy::Upcycle(policy::LoadModel(model.path()), options);
+    const policy::ModelConfig& config = opened.model.config;
+    CheckFits(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
+    opened.model.weights = opened.weights->TakeAll();
+    if (!model.has_upcycle()) return std::move(opened.model);
+    policy::Model experts = policy::Upcycle(opened.model, options);
     for (auto& [name, tensor] : experts.weights) tensor = tensor.contiguous();  // copies part here
     return experts;
   }

@@ -17,8 +17,11 @@ std::string GenerateArguments(bool chat, const std::string& prompt) {
 void PrintSummary(const RunContext& context, const EvaluationHistory& evaluations, double seconds) {
   Console& console = context.console;
   const std::string reward = evaluations.reward();
-  console.Heading("held-out accuracy" + (reward.empty() ? "" : " (" + reward + ")"));
-  for (const std::string& line : evaluations.AccuracyLines()) console.Note(line);
+  const std::vector<std::string> accuracies = evaluations.AccuracyLines();
+  if (!accuracies.empty()) {
+    console.Heading("held-out accuracy" + (reward.empty() ? "" : " (" + reward + ")"));
+  }
+  for (const std::string& line : accuracies) console.Note(line);
   const std::vector<BeforeAfterRow> rows = evaluations.BeforeAfterRows();
   if (!rows.empty()) console.Note(BeforeAfterTable(rows, console.width()));
   for (const UnreadableRows& rows : context.problems.unreadable()) console.Warn(rows.Describe());

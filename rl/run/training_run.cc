@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/seconds_since.h"
 #include "rl/learner/learner.h"
+#include "rl/objectives/objective.h"
 #include "rl/recipe/enum_words.h"
 #include "rl/run/initial_policy.h"
 #include "rl/run/run_summary.h"
@@ -19,6 +20,23 @@ int64_t TotalSteps(const proto::Recipe& recipe) {
   int64_t total = 0;
   for (const proto::RoundSpec& spec : recipe.rounds()) total += spec.steps();
   return total;
+}
+
+DiagnosticSettings SettingsOf(const proto::Recipe& recipe, const proto::RoundSpec& spec,
+                              const policy::ModelConfig& config) {
+  DiagnosticSettings settings{spec.group_size(), recipe.rollout().max_new_tokens(),
+                              recipe.rollout().temperature()};
+  settings.float32_rollouts = recipe.rollout().dtype() == proto::Rollout::DTYPE_FLOAT32;
+  settings.corrects_tokens =
+      spec.kind() == proto::ROUND_KIND_GRPO &&
+      ResolveObjective(recipe).is_correction() == proto::Objective::IS_CORRECTION_TOKEN;
+  const int64_t longest =
+      int64_t{recipe.data().max_prompt_tokens()} + recipe.rollout().max_new_tokens();
+  if (config.rope.kind == policy::RopeKind::kLongRope &&
+      longest > config.rope.original_max_positions) {
+    settings.rope_boundary = config.rope.original_max_positions;
+  }
+  return settings;
 }
 
 }  // namespace
@@ -188,8 +206,7 @@ void TrainingRun::Show(const proto::RoundSpec& spec, const StepRecord& record) {
   if (!record.samples.table.empty()) {
     console_.Note(SampleTable(record.samples.table, console_.width()));
   }
-  const DiagnosticSettings settings{spec.group_size(), recipe.rollout().max_new_tokens(),
-                                    recipe.rollout().temperature()};
+  const DiagnosticSettings settings = SettingsOf(recipe, spec, context_.model.config);
   for (const std::string& advice : Diagnose(record.metrics, settings)) console_.Warn(advice);
 }
 

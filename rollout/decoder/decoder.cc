@@ -289,6 +289,14 @@ void Decoder::SwapWeights(policy::WeightMap weights, int64_t policy_version) {
 
 int64_t Decoder::policy_version() const { return impl_->policy_version; }
 
+void CheckContext(int64_t length, int64_t max_positions) {
+  if (length <= max_positions) return;
+  Refuse("a text of " + std::to_string(length) + " tokens is longer than the model's context of " +
+             std::to_string(max_positions),
+         "shorten it; the context is config.json's max_position_embeddings, or index_topk or "
+         "chunk_size where attention is sparse beyond");
+}
+
 std::vector<float> Decoder::Score(std::span<const int32_t> ids) {
   if (!Idle())
     Refuse("a text was scored while samples are running", "wait until the decoder is idle");
@@ -296,9 +304,11 @@ std::vector<float> Decoder::Score(std::span<const int32_t> ids) {
   impl_->CheckIds(ids);
   const auto length = static_cast<int64_t>(ids.size());
   BlockPool& pool = impl_->pool;
-  if (length > impl_->shape.max_positions || pool.Missing({}, length, 1) > pool.num_blocks()) {
-    Refuse("a text of " + std::to_string(length) + " tokens is longer than the context of " +
-               std::to_string(impl_->shape.max_positions) + " or than the KV cache",
+  CheckContext(length, impl_->shape.max_positions);
+  if (const int64_t needed = pool.Missing({}, length, 1); needed > pool.num_blocks()) {
+    Refuse("a text of " + std::to_string(length) + " tokens does not fit in the KV cache of " +
+               std::to_string(pool.num_blocks()) + " blocks of " +
+               std::to_string(pool.block_tokens()) + ": it needs " + std::to_string(needed),
            "shorten it, or raise rollout.kv_cache_mb");
   }
   BlockTables tables;

@@ -44,6 +44,9 @@ struct DecoderStats {
 // kUsage for an option out of range.
 void CheckOptions(const DecoderOptions& options);
 
+// kUsage for a text of more tokens than the model's context holds, of either engine.
+void CheckContext(int64_t length, int64_t max_positions);
+
 // Single-threaded: the owner calls it from one thread; the runner may use threads of its own.
 class Decoder {
  public:

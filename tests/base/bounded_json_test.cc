@@ -38,6 +38,19 @@ TEST(BoundedJson, SaysWhereItEndsTooSoon) {
   EXPECT_EQ(ErrorOf(R"({"model": {"vocab)"), "f.json: not valid JSON at byte 18 of 17");
 }
 
+TEST(BoundedJson, NamesANumberOfPythonsThatIsNoneOfJson) {
+  EXPECT_EQ(ErrorOf(R"({"eps": 1e-5, "theta": NaN, "a": 1})"),
+            "f.json: theta is NaN at byte 24, which is no JSON");
+  EXPECT_EQ(ErrorOf(R"({"theta":-Infinity})"),
+            "f.json: theta is -Infinity at byte 11, which is no JSON");
+  EXPECT_EQ(ErrorOf(R"({"a": "b", "factor": [1.0, [2, Infinity]]})"),
+            "f.json: factor is Infinity at byte 32, which is no JSON");
+  EXPECT_EQ(ErrorOf(R"([{"a": 1}, NaN])"), "f.json: it has NaN at byte 12, which is no JSON");
+  EXPECT_EQ(ErrorOf(R"({"a": 1, "b" : NaN})"), "f.json: it has NaN at byte 16, which is no JSON");
+  EXPECT_EQ(ErrorOf("NaN"), "f.json: it has NaN at byte 1, which is no JSON");
+  EXPECT_EQ(ErrorOf(R"({"a": Nine})"), "f.json: not valid JSON at byte 7 of 11");
+}
+
 TEST(BoundedJson, HasNoNumberBeyondTheMachines) {
   EXPECT_EQ(ErrorOf("7e777"), "f.json: not valid JSON: it has a number too large to read");
 }

@@ -314,6 +314,14 @@ TEST(Config, ALlamaThatStatesNoContextHas2048Tokens) {
   EXPECT_EQ(ParseConfig(config, "config.json").max_positions, 2048);
 }
 
+// DeepseekV32Config's default.
+TEST(Config, ASparseAttentionThatStatesNoLimitChooses2048Tokens) {
+  json config = ReadFamilyGolden("deepseek_v32").expected.at("config");
+  config.erase("index_topk");
+  config["max_position_embeddings"] = 163840;
+  EXPECT_EQ(ParseConfig(config, "config.json").max_positions, 2048);
+}
+
 TEST(Config, KeepsLinearScaling) {
   json config = ReadFamilyGolden("llama").expected.at("config");
   config["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 4.0}, {"rope_theta", 1e5}};
@@ -323,9 +331,10 @@ TEST(Config, KeepsLinearScaling) {
   EXPECT_EQ(ParseConfig(ConfigToJson(parsed, Dtype::kFloat32), "c").rope, parsed.rope);
 }
 
-TEST(Config, TakesTheRatioOfContextsWhereYarnStatesNoFactor) {
+// _compute_yarn_parameters of transformers 5.23; without the key it raises.
+TEST(Config, TakesTheRatioOfContextsWhereYarnsFactorIsNull) {
   json config = ReadFamilyGolden("qwen3_yarn").expected.at("config");
-  config["rope_parameters"].erase("factor");
+  config["rope_parameters"]["factor"] = nullptr;
   EXPECT_EQ(ParseConfig(config, "config.json").rope.factor, 8.0);  // 256 / 32
 }
 

@@ -230,6 +230,21 @@ TEST(GgufFamily, IsRefusedWithMetadataThatDoesNotFit) {
              "'rope_factors_long.weight' has 5 values; expected one for each of 6");
 }
 
+TEST(GgufFamily, AnIndexerUnderTheNameOfDeepSeekV3IsRefused) {
+  GgufGolden golden = ReadGgufGolden("deepseek_v32");
+  nlohmann::json renamed = nlohmann::json::object();
+  const std::string from = "deepseek32.", to = "deepseek2.";
+  for (const auto& [key, value] : golden.expected.at("metadata").items()) {
+    if (key.find(".indexer.") != std::string::npos) continue;
+    renamed[key.starts_with(from) ? to + key.substr(from.size()) : key] = value;
+  }
+  renamed["general.architecture"] = {"string", "deepseek2"};
+  golden.expected["metadata"] = renamed;
+  ExpectPart(ErrorOf(golden.Metadata(), golden.tensors),
+             "general.architecture is 'deepseek2'; expected 'deepseek32': the file has 15 tensors "
+             "of the indexer");
+}
+
 TEST(GgufFamily, LeavesOutMultiTokenPredictionLayersAndSaysSo) {
   GgufGolden golden = ReadGgufGolden("glm4_moe");
   golden.expected["metadata"]["glm4moe.block_count"] = {"uint32", 4};

@@ -238,7 +238,9 @@ TEST_F(Mxfp4Folder, WithBlocksOfAnotherDtypeIsRefused) {
 
 TEST_F(Mxfp4Folder, WithRowsOfNoWholeBlocksIsRefused) {
   config_.moe.expert_width = 60;
-  EXPECT_THAT(Refusal(), HasSubstr("model.layers.0.mlp.experts.down_proj are in MXFP4, and rows of "
+  EXPECT_THAT(Refusal(), HasSubstr("/config.json: intermediate_size is 60, expected a multiple of "
+                                   "32: the tensors of "
+                                   "model.layers.0.mlp.experts.down_proj are in MXFP4, and rows of "
                                    "60 numbers are no whole blocks of 32"));
 }
 

@@ -7,6 +7,7 @@ namespace cohort::rl {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 const DiagnosticSettings kSettings{8, 64, 1};
 
@@ -66,6 +67,29 @@ TEST(Diagnostics, EnginesThatDisagreeAreNamedWithTheWaysOut) {
   ASSERT_EQ(found.size(), 1u);
   EXPECT_NE(found[0].find("0.250 nats"), std::string::npos) << found[0];
   EXPECT_NE(found[0].find("rollout.dtype=float32"), std::string::npos) << found[0];
+}
+
+TEST(Diagnostics, EnginesThatDisagreeAreAdvisedOnlyWhatIsNotYetSo) {
+  StepMetrics metrics;
+  metrics.logprob_gap_mean = 0.25;
+  const auto advice = [&](bool float32, bool corrects, int64_t boundary) {
+    DiagnosticSettings settings = kSettings;
+    settings.float32_rollouts = float32;
+    settings.corrects_tokens = corrects;
+    settings.rope_boundary = boundary;
+    return Diagnose(metrics, settings).at(0);
+  };
+  const std::string dtype = "rollout.dtype=float32", correction = "objective.is_correction=token";
+  EXPECT_THAT(advice(false, false, 0), HasSubstr("Use " + dtype + ", or " + correction));
+  EXPECT_THAT(advice(false, true, 0),
+              testing::AllOf(HasSubstr("Use " + dtype), Not(HasSubstr(correction))));
+  EXPECT_THAT(advice(true, false, 0),
+              testing::AllOf(HasSubstr("Use " + correction), Not(HasSubstr(dtype))));
+  EXPECT_THAT(advice(true, true, 0),
+              testing::AllOf(Not(HasSubstr("Use ")), HasSubstr("cohort score")));
+  const std::string crossing = "A sequence that grows beyond 32 tokens has another rope";
+  EXPECT_THAT(advice(true, true, 32), testing::AllOf(Not(HasSubstr("Use ")), HasSubstr(crossing)));
+  EXPECT_THAT(advice(false, false, 32), testing::AllOf(HasSubstr("Use "), HasSubstr(crossing)));
 }
 
 TEST(DivergenceAlarm, FiveStepsInARowWithoutAFiniteGradientAreADivergence) {

@@ -258,6 +258,29 @@ TEST(Decoder, SwapsWeightsBetweenStepsOnlyWhenNothingRuns) {
   EXPECT_EQ(completion.policy_version, 4);
 }
 
+std::string ScoreRefusal(Decoder& decoder, size_t tokens) {
+  try {
+    decoder.Score(Ids(tokens, 1));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    return error.what() + (" | " + error.hint());
+  }
+  return "no error";
+}
+
+TEST(Decoder, ATextTooLongToScoreIsToldTheContextFromTheCache) {
+  Driven roomy;
+  EXPECT_EQ(ScoreRefusal(roomy.decoder, 100), "no error");
+  EXPECT_THAT(ScoreRefusal(roomy.decoder, 101),
+              testing::AllOf(HasSubstr("a text of 101 tokens is longer than the model's context "
+                                       "of 100 | "),
+                             testing::Not(HasSubstr("cache"))));
+  Driven tight(FakeModelRunner::Scattered(kVocab), {}, Shape(/*num_blocks=*/10));
+  EXPECT_THAT(ScoreRefusal(tight.decoder, 60),
+              HasSubstr("a text of 60 tokens does not fit in the KV cache of 10 blocks of 4: it "
+                        "needs 15 | shorten it, or raise rollout.kv_cache_mb"));
+}
+
 TEST(Decoder, ScoresEveryTokenAfterTheFirstInChunks) {
   Driven driven(FakeModelRunner::Scattered(kVocab), {.tokens_per_step = 3});
   const std::vector<float> logprobs = driven.decoder.Score(Ids{1, 2, 3, 4, 5, 6, 7, 8});
