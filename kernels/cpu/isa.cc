@@ -84,21 +84,25 @@ std::vector<float> ProbeLongSums(const Ops& ops) {
 // Products of pairs, over more than one chain, a chain that goes on, and values of every size: what
 // is rounded, too small, infinite or no number.
 std::vector<float> ProbePairs(const Ops& ops) {
-  constexpr int64_t kRows = 13, kPairs = kChainTerms / 2 + 45, kPanels = 11;
+  constexpr int64_t kRows = 13, kPairs = kChainTerms / 2 + 45, kPanels = 11, kShort = 21;
   constexpr int64_t kColumns = kPanels * 16;
   std::vector<float> values = ProbeValues(2 * kPairs * kColumns, 17), all;
   for (size_t i = 0; i < values.size(); i += 7) values[i] = std::ldexp(values[i], i % 250 - 125);
   std::vector<uint32_t> a(kRows * kPairs), w(kPairs * kColumns);
   ops.round_pairs(values.data(), values.data() + 5, std::ssize(a), a.data());
   ops.round_pairs(values.data() + 3, values.data() + w.size(), std::ssize(w), w.data());
+  const auto multiply = [&](int64_t rows, int64_t panels, int64_t pairs, TileMode mode) {
+    std::vector<float> c = ProbeValues(rows * kColumns, 8);
+    ops.gemm_pairs(
+        {a.data(), kPairs, rows, w.data(), kPairs * 16, panels, pairs, c.data(), kColumns, mode});
+    all.insert(all.end(), c.begin(), c.end());
+  };
   for (const TileMode mode :
        {TileMode::kStore, TileMode::kContinue, TileMode::kAdd, TileMode::kExtend}) {
-    for (int64_t rows = 1; rows <= kRows; rows += 3) {
-      std::vector<float> c = ProbeValues(kRows * kColumns, 8);
-      ops.gemm_pairs({a.data(), kPairs, rows, w.data(), kPairs * 16, kPanels,
-                      mode == TileMode::kExtend ? 45 : kPairs, c.data(), kColumns, mode});
-      all.insert(all.end(), c.begin(), c.end());
-    }
+    multiply(5, 3, mode == TileMode::kExtend ? 45 : kPairs, mode);
+  }
+  for (int64_t rows = 1; rows <= kRows; ++rows) {
+    multiply(rows, kPanels, kShort, rows % 2 == 0 ? TileMode::kStore : TileMode::kAdd);
   }
   const std::vector<float> odd = {NAN, INFINITY, -INFINITY, 1e-39f, -1e-39f, 3.4e38f, 1.00390625f};
   uint16_t halves[16] = {};

@@ -58,7 +58,7 @@ at::Tensor RotateByKernel(const at::Tensor& x, const at::Tensor& cos, const at::
               *s = sin.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
   ForEachRow(x.size(0), [&](int64_t t) {
-    std::vector<float> turned(static_cast<size_t>(2 * half));
+    std::vector<float> turned(static_cast<size_t>(order.to_neighbours ? 2 * half : 0));
     for (int64_t head = 0; head < heads; ++head) {
       const float* a = from + t * x.stride(0) + head * x.stride(1);
       float* b = to + (t * heads + head) * width;

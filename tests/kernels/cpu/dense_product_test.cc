@@ -13,6 +13,10 @@ namespace {
 
 constexpr float kUntouched = 77.0f;
 
+constexpr int64_t kShapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
+                                  {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
+                                  {4, 700, 20}, {3, 1025, 18}};  // rows, depth, columns
+
 // A product of random matrices, each operand lying by rows or by columns, and the buffers it uses.
 struct Case {
   Case(int64_t rows, int64_t depth, int64_t columns, bool a_by_columns, bool b_by_columns)
@@ -86,10 +90,7 @@ struct Case {
 };
 
 TEST(DenseProduct, EqualsTheSumOfChainsBitForBitForAllShapesStridesThreadsAndInstructionSets) {
-  const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
-                               {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
-                               {4, 700, 20}, {3, 1025, 18}};
-  for (const auto& [rows, depth, columns] : shapes) {
+  for (const auto& [rows, depth, columns] : kShapes) {
     for (const int layout : {0, 1, 2, 3}) {
       for (const bool accumulate : {false, true}) {
         Case c(rows, depth, columns, (layout & 1) != 0, (layout & 2) != 0);
@@ -107,10 +108,7 @@ TEST(DenseProduct, EqualsTheSumOfChainsBitForBitForAllShapesStridesThreadsAndIns
 }
 
 TEST(DenseProduct, InBf16EqualsTheReferenceForAllShapesStridesThreadsAndInstructionSets) {
-  const int64_t shapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
-                               {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
-                               {4, 700, 20}, {3, 1025, 18}};
-  for (const auto& [rows, depth, columns] : shapes) {
+  for (const auto& [rows, depth, columns] : kShapes) {
     for (const int layout : {0, 1, 2, 3}) {
       Case c(rows, depth, columns, (layout & 1) != 0, (layout & 2) != 0);
       c.product.numerics = Numerics::kBf16Dot;
