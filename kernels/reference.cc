@@ -66,6 +66,28 @@ std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::
   return c;
 }
 
+std::vector<float> ReferenceAmxProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                       int64_t rows, int64_t columns, int64_t depth) {
+  std::vector<float> c;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t column = 0; column < columns; ++column) {
+      float sum = 0.0f;
+      for (int64_t first = 0; first < depth; first += 32) {
+        float chains[2] = {0.0f, 0.0f};
+        for (int64_t k = first; k < std::min(first + 32, depth); ++k) {
+          float& chain = chains[k % 2];
+          chain =
+              WithoutDenormal(std::fma(Rounded(a[static_cast<size_t>(r * depth + k)]),
+                                       Rounded(w[static_cast<size_t>(column * depth + k)]), chain));
+        }
+        sum = WithoutDenormal(sum + WithoutDenormal(chains[0] + chains[1]));
+      }
+      c.push_back(sum);
+    }
+  }
+  return c;
+}
+
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth) {
   std::vector<float> c;

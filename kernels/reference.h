@@ -20,6 +20,10 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
 std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);
 
+// Likewise in blocks of the class kBf16Amx: 32 terms, even and odd ones a chain each.
+std::vector<float> ReferenceAmxProduct(const std::vector<float>& a, const std::vector<float>& w,
+                                       int64_t rows, int64_t columns, int64_t depth);
+
 // The same product, each output summed in 16 lanes, whose chains have 256 terms too (ops.h).
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);

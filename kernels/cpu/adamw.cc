@@ -16,6 +16,7 @@ const AdamWLoops& LoopsOf(const Ops& ops) {
       return *Avx2AdamW();
     case Isa::kAvx512:
     case Isa::kAvx512Bf16:
+    case Isa::kAmx:
       return *Avx512AdamW();
   }
   return ScalarAdamW();

@@ -20,14 +20,21 @@ static_assert(kDepthAtOnce % kChainTerms == 0);
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-bool IsPairs(const DenseProduct& p) { return p.numerics == Numerics::kBf16Dot; }
+bool IsPairs(const DenseProduct& p) { return p.numerics != Numerics::kFloat32; }
 // Elements of a copied row of `depth` numbers: floats, or pairs in the memory of as many floats.
-int64_t Steps(const DenseProduct& p, int64_t depth) { return IsPairs(p) ? (depth + 1) / 2 : depth; }
+int64_t Steps(const DenseProduct& p, int64_t depth) {
+  const int64_t unit = DepthUnit(p.numerics);
+  return CeilDiv(depth, unit) * unit / (IsPairs(p) ? 2 : 1);
+}
+int64_t CopiedRow(const DenseProduct& p) {
+  const int64_t steps = Steps(p, p.depth);
+  return IsPairs(p) ? PairRowStride(steps) : steps;
+}
 bool NeedsRowCopy(const DenseProduct& p) { return p.a_column != 1 || IsPairs(p); }
 int64_t Panels(const DenseProduct& p) { return CeilDiv(p.columns, kPanel); }
 // Rounded up, so that every part of the scratch is aligned like its start.
 int64_t RowCopyFloats(const DenseProduct& p) {
-  return NeedsRowCopy(p) ? CeilDiv(p.rows * Steps(p, p.depth), kPanel) * kPanel : 0;
+  return NeedsRowCopy(p) ? CeilDiv(p.rows * CopiedRow(p), kPanel) * kPanel : 0;
 }
 
 // The part of a or b with `rows` rows and `depth` columns that starts at `data`, as a copy reads
@@ -52,44 +59,52 @@ void CopyPlain(const Source& from, int64_t rows, int64_t depth, float* to, int64
 
 constexpr int64_t kTile = 16, kTileDepth = 64;  // of a copy, which stays in the L1 cache
 
-// out[i * out_row + k] = the pair of elements (i, 2 k) and (i, 2 k + 1), for at most 16 rows; the
-// last odd element may be missing.
-void CopyPairs(const Source& from, const Ops& ops, int64_t rows, int64_t depth, uint32_t* out,
+// A part of a product's depth, and the pairs that it is completed to.
+struct Depth {
+  int64_t terms, pairs;
+};
+
+// out[i * out_row + k] = the pair of elements (i, 2 k) and (i, 2 k + 1), for at most 16 rows; zeros
+// after the last.
+void CopyPairs(const Source& from, const Ops& ops, int64_t rows, Depth depth, uint32_t* out,
                int64_t out_row) {
   alignas(64) std::array<float, kTile * kTileDepth> tile;
-  for (int64_t k = 0; k < depth; k += kTileDepth) {
-    const int64_t count = std::min(kTileDepth, depth - k);
+  for (int64_t k = 0; k < depth.terms; k += kTileDepth) {
+    const int64_t count = std::min(kTileDepth, depth.terms - k);
+    const int64_t whole = std::min(kTileDepth, 2 * depth.pairs - k);
     CopyPlain({from.data + k * from.column, from.row, from.column}, rows, count, tile.data(),
               kTileDepth);
     for (int64_t i = 0; i < rows; ++i) {
-      if (count % 2 == 1) tile[static_cast<size_t>(i * kTileDepth + count)] = 0.0f;
-      ops.round_bf16(tile.data() + i * kTileDepth, count + count % 2,
-                     reinterpret_cast<uint16_t*>(out + i * out_row + k / 2));
+      float* row = tile.data() + i * kTileDepth;
+      std::fill(row + count, row + whole, 0.0f);
+      ops.round_bf16(row, whole, reinterpret_cast<uint16_t*>(out + i * out_row + k / 2));
     }
   }
 }
 
 // out[k * 16 + c] = the pair of b(16 panel + c, first + 2 k) and the element after it; zero where
-// there is no such column.
-void CopyPairPanel(const Source& b, const Ops& ops, int64_t count, int64_t depth, float* out) {
-  if (count < kPanel) std::fill(out, out + (depth + 1) / 2 * kPanel, 0.0f);
+// there is no such column or element.
+void CopyPairPanel(const Source& b, const Ops& ops, int64_t count, Depth depth, float* out) {
+  if (count < kPanel) std::fill(out, out + depth.pairs * kPanel, 0.0f);
   auto* pairs = reinterpret_cast<uint32_t*>(out);
   if (b.row == 1) {
     constexpr std::array<float, kPanel> kNone{};
-    for (int64_t k = 0; k < depth; k += 2) {
+    for (int64_t k = 0; k < depth.terms; k += 2) {
       const float* even = b.data + k * b.column;
-      ops.round_pairs(even, k + 1 < depth ? even + b.column : kNone.data(), count,
+      ops.round_pairs(even, k + 1 < depth.terms ? even + b.column : kNone.data(), count,
                       pairs + k / 2 * kPanel);
     }
+    std::fill(out + (depth.terms + 1) / 2 * kPanel, out + depth.pairs * kPanel, 0.0f);
     return;
   }
   constexpr int64_t kPairs = kTileDepth / 2;
   alignas(64) std::array<float, kPanel * kPairs> rows;  // pairs, which Transpose only moves
-  for (int64_t k = 0; k < depth; k += kTileDepth) {
-    const int64_t part = std::min(kTileDepth, depth - k);
+  for (int64_t k = 0; k < depth.terms; k += kTileDepth) {
+    const Depth part = {std::min(kTileDepth, depth.terms - k),
+                        std::min(kPairs, depth.pairs - k / 2)};
     CopyPairs({b.data + k * b.column, b.row, b.column}, ops, count, part,
               reinterpret_cast<uint32_t*>(rows.data()), kPairs);
-    Transpose(rows.data(), kPairs, (part + 1) / 2, count, out + k / 2 * kPanel, kPanel);
+    Transpose(rows.data(), kPairs, part.pairs, count, out + k / 2 * kPanel, kPanel);
   }
 }
 
@@ -98,7 +113,7 @@ void CopyPart(const DenseProduct& p, const Ops& ops, int64_t panel, int64_t firs
               float* out) {
   const int64_t count = std::min(kPanel, p.columns - panel * kPanel);
   const Source b = {p.b + panel * kPanel * p.b_row + first * p.b_column, p.b_row, p.b_column};
-  if (IsPairs(p)) return CopyPairPanel(b, ops, count, depth, out);
+  if (IsPairs(p)) return CopyPairPanel(b, ops, count, {depth, Steps(p, depth)}, out);
   if (p.b_row == 1) return CopyPanel(b.data, p.b_column, depth, count, out);
   if (count < kPanel) std::fill(out, out + depth * kPanel, 0.0f);
   if (p.b_column == 1) return Transpose(b.data, p.b_row, depth, count, out, kPanel);
@@ -107,15 +122,16 @@ void CopyPart(const DenseProduct& p, const Ops& ops, int64_t panel, int64_t firs
   }
 }
 
-// Rows [begin, end) of a, each of Steps(depth) elements.
+// Rows [begin, end) of a, CopiedRow elements apart.
 void CopyRows(const DenseProduct& p, const Ops& ops, int64_t begin, int64_t end, float* out) {
-  const int64_t out_row = Steps(p, p.depth);
+  const int64_t out_row = CopiedRow(p);
   for (int64_t row = begin; row < end; row += kTile) {
     const int64_t rows = std::min(kTile, end - row);
     const Source a = {p.a + row * p.a_row, p.a_row, p.a_column};
     float* to = out + row * out_row;
     if (IsPairs(p)) {
-      CopyPairs(a, ops, rows, p.depth, reinterpret_cast<uint32_t*>(to), out_row);
+      CopyPairs(a, ops, rows, {p.depth, Steps(p, p.depth)}, reinterpret_cast<uint32_t*>(to),
+                out_row);
       continue;
     }
     for (int64_t k = 0; k < p.depth; k += kTileDepth) {
@@ -128,7 +144,7 @@ void CopyRows(const DenseProduct& p, const Ops& ops, int64_t begin, int64_t end,
 // Rows [row, row_end) against the copied panels, `depth` deep. `first`: the sums start here.
 void MultiplyRows(const DenseProduct& p, const Ops& ops, TileArgs args, int64_t panel, bool first) {
   args.mode = first && !p.accumulate ? TileMode::kStore : TileMode::kContinue;
-  const auto multiply = IsPairs(p) ? ops.gemm_pairs : ops.gemm_float;
+  const auto multiply = IsPairs(p) ? PairProduct(ops, p.numerics) : ops.gemm_float;
   const int64_t whole = std::min(args.num_panels, p.columns / kPanel - panel);
   const int64_t panels = std::exchange(args.num_panels, whole);
   if (whole > 0) multiply(args);
@@ -247,8 +263,7 @@ void MultiplyDense(std::span<const DenseProduct> products, const Ops& ops, float
     const Task& task = tasks[static_cast<size_t>(n)];
     const DenseProduct& p = products[task.product];
     const bool copy = NeedsRowCopy(p);
-    MultiplyTask(p, ops, task, copy ? copied[task.product] : p.a,
-                 copy ? Steps(p, p.depth) : p.a_row);
+    MultiplyTask(p, ops, task, copy ? copied[task.product] : p.a, copy ? CopiedRow(p) : p.a_row);
   });
 }
 

@@ -5,7 +5,7 @@
 // this form.
 //
 // Pieces of b (and first of all an a whose rows are not contiguous) are copied into the order that
-// the register tile reads; for the class kBf16Dot both are, which rounds them to bf16. Each output
+// the register tile reads; for the bf16 classes both are, which rounds them. Each output
 // is a sum over K in the order of ops.h, so neither the cut into tasks, nor the thread count, nor
 // the instruction set changes a bit of it.
 

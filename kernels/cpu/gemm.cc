@@ -49,21 +49,33 @@ Split SplitProduct(const Product& product, int threads) {
 }
 
 int64_t StoredDepth(Storage storage, int64_t depth) {
-  return storage == Storage::kBf16Pairs ? depth + depth % 2 : depth;
+  const int64_t unit = DepthUnit(NumericsOf(storage));
+  return CeilDiv(depth, unit) * unit;
 }
 
-// Rows of a as pairs, the last odd one completed by zero. On this thread until the next call.
-const uint32_t* RoundRows(const Ops& ops, const float* a, int64_t lda, int64_t rows,
-                          int64_t depth) {
+// Rows of a as pairs, completed by zeros. On this thread until the next call. Each starts at a
+// cache line, where a tile's row is one line.
+struct PairRows {
+  const uint32_t* data;
+  int64_t row;
+};
+PairRows RoundRows(const Ops& ops, const Product& product, const ProductPart& part) {
+  constexpr int64_t kLine = 16;
   thread_local std::vector<uint32_t> pairs;
-  const int64_t row_pairs = (depth + 1) / 2;
-  if (std::ssize(pairs) < rows * row_pairs) pairs.resize(static_cast<size_t>(rows * row_pairs));
+  const int64_t depth = product.weights->depth(), rows = part.row_end - part.row_begin;
+  const int64_t row_pairs = PairRowStride(StoredDepth(product.weights->storage(), depth) / 2);
+  const int64_t size = rows * row_pairs + kLine;
+  if (std::ssize(pairs) < size) pairs.resize(static_cast<size_t>(size));
+  const auto misplaced =
+      static_cast<int64_t>(reinterpret_cast<uintptr_t>(pairs.data()) / 4 % kLine);
+  uint32_t* first = pairs.data() + (kLine - misplaced) % kLine;
   for (int64_t row = 0; row < rows; ++row) {
-    uint32_t* out = pairs.data() + row * row_pairs;
-    if (depth % 2 == 1) out[row_pairs - 1] = 0;
-    ops.round_bf16(a + row * lda, depth, reinterpret_cast<uint16_t*>(out));
+    uint32_t* out = first + row * row_pairs;
+    std::fill(out + depth / 2, out + row_pairs, 0u);
+    ops.round_bf16(product.a + (part.row_begin + row) * product.lda, depth,
+                   reinterpret_cast<uint16_t*>(out));
   }
-  return pairs.data();
+  return {first, row_pairs};
 }
 
 }  // namespace
@@ -95,7 +107,7 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
 
 int64_t PackedMatrix::IndexOf(int64_t panel, int64_t k, int64_t column) const {
   const int64_t first = panel * StoredDepth(storage_, depth_) * kPanelColumns;
-  if (storage_ != Storage::kBf16Pairs) return first + k * kPanelColumns + column;
+  if (!HoldsPairs(storage_)) return first + k * kPanelColumns + column;
   return first + (k / 2 * kPanelColumns + column) * 2 + k % 2;
 }
 
@@ -132,11 +144,13 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
                 .c = c,
                 .ldc = product.ldc,
                 .mode = product.mode};
-  if (w.storage() == Storage::kBf16Pairs) {
-    args.a = RoundRows(ops, product.a + part.row_begin * product.lda, product.lda, rows, w.depth());
-    args.lda = args.k = (w.depth() + 1) / 2;
+  if (HoldsPairs(w.storage())) {
+    const PairRows pairs = RoundRows(ops, product, part);
+    args.a = pairs.data;
+    args.lda = pairs.row;
+    args.k = StoredDepth(w.storage(), w.depth()) / 2;
     args.panel_stride = args.k * kPanelColumns;
-    ops.gemm_pairs(args);
+    PairProduct(ops, NumericsOf(w.storage()))(args);
   } else {
     (w.storage() == Storage::kFloat32 ? ops.gemm_float : ops.gemm_bf16)(args);
   }

@@ -5,7 +5,7 @@
 // Weights lie in panels of 16 columns, [columns / 16][depth][16], the last panel padded with zero
 // columns. Each output is a sum over depth in the order of ops.h, so neither the number of
 // rows, nor the thread count, nor the instruction set changes a bit of it. Weights that lie in
-// pairs meet rows of a rounded to bf16, in the class kBf16Dot.
+// pairs meet rows of a rounded to bf16, in the class that the storage names.
 
 #include <cstdint>
 
@@ -20,7 +20,14 @@ enum class Storage {
   kFloat32,
   kBFloat16,   // half the memory; products of the class kFloat32
   kBf16Pairs,  // [columns / 16][depth / 2][16][2] bf16; products of the class kBf16Dot
+  kAmxPairs,   // the same, its depth a multiple of 32; products of the class kBf16Amx
 };
+constexpr Numerics NumericsOf(Storage storage) {
+  return storage == Storage::kAmxPairs    ? Numerics::kBf16Amx
+         : storage == Storage::kBf16Pairs ? Numerics::kBf16Dot
+                                          : Numerics::kFloat32;
+}
+constexpr bool HoldsPairs(Storage storage) { return NumericsOf(storage) != Numerics::kFloat32; }
 
 constexpr int64_t kPanelColumns = 16;
 constexpr int64_t PadToPanel(int64_t n) {

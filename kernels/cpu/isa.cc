@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernels/cpu/adamw.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/delta_scan.h"
 
 namespace cohort::kernels {
@@ -17,6 +18,7 @@ namespace {
 bool CpuHas(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx2) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (isa == Isa::kAmx) return CpuHas(Isa::kAvx512Bf16) && AmxRefusal(ThisAmxSystem()).empty();
   if (isa == Isa::kAvx512Bf16) return CpuHas(Isa::kAvx512) && __builtin_cpu_supports("avx512bf16");
   if (isa == Isa::kAvx512) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -37,6 +39,8 @@ const Ops* Compiled(Isa isa) {
       return Avx512Ops();
     case Isa::kAvx512Bf16:
       return Avx512Bf16Ops();
+    case Isa::kAmx:
+      return AmxOps();
   }
   return nullptr;
 }
@@ -111,6 +115,31 @@ std::vector<float> ProbePairs(const Ops& ops) {
   return all;
 }
 
+// Products of the class kBf16Amx: one tile of rows and two, panels left over, more blocks than are
+// taken at once, sums that go on, and products too small for fp32; nothing overflows.
+std::vector<float> ProbeAmx(const Ops& ops) {
+  constexpr int64_t kRows = 35, kPairs = 272, kPanels = 7, kColumns = kPanels * 16;
+  std::vector<float> values = ProbeValues(2 * kPairs * kColumns, 19), all;
+  for (size_t i = 0; i < values.size(); i += 3) {
+    values[i] = std::ldexp(values[i], static_cast<int>(i % 130) - 70);
+  }
+  std::vector<uint32_t> a(kRows * kPairs), w(kPairs * kColumns);
+  ops.round_pairs(values.data(), values.data() + 5, std::ssize(a), a.data());
+  ops.round_pairs(values.data() + 3, values.data() + w.size(), std::ssize(w), w.data());
+  const auto multiply = [&](int64_t rows, int64_t panels, int64_t pairs, TileMode mode) {
+    std::vector<float> c = ProbeValues(rows * kColumns, 8);
+    ops.gemm_amx(
+        {a.data(), kPairs, rows, w.data(), kPairs * 16, panels, pairs, c.data(), kColumns, mode});
+    all.insert(all.end(), c.begin(), c.end());
+  };
+  multiply(1, kPanels, 16, TileMode::kStore);
+  multiply(2, 1, kPairs, TileMode::kContinue);
+  multiply(16, 2, 32, TileMode::kAdd);
+  multiply(kRows, 3, 32, TileMode::kContinue);
+  multiply(3, 1, kPairs, TileMode::kAdd);
+  return all;
+}
+
 // Every unit within its bounds and beyond them, and its gradients, with a short tail.
 std::vector<float> ProbeGatedUnits(const Ops& ops) {
   constexpr int64_t kShort = 45;
@@ -182,6 +211,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   };
   keep(ProbeGatedUnits(ops));
   keep(ProbePairs(ops));
+  keep(ProbeAmx(ops));
   for (int64_t rows = 1; rows <= kRows; ++rows) {
     for (const TileMode mode : {TileMode::kStore, TileMode::kContinue, TileMode::kAdd}) {
       std::vector<float> c = ProbeValues(rows * kColumns, 3);
@@ -238,15 +268,15 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
 }
 
 // Seconds of a product of pairs in the L1 cache, the best of several.
-double PairSeconds(const Ops& ops) {
+double PairSeconds(const Ops& ops, Numerics numerics) {
   constexpr int64_t kRows = 24, kPairs = 128, kPanels = 2;
   const std::vector<uint32_t> a(kRows * kPairs, 0x3f803f80u), w(kPairs * kPanels * 16, 0x3f003f00u);
   std::vector<float> c(kRows * kPanels * 16);
   double best = 1e30;
   for (int i = 0; i < 20; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    ops.gemm_pairs({a.data(), kPairs, kRows, w.data(), kPairs * 16, kPanels, kPairs, c.data(),
-                    kPanels * 16, TileMode::kStore});
+    PairProduct(ops, numerics)({a.data(), kPairs, kRows, w.data(), kPairs * 16, kPanels, kPairs,
+                                c.data(), kPanels * 16, TileMode::kStore});
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
     best = std::min(best, taken.count());
   }
@@ -255,16 +285,37 @@ double PairSeconds(const Ops& ops) {
 
 // Some CPUs have the instruction of kBf16Dot at half the rate of the multiply-adds that it stands
 // for, so that it is timed.
-const Ops* ChooseBest() {
+const Ops* ChooseSet() {
   for (const Isa isa : {Isa::kAvx512Bf16, Isa::kAvx512, Isa::kAvx2}) {
     const Ops* ops = Compiled(isa);
     if (ops == nullptr || !CpuHas(isa)) continue;
-    if (isa == Isa::kAvx512Bf16 && PairSeconds(*ops) > PairSeconds(*Compiled(Isa::kAvx512))) {
+    if (isa == Isa::kAvx512Bf16 && PairSeconds(*ops, Numerics::kBf16Dot) >
+                                       PairSeconds(*Compiled(Isa::kAvx512), Numerics::kBf16Dot)) {
       continue;
     }
     if (GivesSameBits(*ops, ScalarOps())) return ops;
   }
   return &ScalarOps();
+}
+
+struct Choice {
+  Ops ops;
+  Bf16Products bf16;
+};
+
+// AMX joins the best of the other sets: where VDPBF16PS is slow, it stays unused.
+const Choice& ThisMachine() {
+  static const Choice kChoice = [] {
+    Choice choice{*ChooseSet(), {}};
+    choice.bf16 =
+        ChooseBf16Products(ThisAmxSystem(), AmxOps(), {choice.ops, ScalarOps(), &PairSeconds});
+    if (choice.bf16.on_tiles) {
+      choice.ops.isa = Isa::kAmx;
+      choice.ops.gemm_amx = AmxOps()->gemm_amx;
+    }
+    return choice;
+  }();
+  return kChoice;
 }
 
 }  // namespace
@@ -274,10 +325,14 @@ bool GivesSameBits(const Ops& ops, const Ops& reference) {
   return std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
 }
 
-const Ops& BestOps() {
-  static const Ops* const best = ChooseBest();
-  return *best;
+bool GivesSameAmxBits(const Ops& ops, const Ops& reference) {
+  const std::vector<float> left = ProbeAmx(ops), right = ProbeAmx(reference);
+  return std::memcmp(left.data(), right.data(), left.size() * sizeof(float)) == 0;
 }
+
+const Ops& BestOps() { return ThisMachine().ops; }
+
+const Bf16Products& ThisBf16Products() { return ThisMachine().bf16; }
 
 const Ops& OpsFor(Isa isa) {
   const Ops* ops = Compiled(isa);
@@ -289,7 +344,7 @@ const Ops& OpsFor(Isa isa) {
 
 std::vector<Isa> AvailableIsas() {
   std::vector<Isa> isas;
-  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+  for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {
     if (Compiled(isa) != nullptr && CpuHas(isa)) isas.push_back(isa);
   }
   return isas;
@@ -305,12 +360,22 @@ const char* IsaName(Isa isa) {
       return "AVX-512";
     case Isa::kAvx512Bf16:
       return "AVX-512 with BF16";
+    case Isa::kAmx:
+      return "AVX-512 with AMX";
   }
   return "unknown";
 }
 
 const char* NumericsName(Numerics numerics) {
-  return numerics == Numerics::kFloat32 ? "fp32" : "bf16 dot";
+  switch (numerics) {
+    case Numerics::kFloat32:
+      return "fp32";
+    case Numerics::kBf16Dot:
+      return "bf16-dot";
+    case Numerics::kBf16Amx:
+      return "bf16-amx";
+  }
+  return "unknown";
 }
 
 }  // namespace cohort::kernels

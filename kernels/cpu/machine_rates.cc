@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/gemm.h"
 
 namespace cohort::kernels {
@@ -25,7 +26,7 @@ double BestSeconds(int bursts, const std::function<void()>& burst) {
 // multiply-adds are the limit. `steps` elements of 4 bytes, each of so many `terms`.
 double ProductRate(ThreadPool& pool, void (*multiply)(const TileArgs&), int64_t steps,
                    int64_t terms) {
-  constexpr int64_t kRows = 24, kPanels = 2, kRepeats = 400;
+  constexpr int64_t kRows = 32, kPanels = 2, kRepeats = 300;  // two tiles of AMX
   const std::vector<float> a(static_cast<size_t>(kRows * steps), 1.0f),
       w(static_cast<size_t>(kPanels * steps * 16), 0.5f);
   std::vector<std::vector<float>> c(static_cast<size_t>(pool.size()),
@@ -71,7 +72,9 @@ MachineRates MeasureMachineRates(ThreadPool& pool) {
     rates.read_gb_per_s = static_cast<double>(weights.bytes()) / seconds * 1e-9;
   }
   rates.fma_gflop_per_s = ProductRate(pool, ops.gemm_float, kChainTerms / 2, 1);
-  rates.bf16_gflop_per_s = ProductRate(pool, ops.gemm_pairs, kChainTerms / 4, 2);
+  rates.bf16_numerics = ThisBf16Products().numerics;
+  rates.bf16_gflop_per_s =
+      ProductRate(pool, PairProduct(ops, rates.bf16_numerics), kChainTerms / 4, 2);
   return rates;
 }
 

@@ -8,10 +8,14 @@
 // multiply-adds over k. A sum over a row runs in 16 lanes (element i in lane i % 16), each a sum of
 // blocks; the lanes are then added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
 //
-// There are two classes of products. In one the operands are fp32 (or weights that are bf16 in
-// memory). In the other ("bf16 dot") both are bf16, and a chain takes terms 2 i and 2 i + 1 in one
-// step, the odd one first: fma(a_even, w_even, fma(a_odd, w_odd, s)). It is what the instruction
-// VDPBF16PS does, which knows no denormals: they are zeros, in operands and sums.
+// There are three classes of products. In one ("fp32") the operands are fp32 (or weights that are
+// bf16 in memory). In the others both are bf16, and denormals are zeros, in operands and sums:
+// - "bf16-dot": a chain takes terms 2 i and 2 i + 1 in one step, the odd one first:
+//   fma(a_even, w_even, fma(a_odd, w_odd, s)), as the instruction VDPBF16PS does.
+// - "bf16-amx": a block has 32 terms, the last one completed by zeros. Its even terms are a chain
+//   from 0, its odd ones another, s_b is the one plus the other, and blocks are added to 0 in
+//   ascending order: ((0 + s_0) + s_1) + .. Each s_b is what the instruction TDPBF16PS adds to a
+//   tile (Intel's manual, volume 2: temp1), so that a tile holds the sum of the blocks so far.
 //
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.
@@ -23,10 +27,14 @@
 
 namespace cohort::kernels {
 
-enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16 };
+enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 
 // The classes of products; each has bits of its own.
-enum class Numerics { kFloat32, kBf16Dot };
+enum class Numerics { kFloat32, kBf16Dot, kBf16Amx };
+// Depths are completed by zeros to a multiple of so many terms.
+constexpr int64_t DepthUnit(Numerics numerics) {
+  return numerics == Numerics::kBf16Amx ? 32 : numerics == Numerics::kBf16Dot ? 2 : 1;
+}
 
 constexpr int64_t kChainTerms = 256;
 // Elements of a row whose sum is one chain in each lane.
@@ -45,8 +53,9 @@ enum class TileMode {
 
 // c[rows, 16 * num_panels] from a[rows, k] and panels of 16 columns: element (kk, column) of panel
 // p is at panels[p * panel_stride + kk * 16 + column]. Every c element of a panel is written, so
-// ldc has room. An element of gemm_pairs, of a as of the panels, is a pair of bf16 numbers (the
-// even one in the lower half), and k, lda and panel_stride count pairs.
+// ldc has room. An element of gemm_pairs and gemm_amx, of a as of the panels, is a pair of bf16
+// numbers (the even one in the lower half), and k, lda and panel_stride count pairs. gemm_amx wants
+// whole blocks, k a multiple of 16, which have no parts: no kExtend.
 struct TileArgs {
   const void* a;  // float; uint32_t holding a pair
   int64_t lda;
@@ -97,6 +106,7 @@ struct Ops {
   void (*gemm_float)(const TileArgs& args);
   void (*gemm_bf16)(const TileArgs& args);   // weights in bf16, of the class kFloat32
   void (*gemm_pairs)(const TileArgs& args);  // kBf16Dot
+  void (*gemm_amx)(const TileArgs& args);    // kBf16Amx, of every set; on tiles where those exist
   // bf16 of n numbers: to nearest even; denormals become zeros.
   void (*round_bf16)(const float* x, int64_t n, uint16_t* out);
   // out[i] = the pair of even[i] and odd[i]
@@ -154,6 +164,10 @@ const Ops& BestOps();
 const Ops& OpsFor(Isa isa);
 std::vector<Isa> AvailableIsas();  // scalar first
 const char* IsaName(Isa isa);
-const char* NumericsName(Numerics numerics);
+const char* NumericsName(Numerics numerics);  // "fp32", "bf16-dot" or "bf16-amx"
+// Of a class whose operands are pairs.
+inline auto PairProduct(const Ops& ops, Numerics numerics) {
+  return numerics == Numerics::kBf16Amx ? ops.gemm_amx : ops.gemm_pairs;
+}
 
 }  // namespace cohort::kernels

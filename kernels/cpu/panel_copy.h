@@ -6,6 +6,11 @@
 
 namespace cohort::kernels {
 
+// How far apart rows of so many pairs of bf16 numbers lie: whole cache lines (of 16) are an odd
+// number of them, else the 16 rows that a tile reads at once may all fall on one set of the L1
+// cache.
+constexpr int64_t PairRowStride(int64_t pairs) { return pairs % 16 == 0 ? pairs | 16 : pairs; }
+
 // to[i * to_row + k] = from[k * from_row + i] for i < rows, k < depth.
 void Transpose(const float* from, int64_t from_row, int64_t rows, int64_t depth, float* to,
                int64_t to_row);

@@ -18,7 +18,7 @@ class EmbeddingTableImpl : public torch::nn::Module {
       : weight(register_parameter("weight", at::empty({vocab_size, width}, options))),
         pad_id_(pad_id) {}
 
-  // In the class kBf16Dot rows are rounded to bf16, as a worker keeps them; gradients are not.
+  // In the bf16 classes rows are rounded to bf16, as a worker keeps them; gradients are not.
   at::Tensor forward(const at::Tensor& ids_T);
 
   at::Tensor weight;  // [V, D]

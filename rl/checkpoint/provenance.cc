@@ -18,6 +18,11 @@ namespace {
 
 using nlohmann::json;
 
+// The class that this machine computes the recipe's products in.
+std::string NumericsOf(const proto::Recipe& recipe) {
+  return kernels::NumericsName(LearnerNumerics(recipe.optimizer()));
+}
+
 }  // namespace
 
 std::string ThisProcessor() {
@@ -53,6 +58,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                                      {"command_line", command_line},
                                      {"version", COHORT_VERSION},
                                      {"processor", ThisProcessor()},
+                                     {"numerics", NumericsOf(recipe)},
                                      {"changes", resume.changes}});
   } else {
     const auto cores = std::thread::hardware_concurrency();
@@ -61,7 +67,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"libtorch", TORCH_VERSION},
                   {"processor", ThisProcessor()},
                   {"instruction_set", kernels::IsaName(kernels::BestOps().isa)},
-                  {"numerics", kernels::NumericsName(LearnerNumerics(recipe.optimizer()))},
+                  {"numerics", NumericsOf(recipe)},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
                   {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},

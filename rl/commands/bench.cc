@@ -74,7 +74,8 @@ base::Json DecodeJson(const rollout::DecodeBenchmark& benchmark,
           {"threads", result.threads},
           {"read_bandwidth_gb_per_s", result.rates.read_gb_per_s},
           {"peak_dot_gflop_per_s", result.rates.fma_gflop_per_s},
-          {"peak_bf16_dot_gflop_per_s", result.rates.bf16_gflop_per_s}};
+          {"peak_bf16_gflop_per_s", result.rates.bf16_gflop_per_s},
+          {"bf16_numerics", kernels::NumericsName(result.rates.bf16_numerics)}};
 }
 
 int BenchDecode(int argc, char** argv) {

@@ -6,6 +6,7 @@
 
 #include "base/exact_json.h"
 #include "base/printable_text.h"
+#include "kernels/cpu/bf16_products.h"
 #include "kernels/cpu/machine_rates.h"
 #include "kernels/cpu/ops.h"
 #include "reward/code/box/sandbox.h"
@@ -38,14 +39,17 @@ std::vector<Finding> Processor() {
   kernels::ThreadPool pool(0);
   const kernels::MachineRates rates = kernels::MeasureMachineRates(pool);
   const std::string isa = kernels::IsaName(kernels::BestOps().isa);
+  const kernels::Bf16Products& products = kernels::ThisBf16Products();
   const bool gains = rates.bf16_gflop_per_s > 1.2 * rates.fma_gflop_per_s;
   const std::string bf16 =
       "optimizer.precision: bfloat16 " + std::string(gains ? "gains" : "gains nothing") +
-      " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s, float32 " +
-      Rounded(rates.fma_gflop_per_s) + ", on " + std::to_string(pool.size()) + " threads";
+      " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s in the class " +
+      kernels::NumericsName(rates.bf16_numerics) + ", float32 " + Rounded(rates.fma_gflop_per_s) +
+      ", on " + std::to_string(pool.size()) + " threads";
   return {{"processor", "instruction set", true, false,
            isa + ", memory read at " + Rounded(rates.read_gb_per_s) + " GB/s"},
-          {"processor", "bfloat16 products", gains, false, bf16}};
+          {"processor", "bfloat16 products", gains, false, bf16},
+          {"processor", "AMX", products.on_tiles, false, products.amx}};
 }
 
 // A new area is a function here.

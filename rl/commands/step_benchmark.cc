@@ -5,6 +5,7 @@
 
 #include "base/json_lines.h"
 #include "base/temporary_folder.h"
+#include "kernels/cpu/ops.h"
 #include "rl/data/problem_generator.h"
 #include "rl/recipe/recipe.h"
 #include "rl/records/metrics_log.h"
@@ -93,6 +94,7 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
                            {"prompts", options.prompts},
                            {"group_size", options.group_size},
                            {"precision", options.bf16 ? "bfloat16" : "float32"},
+                           {"numerics", kernels::NumericsName(LearnerNumerics(recipe.optimizer()))},
                            {"steps", options.steps}};
   for (const auto& [name, values] : parts) result[name] = Median(values);
   const double step_s = result.at("step_s");

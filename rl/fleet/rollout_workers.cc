@@ -34,7 +34,10 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
                   std::to_string(threads),
                   "--kv-cache-mb",
                   std::to_string(kv_cache_mb)};
-  if (options.numerics == kernels::Numerics::kBf16Dot) pool.command.push_back("--round-operands");
+  if (options.dtype == policy::Dtype::kBFloat16) {
+    pool.command.insert(pool.command.end(),
+                        {"--numerics", kernels::NumericsName(options.numerics)});
+  }
   return pool;
 }
 
@@ -57,6 +60,7 @@ RolloutWorkers::RolloutWorkers(const RolloutWorkersOptions& options)
       num_local_(options.num_local),
       heading_(Heading(options)),
       dtype_(options.dtype),
+      numerics_(options.numerics),
       pool_(PoolOptions(options), *this) {}
 
 RolloutWorkers::~RolloutWorkers() { EndLeases(); }
@@ -199,6 +203,10 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
   if (!other.empty()) throw Error(ErrorCode::kUnavailable, other);
   heartbeat->busy = reply.running_sequences() + reply.waiting_sequences() > 0;
   heartbeat->progress = reply.tokens_computed();  // of prompts too: a long prefill moves
+  {
+    const std::lock_guard lock(mutex_);
+    said_numerics_[channel.get()] = reply.numerics();
+  }
   const bool ours = reply.run() == rollout::NameOf(heading_.run());
   heartbeat->version = ours ? reply.policy_version() : 0;
   return status;
@@ -207,6 +215,20 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
 int64_t RolloutWorkers::wanted_version() const {
   const std::lock_guard lock(mutex_);
   return current_ == nullptr ? 0 : current_->version();
+}
+
+// Once, of a worker whose class is neither the learner's nor that of a worker of rollout.dtype.
+void RolloutWorkers::TellOtherNumerics(const std::string& name, const std::string& said) {
+  const std::string learners = kernels::NumericsName(numerics_);
+  const bool rounds = dtype_ == policy::Dtype::kBFloat16;
+  const std::string fp32 = kernels::NumericsName(kernels::Numerics::kFloat32);
+  if (said.empty() || said == learners || (!rounds && said == fp32)) return;
+  if (!told_.insert(name + " " + said).second) return;
+  const bool plain = numerics_ == kernels::Numerics::kFloat32;
+  spdlog::warn(
+      "{} multiplies in {} and the learner in {}: their logprobs differ by rounding; start it with "
+      "{}--numerics {}",
+      name, said, learners, plain ? "" : "--dtype bfloat16 ", learners);
 }
 
 std::optional<int64_t> RolloutWorkers::Update(const std::string& name, const Channel& channel,
@@ -229,6 +251,7 @@ std::optional<int64_t> RolloutWorkers::Update(const std::string& name, const Cha
   }
   const std::lock_guard lock(mutex_);
   if (status.ok()) {
+    TellOtherNumerics(name, said_numerics_[channel.get()]);
     refusals_.erase(name);
     return weights->version();
   }

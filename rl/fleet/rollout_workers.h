@@ -6,13 +6,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
 #include "rl/fleet/published_weights.h"
 #include "rl/fleet/publisher.h"
 #include "rl/fleet/service_kind.h"
-#include "kernels/cpu/ops.h"
 #include "rl/fleet/supervised_pool.h"
 
 namespace cohort::rl {
@@ -58,19 +59,23 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   std::string NotReady() const;
   std::string Refusals() const;
   void EndLeases();
+  void TellOtherNumerics(const std::string& name, const std::string& said);
 
   const std::chrono::milliseconds publish_deadline_;
   const std::chrono::milliseconds answer_deadline_;
   const int num_local_;
   const rollout::v1::WeightManifest heading_;  // of every version
   const policy::Dtype dtype_;
+  const kernels::Numerics numerics_;
   mutable std::mutex mutex_;  // guards the next three
   std::shared_ptr<PublishedWeights> current_;
   // The version before, for its image: a worker that answers has taken `current_` since.
   std::shared_ptr<PublishedWeights> previous_;
   std::map<std::string, grpc::Status> refusals_;  // by worker: why it did not take `current_`
-  bool leases_ended_ = false;                     // by the thread that owns this
-  SupervisedPool pool_;                           // last: its threads use all of the above
+  std::map<const grpc::Channel*, std::string> said_numerics_;  // by workers, guarded too
+  std::set<std::string> told_;  // workers with another class, guarded too
+  bool leases_ended_ = false;   // by the thread that owns this
+  SupervisedPool pool_;         // last: its threads use all of the above
 };
 
 }  // namespace cohort::rl

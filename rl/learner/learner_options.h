@@ -20,8 +20,8 @@ struct LearnerOptions {
   at::Device device = at::kCPU;
   // The dtype of weights and activations: fp32, or bf16 with fp32 master weights in the optimizer.
   at::ScalarType compute_dtype = at::kFloat;
-  // In which class our CPU kernels multiply fp32 weights and activations: kBf16Dot is mixed
-  // precision (arXiv 1710.03740), whose master weights are the parameters themselves.
+  // In which class our CPU kernels multiply fp32 weights and activations: a bf16 one is
+  // mixed precision (arXiv 1710.03740), whose master weights are the parameters themselves.
   kernels::Numerics numerics = kernels::Numerics::kFloat32;
   AdamWOptions optimizer = {};
   int64_t max_tokens_per_microbatch = 2048;  // bounds memory; does not change the gradient

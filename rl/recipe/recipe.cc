@@ -5,6 +5,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "kernels/cpu/bf16_products.h"
 #include "rl/recipe/reader.h"
 #include "rl/recipe/rules.h"
 #include "rl/recipe/value.h"
@@ -154,7 +155,7 @@ proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>
 
 kernels::Numerics LearnerNumerics(const proto::Optimizer& optimizer) {
   return optimizer.precision() == proto::Optimizer::PRECISION_BFLOAT16
-             ? kernels::Numerics::kBf16Dot
+             ? kernels::ThisBf16Products().numerics
              : kernels::Numerics::kFloat32;
 }
 

@@ -173,7 +173,7 @@ void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index
     }
     context_.ops.rms_norm(key, weights.key_norm.data(), eps, shape_.kv_lora_rank, key);
     // Absorbed, kv_b_proj meets it nowhere as the operand that it is in the learner's products.
-    if (weights.input.storage() == kernels::Storage::kBf16Pairs) {
+    if (kernels::HoldsPairs(weights.input.storage())) {
       RoundRow(context_.ops, shape_.kv_lora_rank, key);
     }
     context_.ops.rope(key + shape_.kv_lora_rank, rope.cos(position), rope.sin(position),

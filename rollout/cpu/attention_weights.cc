@@ -193,7 +193,7 @@ AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::S
   // What these multiply is no operand of the learner's products, which has the unabsorbed form: it
   // is not rounded.
   const kernels::Storage part =
-      storage == kernels::Storage::kBf16Pairs ? kernels::Storage::kBFloat16 : storage;
+      kernels::HoldsPairs(storage) ? kernels::Storage::kBFloat16 : storage;
   attention.key_part = PackedMatrix(heads * PadToPanel(rank), shape.qk_nope_head_dim, part);
   attention.value_part = PackedMatrix(heads * ValueStride(shape), rank, part);
   return attention;

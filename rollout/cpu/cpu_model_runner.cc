@@ -16,8 +16,15 @@ constexpr int64_t kLogitFloats = int64_t{8} << 20;  // 32 MiB of logits at a tim
 
 kernels::Storage StorageOf(const DecoderOptions& options) {
   if (options.dtype == policy::Dtype::kFloat32) return kernels::Storage::kFloat32;
-  return options.numerics == kernels::Numerics::kBf16Dot ? kernels::Storage::kBf16Pairs
-                                                         : kernels::Storage::kBFloat16;
+  switch (options.numerics) {
+    case kernels::Numerics::kFloat32:
+      break;
+    case kernels::Numerics::kBf16Dot:
+      return kernels::Storage::kBf16Pairs;
+    case kernels::Numerics::kBf16Amx:
+      return kernels::Storage::kAmxPairs;
+  }
+  return kernels::Storage::kBFloat16;
 }
 
 // As many blocks as all running sequences and their prompts can hold.

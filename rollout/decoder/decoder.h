@@ -24,7 +24,7 @@ namespace cohort::rollout {
 struct DecoderOptions {
   int num_threads = 0;  // 0 = all cores
   policy::Dtype dtype = policy::Dtype::kFloat32;
-  // Of products with bf16 weights. A learner of mixed precision computes in kBf16Dot.
+  // Of products with bf16 weights: those of a learner of mixed precision.
   kernels::Numerics numerics = kernels::Numerics::kFloat32;
   int32_t max_running = 256;  // sequences decoded together
   // Bound of the KV cache; when it is full, samples are preempted and computed again later.

@@ -26,6 +26,7 @@ namespace {
 
 using cohort::Error;
 using cohort::ErrorCode;
+using cohort::kernels::Numerics;
 namespace rollout = cohort::rollout;
 
 constexpr std::chrono::seconds kDrainLimit{30};
@@ -41,7 +42,7 @@ struct WorkerFlags {
   std::string model;
   std::string config;
   std::string dtype = "float32";
-  bool round_operands = false;
+  std::string numerics = "fp32";
   int threads = 0;
   int64_t kv_cache_mb = 1024;
 };
@@ -52,6 +53,15 @@ sigset_t StopSignals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   return signals;
+}
+
+// The classes of products by their names.
+std::map<std::string, Numerics> NumericsNames() {
+  std::map<std::string, Numerics> names;
+  for (const Numerics numerics : {Numerics::kFloat32, Numerics::kBf16Dot, Numerics::kBf16Amx}) {
+    names[cohort::kernels::NumericsName(numerics)] = numerics;
+  }
+  return names;
 }
 
 void AddFlags(CLI::App* app, WorkerFlags* flags) {
@@ -67,9 +77,12 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
   app->add_option("--dtype", flags->dtype, "how the decoder stores weights")
       ->check(CLI::IsMember(cohort::rollout::WorkerDtypes()))
       ->capture_default_str();
-  app->add_flag("--round-operands", flags->round_operands,
-                "with --dtype bfloat16: round what meets the weights to bfloat16 too, as a learner "
-                "of mixed precision does");
+  app->add_option("--numerics", flags->numerics,
+                  "the class of products: fp32, or with --dtype bfloat16 bf16-dot or bf16-amx, "
+                  "which round what meets the weights to bfloat16 too, as a learner of mixed "
+                  "precision does; its provenance.json names its class")
+      ->check(CLI::IsMember(NumericsNames()))
+      ->capture_default_str();
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -99,7 +112,13 @@ WorkerModel MakeEngine(const WorkerFlags& flags) {
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
   options.dtype = cohort::rollout::WorkerDtypes().at(flags.dtype);
-  if (flags.round_operands) options.numerics = cohort::kernels::Numerics::kBf16Dot;
+  options.numerics = NumericsNames().at(flags.numerics);
+  if (options.numerics != Numerics::kFloat32 && options.dtype != cohort::policy::Dtype::kBFloat16) {
+    throw Error(ErrorCode::kUsage,
+                "--numerics " + flags.numerics + " multiplies bfloat16 weights, and --dtype is " +
+                    flags.dtype,
+                "--dtype bfloat16, or --numerics fp32");
+  }
   if (!flags.config.empty()) {
     model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
     const auto make = [config = model.config, options](cohort::policy::WeightMap weights,
@@ -172,6 +191,7 @@ int Serve(const WorkerFlags& flags) {
   cohort::base::ServiceToken token(flags.listen, {flags.token_file, flags.no_token});
   rollout::RolloutService service(engine, model.config,
                                   {.dtype = rollout::WorkerDtypes().at(flags.dtype),
+                                   .numerics = NumericsNames().at(flags.numerics),
                                    .vocabulary_checksum = model.vocabulary_checksum,
                                    .token = token.secret()});
   grpc::EnableDefaultHealthCheckService(true);

@@ -6,6 +6,7 @@
 #include <atomic>
 
 #include "base/rpc_token.h"
+#include "kernels/cpu/ops.h"
 #include "policy/config/config.h"
 #include "rollout/rollout.grpc.pb.h"
 #include "rollout/weight_dtype.h"
@@ -16,6 +17,7 @@ namespace cohort::rollout {
 
 struct RolloutServiceSettings {
   policy::Dtype dtype = policy::Dtype::kFloat32;  // in which the engine's decoder stores weights
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;  // in which it multiplies them
   uint64_t vocabulary_checksum = 0;  // weight_sync/handshake.h; 0: the worker has no tokenizer
   std::string token = {};            // that callers must show; "": none
 };

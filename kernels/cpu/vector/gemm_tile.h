@@ -45,6 +45,17 @@ struct TwoTerms {
   }
 };
 
+// Of the class kBf16Amx: chains of their own for even and odd terms, which amx_chains.h sums.
+template <class Vector>
+struct TwoChains : TwoTerms<Vector> {};
+template <class Vector, int kRows, int kPanels>
+void ChainsTile(const TileArgs& args, int64_t row, int64_t panel);
+// Registers that accumulate one output.
+template <class Step>
+constexpr int kAccumulators = 1;
+template <class Vector>
+constexpr int kAccumulators<TwoChains<Vector>> = 2;
+
 // kRows x (kPanels * 16) numbers in memory, which a tile in registers starts from or is added to.
 struct HeldTile {
   const float* data;  // null: zeros
@@ -130,7 +141,11 @@ void Tile(const TileArgs& args, int64_t row, int64_t panel) {
 template <class Vector, class Step, int kRows, int kPanels>
 void TileStrip(const TileArgs& args, int64_t row, int64_t begin, int64_t end) {
   for (; begin + kPanels <= end; begin += kPanels) {
-    Tile<Vector, Step, kRows, kPanels>(args, row, begin);
+    if constexpr (kAccumulators<Step> == 2) {
+      ChainsTile<Vector, kRows, kPanels>(args, row, begin);
+    } else {
+      Tile<Vector, Step, kRows, kPanels>(args, row, begin);
+    }
   }
   if constexpr (kPanels > 1) {
     if (begin < end) TileStrip<Vector, Step, kRows, kPanels / 2>(args, row, begin, end);
@@ -142,19 +157,21 @@ using StripFunction = void (*)(const TileArgs&, int64_t row, int64_t begin, int6
 template <class Vector, class Step, int... kRowsLessOne>
 constexpr std::array<StripFunction, sizeof...(kRowsLessOne)> StripTable(
     std::integer_sequence<int, kRowsLessOne...>) {
-  return {&TileStrip<Vector, Step, kRowsLessOne + 1, Vector::PanelsAtOnce(kRowsLessOne + 1)>...};
+  return {&TileStrip<Vector, Step, kRowsLessOne + 1,
+                     Vector::PanelsAtOnce((kRowsLessOne + 1) * kAccumulators<Step>)>...};
 }
 
 // A group of panels that stays in the L2 cache meets every row; rows are cut evenly into tiles,
 // since a full tile followed by a sliver would leave most of the FMA units idle in the sliver.
 template <class Vector, class Step>
 void GemmTiles(const TileArgs& args) {
+  constexpr int kMaxRows = Vector::kMaxRows / kAccumulators<Step>;
   static constexpr auto kStrips =
-      StripTable<Vector, Step>(std::make_integer_sequence<int, Vector::kMaxRows>());
+      StripTable<Vector, Step>(std::make_integer_sequence<int, kMaxRows>());
   constexpr int64_t kGroupBytes = 192 << 10;
   const int64_t panel_bytes = std::max<int64_t>(1, args.k * 16 * int64_t{sizeof(typename Step::W)});
   const int64_t group = std::max<int64_t>(8, kGroupBytes / panel_bytes / 8 * 8);
-  const int64_t tiles = (args.rows + Vector::kMaxRows - 1) / Vector::kMaxRows;
+  const int64_t tiles = (args.rows + kMaxRows - 1) / kMaxRows;
   for (int64_t begin = 0; begin < args.num_panels; begin += group) {
     const int64_t end = std::min(begin + group, args.num_panels);
     for (int64_t tile = 0; tile < tiles; ++tile) {

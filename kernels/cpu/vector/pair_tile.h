@@ -1,6 +1,6 @@
 #pragma once
 
-// Products of the class kBf16Dot, and how numbers become the pairs that they read. Included by
+// Products of the bf16 classes, and how numbers become the pairs that they read. Included by
 // ops_*.cc.
 
 #include <cstdint>
@@ -9,13 +9,14 @@
 #include <xmmintrin.h>
 #endif
 
+#include "kernels/cpu/vector/amx_chains.h"
 #include "kernels/cpu/vector/gemm_tile.h"
 #include "kernels/cpu/vector/lane_sum.h"
 
 namespace cohort::kernels {
 
 // While it lives, this thread's fused multiply-adds take denormals for zeros and give zeros for
-// them, as VDPBF16PS always does. A CPU without SSE keeps sums below 1.2e-38.
+// them, as VDPBF16PS and TDPBF16PS always do. A CPU without SSE keeps sums below 1.2e-38.
 class NoDenormals {
  public:
 #if defined(__SSE__)

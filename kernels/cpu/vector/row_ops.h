@@ -219,6 +219,7 @@ constexpr Ops MakeOps(Isa isa) {
           .gemm_float = &GemmTiles<Vector, OneTerm<Vector, float>>,
           .gemm_bf16 = &GemmTiles<Vector, OneTerm<Vector, uint16_t>>,
           .gemm_pairs = &PairTiles<Vector, TwoTerms<Vector>>,
+          .gemm_amx = &PairTiles<Vector, TwoChains<Vector>>,
           .round_bf16 = &RoundBf16<Vector>,
           .round_pairs = &RoundPairs<Vector>,
           .dot = &DotTiles<Vector>,

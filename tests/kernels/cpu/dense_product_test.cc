@@ -52,12 +52,13 @@ struct Case {
   }
 
   // Of operands in bf16; to be added to zeros.
-  std::vector<float> ExpectedOfPairs() const {
+  std::vector<float> ExpectedOfPairs(
+      decltype(ReferencePairProduct)* reference = ReferencePairProduct) const {
     std::vector<float> result = out;
     const std::vector<float> sums =
-        ReferencePairProduct(Plain(product.a, product.rows, product.a_row, product.a_column),
-                             Plain(product.b, product.columns, product.b_row, product.b_column),
-                             product.rows, product.columns, product.depth);
+        reference(Plain(product.a, product.rows, product.a_row, product.a_column),
+                  Plain(product.b, product.columns, product.b_row, product.b_column), product.rows,
+                  product.columns, product.depth);
     for (int64_t i = 0; i < product.rows; ++i) {
       std::copy_n(sums.data() + i * product.columns, product.columns,
                   result.data() + i * product.out_row);
@@ -137,11 +138,14 @@ TEST(DenseProduct, InBf16HasNoDenormals) {
 
 // The gradient of a vocabulary's head comes in such pieces.
 TEST(DenseProduct, AccumulatesPiecesOfWholeChainsToTheBitsOfTheWhole) {
-  for (const Numerics numerics : {Numerics::kFloat32, Numerics::kBf16Dot}) {
+  for (const Numerics numerics : {Numerics::kFloat32, Numerics::kBf16Dot, Numerics::kBf16Amx}) {
     Case c(9, 1300, 21, true, true);
     c.product.numerics = numerics;
     const std::vector<float> expected =
-        numerics == Numerics::kFloat32 ? c.Expected() : c.ExpectedOfPairs();
+        numerics == Numerics::kFloat32
+            ? c.Expected()
+            : c.ExpectedOfPairs(numerics == Numerics::kBf16Amx ? ReferenceAmxProduct
+                                                               : ReferencePairProduct);
     const DenseProduct whole = c.product;
     for (const int64_t piece : {256, 512, 768}) {
       std::vector<float> result = c.out;

@@ -64,6 +64,7 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
                       rollout::v1::HealthReply* reply) override {
     reply->set_policy_version(served);
     reply->set_protocol(protocol);
+    reply->set_numerics(numerics);
     const std::lock_guard lock(mutex);
     reply->set_run(served_run);
     return grpc::Status::OK;
@@ -76,6 +77,7 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
   }
 
   uint32_t protocol = rollout::kProtocol;
+  std::string numerics;  // set before the worker is used
   std::mutex mutex;
   std::string served_run;  // guarded
   std::atomic<int> ended{0};
@@ -275,6 +277,50 @@ TEST_F(RolloutWorkersTest, APeerThatNeverAnswersIsNamedWithinTenSecondsAndGivenU
   spdlog::set_default_logger(logger);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(15));
   EXPECT_THAT(lines.str(), HasSubstr("rollout worker " + peer.address() + " has not answered for"));
+}
+
+// What is logged while two versions are published to a worker that says this class.
+std::string LogOfPublishing(const RolloutWorkersOptions& options, const std::string& said) {
+  FakeWorker worker(options.addresses.front());
+  worker.numerics = said;
+  std::ostringstream lines;
+  const auto logger = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(lines)));
+  {
+    RolloutWorkers workers(options);
+    for (const int64_t version : {1, 2}) {
+      workers.Publish(version, [] { return policy::WeightMap{{"w", at::ones(2)}}; });
+    }
+  }
+  spdlog::set_default_logger(logger);
+  return lines.str();
+}
+
+TEST_F(RolloutWorkersTest, AWorkerThatMultipliesInAnotherClassIsNamedOnceWithWhatToDo) {
+  const std::string address = Address("a");
+  options_.dtype = policy::Dtype::kBFloat16;
+  options_.numerics = kernels::Numerics::kBf16Amx;
+  const std::string log = LogOfPublishing(options_, "bf16-dot");
+  const std::string line =
+      address +
+      " multiplies in bf16-dot and the learner in bf16-amx: their logprobs differ by "
+      "rounding; start it with --dtype bfloat16 --numerics bf16-amx";
+  EXPECT_THAT(log, HasSubstr(line));
+  EXPECT_EQ(log.find(line), log.rfind(line));
+  options_.numerics = kernels::Numerics::kFloat32;
+  EXPECT_THAT(LogOfPublishing(options_, "bf16-amx"), HasSubstr("start it with --numerics fp32"));
+}
+
+TEST_F(RolloutWorkersTest, AWorkerOfTheExpectedClassIsNotNamed) {
+  Address("a");
+  options_.dtype = policy::Dtype::kBFloat16;
+  options_.numerics = kernels::Numerics::kBf16Dot;
+  EXPECT_EQ(LogOfPublishing(options_, "bf16-dot"), "");
+  EXPECT_EQ(LogOfPublishing(options_, ""), "") << "of a release that says none";
+  // Said of rollout.dtype: float32 as such.
+  options_.dtype = policy::Dtype::kFloat32;
+  EXPECT_EQ(LogOfPublishing(options_, "fp32"), "");
 }
 
 }  // namespace

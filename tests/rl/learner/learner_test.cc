@@ -322,21 +322,25 @@ TEST(LearnerOfADenseModel, MixedPrecisionGivesTheLossAndTheGradientOfFp32WithinI
   const UpdateGolden golden("tiny_llama");
   LearnerOptions options = golden.Options(2048);
   Learner exact(golden.model.config, golden.Start(), options);
-  options.numerics = kernels::Numerics::kBf16Dot;
-  Learner mixed(golden.model.config, golden.Start(), options);
   const UpdateReport expected = exact.SftUpdate(golden.Batch(0), 1e-3);
-  const UpdateReport report = mixed.SftUpdate(golden.Batch(0), 1e-3);
-  EXPECT_NE(report.loss, expected.loss);
-  EXPECT_NEAR(report.loss, expected.loss, 0.005 * expected.loss);
-  EXPECT_NEAR(report.grad_norm, expected.grad_norm, 0.02 * expected.grad_norm);
-  const auto gradients = exact.SaveState(), found = mixed.SaveState();
-  for (const auto& [name, tensor] : gradients) {
-    if (!name.starts_with("adamw/exp_avg.")) continue;
-    const double distance = (found.at(name) - tensor).norm().item<double>();
-    EXPECT_LT(distance, 0.03 * tensor.norm().item<double>() + 1e-5) << name;
-  }
-  for (const auto& [name, tensor] : mixed.Weights()) {
-    EXPECT_EQ(tensor.scalar_type(), at::kFloat) << name;
+  const auto gradients = exact.SaveState();
+  for (const auto numerics : {kernels::Numerics::kBf16Dot, kernels::Numerics::kBf16Amx}) {
+    SCOPED_TRACE(kernels::NumericsName(numerics));
+    options.numerics = numerics;
+    Learner mixed(golden.model.config, golden.Start(), options);
+    const UpdateReport report = mixed.SftUpdate(golden.Batch(0), 1e-3);
+    EXPECT_NE(report.loss, expected.loss);
+    EXPECT_NEAR(report.loss, expected.loss, 0.005 * expected.loss);
+    EXPECT_NEAR(report.grad_norm, expected.grad_norm, 0.02 * expected.grad_norm);
+    const auto found = mixed.SaveState();
+    for (const auto& [name, tensor] : gradients) {
+      if (!name.starts_with("adamw/exp_avg.")) continue;
+      const double distance = (found.at(name) - tensor).norm().item<double>();
+      EXPECT_LT(distance, 0.03 * tensor.norm().item<double>() + 1e-5) << name;
+    }
+    for (const auto& [name, tensor] : mixed.Weights()) {
+      EXPECT_EQ(tensor.scalar_type(), at::kFloat) << name;
+    }
   }
 }
 

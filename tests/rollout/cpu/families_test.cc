@@ -68,13 +68,13 @@ bool IsBitForBit(const policy::ModelConfig& config) {
          !config.attention.output_bias && !config.moe.shared_gate;
 }
 
-TEST_P(Families, SampledTokensHaveTheLearnersLogprobsInFp32AndInBf16) {
+TEST_P(Families, SampledTokensHaveTheLearnersLogprobsInEveryClassOfProducts) {
   policy::Transformer learner(config_);
   learner->LoadWeights(weights_);
   learner->eval();
   for (const kernels::Numerics numerics :
-       {kernels::Numerics::kFloat32, kernels::Numerics::kBf16Dot}) {
-    const bool bf16 = numerics == kernels::Numerics::kBf16Dot;
+       {kernels::Numerics::kFloat32, kernels::Numerics::kBf16Dot, kernels::Numerics::kBf16Amx}) {
+    const bool bf16 = numerics != kernels::Numerics::kFloat32;
     SCOPED_TRACE(kernels::NumericsName(numerics));
     Decoder decoder = Make({.num_threads = 2,
                             .dtype = bf16 ? policy::Dtype::kBFloat16 : policy::Dtype::kFloat32,

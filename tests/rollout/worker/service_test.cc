@@ -334,7 +334,7 @@ TEST_F(ServiceTest, ALearnerOfAnotherProtocolOrVocabularyIsRefused) {
   EXPECT_EQ(Disagreement(manifest, config_, 0), "");
 }
 
-TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
+TEST_F(ServiceTest, HealthShowsThePromptsTokensTheDtypeAndTheClassOfProducts) {
   auto request = Request(1, 1);
   for (int i = 0; i < 2000; ++i) request.mutable_groups(0)->add_prompt_ids(1);
   ASSERT_TRUE(Generate(request).status.ok());
@@ -347,6 +347,7 @@ TEST_F(ServiceTest, HealthShowsThePromptsTokensAndTheDtype) {
   EXPECT_EQ(health.tokens_computed(), 2003u);
   EXPECT_EQ(health.tokens_generated(), 0u) << "the only token came from the prompt's logits";
   EXPECT_EQ(health.dtype(), "F32");
+  EXPECT_EQ(health.numerics(), "fp32");
 }
 
 TEST_F(ServiceTest, DrainAnswersWhenAllIsFinishedAndRefusesWhatComesLater) {
@@ -379,11 +380,13 @@ class ProgramTest : public ::testing::Test {
  protected:
   ProgramTest() { config_ = testing::WriteTinyConfig(folder_).string(); }
 
-  std::unique_ptr<base::ChildProcess> Start(const std::string& address) {
-    return std::make_unique<base::ChildProcess>(
-        std::vector<std::string>{COHORT_BIN_DIR "/cohort-rollout", "--config", config_, "--listen",
-                                 address, "--port-file", (folder_ / "at").string()},
-        folder_ / "log");
+  std::unique_ptr<base::ChildProcess> Start(const std::string& address,
+                                            const std::vector<std::string>& more = {}) {
+    std::vector<std::string> command = {
+        COHORT_BIN_DIR "/cohort-rollout", "--config", config_, "--listen", address, "--port-file",
+        (folder_ / "at").string()};
+    command.insert(command.end(), more.begin(), more.end());
+    return std::make_unique<base::ChildProcess>(command, folder_ / "log");
   }
   std::string AwaitAddress() {
     const auto deadline = std::chrono::steady_clock::now() + 30s;
@@ -411,6 +414,28 @@ TEST_F(ProgramTest, ServesOnAUnixSocketAndEndsWithZeroAtSigterm) {
   EXPECT_FALSE(reply.serving()) << "it has no weights yet";
   worker->Signal(SIGTERM);
   EXPECT_EQ(worker->Wait(30s), 0);
+}
+
+TEST_F(ProgramTest, SaysTheClassThatItMultipliesIn) {
+  const auto worker =
+      Start("unix:" + (folder_ / "s").string(), {"--dtype", "bfloat16", "--numerics", "bf16-amx"});
+  const auto stub =
+      v1::Rollout::NewStub(grpc::CreateChannel(AwaitAddress(), grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(std::chrono::system_clock::now() + 30s);
+  v1::HealthReply reply;
+  ASSERT_TRUE(stub->Health(&context, {}, &reply).ok());
+  EXPECT_EQ(reply.numerics(), "bf16-amx");
+  worker->Signal(SIGTERM);
+  EXPECT_EQ(worker->Wait(30s), 0);
+}
+
+TEST_F(ProgramTest, RefusesAClassThatItsDtypeCannotHave) {
+  const auto worker = Start("unix:" + (folder_ / "s").string(), {"--numerics", "bf16-dot"});
+  EXPECT_EQ(worker->Wait(30s), 2);
+  EXPECT_THAT(base::ReadFile(folder_ / "log"),
+              HasSubstr("--numerics bf16-dot multiplies bfloat16 weights, and --dtype is float32"));
 }
 
 TEST_F(ProgramTest, ItsSocketIsItsOwnersAlone) {
