@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/cpu/fp8_product.h"
 #include "kernels/cpu/moe.h"
 
 namespace cohort::kernels {
@@ -19,6 +20,10 @@ std::vector<float> ReferenceProduct(const std::vector<float>& a, const std::vect
 // operands and sums, are zeros; an odd depth ends with a zero.
 std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::vector<float>& w,
                                         int64_t rows, int64_t columns, int64_t depth);
+
+// The same product in the class kFp8Blocks, as fp8_product.h says.
+std::vector<float> ReferenceFp8Product(const std::vector<float>& a, const std::vector<float>& w,
+                                       int64_t rows, int64_t columns, int64_t depth, Fp8Pass pass);
 
 // The same product, each output summed in 16 lanes, whose chains have 256 terms too (ops.h).
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,

@@ -11,7 +11,8 @@
 // There are two classes of products. In one the operands are fp32 (or weights that are bf16 in
 // memory). In the other ("bf16 dot") both are bf16, and a chain takes terms 2 i and 2 i + 1 in one
 // step, the odd one first: fma(a_even, w_even, fma(a_odd, w_odd, s)). It is what the instruction
-// VDPBF16PS does, which knows no denormals: they are zeros, in operands and sums.
+// VDPBF16PS does, which knows no denormals: they are zeros, in operands and sums. A third one
+// ("fp8 blocks") is fp8_product.h's.
 //
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.
@@ -26,7 +27,7 @@ namespace cohort::kernels {
 enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16 };
 
 // The classes of products; each has bits of its own.
-enum class Numerics { kFloat32, kBf16Dot };
+enum class Numerics { kFloat32, kBf16Dot, kFp8Blocks };
 
 constexpr int64_t kChainTerms = 256;
 // Elements of a row whose sum is one chain in each lane.
@@ -101,6 +102,12 @@ struct Ops {
   void (*round_bf16)(const float* x, int64_t n, uint16_t* out);
   // out[i] = the pair of even[i] and odd[i]
   void (*round_pairs)(const float* even, const float* odd, int64_t n, uint32_t* out);
+  // max |x| of the numbers that are none left out; 0 where all are
+  float (*largest_magnitude)(const float* x, int64_t n);
+  // bf16 of the e4m3 number (e4m3.h) that is nearest to x / scale, with +0 for -0.
+  void (*quantize_e4m3)(const float* x, float scale, int64_t n, uint16_t* out);
+  // y = x * (w * scales) + y: the scale is rounded, then the sum
+  void (*multiply_add_scaled)(float w, const float* scales, const float* x, int64_t n, float* y);
   void (*dot)(const DotArgs& args);
   // out = x / sqrt(mean(x^2) + eps) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);
