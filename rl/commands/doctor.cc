@@ -39,10 +39,11 @@ std::vector<Finding> Processor() {
   const kernels::MachineRates rates = kernels::MeasureMachineRates(pool);
   const std::string isa = kernels::IsaName(kernels::BestOps().isa);
   const bool gains = rates.bf16_gflop_per_s > 1.2 * rates.fma_gflop_per_s;
-  const std::string bf16 =
-      "optimizer.precision: bfloat16 " + std::string(gains ? "gains" : "gains nothing") +
-      " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s, float32 " +
-      Rounded(rates.fma_gflop_per_s) + ", on " + std::to_string(pool.size()) + " threads";
+  const std::string bf16 = "optimizer.precision: bfloat16 " +
+                           std::string(gains ? "gains" : "gains nothing") +
+                           " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s, float32 " +
+                           Rounded(rates.fma_gflop_per_s) + ", on " + std::to_string(pool.size()) +
+                           " threads; fp8 is emulated, exactly and no faster";
   return {{"processor", "instruction set", true, false,
            isa + ", memory read at " + Rounded(rates.read_gb_per_s) + " GB/s"},
           {"processor", "bfloat16 products", gains, false, bf16}};

@@ -153,9 +153,15 @@ proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>
 }
 
 kernels::Numerics LearnerNumerics(const proto::Optimizer& optimizer) {
-  return optimizer.precision() == proto::Optimizer::PRECISION_BFLOAT16
-             ? kernels::Numerics::kBf16Dot
-             : kernels::Numerics::kFloat32;
+  switch (optimizer.precision()) {
+    case proto::Optimizer::PRECISION_FLOAT32:
+      return kernels::Numerics::kFloat32;
+    case proto::Optimizer::PRECISION_BFLOAT16:
+      return kernels::Numerics::kBf16Dot;
+    case proto::Optimizer::PRECISION_FP8:
+      return kernels::Numerics::kFp8Blocks;
+  }
+  return kernels::Numerics::kFloat32;
 }
 
 }  // namespace cohort::rl
