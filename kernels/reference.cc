@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <map>
+#include <utility>
 
 #include "kernels/cpu/isa.h"
 
@@ -81,6 +84,73 @@ std::vector<float> ReferenceAmxProduct(const std::vector<float>& a, const std::v
                                        Rounded(w[static_cast<size_t>(column * depth + k)]), chain));
         }
         sum = WithoutDenormal(sum + WithoutDenormal(chains[0] + chains[1]));
+      }
+      c.push_back(sum);
+    }
+  }
+  return c;
+}
+
+namespace {
+
+// A matrix in e4m3: its numbers, and the scale of each.
+struct ReferenceFp8 {
+  std::vector<float> values, scales;
+};
+
+// Blocks of `block_rows` x 128.
+ReferenceFp8 ReferenceQuantize(const std::vector<float>& x, int64_t depth, int64_t block_rows,
+                               float floor) {
+  ReferenceFp8 out{std::vector<float>(x.size()), std::vector<float>(x.size())};
+  const int64_t rows = static_cast<int64_t>(x.size()) / depth;
+  const auto block_of = [&](int64_t i, int64_t k) { return std::pair(i / block_rows, k / 128); };
+  std::map<std::pair<int64_t, int64_t>, float> largest;
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t k = 0; k < depth; ++k) {
+      float& most = largest[block_of(i, k)];
+      most = std::max(most, std::fabs(x[static_cast<size_t>(i * depth + k)]));
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t k = 0; k < depth; ++k) {
+      const auto at = static_cast<size_t>(i * depth + k);
+      const float most = std::max(largest[block_of(i, k)], floor);
+      out.scales[at] = most > 0 ? most / 448 : 1;
+      out.values[at] = DecodeE4m3(EncodeE4m3(x[at] / out.scales[at]));
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<float> ReferenceFp8Product(const std::vector<float>& a, const std::vector<float>& w,
+                                       int64_t rows, int64_t columns, int64_t depth, Fp8Pass pass) {
+  const float smallest = 448 * std::numeric_limits<float>::min();
+  const ReferenceFp8 a8 =
+      ReferenceQuantize(a, depth, 1, pass == Fp8Pass::kFprop ? 1e-4f : smallest);
+  std::vector<float> rounded = w;
+  for (float& x : rounded) x = Rounded(x);
+  const ReferenceFp8 w8 = pass == Fp8Pass::kWgrad ? ReferenceQuantize(w, depth, 1, 1e-4f)
+                                                  : ReferenceQuantize(rounded, depth, 128, 0);
+  std::vector<float> c;
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t column = 0; column < columns; ++column) {
+      float sum = 0;
+      for (int64_t first = 0; first < depth; first += 128) {
+        const int64_t end = std::min(first + 128, depth);
+        float dot = 0;
+        for (int64_t k = first; k < end; k += 2) {
+          for (const int64_t term : {k + 1, k}) {
+            if (term >= end) continue;
+            dot = std::fma(a8.values[static_cast<size_t>(r * depth + term)],
+                           w8.values[static_cast<size_t>(column * depth + term)], dot);
+          }
+        }
+        sum = std::fma(dot,
+                       a8.scales[static_cast<size_t>(r * depth + first)] *
+                           w8.scales[static_cast<size_t>(column * depth + first)],
+                       sum);
       }
       c.push_back(sum);
     }

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/cpu/fp8_product.h"
 #include "kernels/cpu/moe.h"
 
 namespace cohort::kernels {
@@ -23,6 +24,10 @@ std::vector<float> ReferencePairProduct(const std::vector<float>& a, const std::
 // Likewise in blocks of the class kBf16Amx: 32 terms, even and odd ones a chain each.
 std::vector<float> ReferenceAmxProduct(const std::vector<float>& a, const std::vector<float>& w,
                                        int64_t rows, int64_t columns, int64_t depth);
+
+// The same product in the class kFp8Blocks, as fp8_product.h says.
+std::vector<float> ReferenceFp8Product(const std::vector<float>& a, const std::vector<float>& w,
+                                       int64_t rows, int64_t columns, int64_t depth, Fp8Pass pass);
 
 // The same product, each output summed in 16 lanes, whose chains have 256 terms too (ops.h).
 std::vector<float> ReferenceLaneProduct(const std::vector<float>& a, const std::vector<float>& w,

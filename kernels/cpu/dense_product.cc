@@ -46,15 +46,7 @@ struct Source {
 
 // to[i * to_row + k] = element (i, k)
 void CopyPlain(const Source& from, int64_t rows, int64_t depth, float* to, int64_t to_row) {
-  if (from.row == 1) return Transpose(from.data, from.column, rows, depth, to, to_row);
-  for (int64_t i = 0; i < rows; ++i) {
-    const float* row = from.data + i * from.row;
-    if (from.column == 1) {
-      std::copy_n(row, depth, to + i * to_row);
-    } else {
-      for (int64_t k = 0; k < depth; ++k) to[i * to_row + k] = row[k * from.column];
-    }
-  }
+  CopyStrided(from.data, from.row, from.column, rows, depth, to, to_row);
 }
 
 constexpr int64_t kTile = 16, kTileDepth = 64;  // of a copy, which stays in the L1 cache

@@ -140,6 +140,25 @@ std::vector<float> ProbeAmx(const Ops& ops) {
   return all;
 }
 
+// Quantised rows with a short tail, of values that are rounded, too small, too large or no number.
+std::vector<float> ProbeE4m3(const Ops& ops) {
+  constexpr int64_t kCount = 93;
+  std::vector<float> x = ProbeValues(96, 19), y = ProbeValues(96, 20), all;
+  for (size_t i = 0; i < x.size(); i += 5) x[i] = std::ldexp(x[i], static_cast<int>(i % 50) - 30);
+  all.push_back(ops.largest_magnitude(x.data(), kCount));
+  x[3] = NAN;
+  x[4] = 1e30f;
+  x[5] = -INFINITY;
+  uint16_t halves[96] = {};
+  for (const float scale : {0.01f, 1.0f, 3.0f}) {
+    ops.quantize_e4m3(x.data(), scale, kCount, halves);
+    for (const uint16_t half : halves) all.push_back(half);
+  }
+  ops.multiply_add_scaled(0.3f, x.data() + 8, y.data(), 85, y.data() + 8);
+  all.insert(all.end(), y.begin(), y.end());
+  return all;
+}
+
 // Every unit within its bounds and beyond them, and its gradients, with a short tail.
 std::vector<float> ProbeGatedUnits(const Ops& ops) {
   constexpr int64_t kShort = 45;
@@ -212,6 +231,7 @@ std::vector<float> ProbeOutputs(const Ops& ops) {
   keep(ProbeGatedUnits(ops));
   keep(ProbePairs(ops));
   keep(ProbeAmx(ops));
+  keep(ProbeE4m3(ops));
   for (int64_t rows = 1; rows <= kRows; ++rows) {
     for (const TileMode mode : {TileMode::kStore, TileMode::kContinue, TileMode::kAdd}) {
       std::vector<float> c = ProbeValues(rows * kColumns, 3);
@@ -374,6 +394,8 @@ const char* NumericsName(Numerics numerics) {
       return "bf16-dot";
     case Numerics::kBf16Amx:
       return "bf16-amx";
+    case Numerics::kFp8Blocks:
+      return "fp8-blocks";
   }
   return "unknown";
 }

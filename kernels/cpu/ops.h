@@ -8,7 +8,7 @@
 // multiply-adds over k. A sum over a row runs in 16 lanes (element i in lane i % 16), each a sum of
 // blocks; the lanes are then added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
 //
-// There are three classes of products. In one ("fp32") the operands are fp32 (or weights that are
+// There are three classes here of products. In one ("fp32") the operands are fp32 (or weights that are
 // bf16 in memory). In the others both are bf16, and denormals are zeros, in operands and sums:
 // - "bf16-dot": a chain takes terms 2 i and 2 i + 1 in one step, the odd one first:
 //   fma(a_even, w_even, fma(a_odd, w_odd, s)), as the instruction VDPBF16PS does.
@@ -16,6 +16,7 @@
 //   from 0, its odd ones another, s_b is the one plus the other, and blocks are added to 0 in
 //   ascending order: ((0 + s_0) + s_1) + .. Each s_b is what the instruction TDPBF16PS adds to a
 //   tile (Intel's manual, volume 2: temp1), so that a tile holds the sum of the blocks so far.
+// A fourth one ("fp8-blocks") is fp8_product.h's.
 //
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.
@@ -30,7 +31,7 @@ namespace cohort::kernels {
 enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 
 // The classes of products; each has bits of its own.
-enum class Numerics { kFloat32, kBf16Dot, kBf16Amx };
+enum class Numerics { kFloat32, kBf16Dot, kBf16Amx, kFp8Blocks };
 // Depths are completed by zeros to a multiple of so many terms.
 constexpr int64_t DepthUnit(Numerics numerics) {
   return numerics == Numerics::kBf16Amx ? 32 : numerics == Numerics::kBf16Dot ? 2 : 1;
@@ -111,6 +112,12 @@ struct Ops {
   void (*round_bf16)(const float* x, int64_t n, uint16_t* out);
   // out[i] = the pair of even[i] and odd[i]
   void (*round_pairs)(const float* even, const float* odd, int64_t n, uint32_t* out);
+  // max |x| of the numbers that are none left out; 0 where all are
+  float (*largest_magnitude)(const float* x, int64_t n);
+  // bf16 of the e4m3 number (e4m3.h) that is nearest to x / scale, with +0 for -0.
+  void (*quantize_e4m3)(const float* x, float scale, int64_t n, uint16_t* out);
+  // y = x * (w * scales) + y: the scale is rounded, then the sum
+  void (*multiply_add_scaled)(float w, const float* scales, const float* x, int64_t n, float* y);
   void (*dot)(const DotArgs& args);
   // out = x / sqrt(mean(x^2) + eps) * weight; out may be x.
   void (*rms_norm)(const float* x, const float* weight, float eps, int64_t n, float* out);

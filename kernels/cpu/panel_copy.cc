@@ -36,6 +36,19 @@ void Transpose(const float* from, int64_t from_row, int64_t rows, int64_t depth,
   }
 }
 
+void CopyStrided(const float* from, int64_t from_row, int64_t from_column, int64_t rows,
+                 int64_t depth, float* to, int64_t to_row) {
+  if (from_row == 1) return Transpose(from, from_column, rows, depth, to, to_row);
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = from + i * from_row;
+    if (from_column == 1) {
+      std::copy_n(row, depth, to + i * to_row);
+    } else {
+      for (int64_t k = 0; k < depth; ++k) to[i * to_row + k] = row[k * from_column];
+    }
+  }
+}
+
 void CopyPanel(const float* from, int64_t from_row, int64_t depth, int64_t count, float* to) {
   if (count == 16) {
     for (int64_t k = 0; k < depth; ++k) {

@@ -4,6 +4,7 @@
 
 #include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/grouped_linear.h"
+#include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -28,6 +29,7 @@ void ExpertAdapterImpl::DropLoraInputs(std::shared_ptr<const DropoutDraws> draws
 
 at::Tensor ExpertAdapterImpl::AddTo(const at::Tensor& y_SO, const at::Tensor& x_SI,
                                     const Dispatch& dispatch) {
+  const HigherPrecisionScope higher;
   at::Tensor x = x_SI;
   if (draws_ != nullptr && is_training()) {
     const at::Tensor token_S = dispatch.token_S.to(at::kCPU);

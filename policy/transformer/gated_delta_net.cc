@@ -5,6 +5,7 @@
 #include "policy/config/linear_attention.h"
 #include "policy/transformer/ops/causal_conv.h"
 #include "policy/transformer/ops/gated_delta_rule.h"
+#include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/ops/rms_normalize.h"
 
 namespace cohort::policy {
@@ -34,9 +35,13 @@ GatedDeltaNetImpl::GatedDeltaNetImpl(const ModelConfig& config, const at::Tensor
 
 GatedDeltaNetImpl::Projections GatedDeltaNetImpl::Project(const at::Tensor& x_TD) {
   const int64_t tokens = x_TD.size(0), heads = config_.num_value_heads;
+  const auto gates = [&](Linear& projection) {
+    const HigherPrecisionScope higher;
+    return projection(x_TD);
+  };
   if (config_.separate_projections) {
     return {in_proj_qkv_(x_TD), in_proj_z_(x_TD).view({tokens, heads, config_.value_dim}),
-            in_proj_b_(x_TD), in_proj_a_(x_TD)};
+            gates(in_proj_b_), gates(in_proj_a_)};
   }
   // Each key head has its query, its key, and the values, gates, b and a of its value heads.
   const int64_t groups = config_.num_key_heads, per_group = heads / groups;
@@ -46,7 +51,7 @@ GatedDeltaNetImpl::Projections GatedDeltaNetImpl::Project(const at::Tensor& x_TD
           .split_with_sizes({config_.key_dim, config_.key_dim, per_group * config_.value_dim,
                              per_group * config_.value_dim},
                             2);
-  const at::Tensor ba = in_proj_ba_(x_TD).view({tokens, groups, 2, per_group});
+  const at::Tensor ba = gates(in_proj_ba_).view({tokens, groups, 2, per_group});
   return {at::cat({parts[0].reshape({tokens, -1}), parts[1].reshape({tokens, -1}),
                    parts[2].reshape({tokens, -1})},
                   1),

@@ -7,6 +7,7 @@
 
 #include "policy/transformer/ops/dropout.h"
 #include "policy/transformer/ops/matmul.h"
+#include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
 
@@ -22,7 +23,10 @@ class LinearImpl : public torch::nn::Module {
 
   at::Tensor forward(const at::Tensor& x_TD) {
     at::Tensor y = Project(x_TD, weight);
-    if (uses_lora()) y = y + lora_scale_ * lora_B->forward(lora_A->forward(LoraInput(x_TD)));
+    if (uses_lora()) {
+      const HigherPrecisionScope higher;
+      y = y + lora_scale_ * lora_B->forward(lora_A->forward(LoraInput(x_TD)));
+    }
     return bias.defined() ? y + bias : y;
   }
 
@@ -46,6 +50,7 @@ class LinearImpl : public torch::nn::Module {
   // [out, in] with the adapter added. Differentiable.
   at::Tensor MergedWeight() const {
     if (!uses_lora()) return weight;
+    const HigherPrecisionScope higher;
     return weight + lora_scale_ * Project(lora_B->weight, lora_A->weight.t());
   }
 

@@ -1,5 +1,7 @@
 #include "policy/transformer/mtp_layer.h"
 
+#include "policy/transformer/ops/numerics.h"
+
 namespace cohort::policy {
 
 MtpLayerImpl::MtpLayerImpl(const ModelConfig& config, int64_t layer,
@@ -14,7 +16,11 @@ MtpLayerImpl::MtpLayerImpl(const ModelConfig& config, int64_t layer,
 at::Tensor MtpLayerImpl::forward(const at::Tensor& next_embedding_MD, const at::Tensor& hidden_MD,
                                  const RopeAngles& rope, const std::vector<Segment>& segments) {
   const at::Tensor both = at::cat({enorm_(next_embedding_MD), hnorm_(hidden_MD)}, 1);
-  return DecoderLayerImpl::forward(eh_proj_(both), rope, segments);
+  const at::Tensor mixed = [&] {
+    const HigherPrecisionScope higher;
+    return eh_proj_(both);
+  }();
+  return DecoderLayerImpl::forward(mixed, rope, segments);
 }
 
 }  // namespace cohort::policy

@@ -11,6 +11,8 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "policy/weights/stored_tensors.h"
+#include "policy/weights/weights.h"
 
 namespace cohort::policy {
 namespace {
@@ -42,6 +44,27 @@ std::vector<int64_t> Fp8ScaleShape(c10::IntArrayRef matrix) {
   std::vector<int64_t> shape = matrix.vec();
   for (size_t i = shape.size() - 2; i < shape.size(); ++i) shape[i] = Blocks(shape[i]);
   return shape;
+}
+
+void CheckFp8Shapes(const ModelConfig& config, const std::string& setting) {
+  constexpr int64_t kWidths = 16;
+  for (const TensorSpec& tensor : ExpectedTensors(config)) {
+    const size_t dimensions = tensor.shape.size();
+    if (StoredDtype(tensor.name, dimensions, Dtype::kFloat8E4m3) != Dtype::kFloat8E4m3) continue;
+    int64_t rows = tensor.shape[dimensions - 2];
+    // Gates and ups lie in one tensor.
+    if (tensor.name.ends_with("gate_up_proj") || tensor.name.ends_with("gate_up_proj.weight")) {
+      rows /= 2;
+    }
+    for (const int64_t width : {rows, tensor.shape.back()}) {
+      if (width % kWidths == 0) continue;
+      throw Error(ErrorCode::kUsage,
+                  setting + " needs linear layers whose widths are multiples of " +
+                      std::to_string(kWidths) + "; " + tensor.name + " is of " +
+                      std::to_string(rows) + " x " + std::to_string(tensor.shape.back()),
+                  "bfloat16 takes any shape");
+    }
+  }
 }
 
 Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC) {

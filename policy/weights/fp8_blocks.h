@@ -18,6 +18,13 @@
 
 namespace cohort::policy {
 
+// kUsage naming the first linear layer in FP8 (StoredDtype in policy/weights/stored_tensors.h) with
+// a width that is no multiple of 16, `setting` being what asks for FP8. It is the rule of the
+// kernels that compute in FP8: NVIDIA TransformerEngine refuses other shapes
+// (assert_dim_for_fp8_exec in transformer_engine/pytorch/utils.py). Blocks of 128 need not fit: the
+// last ones are smaller, as in DeepSeek-V3's kv_a_proj_with_mqa of 576 rows.
+void CheckFp8Shapes(const ModelConfig& config, const std::string& setting);
+
 struct Fp8Matrix {
   at::Tensor values;     // float8_e4m3fn [..., R, C]
   at::Tensor scale_inv;  // fp32 [..., ceil(R / 128), ceil(C / 128)]

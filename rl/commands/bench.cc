@@ -48,13 +48,15 @@ int BenchStep(int argc, char** argv) {
   app.add_option("--threads", options.threads)->check(CLI::NonNegativeNumber);
   app.add_option("--kl-coef", options.kl_coef)->check(CLI::Range(0.0, 10.0));
   std::string precision = "float32";
-  app.add_option("--precision", precision, "of products, in the learner and in the worker")
-      ->check(CLI::IsMember({"float32", "bfloat16"}))
+  app.add_option("--precision", precision,
+                 "of products, in the learner and (but for fp8) in the worker")
+      ->check(CLI::IsMember({"float32", "bfloat16", "fp8"}))
       ->capture_default_str();
   AddCacheOption(app, options.kv_cache_bytes);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
-  options.bf16 = precision == "bfloat16";
+  options.bf16 = precision != "float32";
+  options.fp8 = precision == "fp8";
   Print(RunStepBenchmark(options), json);
   return 0;
 }

@@ -45,7 +45,7 @@ std::vector<Finding> Processor() {
       "optimizer.precision: bfloat16 " + std::string(gains ? "gains" : "gains nothing") +
       " here: " + Rounded(rates.bf16_gflop_per_s) + " GFLOP/s in the class " +
       kernels::NumericsName(rates.bf16_numerics) + ", float32 " + Rounded(rates.fma_gflop_per_s) +
-      ", on " + std::to_string(pool.size()) + " threads";
+      ", on " + std::to_string(pool.size()) + " threads; fp8 is emulated, exactly and no faster";
   return {{"processor", "instruction set", true, false,
            isa + ", memory read at " + Rounded(rates.read_gb_per_s) + " GB/s"},
           {"processor", "bfloat16 products", gains, false, bf16},

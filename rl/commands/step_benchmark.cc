@@ -55,6 +55,7 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
     recipe.mutable_optimizer()->set_precision(proto::Optimizer::PRECISION_BFLOAT16);
     recipe.mutable_rollout()->set_dtype(proto::Rollout::DTYPE_BFLOAT16);
   }
+  if (options.fp8) recipe.mutable_optimizer()->set_precision(proto::Optimizer::PRECISION_FP8);
   recipe.mutable_rollout()->set_max_new_tokens(options.new_tokens);
   recipe.mutable_rollout()->set_kv_cache_mb(static_cast<int>(options.kv_cache_bytes >> 20));
   recipe.mutable_eval()->set_problems(0);
@@ -93,7 +94,9 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   nlohmann::json result = {{"model", options.model},
                            {"prompts", options.prompts},
                            {"group_size", options.group_size},
-                           {"precision", options.bf16 ? "bfloat16" : "float32"},
+                           {"precision", options.fp8    ? "fp8"
+                                         : options.bf16 ? "bfloat16"
+                                                        : "float32"},
                            {"numerics", kernels::NumericsName(LearnerNumerics(recipe.optimizer()))},
                            {"steps", options.steps}};
   for (const auto& [name, values] : parts) result[name] = Median(values);

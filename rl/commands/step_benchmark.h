@@ -16,6 +16,7 @@ struct StepBenchmarkOptions {
   int threads = 0;
   double kl_coef = 0;
   bool bf16 = false;  // optimizer.precision and rollout.dtype: bfloat16 rather than float32
+  bool fp8 = false;   // optimizer.precision: fp8, beside bf16
   int64_t kv_cache_bytes = int64_t{1} << 30;  // of the worker
 };
 

@@ -154,9 +154,15 @@ proto::Recipe LoadRecipe(const std::string& path, const std::vector<std::string>
 }
 
 kernels::Numerics LearnerNumerics(const proto::Optimizer& optimizer) {
-  return optimizer.precision() == proto::Optimizer::PRECISION_BFLOAT16
-             ? kernels::ThisBf16Products().numerics
-             : kernels::Numerics::kFloat32;
+  switch (optimizer.precision()) {
+    case proto::Optimizer::PRECISION_FLOAT32:
+      return kernels::Numerics::kFloat32;
+    case proto::Optimizer::PRECISION_BFLOAT16:
+      return kernels::ThisBf16Products().numerics;
+    case proto::Optimizer::PRECISION_FP8:
+      return kernels::Numerics::kFp8Blocks;
+  }
+  return kernels::Numerics::kFloat32;
 }
 
 }  // namespace cohort::rl

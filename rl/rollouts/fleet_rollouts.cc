@@ -9,6 +9,7 @@
 #include "base/random_hex.h"
 #include "base/rpc_token.h"
 #include "policy/prompt_encoding.h"
+#include "policy/transformer/ops/numerics.h"
 #include "rl/recipe/recipe.h"
 #include "rollout/weight_sync/handshake.h"
 
@@ -108,7 +109,7 @@ Programs FindPrograms() {
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
   return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
           recipe.seed(),    recipe.threads(),
-          /*run_id=*/"",    LearnerNumerics(recipe.optimizer())};
+          /*run_id=*/"",    policy::HigherNumerics(LearnerNumerics(recipe.optimizer()))};
 }
 
 FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& model,

@@ -26,7 +26,7 @@ struct FleetOptions {
   uint64_t seed = 0;
   int threads = 0;     // of all workers together; 0: all cores
   std::string run_id;  // of a run that can be resumed; "": any
-  kernels::Numerics numerics = kernels::Numerics::kFloat32;  // the learner's
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;  // of the workers
 };
 FleetOptions ToFleetOptions(const proto::Recipe& recipe);
 

@@ -8,6 +8,7 @@
 #include "base/available_memory.h"
 #include "base/error.h"
 #include "policy/upcycle.h"
+#include "policy/weights/fp8_blocks.h"
 #include "policy/weights/weights.h"
 #include "rl/objectives/objective.h"
 #include "rl/objectives/policy_loss.h"
@@ -73,9 +74,16 @@ std::string Gib(double bytes) {
   return text;
 }
 
+// Refuses FP8 for shapes that its blocks do not fit.
+void CheckPrecision(const proto::Recipe& recipe, const policy::ModelConfig& config) {
+  if (recipe.optimizer().precision() != proto::Optimizer::PRECISION_FP8) return;
+  policy::CheckFp8Shapes(config, "optimizer.precision: fp8");
+}
+
 // Refuses adapters that no layer takes (LocalRunOf), and what would end in the kernel's killing
 // some process half an hour later.
 void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  CheckPrecision(recipe, config);
   const auto available = static_cast<double>(base::AvailableMemory());
   const LocalRun run = LocalRunOf(recipe, config);
   const LocalMemory memory = MemoryOf(config, run);
@@ -187,6 +195,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   if (wanted.has_upcycle()) {
     model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
   }
+  CheckPrecision(recipe, model.config);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
   AddStopTokens(recipe, &model);
   return model;

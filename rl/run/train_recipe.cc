@@ -114,6 +114,24 @@ void TellUnreadable(const ProblemSource& problems, const RunFolder& folder, Cons
   folder.Record("unreadable_rows", files);
 }
 
+// Where workers compute in another class than the learner.
+void TellOtherNumerics(const proto::Recipe& recipe, const proto::Objective& objective,
+                       Console& console) {
+  const bool is_fp8 = recipe.optimizer().precision() == proto::Optimizer::PRECISION_FP8;
+  if (is_fp8 && objective.is_correction == proto::Objective::IS_CORRECTION_NONE) {
+    console.Note(
+        "optimizer.precision is fp8 and the workers decode without it: their logprobs differ from "
+        "the learner's by its rounding (logprob_gap_mean); objective.is_correction: token "
+        "weighs that up");
+  }
+  if (!is_fp8 && recipe.rollout().dtype() == proto::Rollout::DTYPE_FLOAT32 &&
+      LearnerNumerics(recipe.optimizer()) != kernels::Numerics::kFloat32) {
+    console.Warn(
+        "optimizer.precision is bfloat16 and rollout.dtype float32: the workers' logprobs differ "
+        "from the learner's by its rounding; rollout.dtype: bfloat16 rounds alike");
+  }
+}
+
 }  // namespace
 
 std::string DescribeRun(const proto::Recipe& recipe) {
@@ -168,12 +186,7 @@ void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Pro
                  "memorized");
   }
 
-  if (SamplesCompletions(recipe) && recipe.rollout().dtype() == proto::Rollout::DTYPE_FLOAT32 &&
-      LearnerNumerics(recipe.optimizer()) != kernels::Numerics::kFloat32) {
-    console.Warn(
-        "optimizer.precision is bfloat16 and rollout.dtype float32: the workers' logprobs differ "
-        "from the learner's by its rounding; rollout.dtype: bfloat16 rounds alike");
-  }
+  if (SamplesCompletions(recipe)) TellOtherNumerics(recipe, objective, console);
   if (SamplesCompletions(recipe)) CheckRewards(TryRewards(rollouts, model, problems), console);
   RunProgress progress;
   RunContext context{recipe, folder, model, problems, rollouts, *learner, console, progress};

@@ -206,6 +206,46 @@ void Add(const float* x, int64_t n, float* y) {
 }
 
 template <class Vector>
+float LargestMagnitude(const float* x, int64_t n) {
+  const Vector zero = Vector::Broadcast(0.0f);
+  Vector largest = zero;
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector v = LoadPart<Vector>(x + i, n - i);
+    largest = Vector::Max(Vector::Max(v, zero - v), largest);
+  }
+  return Vector::Largest(largest);
+}
+
+template <class Vector>
+void QuantizeE4m3(const float* x, float scale, int64_t n, uint16_t* out) {
+  const Vector divisor = Vector::Broadcast(scale), most = Vector::Broadcast(448.0f),
+               least = Vector::Broadcast(-448.0f), smallest_normal = Vector::Broadcast(0x1p-6f),
+               step = Vector::Broadcast(0x1.8p20f);
+  const auto rounded = [&](Vector v) {
+    const Vector y = Vector::Max(least, Vector::Min(most, v / divisor));
+    // Numbers near `anchor` are apart by the step of e4m3 at y: 2^-3 of its power of two.
+    const Vector anchor = Vector::Max(smallest_normal, Vector::PowerBelow(y)) * step;
+    return (y + anchor) - anchor;
+  };
+  int64_t i = 0;
+  for (; i + 16 <= n; i += 16) rounded(Vector::Load(x + i)).StoreBf16(out + i);
+  if (i == n) return;
+  uint16_t rest[16];
+  rounded(LoadPart<Vector>(x + i, n - i)).StoreBf16(rest);
+  std::copy_n(rest, n - i, out + i);
+}
+
+template <class Vector>
+void MultiplyAddScaled(float w, const float* scales, const float* x, int64_t n, float* y) {
+  const Vector factor = Vector::Broadcast(w);
+  for (int64_t i = 0; i < n; i += 16) {
+    const Vector scale = factor * LoadPart<Vector>(scales + i, n - i);
+    const Vector old = LoadPart<Vector>(y + i, n - i);
+    StorePart(Vector::Fma(LoadPart<Vector>(x + i, n - i), scale, old), y + i, n - i);
+  }
+}
+
+template <class Vector>
 void Scale(float w, int64_t n, float* y) {
   const Vector factor = Vector::Broadcast(w);
   for (int64_t i = 0; i < n; i += 16) {
@@ -222,6 +262,9 @@ constexpr Ops MakeOps(Isa isa) {
           .gemm_amx = &PairTiles<Vector, TwoChains<Vector>>,
           .round_bf16 = &RoundBf16<Vector>,
           .round_pairs = &RoundPairs<Vector>,
+          .largest_magnitude = &LargestMagnitude<Vector>,
+          .quantize_e4m3 = &QuantizeE4m3<Vector>,
+          .multiply_add_scaled = &MultiplyAddScaled<Vector>,
           .dot = &DotTiles<Vector>,
           .rms_norm = &RmsNorm<Vector>,
           .rms_norm_gradient = &RmsNormGradient<Vector>,

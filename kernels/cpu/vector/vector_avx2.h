@@ -70,6 +70,10 @@ struct Avx2Vector {
     return {_mm256_round_ps(a.lo, kNearest), _mm256_round_ps(a.hi, kNearest)};
   }
   static Avx2Vector PowerOfTwo(Avx2Vector n) { return {Exponent(n.lo), Exponent(n.hi)}; }
+  static Avx2Vector PowerBelow(Avx2Vector a) {
+    const __m256 exponent = _mm256_castsi256_ps(_mm256_set1_epi32(0x7f800000));
+    return {_mm256_and_ps(a.lo, exponent), _mm256_and_ps(a.hi, exponent)};
+  }
   static Avx2Vector ZeroWhereLess(Avx2Vector x, Avx2Vector bound, Avx2Vector value) {
     return {_mm256_andnot_ps(_mm256_cmp_ps(x.lo, bound.lo, _CMP_LT_OQ), value.lo),
             _mm256_andnot_ps(_mm256_cmp_ps(x.hi, bound.hi, _CMP_LT_OQ), value.hi)};

@@ -65,6 +65,10 @@ struct Avx512Vector {
     const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n.v), _mm512_set1_epi32(127));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(biased, 23))};
   }
+  static Avx512Vector PowerBelow(Avx512Vector a) {
+    const __m512i exponent = _mm512_set1_epi32(0x7f800000);
+    return {_mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a.v), exponent))};
+  }
   static Avx512Vector ZeroWhereLess(Avx512Vector x, Avx512Vector bound, Avx512Vector value) {
     const __mmask16 less = _mm512_cmp_ps_mask(x.v, bound.v, _CMP_LT_OQ);
     return {_mm512_mask_mov_ps(value.v, less, _mm512_setzero_ps())};

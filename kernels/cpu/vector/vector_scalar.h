@@ -91,6 +91,12 @@ struct ScalarVector {
       return std::bit_cast<float>(static_cast<uint32_t>(exponent + 127) << 23);
     });
   }
+  // The largest power of two up to |a|, below 2^-126 zero; infinity for what is no number.
+  static ScalarVector PowerBelow(ScalarVector a) {
+    return Map([&](int i) {
+      return std::bit_cast<float>(std::bit_cast<uint32_t>(a.lane[i]) & 0x7f800000u);
+    });
+  }
   // 0 in the lanes where x < bound, value elsewhere.
   static ScalarVector ZeroWhereLess(ScalarVector x, ScalarVector bound, ScalarVector value) {
     return Map([&](int i) { return x.lane[i] < bound.lane[i] ? 0.0f : value.lane[i]; });

@@ -59,9 +59,11 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
     at::Tensor d_out = gradients[0].index_select(0, token_S);
     // The slot weight's gradient is <d_out, y> = <d_out W_down, a> + <d_out, bias>: y need not be
     // kept.
-    at::Tensor d_activated = GroupedLinear(d_out, down.transpose(1, 2), offsets);
+    constexpr auto kDgrad = kernels::Fp8Pass::kDgrad;
+    at::Tensor d_activated = GroupedLinear(d_out, down.transpose(1, 2), offsets, {}, kDgrad);
     at::Tensor d_row_weights = (d_activated * activated).sum(1);
     if (has_bias) {
+      const HigherPrecisionScope higher;
       d_row_weights += GroupedLinear(d_out, down_bias.unsqueeze(1), offsets).squeeze(1);
     }
     const at::Tensor d_weights =
@@ -79,8 +81,8 @@ class ExpertMlpFunction : public torch::autograd::Function<ExpertMlpFunction> {
       d_gate_up = GroupedOuter(d_hidden, x.index_select(0, token_S), offsets);
     }
     if (has_bias && context->needs_input_grad(4)) d_gate_up_bias = GroupedSum(d_hidden, offsets);
-    const at::Tensor d_x =
-        SumSlots(GroupedLinear(d_hidden, gate_up.transpose(1, 2), offsets), row_S, per_token);
+    const at::Tensor d_x = SumSlots(
+        GroupedLinear(d_hidden, gate_up.transpose(1, 2), offsets, {}, kDgrad), row_S, per_token);
     return {d_x,         d_weights,    d_gate_up,   d_down, d_gate_up_bias,
             d_down_bias, at::Tensor(), at::Tensor()};
   }

@@ -34,7 +34,7 @@ class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFu
     const at::Tensor gradient = gradients[0].contiguous();
     at::Tensor d_x, d_weight, d_bias;
     if (context->needs_input_grad(0)) {
-      d_x = GroupedLinear(gradient, weight.transpose(1, 2), offsets);
+      d_x = GroupedLinear(gradient, weight.transpose(1, 2), offsets, {}, kernels::Fp8Pass::kDgrad);
     }
     if (context->needs_input_grad(1)) d_weight = GroupedOuter(gradient, x, offsets);
     if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
@@ -47,14 +47,15 @@ class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFu
 }  // namespace
 
 at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO) {
+                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO,
+                         kernels::Fp8Pass pass) {
   const at::Tensor out = at::empty({x_SI.size(0), weight_EOI.size(1)}, x_SI.options());
   std::vector<ProductInto> products;
   for (size_t e = 0; e + 1 < offsets.size(); ++e) {
     const int64_t rows = offsets[e + 1] - offsets[e];
     if (rows == 0) continue;
     products.push_back({out.narrow(0, offsets[e], rows), x_SI.narrow(0, offsets[e], rows),
-                        weight_EOI[static_cast<int64_t>(e)]});
+                        weight_EOI[static_cast<int64_t>(e)], /*accumulate=*/false, pass});
   }
   MatmulNtInto(products);
   if (!bias_EO.defined()) return out;
@@ -72,8 +73,9 @@ at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
   for (int64_t e = 0; e < experts; ++e) {
     const int64_t first = offsets[static_cast<size_t>(e)];
     const int64_t rows = offsets[static_cast<size_t>(e) + 1] - first;
-    products.push_back(
-        {out[e], gradient_SO.narrow(0, first, rows).t(), x_SI.narrow(0, first, rows).t()});
+    products.push_back({out[e], gradient_SO.narrow(0, first, rows).t(),
+                        x_SI.narrow(0, first, rows).t(),
+                        /*accumulate=*/false, kernels::Fp8Pass::kWgrad});
   }
   MatmulNtInto(products);
   return out;

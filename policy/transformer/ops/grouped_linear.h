@@ -7,12 +7,15 @@
 
 #include <vector>
 
+#include "kernels/cpu/fp8_product.h"
+
 namespace cohort::policy {
 
 // out[rows of e] = x[rows of e] weight[e]^T + bias[e], with no gradient kept; weights of any
-// strides. bias_EO is undefined where there is none.
+// strides. bias_EO is undefined where there is none. `pass` is matmul.h's.
 at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
-                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {});
+                         const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {},
+                         kernels::Fp8Pass pass = kernels::Fp8Pass::kFprop);
 
 // The weight gradient of GroupedLinear: d_weight[e] = gradient[rows of e]^T x[rows of e], filled in
 // place; zero for an expert without rows.

@@ -121,6 +121,7 @@ int64_t LogprobsBytes(int64_t rows, int64_t vocab_size, int64_t width, bool trai
 
 TokenLogprobs ComputeTokenLogprobs(const at::Tensor& hidden_ND, const LogitHead& head,
                                    const at::Tensor& targets_N, double temperature) {
+  const HigherPrecisionScope higher;
   const variable_list out =
       LogprobsFunction::apply(hidden_ND, head.weight_VD, targets_N, temperature, head.soft_cap);
   return {out[0], out[1]};

@@ -49,8 +49,10 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
     const variable_list saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1];
     at::Tensor d_x, d_weight;
-    if (context->needs_input_grad(0)) d_x = MatmulNt(gradients[0], weight.t());
-    if (context->needs_input_grad(1)) d_weight = MatmulNt(gradients[0].t(), x.t());
+    if (context->needs_input_grad(0))
+      d_x = MatmulNt(gradients[0], weight.t(), kernels::Fp8Pass::kDgrad);
+    if (context->needs_input_grad(1))
+      d_weight = MatmulNt(gradients[0].t(), x.t(), kernels::Fp8Pass::kWgrad);
     return {d_x, d_weight};
   }
 };
@@ -59,23 +61,33 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
 
 void MatmulNtInto(const std::vector<ProductInto>& products) {
   const at::NoGradGuard no_grad;
+  const bool is_fp8 = ProductNumerics() == kernels::Numerics::kFp8Blocks;
   std::vector<kernels::DenseProduct> dense;
+  std::vector<kernels::Fp8Product> fp8;
   for (const ProductInto& product : products) {
     if (BackendFor(product.out_MN, product.a_MK, product.b_NK) == Backend::kOwnCpu) {
-      dense.push_back(Describe(product));
+      if (is_fp8) fp8.push_back({Describe(product), product.pass});
+      if (!is_fp8) dense.push_back(Describe(product));
       continue;
     }
+    COHORT_CHECK(!is_fp8, "products in FP8 are of fp32 tensors on the CPU");
     at::Tensor out = product.out_MN;
     at::addmm_out(out, out, product.a_MK, product.b_NK.t(), product.accumulate ? 1 : 0);
   }
-  if (dense.empty()) return;
-  const at::Tensor scratch = at::empty({kernels::DenseScratchFloats(dense)}, at::kFloat);
-  kernels::MultiplyDense(dense, kernels::BestOps(), scratch.mutable_data_ptr<float>(), RunTasks);
+  const auto scratch = [](int64_t floats) { return at::empty({floats}, at::kFloat); };
+  if (!dense.empty()) {
+    const at::Tensor floats = scratch(kernels::DenseScratchFloats(dense));
+    kernels::MultiplyDense(dense, kernels::BestOps(), floats.mutable_data_ptr<float>(), RunTasks);
+  }
+  if (!fp8.empty()) {
+    const at::Tensor floats = scratch(kernels::Fp8ScratchFloats(fp8));
+    kernels::MultiplyFp8(fp8, kernels::BestOps(), floats.mutable_data_ptr<float>(), RunTasks);
+  }
 }
 
-at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK) {
+at::Tensor MatmulNt(const at::Tensor& a_MK, const at::Tensor& b_NK, kernels::Fp8Pass pass) {
   const at::Tensor out = at::empty({a_MK.size(0), b_NK.size(0)}, a_MK.options());
-  MatmulNtInto({{out, a_MK, b_NK}});
+  MatmulNtInto({{out, a_MK, b_NK, /*accumulate=*/false, pass}});
   return out;
 }
 

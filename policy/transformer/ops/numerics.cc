@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "kernels/cpu/bf16_products.h"
+
 namespace cohort::policy {
 namespace {
 
@@ -10,6 +12,11 @@ thread_local kernels::Numerics current = kernels::Numerics::kFloat32;
 }  // namespace
 
 kernels::Numerics ProductNumerics() { return current; }
+
+kernels::Numerics HigherNumerics(kernels::Numerics numerics) {
+  return numerics == kernels::Numerics::kFp8Blocks ? kernels::ThisBf16Products().numerics
+                                                   : numerics;
+}
 
 NumericsScope::NumericsScope(kernels::Numerics numerics)
     : outer_(std::exchange(current, numerics)) {}

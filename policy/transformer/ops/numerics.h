@@ -9,6 +9,11 @@ namespace cohort::policy {
 
 kernels::Numerics ProductNumerics();  // kFloat32 outside of any scope
 
+// The class of what FP8 training leaves in a higher precision (arXiv 2412.19437 section 3.3.1: the
+// embedding, the head, gates, attention; and adapters, whose rank fills no tile): bf16's for
+// kFp8Blocks, any other itself.
+kernels::Numerics HigherNumerics(kernels::Numerics numerics);
+
 // While it lives, products are of that class. Scopes nest.
 class NumericsScope {
  public:
@@ -19,6 +24,12 @@ class NumericsScope {
 
  private:
   kernels::Numerics outer_;
+};
+
+// Inside, products are not of kFp8Blocks.
+class HigherPrecisionScope {
+ private:
+  const NumericsScope scope_{HigherNumerics(ProductNumerics())};
 };
 
 }  // namespace cohort::policy

@@ -204,5 +204,30 @@ TEST(Fp8Config, RefusesOtherQuantizationByName) {
   }
 }
 
+TEST(Fp8Shapes, AreMultiplesOf16WithPartialBlocksAndRefusedByNameElse) {
+  ModelConfig config = ReadGoldenModel("tiny_fp8").config;
+  config.width = 144;
+  config.attention.q_lora_rank = 48;
+  config.attention.qk_rope_head_dim = 16;
+  config.moe.expert_width = config.moe.shared_width = 16;
+  const ModelConfig fits = config;
+  CheckFp8Shapes(config, "optimizer.precision: fp8");
+  config.moe.expert_width = 24;
+  try {
+    CheckFp8Shapes(config, "optimizer.precision: fp8");
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    const std::string what = error.what();
+    EXPECT_NE(what.find("optimizer.precision: fp8"), std::string::npos) << what;
+    EXPECT_NE(what.find("mlp.experts.gate_up_proj is of 24 x "), std::string::npos) << what;
+  }
+  // What stays in a higher precision may have any shape.
+  config = fits;
+  config.vocab_size = 1001;
+  config.moe.num_experts = 7;
+  CheckFp8Shapes(config, "optimizer.precision: fp8");
+}
+
 }  // namespace
 }  // namespace cohort::policy

@@ -210,6 +210,7 @@ TEST_F(RecipeTest, AdaptersNeedARankAndTargets) {
   EXPECT_THAT(FaultOfOverride("lora.rank=8"), HasSubstr("lora.targets is empty"));
   EXPECT_THAT(FaultOfOverride("lora.targets=[q_proj]"), HasSubstr("needs a lora.rank"));
   EXPECT_THAT(FaultOfOverride("lora.dropout=0.1"), HasSubstr("there are none"));
+  EXPECT_THAT(FaultOfOverride("lora.base=fp8"), HasSubstr("there are none"));
   EXPECT_EQ(Load(kGood, {"lora.adapter=some/folder"}).lora().adapter(), "some/folder");
 }
 
