@@ -8,15 +8,15 @@
 // multiply-adds over k. A sum over a row runs in 16 lanes (element i in lane i % 16), each a sum of
 // blocks; the lanes are then added in pairs (i, i + 8), (i, i + 4), (i, i + 2), (i, i + 1).
 //
-// There are three classes here of products. In one ("fp32") the operands are fp32 (or weights that are
-// bf16 in memory). In the others both are bf16, and denormals are zeros, in operands and sums:
+// There are four classes of products. In one ("fp32") the operands are fp32 (or weights that are
+// bf16 in memory). In two both are bf16, and denormals are zeros, in operands and sums:
 // - "bf16-dot": a chain takes terms 2 i and 2 i + 1 in one step, the odd one first:
 //   fma(a_even, w_even, fma(a_odd, w_odd, s)), as the instruction VDPBF16PS does.
 // - "bf16-amx": a block has 32 terms, the last one completed by zeros. Its even terms are a chain
 //   from 0, its odd ones another, s_b is the one plus the other, and blocks are added to 0 in
 //   ascending order: ((0 + s_0) + s_1) + .. Each s_b is what the instruction TDPBF16PS adds to a
 //   tile (Intel's manual, volume 2: temp1), so that a tile holds the sum of the blocks so far.
-// A fourth one ("fp8-blocks") is fp8_product.h's.
+// The fourth, "fp8-blocks", is fp8_product.h's.
 //
 // No checks here: gemm.h, attention.h, moe.h and the rollout room call these with shapes they
 // checked.

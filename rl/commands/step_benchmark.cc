@@ -1,24 +1,22 @@
 #include "rl/commands/step_benchmark.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "base/json_lines.h"
 #include "base/temporary_folder.h"
 #include "kernels/cpu/ops.h"
+#include "rl/commands/median.h"
+#include "rl/commands/product_share.h"
 #include "rl/data/problem_generator.h"
+#include "rl/plan/training.h"
 #include "rl/recipe/recipe.h"
 #include "rl/records/metrics_log.h"
 #include "rl/run/train_recipe.h"
 
 namespace cohort::rl {
 namespace {
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t n = values.size();
-  return n == 0 ? 0 : (values[(n - 1) / 2] + values[n / 2]) / 2;
-}
 
 // Prompts of exactly `length` tokens, cut from word problems.
 void WritePrompts(const std::filesystem::path& path, const policy::Model& model, int length) {
@@ -70,12 +68,30 @@ proto::Recipe BenchmarkRecipe(const StepBenchmarkOptions& options, const std::st
   return CompleteRecipe(std::move(recipe));
 }
 
+// Operations of the step's forward and backward passes: of groups in which something is learnt,
+// each prompt once, each completion but for its last token, which predicts nothing.
+double UpdateFlops(const StepBenchmarkOptions& options, const policy::ModelConfig& config,
+                   const nlohmann::json& medians) {
+  const double groups = options.prompts - medians.at("zero_variance_groups").get<double>();
+  const double completions = groups * options.group_size;
+  if (completions <= 0) return 0;
+  const double length =
+      medians.at("completion_tokens").get<double>() / (options.prompts * options.group_size);
+  const double prompts = medians.at("trained_tokens").get<double>() - completions * (length - 1);
+  const int64_t prompt = std::llround(prompts / groups);
+  const TokenRange ranges[] = {
+      {0, prompt, std::llround(groups)},
+      {prompt, std::llround(length) - 1, std::llround(completions)},
+  };
+  return 3 * ForwardFlops(config, ranges, std::llround(completions * length));
+}
+
 }  // namespace
 
 nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   const base::TemporaryFolder folder;
-  WritePrompts(folder.path() / "prompts.jsonl", policy::LoadModelWithoutWeights(options.model),
-               options.prompt_tokens);
+  const policy::Model model = policy::LoadModelWithoutWeights(options.model);
+  WritePrompts(folder.path() / "prompts.jsonl", model, options.prompt_tokens);
   const proto::Recipe recipe = BenchmarkRecipe(options, (folder.path() / "prompts.jsonl").string());
   {
     RunFolder run_folder(folder.path() / "run", recipe, {.fresh = true});
@@ -103,6 +119,9 @@ nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options) {
   const double step_s = result.at("step_s");
   result["completions_per_s"] = options.prompts * options.group_size / step_s;
   result["completion_tokens_per_s"] = result.at("completion_tokens").get<double>() / step_s;
+  result.update(ProductShare({UpdateFlops(options, model.config, result),
+                              result["forward_backward_s"].get<double>(), options.bf16},
+                             MeasureProductRates(options.threads)));
   return result;
 }
 

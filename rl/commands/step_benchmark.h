@@ -22,7 +22,8 @@ struct StepBenchmarkOptions {
 
 // Runs GRPO steps through the whole path (worker, reward service, learner) and gives the median
 // seconds of each part: {"step_s", "decode_s", "reward_s", "forward_backward_s", "update_s",
-// "publish_s", "completions_per_s", "completion_tokens_per_s", ...}.
+// "publish_s", "completions_per_s", "completion_tokens_per_s", ...}, and the share of the machine's
+// product rates that the forward and backward passes reach (rl/commands/product_share.h).
 nlohmann::json RunStepBenchmark(const StepBenchmarkOptions& options);
 
 }  // namespace cohort::rl

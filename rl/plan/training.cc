@@ -1,5 +1,6 @@
 #include "rl/plan/training.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/error.h"
@@ -14,6 +15,23 @@ void CheckDivides(const std::string& option, int64_t divisor, const std::string&
   throw Error(ErrorCode::kUsage, option + " is " + std::to_string(divisor) +
                                      ", which does not divide the " + std::to_string(number) + " " +
                                      what);
+}
+
+// Of a query with one key and its value, in one layer.
+double FlopsPerPair(const policy::AttentionConfig& attention) {
+  return static_cast<double>(2 * attention.num_heads *
+                             (attention.query_dim() + attention.value_dim()));
+}
+
+// Keys that tokens at [first, first + tokens) attend to, themselves included; 0: no window.
+double AttendedKeys(const TokenRange& range, int64_t window) {
+  const auto up_to = [window](int64_t tokens) {  // of the first ones of a sequence
+    const int64_t grown = window > 0 ? std::min(tokens, window) : tokens;
+    const auto whole = static_cast<double>(grown);
+    return whole * (whole + 1) / 2 + static_cast<double>(tokens - grown) * whole;
+  };
+  return static_cast<double>(range.count) *
+         (up_to(range.first + range.tokens) - up_to(range.first));
 }
 
 }  // namespace
@@ -50,8 +68,6 @@ RankMemory MemoryPerRank(const policy::ModelConfig& config, const TrainingLayout
 double TrainingFlopsPerToken(const policy::ModelConfig& config, int64_t context) {
   const policy::ModelSize size = policy::MeasureModel(config);
   const policy::AttentionConfig& attention = config.attention;
-  const auto pair = static_cast<double>(2 * attention.num_heads *
-                                        (attention.query_dim() + attention.value_dim()));
   const auto length = static_cast<double>(context);
   double attended = 0;  // tokens that one sees on average, summed over the layers
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
@@ -60,8 +76,27 @@ double TrainingFlopsPerToken(const policy::ModelConfig& config, int64_t context)
     const bool cut = window > 0 && window < length;
     attended += cut ? window - window * window / (2 * length) : length / 2;
   }
-  return 6.0 * static_cast<double>(size.multiplied(config.tie_embeddings)) + 3.0 * pair * attended +
+  return 6.0 * static_cast<double>(size.multiplied(config.tie_embeddings)) +
+         3.0 * FlopsPerPair(attention) * attended +
          3.0 * static_cast<double>(policy::RecurrentFlopsPerToken(config));
+}
+
+double ForwardFlops(const policy::ModelConfig& config, std::span<const TokenRange> ranges,
+                    int64_t head_rows) {
+  const policy::ModelSize size = policy::MeasureModel(config);
+  const auto head = static_cast<double>(size.embedding);
+  const auto body = static_cast<double>(size.multiplied(config.tie_embeddings)) - head;
+  const auto recurrent = static_cast<double>(policy::RecurrentFlopsPerToken(config));
+  double tokens = 0, attended = 0;
+  for (const TokenRange& range : ranges) {
+    tokens += static_cast<double>(range.count * range.tokens);
+    for (int64_t layer = 0; layer < config.num_layers; ++layer) {
+      if (config.linear.Has(layer)) continue;
+      attended += AttendedKeys(range, config.attention.WindowOf(layer));
+    }
+  }
+  return tokens * (2 * body + recurrent) + 2 * head * static_cast<double>(head_rows) +
+         FlopsPerPair(config.attention) * attended;
 }
 
 TrainingCost CostOfTraining(double flops_per_token, double tokens, const Machine& machine,

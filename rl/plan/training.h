@@ -3,6 +3,7 @@
 // The cost of training a model of some shape: memory of each rank, operations, device hours.
 
 #include <cstdint>
+#include <span>
 
 #include "policy/config/config.h"
 #include "rl/plan/machine.h"
@@ -35,6 +36,17 @@ RankMemory MemoryPerRank(const policy::ModelConfig& config, const TrainingLayout
 // Forward and backward: 6 operations a multiplied parameter, and 3 times the forward's causal
 // attention, whose mean query sees half of `context`: 2 H (query + value width) a layer and pair.
 double TrainingFlopsPerToken(const policy::ModelConfig& config, int64_t context);
+
+// So many sequences' tokens at the positions from `first` on, each attending to all before it.
+struct TokenRange {
+  int64_t first = 0;
+  int64_t tokens = 0;
+  int64_t count = 1;
+};
+// The operations of a forward pass over exactly these tokens, of which `head_rows` have logits. A
+// backward pass has twice as many.
+double ForwardFlops(const policy::ModelConfig& config, std::span<const TokenRange> ranges,
+                    int64_t head_rows);
 
 struct TrainingCost {
   double device_hours = 0;

@@ -27,11 +27,23 @@ TEST(DecodeBenchmark, ReportsASpeedForEachBatch) {
   }
 }
 
+TEST(DecodeBenchmark, MeasuresPromptsAlone) {
+  const GoldenModel golden = ReadGolden("llama");
+  policy::WeightsInMemory weights(golden.weights);
+  const DecodeBenchmarkResult result = RunDecodeBenchmark(
+      golden.config, weights,
+      {.batches = {2}, .prompt_tokens = 8, .new_tokens = 1, .decodes = false, .repeats = 2});
+  ASSERT_EQ(result.speeds.size(), 1u);
+  EXPECT_GT(result.speeds[0].prefill_tokens_per_s, 0);
+  EXPECT_EQ(result.speeds[0].decode_tokens_per_s, 0);
+}
+
 TEST(DecodeBenchmark, RefusesSizesThatMeasureNothing) {
   const GoldenModel golden = ReadGolden("llama");
   policy::WeightsInMemory weights(golden.weights);
   EXPECT_THROW(RunDecodeBenchmark(golden.config, weights, {.batches = {0}}), Error);
   EXPECT_THROW(RunDecodeBenchmark(golden.config, weights, {.new_tokens = 1}), Error);
+  EXPECT_THROW(RunDecodeBenchmark(golden.config, weights, {.decodes = false, .repeats = 0}), Error);
 }
 
 }  // namespace
