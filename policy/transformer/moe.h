@@ -62,7 +62,7 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_TD);
 
   // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
-  // CPU.
+  // CPU. A forward that is computed again (recompute.h) counts once.
   at::Tensor TakeLoad();
   // The rows (int64) of the next forwards whose slots count; undefined: all.
   void CountLoadOf(const at::Tensor& rows) { counted_rows_ = rows; }

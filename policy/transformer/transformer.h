@@ -25,6 +25,9 @@ class TransformerImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
 
+  // Of the next forwards (decoder_stack.h): 0, all are kept, to config().num_layers.
+  void RecomputeFirst(int64_t layers) { model_->RecomputeFirst(layers); }
+
   // Multi-token prediction at depth k, 1 to config().num_mtp_layers
   // (policy/transformer/mtp_layer.h).
   struct MtpStates {
