@@ -44,6 +44,7 @@ class DecoderStackImpl : public torch::nn::Module {
   // The activations of the first `layers` are not kept for the backward pass but computed again in
   // it, when those of the others are gone. The gradients are the same bits.
   void RecomputeFirst(int64_t layers) { recomputed_layers_ = layers; }
+  int64_t recomputed_layers() const { return recomputed_layers_; }
   const at::Tensor& embedding() const { return embed_tokens_->weight; }
   std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
 

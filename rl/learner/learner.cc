@@ -1,4 +1,5 @@
-// The updates. learner_state.cc has the learner's setup, reference, optimizer and checkpoints.
+// The updates. learner_state.cc has the learner's setup, reference, optimizer and checkpoints,
+// learner_memory.cc what keeps a step within memory.
 
 #include "rl/learner/learner.h"
 
@@ -25,6 +26,21 @@ policy::TokenLogprobs LogprobsOf(policy::TransformerImpl& model, const at::Tenso
   return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model.head(),
                                       batch.targets_N, temperature);
 }
+
+class EvalScope {
+ public:
+  explicit EvalScope(policy::TransformerImpl& model)
+      : model_(model), training_(model.is_training()) {
+    model_.eval();
+  }
+  ~EvalScope() { model_.train(training_); }
+  EvalScope(const EvalScope&) = delete;
+  EvalScope& operator=(const EvalScope&) = delete;
+
+ private:
+  policy::TransformerImpl& model_;
+  bool training_;
+};
 
 // A sample whose advantage is 0 has no gradient without a KL term, and needs no forward.
 bool HasGradient(const PolicyObjective& objective, const TrainingSequence& sequence) {
@@ -75,12 +91,14 @@ void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    policy_->CountExpertLoadOf(batch.load_rows_L);
-    policy_->forward(batch.tokens);
-  }
+  WithinMemory(sequences, [&] {
+    for (const std::vector<int64_t>& chosen :
+         PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
+      const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+      policy_->CountExpertLoadOf(batch.load_rows_L);
+      policy_->forward(batch.tokens);
+    }
+  });
 }
 
 UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
@@ -107,7 +125,9 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
     draws_->seed = base::Checksum("dropout#" + std::to_string(dropout_seed_) + "#" +
                                   std::to_string(dropout_updates_++));
   }
-  UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
+  UpdateSums sums;
+  WithinMemory(sequences, [&] { sums = ForwardBackward(sequences, temperature, loss); });
+  UpdateReport report = SumReport(*ranks_, sums);
   report.forward_backward_s = base::SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
 
@@ -127,6 +147,7 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
     policy_->CountExpertLoadOf(batch.load_rows_L);
     if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
+    RecomputeForBudget(batch.tokens.ids_T.numel());
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
@@ -169,8 +190,7 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
                                                   std::span<const TrainingSequence> sequences) {
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
-  const bool training = model.is_training();
-  model.eval();  // expert loads count training only
+  const EvalScope eval(model);  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
@@ -183,7 +203,6 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
       logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
     }
   }
-  model.train(training);
   return logprobs;
 }
 
@@ -196,7 +215,8 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     chosen.push_back(i);
     trained.push_back(sequences[i]);
   }
-  auto logprobs = Logprobs(*policy_, trained);
+  std::vector<std::vector<float>> logprobs;
+  WithinMemory(trained, [&] { logprobs = Logprobs(*policy_, trained); });
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -205,12 +225,14 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
 void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   COHORT_CHECK(reference_ != nullptr || lora_reference_ != nullptr, "there is no reference policy");
   std::vector<std::vector<float>> logprobs;
-  if (lora_reference_ != nullptr) {
+  WithinMemory(sequences, [&] {
+    if (lora_reference_ == nullptr) {
+      logprobs = Logprobs(*reference_, sequences);
+      return;
+    }
     const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
     logprobs = Logprobs(*policy_, sequences);
-  } else {
-    logprobs = Logprobs(*reference_, sequences);
-  }
+  });
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);
   }

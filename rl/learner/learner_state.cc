@@ -32,6 +32,7 @@ Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
   if (options_.sampling_temperature <= 0) options_.sampling_temperature = 1;
   policy_->AdoptWeights(std::move(weights));
   policy_->train();
+  BoundMicroBatches();
   MakeOptimizer();
 }
 
