@@ -1,11 +1,13 @@
 #include "policy/transformer/recompute.h"
 
-#include <torch/autograd.h>
-#include <torch/custom_class.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <utility>
 
 #include "base/error.h"
+#include "policy/transformer/ops/saved_numerics.h"
 
 namespace cohort::policy {
 namespace {
@@ -43,6 +45,7 @@ struct RecomputedFunction : torch::autograd::Function<RecomputedFunction> {
     saved.insert(saved.end(), parameters.begin(), parameters.end());
     ctx->save_for_backward(std::move(saved));
     ctx->saved_data[kFunction] = c10::IValue::make_capsule(kept);
+    SaveNumerics(ctx);
     return kept->function(x_TD);
   }
 
@@ -57,6 +60,7 @@ struct RecomputedFunction : torch::autograd::Function<RecomputedFunction> {
     at::Tensor out;
     {
       const at::AutoGradMode with_graph(true);
+      const NumericsScope numerics(SavedNumerics(ctx));
       const RecomputingScope scope;
       out = kept->function(x_TD);
     }

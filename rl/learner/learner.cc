@@ -1,5 +1,4 @@
-// The updates. learner_state.cc has the learner's setup, reference, optimizer and checkpoints,
-// learner_memory.cc what keeps a step within memory.
+// The updates. learner_state.cc has the learner's setup, reference, optimizer and checkpoints.
 
 #include "rl/learner/learner.h"
 
@@ -9,7 +8,6 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/seconds_since.h"
-#include "policy/config/rope_frequencies.h"
 #include "policy/lora/snapshot.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/ops/numerics.h"
@@ -81,20 +79,14 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                 });
 }
 
-int64_t Learner::LongBeyond() const {
-  const policy::ModelConfig& config = policy_->config();
-  return policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim()).long_beyond;
-}
-
 // The selection bias balances what the experts are asked for, with or without a gradient.
 void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
-  WithinMemory(sequences, [&] {
-    for (const std::vector<int64_t>& chosen :
-         PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-      const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+  memory_.Run(sequences, [&] {
+    for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+      const MicroBatch batch = memory_.Pack(sequences, chosen);
       policy_->CountExpertLoadOf(batch.load_rows_L);
       policy_->forward(batch.tokens);
     }
@@ -126,7 +118,10 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
                                   std::to_string(dropout_updates_++));
   }
   UpdateSums sums;
-  WithinMemory(sequences, [&] { sums = ForwardBackward(sequences, temperature, loss); });
+  memory_.Run(sequences, [&] {
+    optimizer_->DropGradients();
+    sums = ForwardBackward(sequences, temperature, loss);
+  });
   UpdateReport report = SumReport(*ranks_, sums);
   report.forward_backward_s = base::SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
@@ -142,12 +137,11 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
                                     double temperature, const MicroBatchLoss& loss) {
   const policy::NumericsScope numerics(options_.numerics);
   UpdateSums sums;
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+  for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+    const MicroBatch batch = memory_.Pack(sequences, chosen);
     policy_->CountExpertLoadOf(batch.load_rows_L);
     if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
-    RecomputeForBudget(batch.tokens.ids_T.numel());
+    memory_.RecomputeFor(batch.tokens.ids_T.numel());
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
@@ -192,9 +186,8 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
   const policy::NumericsScope numerics(options_.numerics);
   const EvalScope eval(model);  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+  for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+    const MicroBatch batch = memory_.Pack(sequences, chosen);
     const at::Tensor hidden_TD = model.forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
@@ -216,7 +209,7 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     trained.push_back(sequences[i]);
   }
   std::vector<std::vector<float>> logprobs;
-  WithinMemory(trained, [&] { logprobs = Logprobs(*policy_, trained); });
+  memory_.Run(trained, [&] { logprobs = Logprobs(*policy_, trained); });
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -225,7 +218,7 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
 void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   COHORT_CHECK(reference_ != nullptr || lora_reference_ != nullptr, "there is no reference policy");
   std::vector<std::vector<float>> logprobs;
-  WithinMemory(sequences, [&] {
+  memory_.Run(sequences, [&] {
     if (lora_reference_ == nullptr) {
       logprobs = Logprobs(*reference_, sequences);
       return;

@@ -18,6 +18,7 @@
 #include "rl/learner/batch.h"
 #include "rl/learner/learner_options.h"
 #include "rl/learner/ranks.h"
+#include "rl/learner/step_memory.h"
 #include "rl/learner/update_report.h"
 #include "rl/objectives/policy_objective.h"
 
@@ -65,18 +66,12 @@ class Learner {
   void SetRouting(const RoutingOptions& routing);
   // The first weight that is not finite; "" where all are.
   std::string NonFiniteWeight() const;
-
-  // What was done otherwise than the options say so that a step fits into memory, a line each,
-  // since the last call.
-  std::vector<std::string> TakeWarnings();
-  // Passes over micro-batches that ran out of memory and were done again with smaller ones.
-  int64_t memory_retries() const { return memory_retries_; }
+  StepMemory& memory() { return memory_; }  // what was done so that the steps fit
 
   // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
   // which are made anew by each call: ask only for what will be used.
   policy::WeightMap Weights() const;
-  // The same without multi-token-prediction layers: what workers decode with.
-  policy::WeightMap DecoderWeights() const;
+  policy::WeightMap DecoderWeights() const;  // without multi-token-prediction layers: workers'
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 
@@ -96,10 +91,6 @@ class Learner {
 
   UpdateReport Update(const std::vector<TrainingSequence>& sequences, double temperature,
                       double learning_rate, const MicroBatchLoss& loss);
-  // The passes of a step over micro-batches. Where one runs out of memory, all is as it was before
-  // and it is done again with half the tokens: the same gradient, in another order of sums.
-  // kEnvironment with the sizes where the options forbid that, or a sequence alone is too long.
-  void WithinMemory(std::span<const TrainingSequence> sequences, const std::function<void()>& pass);
   UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
                              const MicroBatchLoss& loss);
   void CountLoad(const std::vector<TrainingSequence>& sequences);
@@ -107,21 +98,16 @@ class Learner {
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::TransformerImpl& model,
                                            std::span<const TrainingSequence> sequences);
-  // In learner_memory.cc, as WithinMemory.
-  void BoundMicroBatches();
-  void RecomputeForBudget(int64_t tokens);
-  void HalveMicroBatches(std::span<const TrainingSequence> sequences);
   // In learner_state.cc.
   void PlaceOnDevice(policy::TransformerImpl& model) const;
   void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);
   void MakeOptimizer();
   void SetReference(const policy::WeightMap& weights);
-  // Of the policy's rotary positions (policy/config/rope_frequencies.h).
-  int64_t LongBeyond() const;
 
   LearnerOptions options_;
   std::shared_ptr<Ranks> ranks_;
   std::shared_ptr<policy::TransformerImpl> policy_;
+  StepMemory memory_;
   std::shared_ptr<policy::TransformerImpl> reference_;          // null without one, as the next,
   std::shared_ptr<const policy::LoraSnapshot> lora_reference_;  // in its place with adapters
   std::optional<policy::LoraConfig> lora_;
@@ -129,9 +115,6 @@ class Learner {
   int64_t dropout_updates_ = 0;                  // draws so far, one an update
   std::shared_ptr<policy::DropoutDraws> draws_;  // null without dropout
   std::unique_ptr<AdamW> optimizer_;
-  std::vector<std::string> warnings_;
-  bool told_of_long_ = false;
-  int64_t memory_retries_ = 0;
 };
 
 }  // namespace cohort::rl

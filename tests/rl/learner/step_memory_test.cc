@@ -19,7 +19,7 @@ using testing::SizeIs;
 
 constexpr int64_t kAll = 2048;
 
-class LearnerMemory : public ::testing::Test {
+class StepMemoryOfALearner : public ::testing::Test {
  protected:
   Learner Make(const LearnerOptions& options) {
     return Learner(golden_.model.config, golden_.Start(), options);
@@ -54,7 +54,7 @@ class LearnerMemory : public ::testing::Test {
 };
 
 // Weights, and the selection biases that the experts' load moves.
-TEST_F(LearnerMemory, ABudgetOfActivationsHoldsAndChangesNoBit) {
+TEST_F(StepMemoryOfALearner, ABudgetOfActivationsHoldsAndChangesNoBit) {
   const policy::ModelConfig& config = golden_.model.config;
   LearnerOptions options = Options();
   Learner kept = Make(options);
@@ -75,10 +75,10 @@ TEST_F(LearnerMemory, ABudgetOfActivationsHoldsAndChangesNoBit) {
   const double all = train(kept);
   EXPECT_LT(train(recomputed), 0.8 * all);
   ExpectSameBits(recomputed.Weights(), kept.Weights());
-  EXPECT_THAT(recomputed.TakeWarnings(), IsEmpty());
+  EXPECT_THAT(recomputed.memory().TakeWarnings(), IsEmpty());
 }
 
-TEST_F(LearnerMemory, ABudgetThatAllLayersAreTooFewForMakesMicroBatchesSmaller) {
+TEST_F(StepMemoryOfALearner, ABudgetThatAllLayersAreTooFewForMakesMicroBatchesSmaller) {
   LearnerOptions options = Options();
   options.activation_memory =
       static_cast<int64_t>(policy::LeastActivationBytes(golden_.model.config, 12));
@@ -91,18 +91,18 @@ TEST_F(LearnerMemory, ABudgetThatAllLayersAreTooFewForMakesMicroBatchesSmaller) 
   ExpectSameBits(budgeted.Weights(), bounded.Weights());
 }
 
-TEST_F(LearnerMemory, ASequenceBeyondTheBudgetIsTrainedAndToldOnce) {
+TEST_F(StepMemoryOfALearner, ASequenceBeyondTheBudgetIsTrainedAndToldOnce) {
   LearnerOptions options = Options();
   options.activation_memory = 1;
   Learner learner = Make(options);
   learner.SftUpdate(golden_.Batch(0), 1e-3);
   learner.SftUpdate(golden_.Batch(1), 1e-3);
-  const std::vector<std::string> warnings = learner.TakeWarnings();
+  const std::vector<std::string> warnings = learner.memory().TakeWarnings();
   ASSERT_THAT(warnings, SizeIs(1));
   EXPECT_THAT(warnings[0], HasSubstr("more than optimizer.activation_memory_mb"));
 }
 
-TEST_F(LearnerMemory, APassThatRunsOutOfMemoryIsDoneAgainInHalvesToTheSameGradient) {
+TEST_F(StepMemoryOfALearner, APassThatRunsOutOfMemoryIsDoneAgainInHalvesToTheSameGradient) {
   for (const bool backward : {false, true}) {
     SCOPED_TRACE(backward);
     Learner plain = Make(Options()), halved = Make(Options());
@@ -113,26 +113,26 @@ TEST_F(LearnerMemory, APassThatRunsOutOfMemoryIsDoneAgainInHalvesToTheSameGradie
     EXPECT_NEAR(report.loss, expected.loss, 1e-6);
     EXPECT_NEAR(report.grad_norm, expected.grad_norm, 1e-5 * expected.grad_norm);
     ExpectWeights(halved.Weights(), plain.Weights(), kWeightTolerance);
-    EXPECT_GE(halved.memory_retries(), 1);
-    const std::vector<std::string> warnings = halved.TakeWarnings();
-    ASSERT_THAT(warnings, SizeIs(static_cast<size_t>(halved.memory_retries())));
+    EXPECT_GE(halved.memory().retries(), 1);
+    const std::vector<std::string> warnings = halved.memory().TakeWarnings();
+    ASSERT_THAT(warnings, SizeIs(static_cast<size_t>(halved.memory().retries())));
     EXPECT_THAT(warnings[0], HasSubstr("out of memory in a step: a micro-batch of up to "));
     EXPECT_THAT(warnings[0], HasSubstr("optimizer.max_tokens_per_microbatch"));
-    EXPECT_THAT(halved.TakeWarnings(), IsEmpty());
+    EXPECT_THAT(halved.memory().TakeWarnings(), IsEmpty());
   }
 }
 
-TEST_F(LearnerMemory, TheBoundStaysHalvedSoThatTheNextStepFitsAtOnce) {
+TEST_F(StepMemoryOfALearner, TheBoundStaysHalvedSoThatTheNextStepFitsAtOnce) {
   Learner learner = Make(Options());
   const auto sequences = Sequences(learner);
   learner.PolicyUpdate(Losing(12), sequences, 1e-3);
-  const int64_t retries = learner.memory_retries();
+  const int64_t retries = learner.memory().retries();
   learner.PolicyUpdate(Losing(12), sequences, 1e-3);
-  EXPECT_EQ(learner.memory_retries(), retries);
+  EXPECT_EQ(learner.memory().retries(), retries);
 }
 
 // After the failed step the learner is as one that never took it, in every bit.
-TEST_F(LearnerMemory, WhereARetryIsForbiddenOrHopelessTheErrorHasTheSizesAndTheStateIsIntact) {
+TEST_F(StepMemoryOfALearner, WhereARetryIsForbiddenOrHopelessTheErrorHasTheSizesAndTheStateIsIntact) {
   for (const bool backward : {false, true}) {
     SCOPED_TRACE(backward);
     LearnerOptions options = Options();
@@ -165,7 +165,7 @@ TEST_F(LearnerMemory, WhereARetryIsForbiddenOrHopelessTheErrorHasTheSizesAndTheS
 }
 
 // Of LibTorch's own allocator, which says it in a text.
-TEST_F(LearnerMemory, WhatLibTorchThrowsIsOutOfMemoryAndOtherErrorsComeThroughAsTheyAre) {
+TEST_F(StepMemoryOfALearner, WhatLibTorchThrowsIsOutOfMemoryAndOtherErrorsComeThroughAsTheyAre) {
   LearnerOptions options = Options();
   options.retry_out_of_memory = false;
   Learner learner = Make(options);

@@ -1,18 +1,18 @@
-// The members of Learner that keep a step within memory: layers that are recomputed, micro-batches
-// that are halved.
+#include "rl/learner/step_memory.h"
 
 #include <c10/util/Exception.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
+#include "policy/config/rope_frequencies.h"
 #include "policy/transformer/activation_memory.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
-#include "rl/learner/learner.h"
 
 namespace cohort::rl {
 namespace {
@@ -31,29 +31,36 @@ std::string Mib(double bytes) {
   return text;
 }
 
-// The micro-batch with the most tokens.
-struct Largest {
-  int64_t tokens = 0;
-  size_t sequences = 0;
-};
-
 }  // namespace
 
-std::vector<std::string> Learner::TakeWarnings() { return std::exchange(warnings_, {}); }
-
-void Learner::BoundMicroBatches() {
-  if (options_.activation_memory == 0) return;
-  int64_t& bound = options_.max_tokens_per_microbatch;
-  const auto budget = static_cast<double>(options_.activation_memory);
-  bound = std::max<int64_t>(1, policy::MostTokensWithin(policy_->config(), budget, bound));
+StepMemory::StepMemory(policy::TransformerImpl& policy, const LearnerOptions& options)
+    : policy_(policy),
+      device_(options.device),
+      max_tokens_(options.max_tokens_per_microbatch),
+      budget_(static_cast<double>(options.activation_memory)),
+      retry_(options.retry_out_of_memory) {
+  const policy::ModelConfig& config = policy.config();
+  long_beyond_ =
+      policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim()).long_beyond;
+  if (budget_ == 0) return;
+  max_tokens_ = std::max<int64_t>(1, policy::MostTokensWithin(config, budget_, max_tokens_));
 }
 
-void Learner::RecomputeForBudget(int64_t tokens) {
-  if (options_.activation_memory == 0) return;
-  const policy::ModelConfig& config = policy_->config();
-  const auto layers = policy::FewestRecomputedLayers(
-      config, tokens, static_cast<double>(options_.activation_memory));
-  policy_->RecomputeFirst(layers.value_or(config.num_layers));
+std::vector<std::vector<int64_t>> StepMemory::Split(
+    std::span<const TrainingSequence> sequences) const {
+  return PlanMicroBatches(sequences, max_tokens_, long_beyond_);
+}
+
+MicroBatch StepMemory::Pack(std::span<const TrainingSequence> sequences,
+                            const std::vector<int64_t>& chosen) const {
+  return PackMicroBatch(sequences, chosen, device_, long_beyond_);
+}
+
+void StepMemory::RecomputeFor(int64_t tokens) {
+  if (budget_ == 0) return;
+  const policy::ModelConfig& config = policy_.config();
+  const auto layers = policy::FewestRecomputedLayers(config, tokens, budget_);
+  policy_.RecomputeFirst(layers.value_or(config.num_layers));
   if (layers.has_value() || told_of_long_) return;
   told_of_long_ = true;
   warnings_.push_back("a sequence of " + std::to_string(tokens) + " tokens takes " +
@@ -62,45 +69,47 @@ void Learner::RecomputeForBudget(int64_t tokens) {
                       "optimizer.activation_memory_mb");
 }
 
-void Learner::WithinMemory(std::span<const TrainingSequence> sequences,
-                           const std::function<void()>& pass) {
+void StepMemory::Run(std::span<const TrainingSequence> sequences,
+                     const std::function<void()>& pass) {
   while (true) {
-    const at::Tensor load_LE = policy_->TakeExpertLoad();
-    policy_->SetExpertLoad(load_LE);
+    const at::Tensor load_LE = policy_.TakeExpertLoad();
+    policy_.SetExpertLoad(load_LE);
     try {
       return pass();
     } catch (const std::exception& error) {
       if (!IsOutOfMemory(error)) throw;
     }
-    // Nothing but these is changed before the optimizer steps.
-    optimizer_->DropGradients();
-    policy_->SetExpertLoad(load_LE);
+    policy_.SetExpertLoad(load_LE);
     HalveMicroBatches(sequences);
   }
 }
 
-void Learner::HalveMicroBatches(std::span<const TrainingSequence> sequences) {
-  Largest largest;
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
+std::vector<std::string> StepMemory::TakeWarnings() { return std::exchange(warnings_, {}); }
+
+void StepMemory::HalveMicroBatches(std::span<const TrainingSequence> sequences) {
+  struct Largest {  // the micro-batch with the most tokens
+    int64_t tokens = 0;
+    size_t sequences = 0;
+  } largest;
+  for (const std::vector<int64_t>& chosen : Split(sequences)) {
     const int64_t tokens =
-        PackMicroBatch(sequences, chosen, at::kCPU, LongBeyond()).tokens.ids_T.numel();
+        PackMicroBatch(sequences, chosen, at::kCPU, long_beyond_).tokens.ids_T.numel();
     if (tokens > largest.tokens) largest = {tokens, chosen.size()};
   }
-  const policy::ModelConfig& config = policy_->config();
-  const int64_t recomputed = policy_->recomputed_layers();
+  const policy::ModelConfig& config = policy_.config();
+  const int64_t recomputed = policy_.recomputed_layers();
   const std::string what =
       "out of memory in a step: a micro-batch of up to " + std::to_string(largest.tokens) +
       " tokens takes " + Mib(policy::ActivationBytes(config, largest.tokens, recomputed)) +
       " of activations (" + std::to_string(recomputed) + " of " +
       std::to_string(config.num_layers) + " layers recomputed) and up to " +
       Mib(static_cast<double>(policy::LogprobsBytes(largest.tokens, config.vocab_size, config.width,
-                                                    /*trained=*/!lora_.has_value()))) +
+                                                    /*trained=*/policy_.head().weight_VD.requires_grad()))) +
       " of logits";
-  if (!options_.retry_out_of_memory) {
+  if (!retry_) {
     throw Error(ErrorCode::kEnvironment, what,
                 "lower optimizer.max_tokens_per_microbatch (now " +
-                    std::to_string(options_.max_tokens_per_microbatch) +
+                    std::to_string(max_tokens_) +
                     "), set optimizer.activation_memory_mb, or allow "
                     "optimizer.retry_out_of_memory");
   }
@@ -109,10 +118,10 @@ void Learner::HalveMicroBatches(std::span<const TrainingSequence> sequences) {
                 "set optimizer.activation_memory_mb, shorten prompts and completions "
                 "(data.max_prompt_tokens, rollout.max_new_tokens), or use a smaller model");
   }
-  options_.max_tokens_per_microbatch = std::max<int64_t>(1, largest.tokens / 2);
-  ++memory_retries_;
+  max_tokens_ = std::max<int64_t>(1, largest.tokens / 2);
+  ++retries_;
   warnings_.push_back(what + "; again, and from here on, with at most " +
-                      std::to_string(options_.max_tokens_per_microbatch) +
+                      std::to_string(max_tokens_) +
                       " tokens (optimizer.max_tokens_per_microbatch; "
                       "optimizer.activation_memory_mb recomputes layers instead)");
 }
