@@ -4,6 +4,8 @@
 #include <torch/types.h>
 
 #include "policy/lora/lora.h"
+#include "policy/transformer/ops/dropout.h"
+#include "policy/transformer/ops/numerics.h"
 #include "tests/policy/family_golden.h"
 #include "tests/policy/golden_model.h"
 
@@ -17,15 +19,19 @@ struct LayerGradients {
 };
 
 // Of the packed sequences' logprobs, with the first `recomputed` layers computed again.
-LayerGradients Gradients(Transformer& policy, const PackedTokens& tokens, int64_t recomputed) {
+LayerGradients Gradients(Transformer& policy, const PackedTokens& tokens, int64_t recomputed,
+                         kernels::Numerics numerics = kernels::Numerics::kFloat32) {
   policy->zero_grad();
   policy->TakeExpertLoad();
   policy->RecomputeFirst(recomputed);
   const NextTokens next = FindNextTokens(tokens);
   LayerGradients out;
-  out.loss = -ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
-                                   next.targets_N, 1.0)
-                  .logprobs_N.mean();
+  {
+    const NumericsScope scope(numerics);  // the backward pass is outside of it
+    out.loss = -ComputeTokenLogprobs(policy(tokens).index_select(0, next.rows_N), policy->head(),
+                                     next.targets_N, 1.0)
+                    .logprobs_N.mean();
+  }
   out.loss.backward();
   for (const auto& item : policy->named_parameters()) {
     const at::Tensor& gradient = item.value().grad();
@@ -71,8 +77,16 @@ TEST_P(RecomputedLayers, GiveTheSameGradientsAndCountTheirExpertsOnce) {
   }
 }
 
+TEST_P(RecomputedLayers, HaveTheProductsClassOfTheirForwardPass) {
+  const PackedTokens tokens = SharedPrefixes();
+  const auto bf16 = kernels::Numerics::kBf16Dot;
+  const LayerGradients kept = Gradients(policy_, tokens, 0, bf16);
+  EXPECT_FALSE(kept.loss.equal(Gradients(policy_, tokens, 0).loss));
+  ExpectSame(Gradients(policy_, tokens, golden_.config.num_layers, bf16), kept);
+}
+
 // The first layer's input has no gradient then.
-TEST_P(RecomputedLayers, TrainAdaptersOfAFrozenModelAlike) {
+TEST_P(RecomputedLayers, TrainAdaptersOfAFrozenModelAlikeWithTheSameDraws) {
   AttachLora(*policy_, {4, 8, {"all-linear"}}, 7);
   for (const auto& item : policy_->named_parameters()) {
     if (!item.value().requires_grad()) continue;
@@ -80,7 +94,12 @@ TEST_P(RecomputedLayers, TrainAdaptersOfAFrozenModelAlike) {
     at::Tensor(item.value()).add_(0.01);  // B begins at 0, and A has no gradient then
   }
   const PackedTokens tokens = SharedPrefixes();
+  const LayerGradients whole = Gradients(policy_, tokens, 0);
+  ExpectSame(Gradients(policy_, tokens, golden_.config.num_layers), whole);
+  const auto draws = std::make_shared<DropoutDraws>(DropoutDraws{0.3, 11, PrefixKeys(tokens)});
+  DropLoraInputs(*policy_, draws);
   const LayerGradients kept = Gradients(policy_, tokens, 0);
+  EXPECT_FALSE(kept.loss.equal(whole.loss));
   ExpectSame(Gradients(policy_, tokens, golden_.config.num_layers), kept);
 }
 
