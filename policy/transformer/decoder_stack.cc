@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "policy/transformer/ops/backend.h"
 #include "policy/transformer/ops/numerics.h"
+#include "policy/transformer/recompute.h"
 
 namespace cohort::policy {
 namespace {
@@ -35,6 +36,13 @@ RopeAngles Angles(const at::Tensor& positions_T, const std::vector<Segment>& seg
   if (rope.long_beyond == 0) return RopeAnglesAt(positions_T, rope);
   const at::Tensor long_T = LongRows(positions_T.size(0), segments, rope.long_beyond);
   return RopeAnglesAt(positions_T, rope, long_T.to(positions_T.device()));
+}
+
+at::Tensor ForwardRecomputed(DecoderLayer layer, const at::Tensor& x_TD, const RopeAngles& rope,
+                             const std::vector<Segment>& segments) {
+  return Recomputed(
+      [layer, rope, segments](const at::Tensor& x) mutable { return layer(x, rope, segments); },
+      x_TD, layer->parameters());
 }
 
 }  // namespace
@@ -79,7 +87,11 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
   at::Tensor hidden_TD = embed_tokens_(ids_T);
   if (embedding_scale_ != 1.0) hidden_TD = hidden_TD * embedding_scale_;
   for (size_t i = 0; i < layers_.size(); ++i) {
-    hidden_TD = layers_[i](hidden_TD, is_windowed_[i] ? windowed : rope, segments);
+    const RopeAngles& angles = is_windowed_[i] ? windowed : rope;
+    const bool recomputed =
+        at::GradMode::is_enabled() && static_cast<int64_t>(i) < recomputed_layers_;
+    hidden_TD = recomputed ? ForwardRecomputed(layers_[i], hidden_TD, angles, segments)
+                           : layers_[i](hidden_TD, angles, segments);
   }
   const at::Tensor normal_TD = norm_(hidden_TD);
   return logit_scale_ == 1.0 ? normal_TD : normal_TD * logit_scale_;

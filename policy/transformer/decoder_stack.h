@@ -41,6 +41,10 @@ class DecoderStackImpl : public torch::nn::Module {
   // token i + k in the row of i, at position i.
   at::Tensor ForwardMtp(int64_t k, const at::Tensor& hidden_MD, const PackedTokens& next);
   MtpLayer mtp_layer(int64_t k) const { return mtp_layers_.at(static_cast<size_t>(k - 1)); }
+  // The activations of the first `layers` are not kept for the backward pass but computed again in
+  // it, when those of the others are gone. The gradients are the same bits.
+  void RecomputeFirst(int64_t layers) { recomputed_layers_ = layers; }
+  int64_t recomputed_layers() const { return recomputed_layers_; }
   const at::Tensor& embedding() const { return embed_tokens_->weight; }
   std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
 
@@ -51,6 +55,7 @@ class DecoderStackImpl : public torch::nn::Module {
   std::vector<bool> is_windowed_;  // for each of layers_
   EmbeddingTable embed_tokens_{nullptr};
   std::vector<DecoderLayer> layers_;
+  int64_t recomputed_layers_ = 0;
   std::vector<MtpLayer> mtp_layers_;
   RmsNorm norm_{nullptr};
 };

@@ -3,6 +3,7 @@
 #include "policy/transformer/ops/expert_mlp.h"
 #include "policy/transformer/ops/matmul.h"
 #include "policy/transformer/ops/numerics.h"
+#include "policy/transformer/recompute.h"
 
 namespace cohort::policy {
 
@@ -91,10 +92,11 @@ MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
 at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
   const Routing routing = gate_(x_TD);
   const Dispatch dispatch = SortByExpert(routing.experts_TK, load_E_.size(0));
-  if (is_training() && counted_rows_.defined()) {
+  const bool counts = is_training() && !IsRecomputing();
+  if (counts && counted_rows_.defined()) {
     const at::Tensor counted = routing.experts_TK.index_select(0, counted_rows_).flatten();
     load_E_ += at::bincount(counted, {}, load_E_.size(0)).to(load_E_.options());
-  } else if (is_training()) {
+  } else if (counts) {
     double* load = load_E_.mutable_data_ptr<double>();
     for (size_t e = 0; e + 1 < dispatch.offsets.size(); ++e) {
       load[e] += static_cast<double>(dispatch.offsets[e + 1] - dispatch.offsets[e]);

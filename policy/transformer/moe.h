@@ -62,8 +62,9 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   at::Tensor forward(const at::Tensor& x_TD);
 
   // Slots per expert over the forwards in training mode since the last call, [E] float64 on the
-  // CPU.
+  // CPU. A forward that is computed again (recompute.h) counts once.
   at::Tensor TakeLoad();
+  void SetLoad(const at::Tensor& load_E) { load_E_ = load_E.clone(); }  // as TakeLoad gave it
   // The rows (int64) of the next forwards whose slots count; undefined: all.
   void CountLoadOf(const at::Tensor& rows) { counted_rows_ = rows; }
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; nothing without one.

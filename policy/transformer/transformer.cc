@@ -63,6 +63,14 @@ at::Tensor TransformerImpl::TakeExpertLoad() {
   return loads.empty() ? at::Tensor() : at::stack(loads);
 }
 
+void TransformerImpl::SetExpertLoad(const at::Tensor& load_LE) {
+  std::vector<MixtureOfExperts> layers = model_->MoeLayers();
+  COHORT_CHECK(load_LE.defined() != layers.empty(), "a dense model alone has no expert load");
+  for (size_t layer = 0; layer < layers.size(); ++layer) {
+    layers[layer]->SetLoad(load_LE[static_cast<int64_t>(layer)]);
+  }
+}
+
 void TransformerImpl::CountExpertLoadOf(const at::Tensor& rows) {
   std::vector<MixtureOfExperts> layers = model_->MoeLayers();
   const auto of_mtp = static_cast<size_t>(config_.num_mtp_layers);  // the last ones

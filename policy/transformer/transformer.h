@@ -25,6 +25,10 @@ class TransformerImpl : public torch::nn::Module {
   // Hidden states after the final norm, [T, D]. A row sees its segment and the segment's prefix.
   at::Tensor forward(const PackedTokens& tokens);
 
+  // Of the next forwards (decoder_stack.h): 0, all are kept, to config().num_layers.
+  void RecomputeFirst(int64_t layers) { model_->RecomputeFirst(layers); }
+  int64_t recomputed_layers() const { return model_->recomputed_layers(); }
+
   // Multi-token prediction at depth k, 1 to config().num_mtp_layers
   // (policy/transformer/mtp_layer.h).
   struct MtpStates {
@@ -49,6 +53,8 @@ class TransformerImpl : public torch::nn::Module {
   // The number of tokens that each expert got in forwards of training mode since the last call:
   // [MoE layers, E] float64; undefined for a dense model.
   at::Tensor TakeExpertLoad();
+  // What the next TakeExpertLoad begins from: an earlier one's, copied.
+  void SetExpertLoad(const at::Tensor& load_LE);
   // The rows (int64) of the next forwards that count in that; undefined: all. Not for
   // multi-token-prediction layers, which have rows of their own.
   void CountExpertLoadOf(const at::Tensor& rows);

@@ -143,7 +143,10 @@ void AdamW::RoundMasters() {
 }
 
 void AdamW::DropGradients() {
-  for (Slot& slot : slots_) slot.master.mutable_grad().reset();
+  for (Slot& slot : slots_) {
+    slot.master.mutable_grad().reset();
+    slot.parameter.mutable_grad().reset();  // of a backward pass that did not end
+  }
 }
 
 int64_t AdamW::steps() const { return step_.item<int64_t>(); }

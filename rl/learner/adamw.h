@@ -53,6 +53,9 @@ class AdamW {
   // changes.
   OptimizerStep Step(double learning_rate);
 
+  // What a backward pass has left is forgotten; nothing else changes.
+  void DropGradients();
+
   int64_t steps() const;  // steps applied, skipped ones not counted
   // Moments and steps become zero; master copies stay.
   void Reset();
@@ -75,7 +78,6 @@ class AdamW {
     at::Tensor Of(const at::Tensor& moments) const;  // a view in the master's shape
   };
   void RoundMasters();
-  void DropGradients();
 
   std::vector<Slot> slots_;
   AdamWOptions options_;

@@ -8,7 +8,6 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/seconds_since.h"
-#include "policy/config/rope_frequencies.h"
 #include "policy/lora/snapshot.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/ops/numerics.h"
@@ -25,6 +24,21 @@ policy::TokenLogprobs LogprobsOf(policy::TransformerImpl& model, const at::Tenso
   return policy::ComputeTokenLogprobs(hidden_TD.index_select(0, batch.rows_N), model.head(),
                                       batch.targets_N, temperature);
 }
+
+class EvalScope {
+ public:
+  explicit EvalScope(policy::TransformerImpl& model)
+      : model_(model), training_(model.is_training()) {
+    model_.eval();
+  }
+  ~EvalScope() { model_.train(training_); }
+  EvalScope(const EvalScope&) = delete;
+  EvalScope& operator=(const EvalScope&) = delete;
+
+ private:
+  policy::TransformerImpl& model_;
+  bool training_;
+};
 
 // A sample whose advantage is 0 has no gradient without a KL term, and needs no forward.
 bool HasGradient(const PolicyObjective& objective, const TrainingSequence& sequence) {
@@ -65,22 +79,18 @@ UpdateReport Learner::PolicyUpdate(const PolicyObjective& objective,
                 });
 }
 
-int64_t Learner::LongBeyond() const {
-  const policy::ModelConfig& config = policy_->config();
-  return policy::ComputeRopeFrequencies(config.rope, config.attention.rotary_dim()).long_beyond;
-}
-
 // The selection bias balances what the experts are asked for, with or without a gradient.
 void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   if (options_.routing.selection_bias_rate == 0 || lora_.has_value()) return;
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    policy_->CountExpertLoadOf(batch.load_rows_L);
-    policy_->forward(batch.tokens);
-  }
+  memory_.Run(sequences, [&] {
+    for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+      const MicroBatch batch = memory_.Pack(sequences, chosen);
+      policy_->CountExpertLoadOf(batch.load_rows_L);
+      policy_->forward(batch.tokens);
+    }
+  });
 }
 
 UpdateReport Learner::SftUpdate(const std::vector<TrainingSequence>& sequences,
@@ -107,7 +117,12 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
     draws_->seed = base::Checksum("dropout#" + std::to_string(dropout_seed_) + "#" +
                                   std::to_string(dropout_updates_++));
   }
-  UpdateReport report = SumReport(*ranks_, ForwardBackward(sequences, temperature, loss));
+  UpdateSums sums;
+  memory_.Run(sequences, [&] {
+    optimizer_->DropGradients();
+    sums = ForwardBackward(sequences, temperature, loss);
+  });
+  UpdateReport report = SumReport(*ranks_, sums);
   report.forward_backward_s = base::SecondsSince(start);
   if (report.trained_tokens == 0) return report;  // no gradient on any rank
 
@@ -122,11 +137,11 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
                                     double temperature, const MicroBatchLoss& loss) {
   const policy::NumericsScope numerics(options_.numerics);
   UpdateSums sums;
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+  for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+    const MicroBatch batch = memory_.Pack(sequences, chosen);
     policy_->CountExpertLoadOf(batch.load_rows_L);
     if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
+    memory_.RecomputeFor(batch.tokens.ids_T.numel());
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
     sums.entropy += tokens.entropy_N.sum().item<double>();
@@ -169,12 +184,10 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
                                                   std::span<const TrainingSequence> sequences) {
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
-  const bool training = model.is_training();
-  model.eval();  // expert loads count training only
+  const EvalScope eval(model);  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
-  for (const std::vector<int64_t>& chosen :
-       PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
-    const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+  for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
+    const MicroBatch batch = memory_.Pack(sequences, chosen);
     const at::Tensor hidden_TD = model.forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
@@ -183,7 +196,6 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
       logprobs[static_cast<size_t>(batch.sequences_B[i])] = std::move(parts[i]);
     }
   }
-  model.train(training);
   return logprobs;
 }
 
@@ -196,7 +208,8 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     chosen.push_back(i);
     trained.push_back(sequences[i]);
   }
-  auto logprobs = Logprobs(*policy_, trained);
+  std::vector<std::vector<float>> logprobs;
+  memory_.Run(trained, [&] { logprobs = Logprobs(*policy_, trained); });
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -205,12 +218,14 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
 void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   COHORT_CHECK(reference_ != nullptr || lora_reference_ != nullptr, "there is no reference policy");
   std::vector<std::vector<float>> logprobs;
-  if (lora_reference_ != nullptr) {
+  memory_.Run(sequences, [&] {
+    if (lora_reference_ == nullptr) {
+      logprobs = Logprobs(*reference_, sequences);
+      return;
+    }
     const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
     logprobs = Logprobs(*policy_, sequences);
-  } else {
-    logprobs = Logprobs(*reference_, sequences);
-  }
+  });
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);
   }

@@ -18,6 +18,7 @@
 #include "rl/learner/batch.h"
 #include "rl/learner/learner_options.h"
 #include "rl/learner/ranks.h"
+#include "rl/learner/step_memory.h"
 #include "rl/learner/update_report.h"
 #include "rl/objectives/policy_objective.h"
 
@@ -65,12 +66,12 @@ class Learner {
   void SetRouting(const RoutingOptions& routing);
   // The first weight that is not finite; "" where all are.
   std::string NonFiniteWeight() const;
+  StepMemory& memory() { return memory_; }  // what was done so that the steps fit
 
   // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
   // which are made anew by each call: ask only for what will be used.
   policy::WeightMap Weights() const;
-  // The same without multi-token-prediction layers: what workers decode with.
-  policy::WeightMap DecoderWeights() const;
+  policy::WeightMap DecoderWeights() const;  // without multi-token-prediction layers: workers'
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 
@@ -102,12 +103,11 @@ class Learner {
   void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);
   void MakeOptimizer();
   void SetReference(const policy::WeightMap& weights);
-  // Of the policy's rotary positions (policy/config/rope_frequencies.h).
-  int64_t LongBeyond() const;
 
   LearnerOptions options_;
   std::shared_ptr<Ranks> ranks_;
   std::shared_ptr<policy::TransformerImpl> policy_;
+  StepMemory memory_;
   std::shared_ptr<policy::TransformerImpl> reference_;          // null without one, as the next,
   std::shared_ptr<const policy::LoraSnapshot> lora_reference_;  // in its place with adapters
   std::optional<policy::LoraConfig> lora_;

@@ -25,6 +25,11 @@ struct LearnerOptions {
   kernels::Numerics numerics = kernels::Numerics::kFloat32;
   AdamWOptions optimizer = {};
   int64_t max_tokens_per_microbatch = 2048;  // bounds memory; does not change the gradient
+  // Bytes of the layers' activations of a micro-batch; 0: all are kept. Within it the fewest layers
+  // are computed again in the backward pass, and micro-batches are smaller where all are too few.
+  int64_t activation_memory = 0;
+  // A pass that runs out of memory is done again with micro-batches of half the tokens.
+  bool retry_out_of_memory = true;
   RoutingOptions routing = {};
   double sampling_temperature = 1;  // of the rollouts; 0, greedy, is learnt as 1
   double mtp_loss_weight = 0;       // lambda of arXiv 2412.19437 eq. 25, in SftUpdate

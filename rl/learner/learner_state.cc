@@ -28,7 +28,8 @@ Learner::Learner(const policy::ModelConfig& config, policy::WeightMap weights,
                  const LearnerOptions& options, std::shared_ptr<Ranks> ranks)
     : options_(options),
       ranks_(std::move(ranks)),
-      policy_(std::make_shared<policy::TransformerImpl>(config)) {
+      policy_(std::make_shared<policy::TransformerImpl>(config)),
+      memory_(*policy_, options) {
   if (options_.sampling_temperature <= 0) options_.sampling_temperature = 1;
   policy_->AdoptWeights(std::move(weights));
   policy_->train();

@@ -3,10 +3,9 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
-#include <numeric>
 
-#include "policy/config/linear_attention.h"
 #include "policy/tensor/tensor_memory.h"
+#include "policy/transformer/activation_memory.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/weights/model_size.h"
 #include "policy/weights/stored_tensors.h"
@@ -18,7 +17,6 @@
 namespace cohort::rl {
 namespace {
 
-using policy::AttentionConfig;
 using policy::ModelConfig;
 
 constexpr double kFloatBytes = 4;
@@ -27,73 +25,8 @@ constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6;
 // Measured as well, on SmolLM2-135M with and without adapters (15 and 18 %).
 constexpr double kSpareShare = 0.18;
 
-// Widths of the tensors that are kept, in numbers a token.
-using Widths = std::vector<int64_t>;
-
-void AddAttention(const ModelConfig& config, Widths* kept) {
-  const AttentionConfig& a = config.attention;
-  const int64_t q = a.num_heads * a.query_dim(), out = a.num_heads * a.value_dim();
-  if (a.latent()) {
-    const int64_t latent = a.kv_lora_rank;
-    if (a.q_lora_rank > 0) kept->insert(kept->end(), 2, a.q_lora_rank);
-    kept->insert(kept->end(), {latent + a.qk_rope_head_dim, latent, q, q, out, out});
-    return;
-  }
-  const int64_t kv = a.num_kv_heads * a.head_dim;
-  kept->insert(kept->end(), {q, kv, kv, out});
-  if (a.gated_output) kept->insert(kept->end(), 3, out);  // gate, its sigmoid, the product
-  if (a.qk_norm != policy::QkNorm::kNone) kept->insert(kept->end(), {q, kv});
-}
-
-// The convolution's inputs and outputs, queries, keys and values of the rule, its outputs and
-// residuals, the norm's, gates, silu of them, and the product.
-void AddDeltaNet(const policy::LinearAttentionConfig& linear, Widths* kept) {
-  const int64_t keys = policy::KeyWidth(linear), channels = policy::ConvChannels(linear);
-  kept->insert(kept->end(), {channels, channels, keys, keys});
-  kept->insert(kept->end(), 7, policy::ValueWidth(linear));
-}
-
-void AddFeedForward(const ModelConfig& config, int64_t layer, Widths* kept) {
-  if (!config.IsMoeLayer(layer)) {  // gate, up, their product
-    kept->insert(kept->end(), 3, config.ffn_width);
-    return;
-  }
-  const policy::MoeConfig& moe = config.moe;
-  const int64_t routed = moe.expert_width * moe.experts_per_token;
-  kept->insert(kept->end(), {2 * routed, routed});
-  if (moe.shared_width > 0) kept->insert(kept->end(), 3, moe.shared_width);
-  if (moe.shared_gate) kept->insert(kept->end(), {1, config.width});  // the gate, what it takes
-  kept->insert(kept->end(), 4, moe.num_experts);  // logits, and what the selection makes of them
-}
-
-// Attention and feed-forward, and what the norm before each takes and gives.
-Widths LayerWidths(const ModelConfig& config, int64_t layer) {
-  Widths kept(4, config.width);
-  config.linear.Has(layer) ? AddDeltaNet(config.linear, &kept) : AddAttention(config, &kept);
-  AddFeedForward(config, layer, &kept);
-  return kept;
-}
-
 double HeldFloats(int64_t count) {
   return static_cast<double>(policy::HeldTensorBytes(sizeof(float) * static_cast<size_t>(count)));
-}
-
-double HeldBytes(const Widths& widths, int64_t tokens) {
-  double bytes = 0;
-  for (const int64_t width : widths) bytes += HeldFloats(width * tokens);
-  return bytes;
-}
-
-// Activations of one micro-batch: all layers' for the backward pass, and of the largest once more,
-// as gradients.
-double ActivationBytes(const ModelConfig& config, int64_t tokens) {
-  double bytes = HeldBytes({config.width, config.width}, tokens), most = 0;
-  for (int64_t i = 0; i < config.num_layers; ++i) {
-    const double layer = HeldBytes(LayerWidths(config, i), tokens);
-    bytes += layer;
-    most = std::max(most, layer);
-  }
-  return bytes + most;
 }
 
 double HeldWeights(const ModelConfig& config) {
@@ -119,8 +52,11 @@ int64_t TrainedTokens(const LocalRun& run) {
 
 // Tokens of the largest micro-batch: a sequence longer than the bound is one by itself.
 int64_t MicroBatch(const ModelConfig& config, const LocalRun& run) {
-  const int64_t longest = std::min(run.prompt_tokens + run.new_tokens, config.max_positions);
-  const int64_t bound = std::max(run.microbatch_tokens, longest);
+  int64_t wanted = run.microbatch_tokens;
+  if (run.activation_memory > 0) {
+    wanted = policy::MostTokensWithin(config, static_cast<double>(run.activation_memory), wanted);
+  }
+  const int64_t bound = std::max(wanted, run.longest(config));
   return std::min(bound, (TrainedTokens(run) + run.updates - 1) / run.updates);
 }
 
@@ -131,7 +67,7 @@ int64_t Running(const LocalRun& run) {
 }
 
 double CacheBytes(const ModelConfig& config, const LocalRun& run) {
-  const int64_t longest = std::min(run.prompt_tokens + run.new_tokens, config.max_positions);
+  const int64_t longest = run.longest(config);
   const int64_t running = Running(run);
   int64_t filled = running * policy::CachedValues(config, longest);
   if (config.attention.sliding_window > 0) {
@@ -173,13 +109,11 @@ int64_t AdapterParameters(const ModelConfig& config, int64_t rank,
   return count;
 }
 
-int64_t KeptActivationsPerToken(const ModelConfig& config) {
-  int64_t kept = 2 * config.width;  // the final norm
-  for (int64_t i = 0; i < config.num_layers; ++i) {
-    const Widths layer = LayerWidths(config, i);
-    kept = std::accumulate(layer.begin(), layer.end(), kept);
-  }
-  return kept;
+int64_t RecomputedLayers(const ModelConfig& config, const LocalRun& run) {
+  if (run.activation_memory == 0) return 0;
+  return policy::FewestRecomputedLayers(config, MicroBatch(config, run),
+                                        static_cast<double>(run.activation_memory))
+      .value_or(config.num_layers);
 }
 
 LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
@@ -199,7 +133,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   if (run.reference) memory.reference = trained;
   if (adapters) memory.merged = HeldWeights(decoded);
   if (run.samples) memory.images = 2 * stored * published;
-  memory.activations = ActivationBytes(config, tokens);
+  memory.activations = policy::ActivationBytes(config, tokens, RecomputedLayers(config, run));
   memory.logits = static_cast<double>(
       policy::LogprobsBytes(tokens, config.vocab_size, config.width, /*trained=*/!adapters));
   memory.spare = kSpareShare * memory.tensors();
@@ -213,7 +147,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
 
 LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& machine,
                  double utilization) {
-  const int64_t length = std::min(run.prompt_tokens + run.new_tokens, config.max_positions);
+  const int64_t length = run.longest(config);
   const double flops = machine.fp32_flops * utilization;
   const auto sequences = static_cast<double>(run.sequences());
   const auto trained_tokens = static_cast<double>(TrainedTokens(run));
@@ -238,7 +172,9 @@ LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& 
   step.old_logprobs_s = forward_s * (updates - 1) / updates;
   if (run.reference) step.ref_logprobs_s = forward_s;
   // Without gradients of the weights the backward pass is half as long.
-  step.forward_backward_s = forward_s * (adapters ? 2 : 3);
+  const double again = static_cast<double>(RecomputedLayers(config, run)) /
+                       static_cast<double>(std::max<int64_t>(1, config.num_layers));
+  step.forward_backward_s = forward_s * ((adapters ? 2 : 3) + again);
   // Reads parameter, gradient and two moments, writes all but the gradient.
   const double moved = 3 * kFloatBytes + 4 * (run.bf16_moments ? 2 : kFloatBytes);
   step.optimizer_s = updates * moved * trained / machine.read_bytes_per_s;

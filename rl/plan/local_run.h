@@ -2,6 +2,7 @@
 
 // A run of `cohort train` on one machine: the memory of its processes, the time of a GRPO step.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -25,20 +26,24 @@ struct LocalRun {
   int64_t updates = 1;  // optimizer steps a batch
   int64_t microbatch_tokens = 2048;
   bool bf16_moments = false;
+  int64_t activation_memory = 0;  // bytes, within which layers are recomputed; 0: none are
   int workers = 1;
   int64_t kv_cache_bytes = int64_t{1} << 30;
   policy::Dtype rollout_dtype = policy::Dtype::kFloat32;
 
   int64_t sequences() const { return prompts * group_size; }
+  // Tokens of the longest sequence.
+  int64_t longest(const policy::ModelConfig& config) const {
+    return std::min(prompt_tokens + new_tokens, config.max_positions);
+  }
 };
 
 // Parameters of the adapters of `targets` (policy/lora/lora.h).
 int64_t AdapterParameters(const policy::ModelConfig& config, int64_t rank,
                           const std::vector<std::string>& targets);
 
-// fp32 numbers that the forward pass keeps of one token for the backward pass: what the autograd
-// functions of policy/transformer save.
-int64_t KeptActivationsPerToken(const policy::ModelConfig& config);
+// Layers that a micro-batch of the most tokens has recomputed within run.activation_memory.
+int64_t RecomputedLayers(const policy::ModelConfig& config, const LocalRun& run);
 
 // Bytes, with large tensors on whole huge pages of 2 MiB, as the learner keeps them
 // (policy/tensor/tensor_memory.h). All of the learner is fp32, but for moments in bf16; published

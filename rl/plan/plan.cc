@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "policy/config/quantization.h"
+#include "policy/transformer/activation_memory.h"
 #include "policy/weights/model_size.h"
 #include "policy/weights/weights.h"
 
@@ -127,6 +128,13 @@ std::string DescribeRows(const LocalRun& run) {
          std::to_string(run.new_tokens);
 }
 
+std::string DescribeRecomputed(const ModelConfig& config, const LocalRun& run) {
+  const int64_t layers = RecomputedLayers(config, run);
+  if (layers == 0) return "";
+  return "of the first " + std::to_string(layers) + " of " + std::to_string(config.num_layers) +
+         " layers the inputs alone, within optimizer.activation_memory_mb; ";
+}
+
 void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<PlanLine>& plan) {
   const LocalMemory memory = MemoryOf(config, run);
   const auto add = [&](const std::string& key, double bytes, const std::string& formula) {
@@ -153,9 +161,10 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
   add("run_images_bytes", memory.images,
       "2 published images x " + stored + " bytes a parameter, in shared memory");
   add("run_activations_bytes", memory.activations,
-      "4 bytes x " + std::to_string(KeptActivationsPerToken(config)) +
+      "4 bytes x " + std::to_string(policy::KeptActivationsPerToken(config)) +
           " numbers kept a token, and a layer's gradients, x tokens of a micro-batch of at most " +
-          std::to_string(run.microbatch_tokens) + " or one sequence; " + DescribeRows(run));
+          std::to_string(run.microbatch_tokens) + " or one sequence; " +
+          DescribeRecomputed(config, run) + DescribeRows(run));
   add("run_logits_bytes", memory.logits,
       "4 bytes x vocab_size x (rows of logits that are kept, or a chunk, and a chunk of their "
       "gradient" +
@@ -196,6 +205,8 @@ void AddLocalStep(const ModelConfig& config, const PlanOptions& options,
   add("step_forward_backward_s", step.forward_backward_s,
       std::string("training_flops_per_token x tokens") +
           (options.run.adapter_parameters > 0 ? " x 2 / 3, as the weights need no gradient" : "") +
+          (RecomputedLayers(config, options.run) > 0 ? ", and the recomputed layers' forward again"
+                                                     : "") +
           " at the same rate");
   add("step_optimizer_s", step.optimizer_s,
       std::string("updates x ") + (options.run.bf16_moments ? "20" : "28") +

@@ -128,6 +128,9 @@ std::vector<Figure> SamplingFigures() {
        "longer than data.max_sequence_tokens and cut to it in the step"},
       {"journal_dropped_steps", &M::journal_dropped_steps, kEveryStep, "",
        "that output.journal_mib has removed from the journal so far; absent before the first"},
+      {"memory_retries", &M::memory_retries, kEveryStep, "",
+       "passes that ran out of memory so far and were done again in smaller micro-batches; absent "
+       "before the first"},
       {"step_s", &M::step_s, kGrpoRow, "s", "the whole step, with the publishing before it"},
       {"publish_s", &M::publish_s, kGrpoRow, "s", "to bring `policy_version` to the workers"},
       {"decode_s", &M::decode_s, kGrpoRow, "s", "until the last completion arrived"},

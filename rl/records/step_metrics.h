@@ -63,6 +63,7 @@ struct StepMetrics {
   std::optional<int64_t> dropped_demonstrations;
   std::optional<int64_t> cut_demonstrations;
   std::optional<int64_t> journal_dropped_steps;
+  std::optional<int64_t> memory_retries;
 
   std::optional<double> step_s;
   std::optional<double> publish_s;

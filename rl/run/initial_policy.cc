@@ -7,6 +7,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "policy/transformer/activation_memory.h"
 #include "policy/upcycle.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/weights.h"
@@ -110,6 +111,39 @@ void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
                Gib(run.workers * memory.worker_cache).c_str(), Gib(available).c_str());
 }
 
+// Refuses a budget that not one of the longest sequences fits in, and tells of micro-batches that
+// it makes smaller.
+void CheckActivationMemory(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  const LocalRun run = LocalRunOf(recipe, config);
+  const auto budget = static_cast<double>(run.activation_memory);
+  if (budget == 0) return;
+  const int64_t longest = run.longest(config);
+  const double least = policy::LeastActivationBytes(config, longest);
+  if (least > budget) {
+    throw Error(ErrorCode::kUsage,
+                "optimizer.activation_memory_mb is " +
+                    std::to_string(recipe.optimizer().activation_memory_mb()) +
+                    ", which cannot hold one sequence of " + std::to_string(longest) +
+                    " tokens, even with every layer recomputed",
+                "the smallest that would do is " +
+                    std::to_string(std::llround(std::ceil(least / (1 << 20)))) +
+                    "; data.max_prompt_tokens and rollout.max_new_tokens make sequences shorter");
+  }
+  const int64_t fits = policy::MostTokensWithin(config, budget, run.microbatch_tokens);
+  if (fits == run.microbatch_tokens) return;
+  std::fprintf(stderr,
+               "note: optimizer.activation_memory_mb holds %lld tokens with every layer "
+               "recomputed: micro-batches have at most as many, not "
+               "optimizer.max_tokens_per_microbatch (%lld)\n",
+               static_cast<long long>(fits), static_cast<long long>(run.microbatch_tokens));
+}
+
+// Before a weight is read.
+void CheckMemory(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  CheckActivationMemory(config, recipe);
+  CheckFits(config, recipe);
+}
+
 policy::OpenedModel OpenWithMtp(const std::string& path, const proto::Mtp& mtp) {
   const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
   policy::OpenedModel opened =
@@ -167,7 +201,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
                                                      : OpenWithMtp(model.path(), recipe.mtp());
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
     const policy::ModelConfig& config = opened.model.config;
-    CheckFits(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
+    CheckMemory(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
     opened.model.weights = opened.weights->TakeAll();
     if (!model.has_upcycle()) return std::move(opened.model);
     policy::Model experts = policy::Upcycle(opened.model, options);
@@ -175,7 +209,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     return experts;
   }
   policy::Model fresh = FreshModelWithoutWeights(model.scratch());
-  CheckFits(fresh.config, recipe);
+  CheckMemory(fresh.config, recipe);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   return fresh;
 }
@@ -197,6 +231,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   }
   CheckPrecision(recipe, model.config);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
+  CheckActivationMemory(model.config, recipe);
   AddStopTokens(recipe, &model);
   return model;
 }
@@ -234,6 +269,7 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
   run.new_tokens = recipe.rollout().max_new_tokens();
   run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
   run.bf16_moments = HasBf16Moments(recipe);
+  run.activation_memory = recipe.optimizer().activation_memory_mb() << 20;
   run.workers = recipe.rollout().workers();
   run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
   if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
@@ -260,6 +296,8 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   options.optimizer = {optimizer.beta1(),        optimizer.beta2(),         optimizer.epsilon(),
                        optimizer.weight_decay(), optimizer.max_grad_norm(), HasBf16Moments(recipe)};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
+  options.activation_memory = optimizer.activation_memory_mb() << 20;
+  options.retry_out_of_memory = optimizer.retry_out_of_memory();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();
   options.numerics = LearnerNumerics(optimizer);

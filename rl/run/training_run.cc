@@ -146,6 +146,9 @@ void TrainingRun::Record(const proto::RoundSpec& spec, StepRecord record) {
   if (const int64_t dropped = journal_->dropped_steps(); dropped > 0) {
     record.metrics.journal_dropped_steps = dropped;
   }
+  StepMemory& memory = context_.learner.memory();
+  if (memory.retries() > 0) record.metrics.memory_retries = memory.retries();
+  for (const std::string& text : memory.TakeWarnings()) console_.Warn(text);
   log_->Append(record.metrics);
   for (nlohmann::json& row : record.samples.records) {
     row["step"] = progress_.step;

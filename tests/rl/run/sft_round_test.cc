@@ -84,7 +84,8 @@ TEST_F(SftRoundTest, AStepHasTheFiguresThatTheTableNamesForItsRow) {
                                            "busiest_expert",     "mtp_loss",
                                            "sampled_answers",    "good_answers",
                                            "kept_answers",       "dropped_demonstrations",
-                                           "cut_demonstrations", "journal_dropped_steps"};
+                                           "cut_demonstrations", "journal_dropped_steps",
+                                           "memory_retries"};
   const nlohmann::json row = MetricsRow(record.metrics);
   for (const Figure& figure : Figures()) {
     const bool expected = (figure.uses & kSftRow) != 0 && !elsewhere.contains(figure.key);
