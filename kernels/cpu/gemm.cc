@@ -12,12 +12,6 @@ namespace cohort::kernels {
 
 namespace {
 
-uint16_t RoundToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);  // NaN
-  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void Require(bool condition, const char* message) {
@@ -52,17 +46,21 @@ int64_t StoredDepth(Storage storage, int64_t depth) {
   return storage == Storage::kBf16Pairs ? depth + depth % 2 : depth;
 }
 
-// Rows of a as pairs, the last odd one completed by zero. On this thread until the next call.
-const uint32_t* RoundRows(const Ops& ops, const float* a, int64_t lda, int64_t rows,
-                          int64_t depth) {
-  thread_local std::vector<uint32_t> pairs;
-  const int64_t row_pairs = (depth + 1) / 2;
-  if (std::ssize(pairs) < rows * row_pairs) pairs.resize(static_cast<size_t>(rows * row_pairs));
-  for (int64_t row = 0; row < rows; ++row) {
-    uint32_t* out = pairs.data() + row * row_pairs;
-    if (depth % 2 == 1) out[row_pairs - 1] = 0;
-    ops.round_bf16(a + row * lda, depth, reinterpret_cast<uint16_t*>(out));
+int64_t Pairs(int64_t depth) { return (depth + 1) / 2; }
+
+// out[row * Pairs(depth) ..] = the rows as pairs, the last odd one completed by zero.
+void RoundRows(const Ops& ops, const float* from, int64_t ld, int64_t rows, int64_t depth,
+               uint32_t* out) {
+  for (int64_t row = 0; row < rows; ++row, out += Pairs(depth)) {
+    if (depth % 2 == 1) out[depth / 2] = 0;
+    ops.round_bf16(from + row * ld, depth, reinterpret_cast<uint16_t*>(out));
   }
+}
+
+// This thread's until the next call.
+uint32_t* PairScratch(int64_t count) {
+  thread_local std::vector<uint32_t> pairs;
+  if (std::ssize(pairs) < count) pairs.resize(static_cast<size_t>(count));
   return pairs.data();
 }
 
@@ -85,11 +83,18 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
     Transpose(rows, ld, values, count, buffer_.floats() + IndexOf(panel, 0, 0), kPanelColumns);
     return;
   }
-  uint16_t* out = buffer_.halves();
-  for (int64_t k = 0; k < values; ++k) {
-    for (int64_t column = 0; column < count; ++column) {
-      out[IndexOf(panel, k, column)] = RoundToBf16(rows[column * ld + k]);
-    }
+  const int64_t pairs = Pairs(values);
+  uint32_t* rounded = PairScratch(count * pairs);
+  RoundRows(BestOps(), rows, ld, count, values, rounded);
+  if (storage_ == Storage::kBf16Pairs) {
+    Transpose(reinterpret_cast<const float*>(rounded), pairs, pairs, count,
+              buffer_.floats() + IndexOf(panel, 0, 0) / 2, kPanelColumns);
+    return;
+  }
+  uint16_t* out = buffer_.halves() + IndexOf(panel, 0, 0);
+  for (int64_t column = 0; column < count; ++column) {
+    const auto* row = reinterpret_cast<const uint16_t*>(rounded + column * pairs);
+    for (int64_t k = 0; k < values; ++k) out[k * kPanelColumns + column] = row[k];
   }
 }
 
@@ -115,7 +120,11 @@ const void* PackedMatrix::panel(int64_t index) const {
   return buffer_.halves() + at;
 }
 
-void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& part) {
+namespace {
+
+// `pairs`: the part's rows of a as RoundRows gives them, for weights in pairs.
+void MultiplyRounded(const Ops& ops, const Product& product, const ProductPart& part,
+                     const uint32_t* pairs) {
   const PackedMatrix& w = *product.weights;
   const int64_t column = (part.panel_begin - part.first_panel) * kPanelColumns;
   const int64_t rows = part.row_end - part.row_begin;
@@ -133,8 +142,8 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
                 .ldc = product.ldc,
                 .mode = product.mode};
   if (w.storage() == Storage::kBf16Pairs) {
-    args.a = RoundRows(ops, product.a + part.row_begin * product.lda, product.lda, rows, w.depth());
-    args.lda = args.k = (w.depth() + 1) / 2;
+    args.a = pairs;
+    args.lda = args.k = Pairs(w.depth());
     args.panel_stride = args.k * kPanelColumns;
     ops.gemm_pairs(args);
   } else {
@@ -155,6 +164,34 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
   }
 }
 
+// The rows of a in pairs, rounded once for all parts of the product; null where they stay fp32.
+const uint32_t* RoundAll(ThreadPool& pool, const Ops& ops, const Product& product) {
+  const PackedMatrix& w = *product.weights;
+  if (w.storage() != Storage::kBf16Pairs) return nullptr;
+  constexpr int64_t kRoundedAtOnce = 1 << 16;
+  const int64_t row_pairs = Pairs(w.depth());
+  const int64_t block = std::max<int64_t>(1, kRoundedAtOnce / w.depth());
+  uint32_t* pairs = PairScratch(product.rows * row_pairs);
+  pool.ParallelFor(CeilDiv(product.rows, block), [&](int64_t task, int) {
+    const int64_t row = task * block;
+    RoundRows(ops, product.a + row * product.lda, product.lda, std::min(block, product.rows - row),
+              w.depth(), pairs + row * row_pairs);
+  });
+  return pairs;
+}
+
+}  // namespace
+
+void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& part) {
+  const int64_t depth = product.weights->depth(), rows = part.row_end - part.row_begin;
+  if (product.weights->storage() != Storage::kBf16Pairs || rows <= 0) {
+    return MultiplyRounded(ops, product, part, nullptr);
+  }
+  uint32_t* pairs = PairScratch(rows * Pairs(depth));
+  RoundRows(ops, product.a + part.row_begin * product.lda, product.lda, rows, depth, pairs);
+  MultiplyRounded(ops, product, part, pairs);
+}
+
 void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
   Require(product.weights != nullptr && product.weights->depth() > 0, "Multiply: no weights");
   const PackedMatrix& w = *product.weights;
@@ -165,15 +202,18 @@ void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
     Require(w.panels() % 2 == 0, "Multiply: gated_out wants gate and up panels in pairs");
     Require(product.ld_gated >= w.panels() / 2 * kPanelColumns, "Multiply: ld_gated is too short");
   }
+  const uint32_t* pairs = RoundAll(pool, ops, product);
   const Split split = SplitProduct(product, pool.size());
   const int64_t chunks = CeilDiv(w.panels(), split.panel_chunk);
   pool.ParallelFor(split.row_blocks * chunks, [&](int64_t task, int) {
     const int64_t block = task / chunks, chunk = task % chunks;
-    MultiplyPart(ops, product,
-                 {.row_begin = block * product.rows / split.row_blocks,
-                  .row_end = (block + 1) * product.rows / split.row_blocks,
-                  .panel_begin = chunk * split.panel_chunk,
-                  .panel_end = std::min((chunk + 1) * split.panel_chunk, w.panels())});
+    const int64_t row = block * product.rows / split.row_blocks;
+    MultiplyRounded(ops, product,
+                    {.row_begin = row,
+                     .row_end = (block + 1) * product.rows / split.row_blocks,
+                     .panel_begin = chunk * split.panel_chunk,
+                     .panel_end = std::min((chunk + 1) * split.panel_chunk, w.panels())},
+                    pairs == nullptr ? nullptr : pairs + row * Pairs(w.depth()));
   });
 }
 

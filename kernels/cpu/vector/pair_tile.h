@@ -10,7 +10,7 @@
 #endif
 
 #include "kernels/cpu/vector/gemm_tile.h"
-#include "kernels/cpu/vector/lane_sum.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 
