@@ -12,12 +12,6 @@ namespace cohort::kernels {
 
 namespace {
 
-uint16_t RoundToBf16(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);  // NaN
-  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
-}
-
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void Require(bool condition, const char* message) {
@@ -53,29 +47,28 @@ int64_t StoredDepth(Storage storage, int64_t depth) {
   return CeilDiv(depth, unit) * unit;
 }
 
-// Rows of a as pairs, completed by zeros. On this thread until the next call. Each starts at a
-// cache line, where a tile's row is one line.
-struct PairRows {
-  const uint32_t* data;
-  int64_t row;
-};
-PairRows RoundRows(const Ops& ops, const Product& product, const ProductPart& part) {
+// From one row of pairs to the next.
+int64_t PairRow(const PackedMatrix& w) {
+  return PairRowStride(StoredDepth(w.storage(), w.depth()) / 2);
+}
+
+// out[row * out_row ..] = the rows as pairs, completed by zeros.
+void RoundRows(const Ops& ops, const float* from, int64_t ld, int64_t rows, int64_t depth,
+               uint32_t* out, int64_t out_row) {
+  for (int64_t row = 0; row < rows; ++row, out += out_row) {
+    std::fill(out + depth / 2, out + out_row, 0u);
+    ops.round_bf16(from + row * ld, depth, reinterpret_cast<uint16_t*>(out));
+  }
+}
+
+// This thread's until the next call. Starts at a cache line, where a tile's row is one line.
+uint32_t* PairScratch(int64_t count) {
   constexpr int64_t kLine = 16;
   thread_local std::vector<uint32_t> pairs;
-  const int64_t depth = product.weights->depth(), rows = part.row_end - part.row_begin;
-  const int64_t row_pairs = PairRowStride(StoredDepth(product.weights->storage(), depth) / 2);
-  const int64_t size = rows * row_pairs + kLine;
-  if (std::ssize(pairs) < size) pairs.resize(static_cast<size_t>(size));
+  if (std::ssize(pairs) < count + kLine) pairs.resize(static_cast<size_t>(count + kLine));
   const auto misplaced =
       static_cast<int64_t>(reinterpret_cast<uintptr_t>(pairs.data()) / 4 % kLine);
-  uint32_t* first = pairs.data() + (kLine - misplaced) % kLine;
-  for (int64_t row = 0; row < rows; ++row) {
-    uint32_t* out = first + row * row_pairs;
-    std::fill(out + depth / 2, out + row_pairs, 0u);
-    ops.round_bf16(product.a + (part.row_begin + row) * product.lda, depth,
-                   reinterpret_cast<uint16_t*>(out));
-  }
-  return {first, row_pairs};
+  return pairs.data() + (kLine - misplaced) % kLine;
 }
 
 }  // namespace
@@ -97,11 +90,18 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
     Transpose(rows, ld, values, count, buffer_.floats() + IndexOf(panel, 0, 0), kPanelColumns);
     return;
   }
-  uint16_t* out = buffer_.halves();
-  for (int64_t k = 0; k < values; ++k) {
-    for (int64_t column = 0; column < count; ++column) {
-      out[IndexOf(panel, k, column)] = RoundToBf16(rows[column * ld + k]);
-    }
+  const int64_t pairs = CeilDiv(values, 2);
+  uint32_t* rounded = PairScratch(count * pairs);
+  RoundRows(BestOps(), rows, ld, count, values, rounded, pairs);
+  if (HoldsPairs(storage_)) {
+    Transpose(reinterpret_cast<const float*>(rounded), pairs, pairs, count,
+              buffer_.floats() + IndexOf(panel, 0, 0) / 2, kPanelColumns);
+    return;
+  }
+  uint16_t* out = buffer_.halves() + IndexOf(panel, 0, 0);
+  for (int64_t column = 0; column < count; ++column) {
+    const auto* row = reinterpret_cast<const uint16_t*>(rounded + column * pairs);
+    for (int64_t k = 0; k < values; ++k) out[k * kPanelColumns + column] = row[k];
   }
 }
 
@@ -127,7 +127,11 @@ const void* PackedMatrix::panel(int64_t index) const {
   return buffer_.halves() + at;
 }
 
-void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& part) {
+namespace {
+
+// `pairs`: the part's rows of a as RoundRows gives them, for weights in pairs.
+void MultiplyRounded(const Ops& ops, const Product& product, const ProductPart& part,
+                     const uint32_t* pairs) {
   const PackedMatrix& w = *product.weights;
   const int64_t column = (part.panel_begin - part.first_panel) * kPanelColumns;
   const int64_t rows = part.row_end - part.row_begin;
@@ -145,9 +149,8 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
                 .ldc = product.ldc,
                 .mode = product.mode};
   if (HoldsPairs(w.storage())) {
-    const PairRows pairs = RoundRows(ops, product, part);
-    args.a = pairs.data;
-    args.lda = pairs.row;
+    args.a = pairs;
+    args.lda = PairRow(w);
     args.k = StoredDepth(w.storage(), w.depth()) / 2;
     args.panel_stride = args.k * kPanelColumns;
     PairProduct(ops, NumericsOf(w.storage()))(args);
@@ -169,6 +172,34 @@ void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& par
   }
 }
 
+// The rows of a in pairs, rounded once for all parts of the product; null where they stay fp32.
+const uint32_t* RoundAll(ThreadPool& pool, const Ops& ops, const Product& product) {
+  const PackedMatrix& w = *product.weights;
+  if (!HoldsPairs(w.storage())) return nullptr;
+  constexpr int64_t kRoundedAtOnce = 1 << 16;
+  const int64_t row_pairs = PairRow(w);
+  const int64_t block = std::max<int64_t>(1, kRoundedAtOnce / w.depth());
+  uint32_t* pairs = PairScratch(product.rows * row_pairs);
+  pool.ParallelFor(CeilDiv(product.rows, block), [&](int64_t task, int) {
+    const int64_t row = task * block;
+    RoundRows(ops, product.a + row * product.lda, product.lda, std::min(block, product.rows - row),
+              w.depth(), pairs + row * row_pairs, row_pairs);
+  });
+  return pairs;
+}
+
+}  // namespace
+
+void MultiplyPart(const Ops& ops, const Product& product, const ProductPart& part) {
+  const PackedMatrix& w = *product.weights;
+  const int64_t rows = part.row_end - part.row_begin;
+  if (!HoldsPairs(w.storage()) || rows <= 0) return MultiplyRounded(ops, product, part, nullptr);
+  uint32_t* pairs = PairScratch(rows * PairRow(w));
+  RoundRows(ops, product.a + part.row_begin * product.lda, product.lda, rows, w.depth(), pairs,
+            PairRow(w));
+  MultiplyRounded(ops, product, part, pairs);
+}
+
 void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
   Require(product.weights != nullptr && product.weights->depth() > 0, "Multiply: no weights");
   const PackedMatrix& w = *product.weights;
@@ -179,15 +210,18 @@ void Multiply(ThreadPool& pool, const Ops& ops, const Product& product) {
     Require(w.panels() % 2 == 0, "Multiply: gated_out wants gate and up panels in pairs");
     Require(product.ld_gated >= w.panels() / 2 * kPanelColumns, "Multiply: ld_gated is too short");
   }
+  const uint32_t* pairs = RoundAll(pool, ops, product);
   const Split split = SplitProduct(product, pool.size());
   const int64_t chunks = CeilDiv(w.panels(), split.panel_chunk);
   pool.ParallelFor(split.row_blocks * chunks, [&](int64_t task, int) {
     const int64_t block = task / chunks, chunk = task % chunks;
-    MultiplyPart(ops, product,
-                 {.row_begin = block * product.rows / split.row_blocks,
-                  .row_end = (block + 1) * product.rows / split.row_blocks,
-                  .panel_begin = chunk * split.panel_chunk,
-                  .panel_end = std::min((chunk + 1) * split.panel_chunk, w.panels())});
+    const int64_t row = block * product.rows / split.row_blocks;
+    MultiplyRounded(ops, product,
+                    {.row_begin = row,
+                     .row_end = (block + 1) * product.rows / split.row_blocks,
+                     .panel_begin = chunk * split.panel_chunk,
+                     .panel_end = std::min((chunk + 1) * split.panel_chunk, w.panels())},
+                    pairs == nullptr ? nullptr : pairs + row * PairRow(w));
   });
 }
 

@@ -21,6 +21,21 @@ struct DotInstruction {
   }
 };
 
+// The CPU's own conversions: they take denormals for zeros too.
+struct RoundingVector : Avx512Vector {
+  void StoreBf16(uint16_t* p) const {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        std::bit_cast<__m256i>(_mm512_cvtneps_pbh(v)));
+  }
+  static void StorePairs(RoundingVector even, RoundingVector odd, uint32_t* p) {
+    const auto upper = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(odd.v));
+    const auto lower = std::bit_cast<__m256i>(_mm512_cvtneps_pbh(even.v));
+    _mm512_storeu_si512(p, _mm512_or_si512(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16),
+                                           _mm512_cvtepu16_epi32(lower)));
+  }
+  static RoundingVector Load(const float* p) { return {Avx512Vector::Load(p)}; }
+};
+
 }  // namespace
 
 // All else is the set of AVX-512.
@@ -29,6 +44,8 @@ const Ops* Avx512Bf16Ops() {
     Ops ops = *Avx512Ops();
     ops.isa = Isa::kAvx512Bf16;
     ops.gemm_pairs = &PairTiles<Avx512Vector, DotInstruction>;
+    ops.round_bf16 = &RoundBf16<RoundingVector>;
+    ops.round_pairs = &RoundPairs<RoundingVector>;
     return ops;
   }();
   return &kOps;

@@ -11,7 +11,7 @@
 
 #include "kernels/cpu/vector/amx_chains.h"
 #include "kernels/cpu/vector/gemm_tile.h"
-#include "kernels/cpu/vector/lane_sum.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace cohort::kernels {
 

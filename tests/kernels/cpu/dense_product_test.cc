@@ -13,9 +13,10 @@ namespace {
 
 constexpr float kUntouched = 77.0f;
 
-constexpr int64_t kShapes[][3] = {{1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
-                                  {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
-                                  {4, 700, 20}, {3, 1025, 18}};  // rows, depth, columns
+constexpr int64_t kShapes[][3] = {
+    {1, 1, 1},    {3, 5, 7},      {12, 64, 32},    {130, 33, 40},
+    {121, 0, 17}, {5, 1700, 130}, {1100, 20, 150}, {7, 257, 33},
+    {4, 700, 20}, {3, 1025, 18},  {1950, 9, 37},   {6, 2300, 290}};  // rows, depth, columns
 
 // A product of random matrices, each operand lying by rows or by columns, and the buffers it uses.
 struct Case {

@@ -97,6 +97,26 @@ TEST(Gemm, MultipliesWithBf16WeightsExactlyAsWithTheirFp32Values) {
   }
 }
 
+// As the rows of a do (ops.h): what is too small for a normal number, and what rounds up to one.
+TEST(Gemm, PacksWeightsInBf16WithoutDenormals) {
+  const std::vector<float> row = {1e-39f,  -1e-39f, 1.17549435e-38f, 1.1754942e-38f,
+                                  1.0039f, NAN,     -INFINITY,       3.4e38f};
+  const std::vector<float> expected = {0.0f, -0.0f, 1.17549435e-38f, 0.0f,
+                                       1.0f, NAN,   -INFINITY,       INFINITY};
+  for (const Storage storage : {Storage::kBFloat16, Storage::kBf16Pairs}) {
+    const PackedMatrix packed = Pack(row, 1, std::ssize(row), storage);
+    std::vector<float> found(row.size());
+    packed.ReadColumn(0, found.data());
+    for (size_t i = 0; i < row.size(); ++i) {
+      if (std::isnan(expected[i])) {
+        EXPECT_TRUE(std::isnan(found[i]));
+      } else {
+        EXPECT_EQ(std::bit_cast<uint32_t>(found[i]), std::bit_cast<uint32_t>(expected[i])) << i;
+      }
+    }
+  }
+}
+
 TEST(Gemm, MultipliesPairsAsTheReferenceDoesForAllRowsDepthsThreadsAndInstructionSets) {
   const int64_t columns = 45;
   for (const int64_t depth : {1, 2, 17, 256, 530, 1025}) {
