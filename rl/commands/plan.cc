@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <map>
+#include <optional>
 
 #include "base/error.h"
 #include "base/exact_json.h"
@@ -17,6 +18,7 @@
 #include "rl/commands/commands.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/initial_policy.h"
+#include "rl/run/run_memory.h"
 
 namespace cohort::rl {
 namespace {
@@ -98,6 +100,20 @@ void AddRun(CLI::App& app, LocalRun& run) {
   app.add_flag("--reference", run.reference, "a KL term: the reference policy is held");
 }
 
+// A plan does without rows that are not there (yet).
+std::optional<RowLengths> RowsOf(const proto::Recipe& recipe, const policy::Model& model) {
+  try {
+    return MeasureRows(recipe, model);
+  } catch (const Error& error) {
+    std::fprintf(
+        stderr,
+        "note: the rows could not be read (%s): prompts and demonstrations are supposed to "
+        "be as long as the recipe lets them be\n",
+        error.what());
+    return std::nullopt;
+  }
+}
+
 // The model to plan for; fills in the run, where a recipe says it.
 policy::ModelConfig OpenConfig(PlanSettings& settings) {
   if (settings.model.empty() && settings.recipe.empty()) {
@@ -110,9 +126,9 @@ policy::ModelConfig OpenConfig(PlanSettings& settings) {
     return ConfigOf(settings.model);
   }
   const proto::Recipe recipe = LoadRecipe(settings.recipe, settings.overrides);
-  const policy::ModelConfig config = InitialPolicyWithoutWeights(recipe).config;
-  run = LocalRunOf(recipe, config);
-  return config;
+  const policy::Model model = InitialPolicyWithoutWeights(recipe);
+  run = LocalRunOf(recipe, model.config, RowsOf(recipe, model));
+  return model.config;
 }
 
 }  // namespace

@@ -98,18 +98,18 @@ void StepMemory::HalveMicroBatches(std::span<const TrainingSequence> sequences) 
   }
   const policy::ModelConfig& config = policy_.config();
   const int64_t recomputed = policy_.recomputed_layers();
-  const std::string what =
-      "out of memory in a step: a micro-batch of up to " + std::to_string(largest.tokens) +
-      " tokens takes " + Mib(policy::ActivationBytes(config, largest.tokens, recomputed)) +
-      " of activations (" + std::to_string(recomputed) + " of " +
-      std::to_string(config.num_layers) + " layers recomputed) and up to " +
-      Mib(static_cast<double>(policy::LogprobsBytes(largest.tokens, config.vocab_size, config.width,
-                                                    /*trained=*/policy_.head().weight_VD.requires_grad()))) +
-      " of logits";
+  const std::string what = "out of memory in a step: a micro-batch of up to " +
+                           std::to_string(largest.tokens) + " tokens takes " +
+                           Mib(policy::ActivationBytes(config, largest.tokens, recomputed)) +
+                           " of activations (" + std::to_string(recomputed) + " of " +
+                           std::to_string(config.num_layers) + " layers recomputed) and up to " +
+                           Mib(static_cast<double>(policy::LogprobsBytes(
+                               largest.tokens, config.vocab_size, config.width,
+                               /*trained=*/policy_.head().weight_VD.requires_grad()))) +
+                           " of logits";
   if (!retry_) {
     throw Error(ErrorCode::kEnvironment, what,
-                "lower optimizer.max_tokens_per_microbatch (now " +
-                    std::to_string(max_tokens_) +
+                "lower optimizer.max_tokens_per_microbatch (now " + std::to_string(max_tokens_) +
                     "), set optimizer.activation_memory_mb, or allow "
                     "optimizer.retry_out_of_memory");
   }

@@ -21,7 +21,7 @@ using policy::ModelConfig;
 
 constexpr double kFloatBytes = 4;
 // Measured: LibTorch, gRPC and their threads.
-constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6;
+constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6, kRewardProgram = 25e6;
 // Measured as well, on SmolLM2-135M with and without adapters (15 and 18 %).
 constexpr double kSpareShare = 0.18;
 
@@ -57,7 +57,7 @@ int64_t MicroBatch(const ModelConfig& config, const LocalRun& run) {
     wanted = policy::MostTokensWithin(config, static_cast<double>(run.activation_memory), wanted);
   }
   const int64_t bound = std::max(wanted, run.longest(config));
-  return std::min(bound, (TrainedTokens(run) + run.updates - 1) / run.updates);
+  return std::min(bound, run.step_tokens());
 }
 
 // Sequences that a worker decodes together.
@@ -67,13 +67,17 @@ int64_t Running(const LocalRun& run) {
 }
 
 double CacheBytes(const ModelConfig& config, const LocalRun& run) {
-  const int64_t longest = run.longest(config);
   const int64_t running = Running(run);
-  int64_t filled = running * policy::CachedValues(config, longest);
+  const int64_t group = std::max<int64_t>(1, run.group_size);
+  const int64_t prompts = (running + group - 1) / group;
+  int64_t filled = 0;
   if (config.attention.sliding_window > 0) {
     // A window that samples have left is kept once more for the prompt of their group.
-    const int64_t group = std::max<int64_t>(1, run.group_size);
-    filled += (running + group - 1) / group * policy::CachedValues(config, run.prompt_tokens);
+    filled = running * policy::CachedValues(config, run.sampled(config)) +
+             prompts * policy::CachedValues(config, run.prompt_tokens);
+  } else {  // a group has its prompt's blocks once
+    filled = prompts * policy::CachedValues(config, run.prompt_tokens) +
+             running * policy::CachedValues(config, run.new_tokens);
   }
   // Of recurrent states a prompt has one until its samples have theirs.
   filled += (running + (running + 2) / 3) * policy::RecurrentValues(config);
@@ -87,6 +91,17 @@ double ForwardFlops(const ModelConfig& config, int64_t length) {
 }
 
 }  // namespace
+
+int64_t LocalRun::longest(const policy::ModelConfig& config) const {
+  const int64_t in_grpo = grpo ? std::max(longest_prompt, prompt_tokens) + new_tokens : 0;
+  return std::min(std::max(in_grpo, longest_demonstration), config.max_positions);
+}
+
+int64_t LocalRun::step_tokens() const {
+  const int64_t in_grpo = prompts * prompt_tokens + sequences() * new_tokens;
+  return std::max(grpo ? (in_grpo + updates - 1) / updates : 0,
+                  demonstrations * demonstration_tokens);
+}
 
 int64_t AdapterParameters(const ModelConfig& config, int64_t rank,
                           const std::vector<std::string>& targets) {
@@ -123,23 +138,26 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   const double weights = HeldWeights(config);
   const double trained =
       adapters ? kFloatBytes * static_cast<double>(run.adapter_parameters) : weights;
-  const double stored = run.rollout_dtype == policy::Dtype::kFloat32 ? 4 : 2;
+  const double moments = adapters ? static_cast<double>(run.adapter_parameters)
+                                  : static_cast<double>(policy::CountParameters(config));
+  const double image = (run.rollout_dtype == policy::Dtype::kFloat32 ? 4 : 2) * published;
   const int64_t tokens = MicroBatch(config, run);
   LocalMemory memory;
   memory.program = kLearnerProgram;
   memory.weights = weights + (adapters ? trained : 0);
   memory.gradients = trained;
-  memory.optimizer = (run.bf16_moments ? 1 : 2) * trained;
+  memory.optimizer = 2 * (run.bf16_moments ? 2 : kFloatBytes) * moments;
   if (run.reference) memory.reference = trained;
   if (adapters) memory.merged = HeldWeights(decoded);
-  if (run.samples) memory.images = 2 * stored * published;
   memory.activations = policy::ActivationBytes(config, tokens, RecomputedLayers(config, run));
   memory.logits = static_cast<double>(
       policy::LogprobsBytes(tokens, config.vocab_size, config.width, /*trained=*/!adapters));
   memory.spare = kSpareShare * memory.tensors();
   memory.worker_program = kWorkerProgram;
+  memory.rewards = kRewardProgram;
   if (run.samples) {
-    memory.worker_weights = stored * published;
+    memory.images = kHeldImages * image;
+    memory.worker_mapped = memory.worker_weights = image;
     memory.worker_cache = CacheBytes(config, run);
   }
   return memory;
@@ -147,7 +165,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
 
 LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& machine,
                  double utilization) {
-  const int64_t length = run.longest(config);
+  const int64_t length = run.sampled(config);
   const double flops = machine.fp32_flops * utilization;
   const auto sequences = static_cast<double>(run.sequences());
   const auto trained_tokens = static_cast<double>(TrainedTokens(run));

@@ -124,8 +124,20 @@ void AddTrainingMemory(const ModelConfig& config, const TrainingLayout& layout,
 
 std::string DescribeRows(const LocalRun& run) {
   return std::to_string(run.prompts) + " prompts of " + std::to_string(run.prompt_tokens) +
-         " tokens x " + std::to_string(run.group_size) + " completions of " +
+         " tokens" +
+         (run.measured_rows > 0 ? " (the mean of " + std::to_string(run.measured_rows) + " rows)"
+                                : "") +
+         " x " + std::to_string(run.group_size) + " completions of " +
          std::to_string(run.new_tokens);
+}
+
+std::string DescribeTrained(const LocalRun& run) {
+  std::string out = "the largest optimizer step has " + std::to_string(run.step_tokens()) +
+                    " tokens, of " + (run.grpo ? DescribeRows(run) : "");
+  if (run.grpo && run.updates > 1) out += " in " + std::to_string(run.updates) + " updates";
+  if (run.demonstrations == 0) return out;
+  return out + (run.grpo ? ", or of " : "") + std::to_string(run.demonstrations) +
+         " demonstrations of " + std::to_string(run.demonstration_tokens);
 }
 
 std::string DescribeRecomputed(const ModelConfig& config, const LocalRun& run) {
@@ -148,8 +160,8 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       "`cohort train` on one machine: 4 bytes a parameter, tensors on whole pages of 2 MiB");
   add("run_gradients_bytes", memory.gradients, "the same of " + trained);
   add("run_optimizer_bytes", memory.optimizer,
-      run.bf16_moments ? "as many: two AdamW moments in bfloat16"
-                       : "twice that: two AdamW moments");
+      std::string(run.bf16_moments ? "4" : "8") +
+          " bytes a trained parameter: two AdamW moments, each in one block");
   add("run_reference_bytes", memory.reference,
       !run.reference ? "0: no KL term, so no reference policy"
       : adapters ? "a KL term needs the policy of the round's start: a copy of the adapters, or "
@@ -159,12 +171,12 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       adapters ? "at most 4 bytes a parameter: weights with adapters added, as they are published"
                : "0: no adapters");
   add("run_images_bytes", memory.images,
-      "2 published images x " + stored + " bytes a parameter, in shared memory");
+      std::to_string(kHeldImages) + " published images x " + stored + " bytes a parameter, in shared memory");
   add("run_activations_bytes", memory.activations,
       "4 bytes x " + std::to_string(policy::KeptActivationsPerToken(config)) +
           " numbers kept a token, and a layer's gradients, x tokens of a micro-batch of at most " +
           std::to_string(run.microbatch_tokens) + " or one sequence; " +
-          DescribeRecomputed(config, run) + DescribeRows(run));
+          DescribeRecomputed(config, run) + DescribeTrained(run));
   add("run_logits_bytes", memory.logits,
       "4 bytes x vocab_size x (rows of logits that are kept, or a chunk, and a chunk of their "
       "gradient" +
@@ -175,11 +187,16 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
   add("run_learner_bytes", memory.learner(),
       "the nine above + " + Gigabytes(memory.program) + " of programs");
   add("run_worker_bytes", memory.worker(),
-      "of one worker: " + stored + " bytes a parameter + " + Gigabytes(memory.worker_cache) +
-          " of KV cache (fp32, " + DescribeRows(run) + ", at most rollout.kv_cache_mb) + " +
-          Gigabytes(memory.worker_program) + " of programs");
+      "of one worker: " + stored +
+          " bytes a parameter, once more for the published image that it "
+          "maps, + " +
+          Gigabytes(memory.worker_cache) + " of KV cache (fp32, " + DescribeRows(run) +
+          ", at most rollout.kv_cache_mb) + " + Gigabytes(memory.worker_program) + " of programs");
+  add("run_rewards_bytes", memory.rewards,
+      "measured: the reward service, without plug-ins and programs that it starts");
   add("training_bytes_one_process", memory.total(run.workers),
-      "run_learner_bytes + " + std::to_string(run.workers) + " x run_worker_bytes");
+      "run_learner_bytes + " + std::to_string(run.workers) +
+          " x (run_worker_bytes without the image, which is the learner's) + run_rewards_bytes");
 }
 
 void AddLocalStep(const ModelConfig& config, const PlanOptions& options,

@@ -2,19 +2,15 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <cstdio>
 
-#include "base/available_memory.h"
 #include "base/error.h"
-#include "policy/transformer/activation_memory.h"
 #include "policy/upcycle.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/weights.h"
-#include "rl/objectives/objective.h"
-#include "rl/objectives/policy_loss.h"
 #include "rl/recipe/recipe.h"
 #include "rl/run/recipe_adapter.h"
+#include "rl/run/run_memory.h"
 
 namespace cohort::rl {
 namespace {
@@ -65,83 +61,10 @@ policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
           .seed = seed};
 }
 
-bool HasBf16Moments(const proto::Recipe& recipe) {
-  return recipe.optimizer().moments() == proto::Optimizer::MOMENTS_BFLOAT16;
-}
-
-std::string Gib(double bytes) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
-  return text;
-}
-
 // Refuses FP8 for shapes that its blocks do not fit.
 void CheckPrecision(const proto::Recipe& recipe, const policy::ModelConfig& config) {
   if (recipe.optimizer().precision() != proto::Optimizer::PRECISION_FP8) return;
   policy::CheckFp8Shapes(config, "optimizer.precision: fp8");
-}
-
-// Refuses adapters that no layer takes (LocalRunOf), and what would end in the kernel's killing
-// some process half an hour later.
-void CheckFits(const policy::ModelConfig& config, const proto::Recipe& recipe) {
-  CheckPrecision(recipe, config);
-  const auto available = static_cast<double>(base::AvailableMemory());
-  const LocalRun run = LocalRunOf(recipe, config);
-  const LocalMemory memory = MemoryOf(config, run);
-  if (available < 0 || memory.total(run.workers) <= available) return;
-  const auto parameters = static_cast<double>(policy::CountParameters(config));
-  const double held = memory.held(run.workers);
-  const std::string parts = "weights, gradients and moments " +
-                            Gib(memory.weights + memory.gradients + memory.optimizer) +
-                            ", reference policy " + Gib(memory.reference) + ", published weights " +
-                            Gib(memory.merged + memory.images) + ", workers' weights " +
-                            Gib(run.workers * memory.worker_weights);
-  if (held > available) {
-    throw Error(ErrorCode::kEnvironment,
-                "training a model of " + std::to_string(std::llround(parameters / 1e6)) +
-                    " million parameters needs " + Gib(held) + " before the first activation (" +
-                    parts + "); " + Gib(available) + " are available",
-                "use a smaller model or a larger machine; `cohort plan` shows every part");
-  }
-  std::fprintf(stderr,
-               "warning: with the longest rows this run needs %s (%s, activations %s, logits %s, "
-               "KV caches %s), and %s are available; smaller micro-batches and caches need less\n",
-               Gib(memory.total(run.workers)).c_str(), parts.c_str(),
-               Gib(memory.activations).c_str(), Gib(memory.logits).c_str(),
-               Gib(run.workers * memory.worker_cache).c_str(), Gib(available).c_str());
-}
-
-// Refuses a budget that not one of the longest sequences fits in, and tells of micro-batches that
-// it makes smaller.
-void CheckActivationMemory(const policy::ModelConfig& config, const proto::Recipe& recipe) {
-  const LocalRun run = LocalRunOf(recipe, config);
-  const auto budget = static_cast<double>(run.activation_memory);
-  if (budget == 0) return;
-  const int64_t longest = run.longest(config);
-  const double least = policy::LeastActivationBytes(config, longest);
-  if (least > budget) {
-    throw Error(ErrorCode::kUsage,
-                "optimizer.activation_memory_mb is " +
-                    std::to_string(recipe.optimizer().activation_memory_mb()) +
-                    ", which cannot hold one sequence of " + std::to_string(longest) +
-                    " tokens, even with every layer recomputed",
-                "the smallest that would do is " +
-                    std::to_string(std::llround(std::ceil(least / (1 << 20)))) +
-                    "; data.max_prompt_tokens and rollout.max_new_tokens make sequences shorter");
-  }
-  const int64_t fits = policy::MostTokensWithin(config, budget, run.microbatch_tokens);
-  if (fits == run.microbatch_tokens) return;
-  std::fprintf(stderr,
-               "note: optimizer.activation_memory_mb holds %lld tokens with every layer "
-               "recomputed: micro-batches have at most as many, not "
-               "optimizer.max_tokens_per_microbatch (%lld)\n",
-               static_cast<long long>(fits), static_cast<long long>(run.microbatch_tokens));
-}
-
-// Before a weight is read.
-void CheckMemory(const policy::ModelConfig& config, const proto::Recipe& recipe) {
-  CheckActivationMemory(config, recipe);
-  CheckFits(config, recipe);
 }
 
 policy::OpenedModel OpenWithMtp(const std::string& path, const proto::Mtp& mtp) {
@@ -200,8 +123,10 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     policy::OpenedModel opened = model.has_upcycle() ? policy::OpenModel(model.path())
                                                      : OpenWithMtp(model.path(), recipe.mtp());
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
-    const policy::ModelConfig& config = opened.model.config;
-    CheckMemory(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
+    policy::Model planned = opened.model;  // without weights yet
+    if (model.has_upcycle()) planned.config = policy::UpcycledConfig(planned.config, options);
+    CheckPrecision(recipe, planned.config);
+    CheckMemory(planned, recipe);
     opened.model.weights = opened.weights->TakeAll();
     if (!model.has_upcycle()) return std::move(opened.model);
     policy::Model experts = policy::Upcycle(opened.model, options);
@@ -209,7 +134,8 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     return experts;
   }
   policy::Model fresh = FreshModelWithoutWeights(model.scratch());
-  CheckMemory(fresh.config, recipe);
+  CheckPrecision(recipe, fresh.config);
+  CheckMemory(fresh, recipe);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   return fresh;
 }
@@ -231,51 +157,9 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   }
   CheckPrecision(recipe, model.config);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
-  CheckActivationMemory(model.config, recipe);
+  CheckBudget(model, recipe);
   AddStopTokens(recipe, &model);
   return model;
-}
-
-LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& config) {
-  LocalRun run;
-  run.samples = recipe.eval().problems() > 0;
-  run.prompts = run.group_size = run.updates = 1;
-  bool grpo = false;  // their steps count where there are some
-  for (const proto::RoundSpec& round : recipe.rounds()) {
-    const bool sft = round.kind() == proto::ROUND_KIND_SFT;
-    const bool is_grpo = round.kind() == proto::ROUND_KIND_GRPO;
-    run.samples = run.samples || !sft;
-    const int64_t prompts = sft ? round.sequences_per_step() : round.prompts_per_step();
-    const int64_t group = sft ? 1 : round.group_size();
-    if ((is_grpo && !grpo) || (is_grpo == grpo && prompts * group > run.sequences())) {
-      run.prompts = prompts;
-      run.group_size = group;
-    }
-    grpo = grpo || is_grpo;
-    if (!is_grpo) continue;
-    run.updates = std::max<int64_t>(run.updates, round.updates_per_step());
-    run.reference = MakePolicyObjective(ResolveObjective(recipe)).needs_ref_logprobs;
-  }
-  if (const auto adapter = RecipeAdapter(recipe, config)) {
-    const policy::LoraConfig& lora = adapter->config;
-    for (const auto& [name, tensor] : adapter->weights) run.adapter_parameters += tensor.numel();
-    if (adapter->weights.empty()) {
-      run.adapter_parameters = AdapterParameters(config, lora.rank, lora.targets);
-    }
-  }
-  const int64_t room =
-      std::max<int64_t>(1, config.max_positions - recipe.rollout().max_new_tokens());
-  run.prompt_tokens = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
-  run.new_tokens = recipe.rollout().max_new_tokens();
-  run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
-  run.bf16_moments = HasBf16Moments(recipe);
-  run.activation_memory = recipe.optimizer().activation_memory_mb() << 20;
-  run.workers = recipe.rollout().workers();
-  run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
-  if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
-    run.rollout_dtype = policy::Dtype::kBFloat16;
-  }
-  return run;
 }
 
 RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec& spec) {
@@ -293,10 +177,12 @@ RoutingOptions RecipeRouting(const proto::Recipe& recipe, const proto::RoundSpec
 LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   const proto::Optimizer& optimizer = recipe.optimizer();
   LearnerOptions options;
-  options.optimizer = {optimizer.beta1(),        optimizer.beta2(),         optimizer.epsilon(),
-                       optimizer.weight_decay(), optimizer.max_grad_norm(), HasBf16Moments(recipe)};
+  options.optimizer = {
+      optimizer.beta1(),         optimizer.beta2(),
+      optimizer.epsilon(),       optimizer.weight_decay(),
+      optimizer.max_grad_norm(), optimizer.moments() == proto::Optimizer::MOMENTS_BFLOAT16};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
-  options.activation_memory = optimizer.activation_memory_mb() << 20;
+  options.activation_memory = int64_t{optimizer.activation_memory_mb()} << 20;
   options.retry_out_of_memory = optimizer.retry_out_of_memory();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();

@@ -21,6 +21,7 @@
 #include "rl/run/recipe_learner.h"
 #include "rl/run/rejection_sft_round.h"
 #include "rl/run/reward_trial.h"
+#include "rl/run/run_memory.h"
 #include "rl/run/sft_round.h"
 #include "rl/run/training_run.h"
 
@@ -29,10 +30,7 @@ namespace {
 
 // Rows without a demonstration are refused before training starts, not when an sft round meets one.
 RowKind TrainingRows(const proto::Recipe& recipe) {
-  const bool sft =
-      std::any_of(recipe.rounds().begin(), recipe.rounds().end(),
-                  [](const auto& spec) { return spec.kind() == proto::ROUND_KIND_SFT; });
-  return sft ? RowKind::kDemonstration : RowKind::kTraining;
+  return HasSftRound(recipe) ? RowKind::kDemonstration : RowKind::kTraining;
 }
 
 }  // namespace

@@ -132,7 +132,8 @@ TEST_F(StepMemoryOfALearner, TheBoundStaysHalvedSoThatTheNextStepFitsAtOnce) {
 }
 
 // After the failed step the learner is as one that never took it, in every bit.
-TEST_F(StepMemoryOfALearner, WhereARetryIsForbiddenOrHopelessTheErrorHasTheSizesAndTheStateIsIntact) {
+TEST_F(StepMemoryOfALearner,
+       WhereARetryIsForbiddenOrHopelessTheErrorHasTheSizesAndTheStateIsIntact) {
   for (const bool backward : {false, true}) {
     SCOPED_TRACE(backward);
     LearnerOptions options = Options();

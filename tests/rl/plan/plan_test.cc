@@ -118,10 +118,10 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_GE(plain.weights, 4 * parameters);
   EXPECT_LE(plain.weights, 4 * parameters + 64 * 100) << "its tensors lie on no huge pages";
   EXPECT_EQ(plain.gradients, plain.weights);
-  EXPECT_EQ(plain.optimizer, 2 * plain.weights);
+  EXPECT_EQ(plain.optimizer, 8 * parameters) << "each moment of all in one block";
   LocalRun in_bf16 = run;
   in_bf16.bf16_moments = true;
-  EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, plain.weights);
+  EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, 4 * parameters);
   EXPECT_EQ(plain.images, 8 * parameters);
   EXPECT_EQ(plain.worker_weights, 4 * parameters);
   EXPECT_EQ(plain.reference, 0);
@@ -134,7 +134,9 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_EQ(adapters.reference, adapters.gradients) << "a copy of the adapters alone";
   run.rollout_dtype = policy::Dtype::kBFloat16;
   EXPECT_EQ(MemoryOf(config, run).images, 4 * parameters);
-  EXPECT_NEAR(plain.total(2) - plain.total(1), plain.worker(), 1);
+  EXPECT_EQ(plain.worker_mapped, 4 * parameters);
+  EXPECT_NEAR(plain.total(2) - plain.total(1), plain.worker() - plain.worker_mapped, 1)
+      << "all map the learner's image";
   EXPECT_NEAR(plain.total(1) - plain.held(1),
               plain.activations + plain.logits + plain.spare + plain.worker_cache, 1);
 }
@@ -220,12 +222,12 @@ TEST(TrainingPlan, CountsThePairsThatAWindowLeaves) {
   EXPECT_DOUBLE_EQ(TrainingFlopsPerToken(config, 50), full - 2 * pair * 75);
 }
 
-// Two groups of four samples of 250 tokens, and their prompts of 200.
+// Two groups of four samples of 250 tokens, whose prompt of 200 a group has once.
 TEST(LocalRun, AWorkersCacheHoldsWindowsAndOnceMoreThePromptsThatSamplesHaveLeft) {
   policy::ModelConfig config = SmallDenseConfig();
   const LocalRun run{.prompts = 2, .group_size = 4, .prompt_tokens = 200, .new_tokens = 50};
   const int64_t layer = 2 * 2 * 16;
-  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * 8 * 250 * 2 * layer);
+  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (2 * 200 + 8 * 50) * 2 * layer);
   config.attention.sliding_window = 60;
   EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (8 + 2) * 60 * 2 * layer);
   config.attention.full_layers = {0};
