@@ -68,12 +68,13 @@ std::string AmxRefusal(const AmxSystem& system) {
 
 Bf16Products ChooseBf16Products(const AmxSystem& system, const Ops* amx, const Bf16Rivals& rivals) {
   Bf16Products chosen;
-  if (amx == nullptr) {
-    chosen.amx = "this program was compiled without it";
-    return chosen;
-  }
   chosen.amx = AmxRefusal(system);
   if (!chosen.amx.empty()) return chosen;
+  if (amx == nullptr) {
+    chosen.amx =
+        "not used: this program was compiled without it, or the CPU lacks AVX-512 with BF16";
+    return chosen;
+  }
   if (!GivesSameAmxBits(*amx, rivals.reference)) {
     chosen.amx =
         "not used: its products have other bits than the class bf16-amx, whose rule is Intel's "

@@ -34,7 +34,8 @@ struct Bf16Rivals {
   std::function<double(const Ops& ops, Numerics numerics)> seconds;
 };
 
-// `amx`: null where it is not compiled in. A set with other bits than the reference is not used.
+// `amx`: null where it is not compiled in, or lacks AVX-512. A set with other bits than the
+// reference is not used.
 Bf16Products ChooseBf16Products(const AmxSystem& system, const Ops* amx, const Bf16Rivals& rivals);
 
 // Of this machine; chosen once, together with BestOps().

@@ -29,7 +29,9 @@ bool CpuHas(Isa isa) {
   return isa == Isa::kScalar;
 }
 
-const Ops* Compiled(Isa isa) {
+// Null where it is not compiled in or the CPU lacks it, whose instructions its function may use.
+const Ops* Available(Isa isa) {
+  if (!CpuHas(isa)) return nullptr;
   switch (isa) {
     case Isa::kScalar:
       return &ScalarOps();
@@ -307,10 +309,10 @@ double PairSeconds(const Ops& ops, Numerics numerics) {
 // for, so that it is timed.
 const Ops* ChooseSet() {
   for (const Isa isa : {Isa::kAvx512Bf16, Isa::kAvx512, Isa::kAvx2}) {
-    const Ops* ops = Compiled(isa);
-    if (ops == nullptr || !CpuHas(isa)) continue;
+    const Ops* ops = Available(isa);
+    if (ops == nullptr) continue;
     if (isa == Isa::kAvx512Bf16 && PairSeconds(*ops, Numerics::kBf16Dot) >
-                                       PairSeconds(*Compiled(Isa::kAvx512), Numerics::kBf16Dot)) {
+                                       PairSeconds(*Available(Isa::kAvx512), Numerics::kBf16Dot)) {
       continue;
     }
     if (GivesSameBits(*ops, ScalarOps())) return ops;
@@ -327,11 +329,11 @@ struct Choice {
 const Choice& ThisMachine() {
   static const Choice kChoice = [] {
     Choice choice{*ChooseSet(), {}};
-    choice.bf16 =
-        ChooseBf16Products(ThisAmxSystem(), AmxOps(), {choice.ops, ScalarOps(), &PairSeconds});
+    const Ops* amx = CpuHas(Isa::kAvx512Bf16) ? AmxOps() : nullptr;
+    choice.bf16 = ChooseBf16Products(ThisAmxSystem(), amx, {choice.ops, ScalarOps(), &PairSeconds});
     if (choice.bf16.on_tiles) {
       choice.ops.isa = Isa::kAmx;
-      choice.ops.gemm_amx = AmxOps()->gemm_amx;
+      choice.ops.gemm_amx = amx->gemm_amx;
     }
     return choice;
   }();
@@ -355,8 +357,8 @@ const Ops& BestOps() { return ThisMachine().ops; }
 const Bf16Products& ThisBf16Products() { return ThisMachine().bf16; }
 
 const Ops& OpsFor(Isa isa) {
-  const Ops* ops = Compiled(isa);
-  if (ops == nullptr || !CpuHas(isa)) {
+  const Ops* ops = Available(isa);
+  if (ops == nullptr) {
     throw std::invalid_argument(std::string("this CPU has no ") + IsaName(isa));
   }
   return *ops;
@@ -365,7 +367,7 @@ const Ops& OpsFor(Isa isa) {
 std::vector<Isa> AvailableIsas() {
   std::vector<Isa> isas;
   for (const Isa isa : {Isa::kScalar, Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {
-    if (Compiled(isa) != nullptr && CpuHas(isa)) isas.push_back(isa);
+    if (Available(isa) != nullptr) isas.push_back(isa);
   }
   return isas;
 }

@@ -30,43 +30,57 @@ class EmulatedTiles {
 
   template <int kTile>
   void Zero() {
-    RequireTile(kTile);
-    std::memset(tiles_[kTile], 0, sizeof(tiles_[kTile]));
+    Zero(kTile);
   }
   template <int kTile>
   void Load(const void* rows, int64_t stride) {
-    Zero<kTile>();
-    for (int64_t r = 0; r < config_.rows[kTile]; ++r) {
-      std::memcpy(tiles_[kTile][r], static_cast<const char*>(rows) + r * stride,
-                  config_.row_bytes[kTile]);
-    }
+    Load(kTile, rows, stride);
   }
   template <int kTile>
   void Store(void* rows, int64_t stride) {
-    RequireTile(kTile);
-    for (int64_t r = 0; r < config_.rows[kTile]; ++r) {
-      std::memcpy(static_cast<char*>(rows) + r * stride, tiles_[kTile][r],
-                  config_.row_bytes[kTile]);
-    }
+    Store(kTile, rows, stride);
   }
   template <int kSum, int kA, int kB>
   void Dot() {
-    static_assert(kSum != kA && kSum != kB && kA != kB);
-    for (const int tile : {kSum, kA, kB}) RequireTile(tile);
-    const int pairs = config_.row_bytes[kA] / 4, columns = config_.row_bytes[kSum] / 4;
-    Require(config_.rows[kSum] == config_.rows[kA] && config_.rows[kB] == pairs &&
-                config_.row_bytes[kB] == config_.row_bytes[kSum],
+    Dot(kSum, kA, kB);
+  }
+
+  // The same of tiles that are known as a program runs.
+  void Release() { config_.palette = 0; }
+  void Zero(int tile) {
+    RequireTile(tile);
+    std::memset(tiles_[tile], 0, sizeof(tiles_[tile]));
+  }
+  void Load(int tile, const void* rows, int64_t stride) {
+    Zero(tile);
+    for (int64_t r = 0; r < config_.rows[tile]; ++r) {
+      std::memcpy(tiles_[tile][r], static_cast<const char*>(rows) + r * stride,
+                  config_.row_bytes[tile]);
+    }
+  }
+  void Store(int tile, void* rows, int64_t stride) {
+    RequireTile(tile);
+    for (int64_t r = 0; r < config_.rows[tile]; ++r) {
+      std::memcpy(static_cast<char*>(rows) + r * stride, tiles_[tile][r], config_.row_bytes[tile]);
+    }
+  }
+  void Dot(int sum, int a, int b) {
+    Require(sum != a && sum != b && a != b, "TDPBF16PS: a tile twice");
+    for (const int tile : {sum, a, b}) RequireTile(tile);
+    const int pairs = config_.row_bytes[a] / 4, columns = config_.row_bytes[sum] / 4;
+    Require(config_.rows[sum] == config_.rows[a] && config_.rows[b] == pairs &&
+                config_.row_bytes[b] == config_.row_bytes[sum],
             "TDPBF16PS: shapes");
-    for (int m = 0; m < config_.rows[kSum]; ++m) {
+    for (int m = 0; m < config_.rows[sum]; ++m) {
       for (int n = 0; n < columns; ++n) {
         float even = 0.0f, odd = 0.0f;
         for (int k = 0; k < pairs; ++k) {
-          const uint32_t a = tiles_[kA][m][k], b = tiles_[kB][k][n];
-          even = Flushed(std::fma(Upper(a << 16), Upper(b << 16), even));
-          odd = Flushed(std::fma(Upper(a), Upper(b), odd));
+          const uint32_t x = tiles_[a][m][k], y = tiles_[b][k][n];
+          even = Flushed(std::fma(Upper(x << 16), Upper(y << 16), even));
+          odd = Flushed(std::fma(Upper(x), Upper(y), odd));
         }
-        const float sum = Flushed(even + odd), old = std::bit_cast<float>(tiles_[kSum][m][n]);
-        tiles_[kSum][m][n] = std::bit_cast<uint32_t>(Flushed(Flushed(old) + sum));
+        const float dot = Flushed(even + odd), old = std::bit_cast<float>(tiles_[sum][m][n]);
+        tiles_[sum][m][n] = std::bit_cast<uint32_t>(Flushed(Flushed(old) + dot));
       }
     }
   }

@@ -53,7 +53,7 @@ TEST(Isa, RoundsToBf16ToTheNearestAndTiesToEven) {
 
 TEST(Isa, RefusesASetThatTheCpuLacks) {
   const std::vector<Isa> available = AvailableIsas();
-  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16}) {
+  for (const Isa isa : {Isa::kAvx2, Isa::kAvx512, Isa::kAvx512Bf16, Isa::kAmx}) {
     const bool has = std::find(available.begin(), available.end(), isa) != available.end();
     if (has) {
       EXPECT_EQ(OpsFor(isa).isa, isa);
