@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "policy/transformer/ops/backend.h"
+#include "policy/transformer/ops/look_up_rows.h"
 #include "policy/transformer/ops/numerics.h"
 
 namespace cohort::policy {
@@ -39,8 +40,8 @@ RopeAngles Angles(const at::Tensor& positions_T, const std::vector<Segment>& seg
 
 }  // namespace
 
-at::Tensor EmbeddingTableImpl::forward(const at::Tensor& ids_T) {
-  const at::Tensor rows_TD = at::embedding(weight, ids_T, pad_id_);
+at::Tensor EmbeddingTableImpl::forward(const at::Tensor& ids_T, at::ScalarType dtype) {
+  const at::Tensor rows_TD = LookUpRows(weight, ids_T, pad_id_, dtype);
   if (ProductNumerics() == kernels::Numerics::kFloat32 || BackendFor(rows_TD) != Backend::kOwnCpu) {
     return rows_TD;
   }
@@ -76,7 +77,7 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
   const RopeAngles rope = Angles(positions_T, segments, rope_);
   const RopeAngles windowed =
       windowed_rope_ ? Angles(positions_T, segments, *windowed_rope_) : rope;
-  at::Tensor hidden_TD = embed_tokens_(ids_T);
+  at::Tensor hidden_TD = embed_tokens_(ids_T, dtype());
   if (embedding_scale_ != 1.0) hidden_TD = hidden_TD * embedding_scale_;
   for (size_t i = 0; i < layers_.size(); ++i) {
     hidden_TD = layers_[i](hidden_TD, is_windowed_[i] ? windowed : rope, segments);
@@ -87,7 +88,7 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
 
 at::Tensor DecoderStackImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
                                         const PackedTokens& next) {
-  return mtp_layer(k)(embed_tokens_(next.ids_T), hidden_MD,
+  return mtp_layer(k)(embed_tokens_(next.ids_T, dtype()), hidden_MD,
                       Angles(next.positions_T, next.segments, rope_), next.segments);
 }
 

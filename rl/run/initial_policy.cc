@@ -225,6 +225,7 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
   run.new_tokens = recipe.rollout().max_new_tokens();
   run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
   run.bf16_moments = HasBf16Moments(recipe);
+  run.masters = recipe.optimizer().masters();
   run.workers = recipe.rollout().workers();
   run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
   if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
@@ -249,7 +250,8 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   const proto::Optimizer& optimizer = recipe.optimizer();
   LearnerOptions options;
   options.optimizer = {optimizer.beta1(),        optimizer.beta2(),         optimizer.epsilon(),
-                       optimizer.weight_decay(), optimizer.max_grad_norm(), HasBf16Moments(recipe)};
+                       optimizer.weight_decay(), optimizer.max_grad_norm(), HasBf16Moments(recipe),
+                       optimizer.masters()};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
   options.sampling_temperature = recipe.rollout().temperature();
   options.mtp_loss_weight = recipe.mtp().loss_weight();

@@ -60,7 +60,13 @@ class ProjectFunction : public torch::autograd::Function<ProjectFunction> {
 void MatmulNtInto(const std::vector<ProductInto>& products) {
   const at::NoGradGuard no_grad;
   std::vector<kernels::DenseProduct> dense;
-  for (const ProductInto& product : products) {
+  std::vector<at::Tensor> wide;
+  for (ProductInto product : products) {
+    // A matrix kept in bf16 beside fp32 activations: the same values, for as long as the product.
+    const at::ScalarType dtype = product.a_MK.scalar_type();
+    if (product.b_NK.scalar_type() != dtype) {
+      product.b_NK = wide.emplace_back(product.b_NK.to(dtype));
+    }
     if (BackendFor(product.out_MN, product.a_MK, product.b_NK) == Backend::kOwnCpu) {
       dense.push_back(Describe(product));
       continue;
