@@ -39,11 +39,20 @@ std::vector<TaskPart> Cut(size_t tensors, const CountOf& count_of) {
   return parts;
 }
 
-AdamWTensor PartOf(AdamWTensor tensor, const TaskPart& part, int64_t moment_bytes) {
-  tensor.parameter += part.begin;
-  tensor.gradient += part.begin;
-  tensor.exp_avg = static_cast<char*>(tensor.exp_avg) + part.begin * moment_bytes;
-  tensor.exp_avg_sq = static_cast<char*>(tensor.exp_avg_sq) + part.begin * moment_bytes;
+int64_t BytesEach(bool bf16) { return bf16 ? sizeof(uint16_t) : sizeof(float); }
+
+void* At(void* numbers, int64_t i, bool bf16) {
+  return static_cast<char*>(numbers) + i * BytesEach(bf16);
+}
+const void* At(const void* numbers, int64_t i, bool bf16) {
+  return static_cast<const char*>(numbers) + i * BytesEach(bf16);
+}
+
+AdamWTensor PartOf(AdamWTensor tensor, const TaskPart& part, bool bf16_moments) {
+  tensor.parameter = At(tensor.parameter, part.begin, tensor.bf16_parameter);
+  tensor.gradient = At(tensor.gradient, part.begin, tensor.bf16_parameter);
+  tensor.exp_avg = At(tensor.exp_avg, part.begin, bf16_moments);
+  tensor.exp_avg_sq = At(tensor.exp_avg_sq, part.begin, bf16_moments);
   tensor.first += part.begin;
   tensor.count = part.count;
   return tensor;
@@ -51,28 +60,39 @@ AdamWTensor PartOf(AdamWTensor tensor, const TaskPart& part, int64_t moment_byte
 
 }  // namespace
 
-std::vector<double> SquareSums(std::span<const std::span<const float>> tensors, const Ops& ops,
+std::vector<double> SquareSums(std::span<const GradientValues> tensors, const Ops& ops,
                                const ParallelTasks& parallel) {
   const std::vector<TaskPart> parts =
-      Cut(tensors.size(), [&](size_t t) { return std::ssize(tensors[t]); });
+      Cut(tensors.size(), [&](size_t t) { return tensors[t].count; });
   std::vector<double> of_parts(parts.size()), sums(tensors.size());
   parallel(std::ssize(parts), [&](int64_t task) {
     const TaskPart& part = parts[static_cast<size_t>(task)];
+    const GradientValues& all = tensors[part.tensor];
     of_parts[static_cast<size_t>(task)] =
-        LoopsOf(ops).square_sum(tensors[part.tensor].data() + part.begin, part.count);
+        LoopsOf(ops).square_sum({At(all.data, part.begin, all.bf16), part.count, all.bf16});
   });
   for (size_t i = 0; i < parts.size(); ++i) sums[parts[i].tensor] += of_parts[i];
   return sums;
+}
+
+void AddToBf16(std::span<const Bf16Sum> sums, uint64_t step, uint64_t addition, const Ops& ops,
+               const ParallelTasks& parallel) {
+  const std::vector<TaskPart> parts = Cut(sums.size(), [&](size_t t) { return sums[t].count; });
+  parallel(std::ssize(parts), [&](int64_t task) {
+    const TaskPart& part = parts[static_cast<size_t>(task)];
+    const Bf16Sum& all = sums[part.tensor];
+    LoopsOf(ops).add({all.sum + part.begin, all.x + part.begin, part.count, all.first + part.begin},
+                     step + ((kGradientDraws + addition) << 32));
+  });
 }
 
 void StepAdamW(std::span<const AdamWTensor> tensors, const AdamWRule& rule, const Ops& ops,
                const ParallelTasks& parallel) {
   const std::vector<TaskPart> parts =
       Cut(tensors.size(), [&](size_t t) { return tensors[t].count; });
-  const int64_t moment_bytes = rule.bf16_moments ? sizeof(uint16_t) : sizeof(float);
   parallel(std::ssize(parts), [&](int64_t task) {
     const TaskPart& part = parts[static_cast<size_t>(task)];
-    LoopsOf(ops).step(PartOf(tensors[part.tensor], part, moment_bytes), rule);
+    LoopsOf(ops).step(PartOf(tensors[part.tensor], part, rule.bf16_moments), rule);
   });
 }
 

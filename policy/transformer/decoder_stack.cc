@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "policy/transformer/ops/backend.h"
+#include "policy/transformer/ops/look_up_rows.h"
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/recompute.h"
 
@@ -47,8 +48,8 @@ at::Tensor ForwardRecomputed(DecoderLayer layer, const at::Tensor& x_TD, const R
 
 }  // namespace
 
-at::Tensor EmbeddingTableImpl::forward(const at::Tensor& ids_T) {
-  const at::Tensor rows_TD = at::embedding(weight, ids_T, pad_id_);
+at::Tensor EmbeddingTableImpl::forward(const at::Tensor& ids_T, at::ScalarType dtype) {
+  const at::Tensor rows_TD = LookUpRows(weight, ids_T, pad_id_, dtype);
   if (ProductNumerics() == kernels::Numerics::kFloat32 || BackendFor(rows_TD) != Backend::kOwnCpu) {
     return rows_TD;
   }
@@ -84,7 +85,7 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
   const RopeAngles rope = Angles(positions_T, segments, rope_);
   const RopeAngles windowed =
       windowed_rope_ ? Angles(positions_T, segments, *windowed_rope_) : rope;
-  at::Tensor hidden_TD = embed_tokens_(ids_T);
+  at::Tensor hidden_TD = embed_tokens_(ids_T, dtype());
   if (embedding_scale_ != 1.0) hidden_TD = hidden_TD * embedding_scale_;
   for (size_t i = 0; i < layers_.size(); ++i) {
     const RopeAngles& angles = is_windowed_[i] ? windowed : rope;
@@ -99,7 +100,7 @@ at::Tensor DecoderStackImpl::forward(const at::Tensor& ids_T, const at::Tensor& 
 
 at::Tensor DecoderStackImpl::ForwardMtp(int64_t k, const at::Tensor& hidden_MD,
                                         const PackedTokens& next) {
-  return mtp_layer(k)(embed_tokens_(next.ids_T), hidden_MD,
+  return mtp_layer(k)(embed_tokens_(next.ids_T, dtype()), hidden_MD,
                       Angles(next.positions_T, next.segments, rope_), next.segments);
 }
 

@@ -18,8 +18,9 @@ class EmbeddingTableImpl : public torch::nn::Module {
       : weight(register_parameter("weight", at::empty({vocab_size, width}, options))),
         pad_id_(pad_id) {}
 
-  // In the bf16 classes rows are rounded to bf16, as a worker keeps them; gradients are not.
-  at::Tensor forward(const at::Tensor& ids_T);
+  // Rows of `dtype`. In the bf16 classes they are rounded to bf16, as a worker keeps them; gradients
+  // are not.
+  at::Tensor forward(const at::Tensor& ids_T, at::ScalarType dtype);
 
   at::Tensor weight;  // [V, D]
 
@@ -49,6 +50,9 @@ class DecoderStackImpl : public torch::nn::Module {
   std::vector<MixtureOfExperts> MoeLayers();  // multi-token-prediction layers' too
 
  private:
+  // Of activations: the norms', since matrices may be narrower.
+  at::ScalarType dtype() const { return norm_->weight.scalar_type(); }
+
   double embedding_scale_, logit_scale_;
   RopeFrequencies rope_;
   std::optional<RopeFrequencies> windowed_rope_;

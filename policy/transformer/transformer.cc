@@ -3,6 +3,17 @@
 #include "base/error.h"
 
 namespace cohort::policy {
+namespace {
+
+// Of a parameter of policy/weights/weights.h: an operand of products, or the embedding. Gates, as
+// the router is one, are not rounded.
+bool IsMatrix(const std::string& name, const at::Tensor& tensor) {
+  if (tensor.dim() < 2 || name.ends_with("_bias")) return false;
+  return !name.ends_with(".mlp.gate.weight") && !name.ends_with(".shared_expert_gate.weight") &&
+         !name.ends_with(".conv1d.weight");
+}
+
+}  // namespace
 
 TransformerImpl::TransformerImpl(const ModelConfig& config, const at::TensorOptions& options)
     : config_(config) {
@@ -43,6 +54,14 @@ void TransformerImpl::AdoptWeights(WeightMap weights) {
   for (const auto& item : named_parameters()) adopt(item.value(), weights.at(item.key()));
   for (const auto& item : named_buffers()) {
     adopt(item.value(), weights.at(item.key()).to(at::kFloat));
+  }
+}
+
+void TransformerImpl::KeepMatricesInBf16() {
+  const at::NoGradGuard no_grad;
+  for (const auto& item : named_parameters()) {
+    at::Tensor parameter = item.value();
+    if (IsMatrix(item.key(), parameter)) parameter.set_data(parameter.to(at::kBFloat16));
   }
 }
 

@@ -46,6 +46,10 @@ class TransformerImpl : public torch::nn::Module {
   // The same without a copy: these tensors, contiguous and of any floating dtype and device, become
   // the parameters, so nobody else may use them. Selection biases are converted to fp32.
   void AdoptWeights(WeightMap weights);
+  // From now on the matrices of products, experts' too, and the embedding are bf16, beside fp32
+  // activations, norms, biases, routers and convolutions: their values rounded, in half the memory.
+  // On the CPU, without adapters.
+  void KeepMatricesInBf16();
   // Detached views of the live parameters and selection biases, adapters (policy/lora/lora.h) left
   // out.
   WeightMap Weights() const;

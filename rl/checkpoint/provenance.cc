@@ -68,6 +68,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"processor", ThisProcessor()},
                   {"instruction_set", kernels::IsaName(kernels::BestOps().isa)},
                   {"numerics", NumericsOf(recipe)},
+                  {"master_weights", recipe.optimizer().masters()},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
                   {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},

@@ -36,7 +36,8 @@ bool MayChangeOnRequest(const std::string& key) {
     return kOfRound.contains(key.substr(dot + 2));
   }
   return key == "optimizer.max_grad_norm" || key == "optimizer.moments" ||
-         key == "optimizer.selection_bias_rate" || key == "rollout.max_failed_steps";
+         key == "optimizer.masters" || key == "optimizer.selection_bias_rate" ||
+         key == "rollout.max_failed_steps";
 }
 
 // `recipe` without the rounds and steps that it adds to the end of the old one.

@@ -16,7 +16,7 @@ namespace cohort::rl {
 // Each other change as "KEY: OLD -> NEW".
 struct RecipeChanges {
   // How the steps to come learn: learning rates, their schedules, weights of rewards, routing,
-  // clipping, the moments' dtype. Taken where --resume-with-changes asks for it.
+  // clipping, the moments' dtype, masters. Taken where --resume-with-changes asks for it.
   std::vector<std::string> on_request;
   std::vector<std::string> refused;
 };

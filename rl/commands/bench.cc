@@ -21,6 +21,7 @@
 #include "rl/commands/step_benchmark.h"
 #include "rl/commands/tokenize_benchmark.h"
 #include "rl/plan/training.h"
+#include "rl/recipe/recipe.h"
 #include "rollout/cpu/decode_benchmark.h"
 #include "rollout/weight_dtype.h"
 
@@ -204,8 +205,10 @@ int BenchPrefill(int argc, char** argv) {
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
   if (bf16) {
+    proto::Optimizer optimizer;
+    optimizer.set_precision(proto::Optimizer::PRECISION_BFLOAT16);
     benchmark.decoder.dtype = policy::Dtype::kBFloat16;
-    benchmark.decoder.numerics = kernels::Numerics::kBf16Dot;
+    benchmark.decoder.numerics = LearnerNumerics(optimizer);
   }
   const policy::OpenedModel opened = policy::OpenModel(model_name, benchmark.decoder.dtype);
   base::Json result = PrefillJson(

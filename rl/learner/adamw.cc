@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "base/error.h"
@@ -42,7 +43,7 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options
                                          "' is " + at::toString(dtype));
     }
     at::Tensor master = given.tensor;
-    if (dtype != at::kFloat) {
+    if (dtype != at::kFloat && options.masters) {
       master = given.master.defined() ? given.master : given.tensor.detach().to(at::kFloat);
     }
     slots_.push_back({std::move(given.name), given.tensor, master, size});
@@ -50,10 +51,16 @@ AdamW::AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options
   }
   if (slots_.empty()) return;
   const at::Device device = slots_.front().master.device();
-  if (options.bf16_moments && !policy::HasBf16Moments(device)) {
+  if (options.bf16_moments && !policy::RoundsByChance(device)) {
     throw Error(ErrorCode::kUsage,
                 "moments in bfloat16 need a CPU, the policy is on " + device.str(),
                 "optimizer.moments: float32 works on every device");
+  }
+  const bool rounds = std::any_of(slots_.begin(), slots_.end(), std::mem_fn(&Slot::is_bf16));
+  if (rounds && !policy::RoundsByChance(device)) {
+    throw Error(ErrorCode::kUsage,
+                "parameters without masters need a CPU, the policy is on " + device.str(),
+                "optimizer.masters: true works on every device");
   }
   exp_avg_ = at::zeros({size}, at::TensorOptions(device).dtype(MomentType(options)));
   exp_avg_sq_ = exp_avg_.clone();
@@ -71,17 +78,36 @@ void AdamW::AccumulateGradients() {
     sum = sum.defined() ? sum.add_(slot.parameter.grad()) : slot.parameter.grad().to(at::kFloat);
     slot.parameter.mutable_grad().reset();
   }
+  AddUpInBf16();
+}
+
+// Of parameters without a master. The first gradient becomes the sum.
+void AdamW::AddUpInBf16() {
+  std::map<uint64_t, std::vector<policy::GradientAddition>> by_addition;
+  for (Slot& slot : slots_) {
+    if (!slot.is_bf16() || !slot.parameter.grad().defined()) continue;
+    const at::Tensor gradient = slot.parameter.grad().contiguous();
+    slot.parameter.mutable_grad().reset();
+    if (slot.sum.defined()) {
+      by_addition[slot.additions++].push_back({slot.sum, gradient, slot.first});
+    } else {
+      slot.sum = gradient;
+    }
+  }
+  for (const auto& [addition, gradients] : by_addition) {
+    policy::AddGradients(gradients, static_cast<uint64_t>(steps()) + 1, addition);
+  }
 }
 
 void AdamW::SumGradients(Ranks& ranks) {
   const at::NoGradGuard no_grad;
   std::vector<double> reached;  // on how many ranks
-  for (const Slot& slot : slots_) reached.push_back(slot.master.grad().defined() ? 1 : 0);
+  for (const Slot& slot : slots_) reached.push_back(slot.gradient().defined() ? 1 : 0);
   ranks.SumValues(reached);
   std::vector<at::Tensor> gradients;
   for (size_t i = 0; i < slots_.size(); ++i) {
     if (reached[i] == 0) continue;
-    at::Tensor& gradient = slots_[i].master.mutable_grad();
+    at::Tensor& gradient = slots_[i].gradient();
     if (!gradient.defined()) gradient = at::zeros_like(slots_[i].master);
     gradients.push_back(gradient);
   }
@@ -94,12 +120,12 @@ OptimizerStep AdamW::Step(double learning_rate) {
   std::vector<at::Tensor> gradients;
   std::vector<const Slot*> stepped;
   for (const Slot& slot : slots_) {
-    if (!slot.master.grad().defined()) continue;
+    if (!slot.gradient().defined()) continue;
     const bool decays = slot.master.dim() >= 2 && !slot.name.ends_with("_bias");
     const auto moments = [&](const at::Tensor& all) {
       return all.narrow(0, slot.first, WholeBlocks(slot.master.numel()));
     };
-    gradients.push_back(slot.master.grad().contiguous());
+    gradients.push_back(slot.gradient().contiguous());
     operands.push_back({slot.master, gradients.back(), moments(exp_avg_), moments(exp_avg_sq_),
                         slot.first, decays ? options_.weight_decay : 0});
     stepped.push_back(&slot);
@@ -144,8 +170,9 @@ void AdamW::RoundMasters() {
 
 void AdamW::DropGradients() {
   for (Slot& slot : slots_) {
-    slot.master.mutable_grad().reset();
+    slot.gradient().reset();
     slot.parameter.mutable_grad().reset();  // of a backward pass that did not end
+    slot.additions = 0;
   }
 }
 

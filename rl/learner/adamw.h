@@ -20,6 +20,10 @@ struct AdamWOptions {
   // The moments are kept in bf16 (4 bytes a parameter, not 8), rounded by chance with the right
   // mean (kernels/cpu/adamw.h). On the CPU only.
   bool bf16_moments = false;
+  // False: a bf16 parameter has no fp32 master. It is stepped in fp32 and rounded by chance, its
+  // gradients are bf16 and added up likewise: 4 bytes a parameter, not 8, and as many for them as
+  // a bf16 one with its master. On the CPU only.
+  bool masters = true;
 };
 
 struct NamedParameter {
@@ -37,13 +41,14 @@ struct OptimizerStep {
 // AdamW (arXiv 1711.05101, algorithm 2) with bias correction. Owned by one thread; shares the
 // parameters' storage with the model and changes it in place. A bf16 parameter has an fp32 master
 // copy: gradients are summed, the step is computed and small changes add up in fp32, and the
-// parameter is the master rounded (arXiv 1710.03740 section 3.1).
+// parameter is the master rounded (arXiv 1710.03740 section 3.1); or none, where options say so.
 class AdamW {
  public:
-  // Errors: kUsage for a parameter of another dtype, or moments in bf16 on another device.
+  // Errors: kUsage for a parameter of another dtype, or what is rounded by chance on another
+  // device.
   AdamW(std::vector<NamedParameter> parameters, const AdamWOptions& options);
 
-  // Moves the gradients of bf16 parameters into their fp32 sums: called after each backward pass.
+  // Moves the gradients of bf16 parameters into their sums: called after each backward pass.
   void AccumulateGradients();
   // Gradients of all ranks together. A rank where no token reached a parameter adds nothing to it.
   void SumGradients(Ranks& ranks);
@@ -71,12 +76,18 @@ class AdamW {
   struct Slot {
     std::string name;
     at::Tensor parameter;
-    at::Tensor master;  // fp32, holds the gradient; the parameter itself where that is fp32
-    int64_t first;      // of its moments among those of all
+    at::Tensor master;       // fp32, holds the gradient; the parameter itself where it has none
+    int64_t first;           // of its moments among those of all
+    at::Tensor sum = {};     // of bf16 gradients, without a master
+    uint64_t additions = 0;  // to the sum so far
 
     bool has_own_master() const { return !master.is_same(parameter); }
+    bool is_bf16() const { return master.scalar_type() == at::kBFloat16; }
+    at::Tensor& gradient() { return is_bf16() ? sum : master.mutable_grad(); }
+    const at::Tensor& gradient() const { return is_bf16() ? sum : master.grad(); }
     at::Tensor Of(const at::Tensor& moments) const;  // a view in the master's shape
   };
+  void AddUpInBf16();
   void RoundMasters();
 
   std::vector<Slot> slots_;

@@ -63,6 +63,7 @@ void Learner::PlaceOnDevice(policy::TransformerImpl& model) const {
 }
 
 void Learner::MakeOptimizer() {
+  if (!options_.optimizer.masters) policy_->KeepMatricesInBf16();
   std::vector<NamedParameter> parameters;
   for (const auto& parameter : policy_->named_parameters()) {
     if (!parameter.value().requires_grad()) continue;
@@ -107,6 +108,7 @@ void Learner::ResetReference() {
 
 void Learner::SetReference(const policy::WeightMap& weights) {
   reference_ = std::make_shared<policy::TransformerImpl>(policy_->config());
+  if (!options_.optimizer.masters) reference_->KeepMatricesInBf16();
   PlaceOnDevice(*reference_);
   reference_->LoadWeights(weights);
   reference_->eval();

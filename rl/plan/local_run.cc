@@ -135,7 +135,8 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   const policy::ModelConfig decoded = policy::WithoutMtpLayers(config);
   const auto published = static_cast<double>(policy::CountParameters(decoded));
   const bool adapters = run.adapter_parameters > 0;
-  const double weights = HeldWeights(config);
+  const double whole = HeldWeights(config);
+  const double weights = run.masters ? whole : whole / 2;  // norms and routers are few
   const double trained =
       adapters ? kFloatBytes * static_cast<double>(run.adapter_parameters) : weights;
   const double moments = adapters ? static_cast<double>(run.adapter_parameters)
@@ -194,7 +195,8 @@ LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& 
                        static_cast<double>(std::max<int64_t>(1, config.num_layers));
   step.forward_backward_s = forward_s * ((adapters ? 2 : 3) + again);
   // Reads parameter, gradient and two moments, writes all but the gradient.
-  const double moved = 3 * kFloatBytes + 4 * (run.bf16_moments ? 2 : kFloatBytes);
+  const double moved =
+      3 * (run.masters ? kFloatBytes : 2) + 4 * (run.bf16_moments ? 2 : kFloatBytes);
   step.optimizer_s = updates * moved * trained / machine.read_bytes_per_s;
   step.publish_s =
       (kFloatBytes + (1.0 + 2.0 * run.workers) * stored) * published / machine.read_bytes_per_s;

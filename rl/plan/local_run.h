@@ -35,6 +35,7 @@ struct LocalRun {
   int64_t microbatch_tokens = 2048;
   bool bf16_moments = false;
   int64_t activation_memory = 0;  // bytes, within which layers are recomputed; 0: none are
+  bool masters = true;  // false: matrices and their gradients in bf16
   int workers = 1;
   int64_t kv_cache_bytes = int64_t{1} << 30;
   policy::Dtype rollout_dtype = policy::Dtype::kFloat32;
@@ -62,8 +63,8 @@ int64_t RecomputedLayers(const policy::ModelConfig& config, const LocalRun& run)
 constexpr int kHeldImages = 2;
 
 // Bytes, with large tensors on whole huge pages of 2 MiB, as the learner keeps them
-// (policy/tensor/tensor_memory.h). All of the learner is fp32, but for moments in bf16; published
-// images and workers are in rollout_dtype.
+// (policy/tensor/tensor_memory.h). All of the learner is fp32, but for moments in bf16, and
+// matrices without masters with their gradients; published images and workers are in rollout_dtype.
 struct LocalMemory {
   double program = 0;      // the learner's code and libraries
   double weights = 0;      // the policy's

@@ -157,7 +157,9 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       adapters ? std::to_string(run.adapter_parameters) + " parameters of adapters" : "all of them";
   const std::string stored = run.rollout_dtype == policy::Dtype::kFloat32 ? "4" : "2";
   add("run_weights_bytes", memory.weights,
-      "`cohort train` on one machine: 4 bytes a parameter, tensors on whole pages of 2 MiB");
+      "`cohort train` on one machine: " +
+          std::string(run.masters ? "4 bytes a parameter" : "2 bytes a parameter, no masters") +
+          ", tensors on whole pages of 2 MiB");
   add("run_gradients_bytes", memory.gradients, "the same of " + trained);
   add("run_optimizer_bytes", memory.optimizer,
       std::string(run.bf16_moments ? "4" : "8") +
@@ -226,7 +228,8 @@ void AddLocalStep(const ModelConfig& config, const PlanOptions& options,
                                                      : "") +
           " at the same rate");
   add("step_optimizer_s", step.optimizer_s,
-      std::string("updates x ") + (options.run.bf16_moments ? "20" : "28") +
+      "updates x " +
+          std::to_string((options.run.masters ? 12 : 6) + (options.run.bf16_moments ? 8 : 16)) +
           " bytes a trained parameter / machine_read_bytes_per_s");
   add("step_publish_s", step.publish_s,
       "bytes of weights read, image written, and image and weights of each worker / the same");

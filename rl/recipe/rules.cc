@@ -161,6 +161,11 @@ void RecipeCheck::CheckData(const proto::Data& data) {
 }
 
 void RecipeCheck::CheckLora(const proto::Lora& lora) {
+  if (!recipe_.optimizer().masters() && (lora.rank() > 0 || !lora.adapter().empty())) {
+    Add("optimizer.masters",
+        "optimizer.masters is false, which keeps trained weights in bfloat16 alone; adapters "
+        "(lora.*) are few and have masters: leave one of the two out");
+  }
   if (!lora.adapter().empty()) return;  // which has them all; rl/run/recipe_adapter.h
   if (lora.rank() > 0 && lora.targets().empty()) {
     Add("lora",

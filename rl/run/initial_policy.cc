@@ -180,7 +180,8 @@ LearnerOptions RecipeLearnerOptions(const proto::Recipe& recipe) {
   options.optimizer = {
       optimizer.beta1(),         optimizer.beta2(),
       optimizer.epsilon(),       optimizer.weight_decay(),
-      optimizer.max_grad_norm(), optimizer.moments() == proto::Optimizer::MOMENTS_BFLOAT16};
+      optimizer.max_grad_norm(), optimizer.moments() == proto::Optimizer::MOMENTS_BFLOAT16,
+      optimizer.masters()};
   options.max_tokens_per_microbatch = optimizer.max_tokens_per_microbatch();
   options.activation_memory = int64_t{optimizer.activation_memory_mb()} << 20;
   options.retry_out_of_memory = optimizer.retry_out_of_memory();

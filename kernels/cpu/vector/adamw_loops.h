@@ -11,17 +11,27 @@
 
 namespace cohort::kernels {
 
-// In 16 lanes, which are added in pairs at the end. The product of two floats is exact in double.
+// Templates of the vector type, like all here, so that each instruction set compiles its own.
 template <class Vector>
-double SquareSum(const float* x, int64_t n) {
+double WidenOne(float value) {
+  return value;
+}
+template <class Vector>
+double WidenOne(uint16_t half) {
+  return std::bit_cast<float>(static_cast<uint32_t>(half) << 16);
+}
+
+// In 16 lanes, which are added in pairs at the end. The product of two floats is exact in double.
+template <class Vector, class Stored>
+double SquareSumOf(const Stored* x, int64_t n) {
   double lanes[16] = {};
-  float last[16] = {};
+  Stored last[16] = {};
   const int64_t whole = n / 16 * 16;
   for (int64_t i = whole; i < n; ++i) last[i - whole] = x[i];
   for (int64_t i = 0; i <= whole; i += 16) {
-    const float* row = i == whole ? last : x + i;
+    const Stored* row = i == whole ? last : x + i;
     for (int lane = 0; lane < 16; ++lane) {
-      const double value = row[lane];
+      const double value = WidenOne<Vector>(row[lane]);
       lanes[lane] += value * value;
     }
   }
@@ -29,6 +39,12 @@ double SquareSum(const float* x, int64_t n) {
     for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
   }
   return lanes[0];
+}
+
+template <class Vector>
+double SquareSum(const GradientValues& values) {
+  return values.bf16 ? SquareSumOf<Vector>(static_cast<const uint16_t*>(values.data), values.count)
+                     : SquareSumOf<Vector>(static_cast<const float*>(values.data), values.count);
 }
 
 // Eight words, each in the lower half of a lane, whose upper half is ignored.
@@ -71,7 +87,17 @@ struct FloatMoments {
   void Store(Vector v, int, int, float* p) const { v.Store(p); }
 };
 
-// In bf16: a draw of 16 bits below the last one that stays carries into it as often as it should.
+// To bf16: a draw of 16 bits below the last one that stays carries into it as often as it should.
+template <class Vector>
+void RoundByChance(Vector v, const uint32_t* words, int shift, uint16_t* p) {
+  float values[16];
+  v.Store(values);
+  for (int lane = 0; lane < 16; ++lane) {
+    const uint32_t draw = words[lane] >> shift & 0xffff;
+    p[lane] = static_cast<uint16_t>((std::bit_cast<uint32_t>(values[lane]) + draw) >> 16);
+  }
+}
+
 template <class Vector>
 struct Bf16Moments {
   using Stored = uint16_t;
@@ -80,16 +106,62 @@ struct Bf16Moments {
   void Draw(int64_t first, uint64_t key) { DrawWords<Vector>(first, key, words); }
   static Vector Load(const uint16_t* p) { return Vector::LoadBf16(p); }
   void Store(Vector v, int place, int shift, uint16_t* p) const {
-    float values[16];
-    v.Store(values);
-    for (int lane = 0; lane < 16; ++lane) {
-      const uint32_t draw = words[place + lane] >> shift & 0xffff;
-      p[lane] = static_cast<uint16_t>((std::bit_cast<uint32_t>(values[lane]) + draw) >> 16);
-    }
+    RoundByChance(v, words + place, shift, p);
   }
 };
 
-template <class Vector, class Moments>
+template <class Vector>
+Vector LoadBf16Part(const uint16_t* p, int64_t count) {
+  if (count >= 16) return Vector::LoadBf16(p);
+  uint16_t lanes[16] = {};
+  for (int i = 0; i < count; ++i) lanes[i] = p[i];
+  return Vector::LoadBf16(lanes);
+}
+
+template <class Vector>
+void StoreBf16Part(Vector v, const uint32_t* words, uint16_t* p, int64_t count) {
+  if (count >= 16) return RoundByChance(v, words, 0, p);
+  uint16_t lanes[16];
+  RoundByChance(v, words, 0, lanes);
+  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+}
+
+// Parameter and gradient in fp32: nothing is drawn.
+template <class Vector>
+struct FloatParameter {
+  using Stored = float;
+  void Draw(int64_t, uint64_t) {}
+  static Vector Load(const float* p, int64_t count) { return LoadPart<Vector>(p, count); }
+  void Store(Vector v, int, float* p, int64_t count) const { StorePart(v, p, count); }
+};
+
+template <class Vector>
+struct Bf16Parameter {
+  using Stored = uint16_t;
+  uint32_t words[kDrawBlock];
+
+  void Draw(int64_t first, uint64_t step) {
+    DrawWords<Vector>(first, step + (kParameterDraws << 32), words);
+  }
+  static Vector Load(const uint16_t* p, int64_t count) { return LoadBf16Part<Vector>(p, count); }
+  void Store(Vector v, int place, uint16_t* p, int64_t count) const {
+    StoreBf16Part(v, words + place, p, count);
+  }
+};
+
+template <class Vector>
+void AddRounded(const Bf16Sum& sum, uint64_t key) {
+  uint32_t words[kDrawBlock];
+  for (int64_t i = 0; i < sum.count; i += 16) {
+    const int64_t place = i % kDrawBlock, left = sum.count - i;
+    if (place == 0) DrawWords<Vector>(sum.first + i, key, words);
+    const Vector both =
+        LoadBf16Part<Vector>(sum.sum + i, left) + LoadBf16Part<Vector>(sum.x + i, left);
+    StoreBf16Part(both, words + place, sum.sum + i, left);
+  }
+}
+
+template <class Vector, class Parameter, class Moments>
 void StepAdamWIn(const AdamWTensor& tensor, const AdamWRule& rule) {
   const auto constant = [](double value) { return Vector::Broadcast(static_cast<float>(value)); };
   const auto step = static_cast<double>(rule.step);
@@ -99,34 +171,48 @@ void StepAdamWIn(const AdamWTensor& tensor, const AdamWRule& rule) {
   const Vector kept = constant(1 - rule.learning_rate * tensor.weight_decay);
   const Vector rate = constant(rule.learning_rate / (1 - std::pow(rule.beta1, step)));
   const Vector root_bias = constant(1 / std::sqrt(1 - std::pow(rule.beta2, step)));
+  auto* const parameter = static_cast<typename Parameter::Stored*>(tensor.parameter);
+  auto* const gradient = static_cast<const typename Parameter::Stored*>(tensor.gradient);
   auto* const exp_avg = static_cast<typename Moments::Stored*>(tensor.exp_avg);
   auto* const exp_avg_sq = static_cast<typename Moments::Stored*>(tensor.exp_avg_sq);
+  Parameter parameters;
   Moments moments;
   for (int64_t i = 0; i < tensor.count; i += 16) {
     const int place = static_cast<int>(i % kDrawBlock);
-    if (place == 0) moments.Draw(tensor.first + i, rule.step);
+    if (place == 0) {
+      parameters.Draw(tensor.first + i, rule.step);
+      moments.Draw(tensor.first + i, rule.step);
+    }
     const int64_t left = tensor.count - i;
-    const Vector g = LoadPart<Vector>(tensor.gradient + i, left) * scale;
+    const Vector g = Parameter::Load(gradient + i, left) * scale;
     const Vector old_m = Moments::Load(exp_avg + i), old_v = Moments::Load(exp_avg_sq + i);
     const Vector m = Vector::Fma(gain1, g - old_m, old_m);
     const Vector v = Vector::Fma(gain2 * g, g, beta2 * old_v);
     const Vector change = m / Vector::Fma(Vector::Sqrt(v), root_bias, epsilon);
-    const Vector p = LoadPart<Vector>(tensor.parameter + i, left) * kept;
-    StorePart(p - rate * change, tensor.parameter + i, left);
+    const Vector p = Parameter::Load(parameter + i, left) * kept;
+    parameters.Store(p - rate * change, place, parameter + i, left);
     moments.Store(m, place, 0, exp_avg + i);
     moments.Store(v, place, 16, exp_avg_sq + i);
   }
 }
 
+template <class Vector, class Parameter>
+void StepAdamWOf(const AdamWTensor& tensor, const AdamWRule& rule) {
+  rule.bf16_moments ? StepAdamWIn<Vector, Parameter, Bf16Moments<Vector>>(tensor, rule)
+                    : StepAdamWIn<Vector, Parameter, FloatMoments<Vector>>(tensor, rule);
+}
+
 template <class Vector>
 void StepAdamWAlong(const AdamWTensor& tensor, const AdamWRule& rule) {
-  rule.bf16_moments ? StepAdamWIn<Vector, Bf16Moments<Vector>>(tensor, rule)
-                    : StepAdamWIn<Vector, FloatMoments<Vector>>(tensor, rule);
+  tensor.bf16_parameter ? StepAdamWOf<Vector, Bf16Parameter<Vector>>(tensor, rule)
+                        : StepAdamWOf<Vector, FloatParameter<Vector>>(tensor, rule);
 }
 
 template <class Vector>
 constexpr AdamWLoops MakeAdamWLoops() {
-  return {.square_sum = &SquareSum<Vector>, .step = &StepAdamWAlong<Vector>};
+  return {.square_sum = &SquareSum<Vector>,
+          .add = &AddRounded<Vector>,
+          .step = &StepAdamWAlong<Vector>};
 }
 
 }  // namespace cohort::kernels

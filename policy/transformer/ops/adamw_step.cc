@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <map>
-#include <span>
 
 #include "base/error.h"
 #include "policy/tensor/parallel_tasks.h"
@@ -16,14 +15,23 @@
 namespace cohort::policy {
 namespace {
 
+// They hold what BackendFor leaves to LibTorch: bf16.
+bool SuitsKernels(const at::Tensor& tensor) {
+  return tensor.is_cpu() &&
+         (tensor.scalar_type() == at::kFloat || tensor.scalar_type() == at::kBFloat16);
+}
+
+bool IsBf16(const at::Tensor& tensor) { return tensor.scalar_type() == at::kBFloat16; }
+
 void StepByKernels(const std::vector<AdamWOperands>& tensors, const kernels::AdamWRule& rule) {
   std::vector<kernels::AdamWTensor> raw;
   for (const AdamWOperands& t : tensors) {
-    COHORT_CHECK(t.parameter.is_contiguous() && t.gradient.is_contiguous(),
-                 "the optimizer goes along memory");
-    raw.push_back({t.parameter.mutable_data_ptr<float>(), t.gradient.const_data_ptr<float>(),
+    COHORT_CHECK(t.parameter.is_contiguous() && t.gradient.is_contiguous() &&
+                     t.parameter.scalar_type() == t.gradient.scalar_type(),
+                 "the optimizer goes along memory, of a parameter and a gradient of its dtype");
+    raw.push_back({t.parameter.mutable_data_ptr(), t.gradient.const_data_ptr(),
                    t.exp_avg.mutable_data_ptr(), t.exp_avg_sq.mutable_data_ptr(),
-                   t.parameter.numel(), t.first, t.weight_decay});
+                   t.parameter.numel(), t.first, t.weight_decay, IsBf16(t.parameter)});
   }
   kernels::StepAdamW(raw, rule, kernels::BestOps(), RunTasks);
 }
@@ -59,17 +67,15 @@ void StepByLibTorch(const std::vector<AdamWOperands>& tensors, const kernels::Ad
 }
 
 Backend BackendOf(const std::vector<at::Tensor>& tensors) {
-  const bool own = std::all_of(tensors.begin(), tensors.end(), [](const at::Tensor& tensor) {
-    return BackendFor(tensor) == Backend::kOwnCpu;
-  });
+  const bool own = std::all_of(tensors.begin(), tensors.end(), SuitsKernels);
   return own ? Backend::kOwnCpu : Backend::kLibTorch;
 }
 
 std::vector<double> SquareSumsByKernels(const std::vector<at::Tensor>& tensors) {
-  std::vector<std::span<const float>> raw;
+  std::vector<kernels::GradientValues> raw;
   for (const at::Tensor& tensor : tensors) {
     COHORT_CHECK(tensor.is_contiguous(), "sums of squares go along memory");
-    raw.emplace_back(tensor.const_data_ptr<float>(), static_cast<size_t>(tensor.numel()));
+    raw.push_back({tensor.const_data_ptr(), tensor.numel(), IsBf16(tensor)});
   }
   return kernels::SquareSums(raw, kernels::BestOps(), RunTasks);
 }
@@ -104,11 +110,25 @@ std::vector<double> SquareSums(const std::vector<at::Tensor>& tensors) {
   return {};
 }
 
-bool HasBf16Moments(const at::Device& device) { return device.is_cpu(); }
+bool RoundsByChance(const at::Device& device) { return device.is_cpu(); }
+
+void AddGradients(const std::vector<GradientAddition>& additions, uint64_t step,
+                  uint64_t addition) {
+  std::vector<kernels::Bf16Sum> raw;
+  for (const GradientAddition& one : additions) {
+    COHORT_CHECK(RoundsByChance(one.sum.device()) && one.sum.is_contiguous() &&
+                     one.x.is_contiguous() && one.x.numel() == one.sum.numel(),
+                 "sums of gradients in bf16 go along memory of the CPU");
+    raw.push_back({reinterpret_cast<uint16_t*>(one.sum.mutable_data_ptr<at::BFloat16>()),
+                   reinterpret_cast<const uint16_t*>(one.x.const_data_ptr<at::BFloat16>()),
+                   one.sum.numel(), one.first});
+  }
+  kernels::AddToBf16(raw, step, addition, kernels::BestOps(), RunTasks);
+}
 
 void StepAdamW(const std::vector<AdamWOperands>& tensors, const kernels::AdamWRule& rule) {
   if (tensors.empty()) return;
-  switch (BackendFor(tensors.front().parameter, tensors.front().gradient)) {
+  switch (BackendOf({tensors.front().parameter, tensors.front().gradient})) {
     case Backend::kOwnCpu:
       return StepByKernels(tensors, rule);
     case Backend::kLibTorch:

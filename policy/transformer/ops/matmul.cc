@@ -64,7 +64,13 @@ void MatmulNtInto(const std::vector<ProductInto>& products) {
   const bool is_fp8 = ProductNumerics() == kernels::Numerics::kFp8Blocks;
   std::vector<kernels::DenseProduct> dense;
   std::vector<kernels::Fp8Product> fp8;
-  for (const ProductInto& product : products) {
+  std::vector<at::Tensor> wide;
+  for (ProductInto product : products) {
+    // A matrix kept in bf16 beside fp32 activations: the same values, for as long as the product.
+    const at::ScalarType dtype = product.a_MK.scalar_type();
+    if (product.b_NK.scalar_type() != dtype) {
+      product.b_NK = wide.emplace_back(product.b_NK.to(dtype));
+    }
     if (BackendFor(product.out_MN, product.a_MK, product.b_NK) == Backend::kOwnCpu) {
       if (is_fp8) fp8.push_back({Describe(product), product.pass});
       if (!is_fp8) dense.push_back(Describe(product));

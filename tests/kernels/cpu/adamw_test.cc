@@ -15,10 +15,19 @@ namespace {
 
 float OfBf16(uint16_t half) { return std::bit_cast<float>(uint32_t{half} << 16); }
 
+std::vector<uint16_t> Upper(const std::vector<float>& values) {
+  std::vector<uint16_t> halves;
+  for (const float value : values) {
+    halves.push_back(static_cast<uint16_t>(std::bit_cast<uint32_t>(value) >> 16));
+  }
+  return halves;
+}
+
 // A tensor with its moments, fp32 or bf16, in rows padded to 16.
 struct Trained {
   std::vector<float> parameter, gradient, exp_avg, exp_avg_sq;
   std::vector<uint16_t> exp_avg_half, exp_avg_sq_half;
+  std::vector<uint16_t> parameter_half, gradient_half;
 
   explicit Trained(int64_t count, uint32_t seed)
       : parameter(RandomNormal(count, seed)),
@@ -26,7 +35,9 @@ struct Trained {
         exp_avg(static_cast<size_t>((count + 15) / 16 * 16)),
         exp_avg_sq(exp_avg),
         exp_avg_half(exp_avg.size()),
-        exp_avg_sq_half(exp_avg.size()) {}
+        exp_avg_sq_half(exp_avg.size()),
+        parameter_half(Upper(parameter)),
+        gradient_half(Upper(gradient)) {}
 
   AdamWTensor In(bool bf16, int64_t first, double weight_decay) {
     return {parameter.data(),
@@ -36,6 +47,13 @@ struct Trained {
             std::ssize(parameter),
             first,
             weight_decay};
+  }
+  AdamWTensor WithoutMaster(bool bf16, int64_t first, double weight_decay) {
+    AdamWTensor tensor = In(bf16, first, weight_decay);
+    tensor.parameter = parameter_half.data();
+    tensor.gradient = gradient_half.data();
+    tensor.bf16_parameter = true;
+    return tensor;
   }
   bool operator==(const Trained&) const = default;
 };
@@ -50,11 +68,13 @@ std::vector<Trained> SomeTensors() {
 
 // Two steps of all tensors, which draw one after the other.
 std::vector<Trained> Step(std::vector<Trained> tensors, bool bf16, const Ops& ops,
-                          const ParallelTasks& parallel) {
+                          const ParallelTasks& parallel, bool masters = true) {
   std::vector<AdamWTensor> raw;
   int64_t first = 0;
   for (Trained& tensor : tensors) {
-    raw.push_back(tensor.In(bf16, first, first % 3 * 0.1));
+    const double decay = static_cast<double>(first % 3) * 0.1;
+    raw.push_back(masters ? tensor.In(bf16, first, decay)
+                          : tensor.WithoutMaster(bf16, first, decay));
     first += (std::ssize(tensor.parameter) + kDrawBlock - 1) / kDrawBlock * kDrawBlock;
   }
   AdamWRule rule{.gradient_scale = 0.3, .learning_rate = 0.01, .bf16_moments = bf16};
@@ -87,14 +107,80 @@ TEST(AdamWKernel, StepsAreTheFormulaToRounding) {
 
 TEST(AdamWKernel, NeitherThreadsNorNeighboursNorTheInstructionSetChangeABit) {
   for (const bool bf16 : {false, true}) {
-    const std::vector<Trained> tensors = SomeTensors();
-    const std::vector<Trained> expected = Step(tensors, bf16, OpsFor(Isa::kScalar), OneByOne);
-    EXPECT_NE(expected.back(), tensors.back());
-    EXPECT_EQ(Step({tensors.front()}, bf16, OpsFor(Isa::kScalar), OneByOne).front(),
-              expected.front());
-    for (const Isa isa : AvailableIsas()) {
-      EXPECT_EQ(Step(tensors, bf16, OpsFor(isa), OnTwoThreadsBackwards), expected) << IsaName(isa);
+    for (const bool masters : {false, true}) {
+      const std::vector<Trained> tensors = SomeTensors();
+      const Ops& scalar = OpsFor(Isa::kScalar);
+      const std::vector<Trained> expected = Step(tensors, bf16, scalar, OneByOne, masters);
+      EXPECT_NE(expected.back(), tensors.back());
+      EXPECT_EQ(Step({tensors.front()}, bf16, scalar, OneByOne, masters).front(), expected.front());
+      for (const Isa isa : AvailableIsas()) {
+        EXPECT_EQ(Step(tensors, bf16, OpsFor(isa), OnTwoThreadsBackwards, masters), expected)
+            << IsaName(isa);
+      }
     }
+  }
+}
+
+// What it is between is the step of the same numbers in single precision.
+TEST(AdamWKernel, AParameterWithoutMasterIsRoundedToANeighbourOfItsStep) {
+  Trained tensor(70001, 7);
+  for (size_t i = 0; i < tensor.parameter.size(); ++i) {
+    tensor.parameter[i] = OfBf16(tensor.parameter_half[i]);
+    tensor.gradient[i] = OfBf16(tensor.gradient_half[i]);
+  }
+  Trained exact = tensor;
+  const AdamWTensor raw = tensor.WithoutMaster(false, 0, 0.1), wide = exact.In(false, 0, 0.1);
+  const AdamWRule rule{.gradient_scale = 0.4, .learning_rate = 0.003};
+  StepAdamW({&raw, 1}, rule, BestOps(), OneByOne);
+  StepAdamW({&wide, 1}, rule, BestOps(), OneByOne);
+  EXPECT_EQ(tensor.exp_avg, exact.exp_avg);
+  EXPECT_EQ(tensor.exp_avg_sq, exact.exp_avg_sq);
+  int up = 0;
+  double expected = 0, variance = 0;
+  for (size_t i = 0; i < exact.parameter.size(); ++i) {
+    const auto below = static_cast<uint16_t>(std::bit_cast<uint32_t>(exact.parameter[i]) >> 16);
+    const int off = tensor.parameter_half[i] - below;  // away from 0
+    ASSERT_TRUE(off == 0 || off == 1) << i;
+    up += off;
+    const double share = (std::bit_cast<uint32_t>(exact.parameter[i]) & 0xffff) / 65536.0;
+    expected += share;
+    variance += share * (1 - share);
+  }
+  EXPECT_NEAR(up, expected, 5 * std::sqrt(variance));
+}
+
+// A step of 0.001 is a quarter of the distance from 1 to the next lower bf16, 1 - 1/256.
+TEST(AdamWKernel, ParametersWithoutMastersMoveOnByStepsThatTheyCannotHold) {
+  constexpr int64_t kCount = 1 << 14;
+  Trained tensor(kCount, 8);
+  std::fill(tensor.parameter_half.begin(), tensor.parameter_half.end(), uint16_t{0x3f80});
+  std::fill(tensor.gradient_half.begin(), tensor.gradient_half.end(), uint16_t{0x3f80});
+  const AdamWTensor raw = tensor.WithoutMaster(true, 0, 0);
+  AdamWRule rule{.learning_rate = 0.001, .bf16_moments = true};
+  for (rule.step = 1; rule.step <= 20; ++rule.step) {
+    StepAdamW({&raw, 1}, rule, BestOps(), OneByOne);
+  }
+  double mean = 0;
+  for (const uint16_t half : tensor.parameter_half) mean += OfBf16(half) / kCount;
+  EXPECT_NEAR(mean, 0.98, 0.0005);
+}
+
+// To the nearest, the sum would stay at 256.
+TEST(AdamWKernel, SumsOfGradientsInBf16TakeWhatTheyCannotHold) {
+  constexpr int64_t kCount = 4099;
+  const std::vector<uint16_t> ones(kCount, 0x3f80);
+  std::vector<uint16_t> expected;
+  for (const Isa isa : AvailableIsas()) {
+    std::vector<uint16_t> sum(kCount);
+    const Bf16Sum raw = {sum.data(), ones.data(), kCount, 64};
+    for (uint64_t i = 0; i < 1000; ++i) {
+      AddToBf16({&raw, 1}, 1, i, OpsFor(isa), OnTwoThreadsBackwards);
+    }
+    double mean = 0;
+    for (const uint16_t half : sum) mean += OfBf16(half) / kCount;
+    EXPECT_NEAR(mean, 1000, 2);
+    if (expected.empty()) expected = sum;
+    EXPECT_EQ(sum, expected) << IsaName(isa);
   }
 }
 
@@ -168,7 +254,12 @@ TEST(AdamWKernel, AverageInBf16MovesOnByStepsThatItCannotHold) {
 TEST(AdamWKernel, SquareSumsAreExactToDoublePrecisionWhateverTheSize) {
   const std::vector<float> plain = RandomNormal(70001, 6), huge(100, 1e25f), tiny(33, 1e-30f),
                            empty, threes(17, 3.0f);
-  const std::vector<std::span<const float>> all = {plain, huge, tiny, empty, threes};
+  const std::vector<uint16_t> halves = Upper(plain);
+  std::vector<GradientValues> all;
+  for (const auto* values : {&plain, &huge, &tiny, &empty, &threes}) {
+    all.push_back({values->data(), std::ssize(*values)});
+  }
+  all.push_back({halves.data(), std::ssize(halves), /*bf16=*/true});
   double expected = 0;
   for (const float x : plain) expected += static_cast<double>(x) * static_cast<double>(x);
   const auto square = [](float x) { return static_cast<double>(x) * static_cast<double>(x); };
@@ -178,6 +269,9 @@ TEST(AdamWKernel, SquareSumsAreExactToDoublePrecisionWhateverTheSize) {
   EXPECT_NEAR(scalar[2] / (33 * square(1e-30f)), 1, 1e-12);
   EXPECT_EQ(scalar[3], 0);
   EXPECT_EQ(scalar[4], 17 * 9);
+  double of_halves = 0;
+  for (const uint16_t half : halves) of_halves += square(OfBf16(half));
+  EXPECT_NEAR(scalar[5] / of_halves, 1, 1e-12);
   for (const Isa isa : AvailableIsas()) {
     EXPECT_EQ(SquareSums(all, OpsFor(isa), OnTwoThreadsBackwards), scalar) << IsaName(isa);
   }
@@ -188,7 +282,7 @@ TEST(AdamWKernel, ASquareSumShowsAnyElementThatIsNotFinite) {
     for (const size_t at : {0, 31, 32, 40}) {
       std::vector<float> x(41, 1.0f);
       x[at] = bad;
-      const std::span<const float> row = x;
+      const GradientValues row = {x.data(), std::ssize(x)};
       EXPECT_FALSE(std::isfinite(SquareSums({&row, 1}, BestOps(), OneByOne)[0]));
     }
   }

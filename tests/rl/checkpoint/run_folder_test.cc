@@ -191,6 +191,22 @@ TEST_F(RunFolderTest, TheMomentsDtypeMayChangeOnRequestAndIsSinglePrecisionInARe
   EXPECT_EQ(Fault(in_bf16), "(no error)");
 }
 
+TEST_F(RunFolderTest, MastersMayGoOnRequestAndAreThereInARecipeWithoutTheKey) {
+  StartRun();
+  EXPECT_EQ(Provenance().at("master_weights"), true);
+  const fs::path resolved = run_ / "recipe.resolved.yaml";
+  const std::regex line(R"(\n *masters: [^\n]*)");
+  const std::string text = base::ReadFile(resolved);
+  ASSERT_TRUE(std::regex_search(text, line));
+  std::ofstream(resolved) << std::regex_replace(text, line, "");
+  EXPECT_EQ(Fault(Recipe()), "(no error)");
+  const proto::Recipe without = Recipe({"optimizer.masters=false"});
+  EXPECT_THAT(Fault(without), HasSubstr("optimizer.masters: true -> false"));
+  EXPECT_THAT(hint_, HasSubstr("--resume-with-changes goes on with them"));
+  with_changes_ = true;
+  EXPECT_EQ(Fault(without), "(no error)");
+}
+
 TEST_F(RunFolderTest, ChangedDataIsRefusedByName) {
   const std::string data = folder_.Write("train.jsonl", "{}\n");
   const std::string judge = folder_.Write("judge.py", "def reward(completion): return 0\n");

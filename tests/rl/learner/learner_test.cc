@@ -281,6 +281,38 @@ TEST_F(LearnerTest, ASavedStateWithMasterWeightsGoesOnBitForBit) {
   ExpectToContinue(golden_, Make(2048, at::kBFloat16), Make(2048, at::kBFloat16));
 }
 
+TEST_F(LearnerTest, WithoutMastersMatricesAreBf16AndASavedStateGoesOnBitForBit) {
+  LearnerOptions options = golden_.Options(8);  // several micro-batches
+  options.optimizer.masters = false;
+  options.optimizer.bf16_moments = true;
+  options.numerics = kernels::Numerics::kBf16Dot;
+  const auto make = [&] { return Learner(golden_.model.config, golden_.Start(), options); };
+  for (const auto& [name, tensor] : make().Weights()) {
+    const bool exact = tensor.dim() < 2 || name.ends_with(".mlp.gate.weight");
+    EXPECT_EQ(tensor.scalar_type(), exact ? at::kFloat : at::kBFloat16) << name;
+  }
+  ExpectToContinue(golden_, make(), make());
+}
+
+TEST_F(LearnerTest, ACheckpointGoesOnWithoutMastersAndBack) {
+  LearnerOptions options = golden_.Options(2048);
+  Learner with(golden_.model.config, golden_.Start(), options);
+  options.optimizer.masters = false;
+  Learner without(golden_.model.config, golden_.Start(), options);
+  with.SftUpdate(golden_.Batch(0), 1e-3);
+  without.LoadState(Copied(with.SaveState()));
+  const policy::WeightMap rounded = without.Weights(), exact = with.Weights();
+  for (const auto& [name, tensor] : rounded) {
+    EXPECT_TRUE(tensor.equal(exact.at(name).to(tensor.scalar_type()))) << name;
+  }
+  EXPECT_EQ(without.SftUpdate(golden_.Batch(1), 1e-3).skipped, "");
+  with.LoadState(Copied(without.SaveState()));
+  for (const auto& [name, tensor] : with.Weights()) {
+    EXPECT_TRUE(tensor.equal(without.Weights().at(name).to(at::kFloat))) << name;
+  }
+  EXPECT_EQ(with.SftUpdate(golden_.Batch(0), 1e-3).skipped, "");
+}
+
 TEST_F(LearnerTest, AResetOptimizerStartsAnew) {
   Learner learner = Make();
   learner.PolicyUpdate(spy_.Objective(), golden_.Batch(0), 1e-3);
@@ -315,6 +347,33 @@ TEST(LearnerOfADenseModel, Bf16GivesTheLossAndTheGradientOfFp32WithinItsRounding
   }
   for (const auto& [name, tensor] : rounded.Weights()) {
     EXPECT_EQ(tensor.scalar_type(), at::kBFloat16) << name;
+  }
+}
+
+TEST(LearnerOfADenseModel, WithoutMastersTheLossAndTheGradientAreThoseOfTheRoundedWeights) {
+  for (const kernels::Numerics numerics :
+       {kernels::Numerics::kFloat32, kernels::Numerics::kBf16Dot}) {
+    const UpdateGolden golden("tiny_llama");
+    LearnerOptions options = golden.Options(2048);
+    options.numerics = numerics;
+    policy::WeightMap rounded = golden.Start();
+    for (auto& [name, tensor] : rounded) {
+      if (tensor.dim() >= 2) tensor = tensor.to(at::kBFloat16).to(at::kFloat);
+    }
+    Learner exact(golden.model.config, rounded, options);
+    options.optimizer.masters = false;
+    Learner without(golden.model.config, golden.Start(), options);
+    const UpdateReport expected = exact.SftUpdate(golden.Batch(0), 1e-3);
+    const UpdateReport report = without.SftUpdate(golden.Batch(0), 1e-3);
+    EXPECT_EQ(report.loss, expected.loss) << "a product's operands are widened exactly";
+    EXPECT_NEAR(report.grad_norm, expected.grad_norm, 1e-3 * expected.grad_norm);
+    // The first moments are a tenth of the gradients, which were rounded to bf16.
+    const auto gradients = exact.SaveState(), found = without.SaveState();
+    for (const auto& [name, tensor] : gradients) {
+      if (!name.starts_with("adamw/exp_avg.")) continue;
+      const double distance = (found.at(name) - tensor).norm().item<double>();
+      EXPECT_LT(distance, tensor.norm().item<double>() / 256 + 1e-8) << name;
+    }
   }
 }
 

@@ -28,6 +28,28 @@ TEST(TrainingPlan, NeedsTheOperationsATokenThatArePublished) {
   EXPECT_NEAR(TrainingFlopsPerToken(DeepSeekV3(), 4096), 250e9, 1e9);
 }
 
+// By hand: a layer's matrices are q and o of 4 x 4, k and v of 2 x 4, three of 6 x 4; the head is
+// 10 x 4. Two operations a multiplied weight and token, 2 (query + value width) a pair and head.
+TEST(TrainingPlan, CountsTheOperationsOfAPassOverGroups) {
+  policy::ModelConfig config;
+  config.family = "llama";
+  config.vocab_size = 10;
+  config.width = 4;
+  config.num_layers = 1;
+  config.attention.num_heads = 2;
+  config.attention.num_kv_heads = 1;
+  config.attention.head_dim = 2;
+  config.ffn_width = 6;
+  config.tie_embeddings = false;
+  const double norms = 3 * 4;  // counted with the matrices
+  const double token = 2 * (2 * 16 + 2 * 8 + 3 * 24 + norms), row = 2 * 40, pair = 2 * 2 * (2 + 2);
+  // A prompt of 3, and 2 completions of which 2 tokens each follow it: pairs 1+2+3, 2 x (4+5).
+  const TokenRange group[] = {{0, 3, 1}, {3, 2, 2}};
+  EXPECT_DOUBLE_EQ(ForwardFlops(config, group, 6), 7 * token + 6 * row + (6 + 18) * pair);
+  config.attention.sliding_window = 2;  // pairs 1+2+2, 2 x (2+2)
+  EXPECT_DOUBLE_EQ(ForwardFlops(config, group, 6), 7 * token + 6 * row + (5 + 8) * pair);
+}
+
 // arXiv 2412.19437 table 1: 2.664M H800 hours of pre-training at $2.
 TEST(TrainingPlan, CostsWhatDeepSeekV3PaidAtItsUtilization) {
   const PublishedRun published;
@@ -121,6 +143,10 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_EQ(plain.optimizer, 8 * parameters) << "each moment of all in one block";
   LocalRun in_bf16 = run;
   in_bf16.bf16_moments = true;
+  EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, 4 * parameters);
+  in_bf16.masters = false;
+  EXPECT_EQ(MemoryOf(config, in_bf16).weights, plain.weights / 2);
+  EXPECT_EQ(MemoryOf(config, in_bf16).gradients, plain.weights / 2);
   EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, 4 * parameters);
   EXPECT_EQ(plain.images, 8 * parameters);
   EXPECT_EQ(plain.worker_weights, 4 * parameters);

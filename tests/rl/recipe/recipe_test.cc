@@ -212,6 +212,10 @@ TEST_F(RecipeTest, AdaptersNeedARankAndTargets) {
   EXPECT_THAT(FaultOfOverride("lora.dropout=0.1"), HasSubstr("there are none"));
   EXPECT_THAT(FaultOfOverride("lora.base=fp8"), HasSubstr("there are none"));
   EXPECT_EQ(Load(kGood, {"lora.adapter=some/folder"}).lora().adapter(), "some/folder");
+  const std::string lora = "lora.adapter=some/folder", masters = "optimizer.masters=false";
+  EXPECT_FALSE(Load(kGood, {masters}).optimizer().masters());
+  EXPECT_THAT(Fault(kGood, {lora, masters}),
+              HasSubstr("adapters (lora.*) are few and have masters: leave one of the two out"));
 }
 
 TEST_F(RecipeTest, RoundsAreCheckedAgainstTheRest) {

@@ -47,6 +47,21 @@ TEST(Matmul, ProjectsWithTheGradientsOfALinearLayer) {
   }
 }
 
+TEST(Matmul, TakesAWeightInBf16AsTheNumbersThatItHolds) {
+  at::manual_seed(6);
+  const at::Tensor x = torch::randn({70, 96}).requires_grad_();
+  const at::Tensor half = torch::randn({80, 96}).to(at::kBFloat16).requires_grad_();
+  const at::Tensor wide = half.detach().to(at::kFloat).requires_grad_();
+  const at::Tensor same_x = x.detach().clone().requires_grad_();
+  const at::Tensor direction = torch::randn({70, 80});
+  const at::Tensor out = Project(x, half), expected = Project(same_x, wide);
+  EXPECT_TRUE(at::equal(out, expected));
+  (out * direction).sum().backward();
+  (expected * direction).sum().backward();
+  EXPECT_TRUE(at::equal(x.grad(), same_x.grad()));
+  EXPECT_TRUE(at::equal(half.grad(), wide.grad().to(at::kBFloat16)));
+}
+
 TEST(Matmul, RepeatsItsBits) {
   at::manual_seed(5);
   const at::Tensor a = torch::randn({300, 256}), b = torch::randn({128, 256});
