@@ -18,6 +18,18 @@ uint16_t RoundToBf16(float value) {
   return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+constexpr int64_t kTileDepth = 64;  // even; a tile of a panel stays in the first-level cache
+
+// [depth, kPanelColumns], an odd last row completed by the next, as Storage::kBf16Pairs has it.
+void RoundPairs(const float* tile, int64_t depth, uint16_t* out) {
+  for (int64_t k = 0; k < depth; k += 2, tile += 2 * kPanelColumns, out += 2 * kPanelColumns) {
+    for (int64_t column = 0; column < kPanelColumns; ++column) {
+      out[2 * column] = RoundToBf16(tile[column]);
+      out[2 * column + 1] = RoundToBf16(tile[kPanelColumns + column]);
+    }
+  }
+}
+
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void Require(bool condition, const char* message) {
@@ -85,10 +97,17 @@ void PackedMatrix::PackPanel(int64_t panel, const float* rows, int64_t ld, int64
     Transpose(rows, ld, values, count, buffer_.floats() + IndexOf(panel, 0, 0), kPanelColumns);
     return;
   }
-  uint16_t* out = buffer_.halves();
-  for (int64_t k = 0; k < values; ++k) {
-    for (int64_t column = 0; column < count; ++column) {
-      out[IndexOf(panel, k, column)] = RoundToBf16(rows[column * ld + k]);
+  const bool pairs = IndexOf(panel, 1, 0) == IndexOf(panel, 0, 0) + 1;
+  alignas(64) float tile[kTileDepth * kPanelColumns] = {};  // columns beyond `count` stay zero
+  for (int64_t k = 0; k < values; k += kTileDepth) {
+    const int64_t depth = std::min(kTileDepth, values - k);
+    if (depth < kTileDepth) std::fill_n(tile + depth * kPanelColumns, kPanelColumns, 0.0F);
+    Transpose(rows + k, ld, depth, count, tile, kPanelColumns);
+    uint16_t* out = buffer_.halves() + IndexOf(panel, k, 0);
+    if (pairs) {
+      RoundPairs(tile, depth, out);
+    } else {
+      for (int64_t i = 0; i < depth * kPanelColumns; ++i) out[i] = RoundToBf16(tile[i]);
     }
   }
 }

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
 #include "rl/fleet/published_weights.h"
 #include "rl/fleet/publisher.h"
 #include "rl/fleet/service_kind.h"
-#include "kernels/cpu/ops.h"
 #include "rl/fleet/supervised_pool.h"
 
 namespace cohort::rl {
@@ -42,8 +42,9 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   // Remote workers may serve another run at once; the destructor then waits for less.
   void RequestStop();
 
-  void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override;
+  void Publish(int64_t version, const std::function<PublishedPolicy()>& policy) override;
   int64_t published_version() const override { return wanted_version(); }
+  int64_t published_bytes() const override;
 
  private:
   grpc::Status AskHealth(const Channel& channel, CancellableCalls& calls,
@@ -51,7 +52,7 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   int64_t wanted_version() const override;
   std::optional<int64_t> Update(const std::string& name, const Channel& channel,
                                 const std::string& address, CancellableCalls& calls) override;
-  void Replace(const policy::WeightMap& weights, int64_t version);
+  void Replace(const PublishedPolicy& policy, int64_t version);
   void ThrowIfRefused() const;
   bool Settled() const;
   bool AnyAnswers() const;
@@ -64,10 +65,10 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   const int num_local_;
   const rollout::v1::WeightManifest heading_;  // of every version
   const policy::Dtype dtype_;
-  mutable std::mutex mutex_;  // guards the next three
-  std::shared_ptr<PublishedWeights> current_;
-  // The version before, for its image: a worker that answers has taken `current_` since.
-  std::shared_ptr<PublishedWeights> previous_;
+  mutable std::mutex mutex_;                      // guards the next four
+  int64_t version_ = 0;                           // published
+  std::shared_ptr<PublishedWeights> current_;     // null while the next version is written over it
+  std::shared_ptr<PublishedWeights> base_;        // of adapters; else null
   std::map<std::string, grpc::Status> refusals_;  // by worker: why it did not take `current_`
   bool leases_ended_ = false;                     // by the thread that owns this
   SupervisedPool pool_;                           // last: its threads use all of the above

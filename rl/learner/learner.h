@@ -71,6 +71,8 @@ class Learner {
   policy::WeightMap Weights() const;
   // The same without multi-token-prediction layers: what workers decode with.
   policy::WeightMap DecoderWeights() const;
+  // The same without the adapters, views of what stays as it is while these are trained.
+  policy::WeightMap DecoderBase() const;
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 

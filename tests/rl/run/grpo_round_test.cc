@@ -186,8 +186,9 @@ TEST_F(GrpoRoundTest, AStepHasTheFiguresThatTheTableNamesForItsRow) {
   StepRecord record = round_->Update(round_->Take());
   EXPECT_EQ(record.metrics.policy_version, 1) << "that was sampled from";
   // The rest is the run's to add, or belongs to a mixture of experts.
-  const std::set<std::string> elsewhere = {"elapsed_s", "publish_s",      "step_s",
-                                           "phase",     "busiest_expert", "journal_dropped_steps"};
+  const std::set<std::string> elsewhere = {
+      "elapsed_s", "publish_s",      "publish_bytes",        "step_s",
+      "phase",     "busiest_expert", "journal_dropped_steps"};
   const nlohmann::json row = MetricsRow(record.metrics);
   for (const Figure& figure : Figures()) {
     const bool expected = (figure.uses & kGrpoRow) != 0 && !elsewhere.contains(figure.key);
