@@ -7,12 +7,12 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <sstream>
 #include <vector>
 
 #include "base/error.h"
 #include "base/random_hex.h"
+#include "base/running_checksum.h"
 
 namespace cohort::base {
 namespace {
@@ -37,11 +37,7 @@ void SyncFolder(const std::filesystem::path& folder) {
 
 }  // namespace
 
-struct DurableFile::HashState {
-  XXH3_state_t* state = XXH3_createState();
-  HashState() { XXH3_64bits_reset(state); }
-  ~HashState() { XXH3_freeState(state); }
-};
+struct DurableFile::HashState : RunningChecksum {};
 
 uint64_t Checksum(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -68,7 +64,7 @@ DurableFile::~DurableFile() {
 }
 
 void DurableFile::Write(std::string_view bytes) {
-  XXH3_64bits_update(hash_->state, bytes.data(), bytes.size());
+  hash_->Add(bytes);
   while (!bytes.empty()) {
     const ssize_t written = write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
@@ -83,7 +79,7 @@ uint64_t DurableFile::Commit() {
   fd_ = -1;
   if (close(fd) != 0) ThrowSystemError("close", temporary_, errno);
   RenameDurably(temporary_, path_);
-  return XXH3_64bits_digest(hash_->state);
+  return hash_->value();
 }
 
 void WriteFileDurably(const std::filesystem::path& path, std::string_view bytes) {
@@ -99,16 +95,14 @@ void RenameDurably(const std::filesystem::path& from, const std::filesystem::pat
 
 uint64_t FileChecksum(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(),
-                                                                       &XXH3_freeState);
-  XXH3_64bits_reset(state.get());
+  RunningChecksum checksum;
   std::vector<char> piece(size_t{1} << 20);
   while (file) {
     file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    XXH3_64bits_update(state.get(), piece.data(), static_cast<size_t>(file.gcount()));
+    checksum.Add({piece.data(), static_cast<size_t>(file.gcount())});
   }
   if (!file.eof()) throw Error(ErrorCode::kEnvironment, "cannot read " + path.string());
-  return XXH3_64bits_digest(state.get());
+  return checksum.value();
 }
 
 std::string ReadFile(const std::filesystem::path& path) {

@@ -1,10 +1,15 @@
 // The `cohort` program: a table of subcommands, nothing else.
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "base/error.h"
@@ -51,6 +56,22 @@ void PrintHelp(std::FILE* out) {
                "Start here: ./cohort train recipes/quickstart.yaml\n");
 }
 
+// The threads of OpenMP, with which LibTorch computes, else spin for milliseconds when a loop ends,
+// and take the cores from decoders, graders and whoever computes here. How they wait is read from
+// the environment when the library is loaded, before main: so the program starts once more. Where
+// that fails they spin.
+void WaitWithoutSpinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  std::error_code none;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", none);
+  if (none || setenv("OMP_WAIT_POLICY", "passive", 0) != 0) return;
+  execv(program.c_str(), argv);
+}
+
+bool Computes(const std::string& command) {
+  return command == "train" || command == "replay" || command == "bench";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -62,6 +83,7 @@ int main(int argc, char** argv) {
     std::printf("cohort %s\n", COHORT_VERSION);
     return 0;
   }
+  if (Computes(argv[1])) WaitWithoutSpinning(argv);
   std::string running = argv[1];  // with the part of a command that has some
   if (running == "bench" && argc > 2) running += std::string(" ") + argv[2];
   cohort::base::LogToStderr("cohort");

@@ -3,8 +3,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 #include "base/error.h"
 #include "base/nearest_name.h"
@@ -60,6 +63,17 @@ class TensorMerge {
   double scale_;
 };
 
+// `parts` of `tensor` plus their adapters, as a tensor of its dtype; itself where it has none.
+// `cut`: the parts of a tensor like it.
+template <class Cut>
+at::Tensor WithAdapters(const TensorMerge& merge, const at::Tensor& tensor, const Cut& cut,
+                        std::vector<std::string>* merged) {
+  if (!merge.Touches(cut(tensor))) return tensor;
+  const at::Tensor sum = tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+  merge.AddInto(cut(sum), merged);
+  return sum.to(tensor.scalar_type());
+}
+
 // Adapters that found no weight.
 [[noreturn]] void RefuseLeftOver(const std::string& module, const ModelConfig& config,
                                  const WeightMap& weights) {
@@ -82,10 +96,8 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   const TensorMerge merge(adapters, scale);
   std::vector<std::string> merged;
   for (auto& [name, tensor] : *weights) {
-    if (!merge.Touches(LinearLayers(config, name, tensor))) continue;
-    const at::Tensor sum = tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
-    merge.AddInto(LinearLayers(config, name, sum), &merged);
-    tensor = sum.to(tensor.scalar_type());
+    const auto cut = [&](const at::Tensor& like) { return LinearLayers(config, name, like); };
+    tensor = WithAdapters(merge, tensor, cut, &merged);
   }
   std::sort(merged.begin(), merged.end());
   for (const auto& [name, unused] : adapters) {
@@ -94,6 +106,64 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
       RefuseLeftOver(module, config, *weights);
     }
   }
+}
+
+void CheckAdapters(const WeightMap& adapters, const ModelConfig& config) {
+  WeightMap shapes;
+  std::map<std::string, at::Tensor> layers;  // by module
+  for (const TensorSpec& spec : ExpectedTensors(config)) {
+    at::Tensor& like = shapes[spec.name] =
+        at::empty(spec.shape, at::TensorOptions().device(at::kMeta));
+    for (const StoredTensor& stored : LinearLayers(config, spec.name, like)) {
+      if (!stored.name.ends_with(kWeight) || stored.part.dim() != 2) continue;
+      layers[stored.name.substr(0, stored.name.size() - kWeight.size())] = stored.part;
+    }
+  }
+  for (const auto& [name, tensor] : adapters) {
+    const std::string module = AdaptedModule(name);
+    const auto refuse = [&](const std::string& what) {
+      throw Error(ErrorCode::kUsage, "the adapter of " + module + " " + what);
+    };
+    if (!name.ends_with(kLoraDown) && !name.ends_with(kLoraUp)) refuse("holds '" + name + "'");
+    const auto layer = layers.find(module);
+    if (layer == layers.end()) RefuseLeftOver(module, config, shapes);
+    const auto down = adapters.find(module + std::string(kLoraDown));
+    const auto up = adapters.find(module + std::string(kLoraUp));
+    if (down == adapters.end() || up == adapters.end()) refuse("has one of its two matrices");
+    const at::Tensor &a = down->second, &b = up->second;
+    if (a.dim() != 2 || b.dim() != 2 || a.size(0) < 1 || a.size(0) != b.size(1) ||
+        a.size(1) != layer->second.size(1) || b.size(0) != layer->second.size(0)) {
+      refuse("has another shape than the model's weight");
+    }
+  }
+}
+
+at::Tensor AdaptedWeights::Take(const std::string& name) {
+  const auto found = base_.find(name);
+  if (found == base_.end()) return {};
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> merged;
+  const auto cut = [&](const at::Tensor& like) { return LinearLayers(config_, name, like); };
+  return WithAdapters(TensorMerge(adapters_, scale_), found->second, cut, &merged);
+}
+
+at::Tensor AdaptedWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
+  const auto found = base_.find(name);
+  if (found == base_.end() || found->second.dim() < 1 || found->second.size(0) != expert.count) {
+    return {};
+  }
+  const at::NoGradGuard no_grad;
+  std::vector<std::string> merged;
+  const auto cut = [&](const at::Tensor& like) {
+    return ExpertLayers(config_, name, expert.index, like);
+  };
+  return WithAdapters(TensorMerge(adapters_, scale_), found->second[expert.index], cut, &merged);
+}
+
+WeightMap AdaptedWeights::TakeAll() {
+  WeightMap weights = base_;
+  AddAdapters(adapters_, scale_, config_, &weights);
+  return weights;
 }
 
 }  // namespace cohort::policy

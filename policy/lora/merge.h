@@ -8,8 +8,10 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "policy/config/config.h"
+#include "policy/weights/weight_source.h"
 #include "policy/weights/weights.h"
 
 namespace cohort::policy {
@@ -25,5 +27,29 @@ inline std::string AdaptedModule(const std::string& name) {
 // written into. kUsage for an adapter that does not fit them.
 void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& config,
                  WeightMap* weights);
+
+// kUsage for adapters that are not pairs of matrices of one rank, or that fit no linear layer of
+// the model; no weight is needed.
+void CheckAdapters(const WeightMap& adapters, const ModelConfig& config);
+
+// The same sums, bit for bit, one tensor or one expert at a time: for whoever repacks a policy of
+// which the base and the adapters are at hand. Takes nothing away; `adapters` fit (CheckAdapters).
+class AdaptedWeights final : public WeightSource {
+ public:
+  AdaptedWeights(WeightMap base, WeightMap adapters, double scale, ModelConfig config)
+      : base_(std::move(base)),
+        adapters_(std::move(adapters)),
+        scale_(scale),
+        config_(std::move(config)) {}
+
+  at::Tensor Take(const std::string& name) override;
+  at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) override;
+  WeightMap TakeAll() override;
+
+ private:
+  const WeightMap base_, adapters_;
+  const double scale_;
+  const ModelConfig config_;
+};
 
 }  // namespace cohort::policy

@@ -3,7 +3,11 @@
 #include <c10/core/CPUAllocator.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <new>
@@ -49,16 +53,22 @@ class KeepingAllocator final : public c10::Allocator {
     if (kept != kept_.end() && kept->first <= size + size / 4) {
       void* data = kept->second;
       kept_bytes_ -= kept->first;
+      used_bytes_ += kept->first;
       kept_.erase(kept);
       return data;
     }
-    void* data = std::aligned_alloc(kHugePage, size);
+    used_bytes_ += size;
+    peak_bytes_ = std::max(peak_bytes_, used_bytes_);
+    ReleaseKept(peak_bytes_ - used_bytes_);
+    void* data = Map(size);
     if (data == nullptr) {
       ReleaseKept(0);
-      data = std::aligned_alloc(kHugePage, size);
-      if (data == nullptr) throw std::bad_alloc();
+      data = Map(size);
     }
-    madvise(data, size, MADV_HUGEPAGE);  // advice: refusal costs speed only
+    if (data == nullptr) {
+      used_bytes_ -= size;
+      throw std::bad_alloc();
+    }
     size_of_[data] = size;
     return data;
   }
@@ -68,7 +78,24 @@ class KeepingAllocator final : public c10::Allocator {
   void FreeLarge(void* data, size_t size) {
     kept_.emplace(size, data);
     kept_bytes_ += size;
+    used_bytes_ -= size;
     ReleaseKept(max_kept_bytes_);
+  }
+
+  // Pages of their own, from a huge page's border on, so that what is released leaves the process
+  // whatever lies beside it: malloc keeps what is freed in the middle of its heap. Null where there
+  // are none.
+  static void* Map(size_t size) {
+    void* all =
+        mmap(nullptr, size + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) return nullptr;
+    const auto first = reinterpret_cast<uintptr_t>(all);
+    const size_t before = RoundUp(first, kHugePage) - first;
+    auto* data = static_cast<std::byte*>(all) + before;
+    if (before > 0) munmap(all, before);
+    if (before < kHugePage) munmap(data + size, kHugePage - before);
+    madvise(data, size, MADV_HUGEPAGE);  // advice: refusal costs speed only
+    return data;
   }
 
   // Largest first: few blocks go.
@@ -76,7 +103,7 @@ class KeepingAllocator final : public c10::Allocator {
     while (kept_bytes_ > bound) {
       const auto last = std::prev(kept_.end());
       size_of_.erase(last->second);
-      std::free(last->second);
+      munmap(last->second, last->first);
       kept_bytes_ -= last->first;
       kept_.erase(last);
     }
@@ -85,6 +112,7 @@ class KeepingAllocator final : public c10::Allocator {
   std::mutex mutex_;  // guards all below
   size_t max_kept_bytes_ = 0;
   size_t kept_bytes_ = 0;
+  size_t used_bytes_ = 0, peak_bytes_ = 0;  // of large blocks in use, and the most there were
   std::multimap<size_t, void*> kept_;
   std::unordered_map<void*, size_t> size_of_;  // of every large block, kept or in use
 };

@@ -5,13 +5,13 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/durable_file.h"
 #include "base/random_hex.h"
 #include "base/utc_now.h"
 #include "kernels/cpu/ops.h"
 #include "rl/recipe/recipe.h"
+#include "rl/recipe/thread_budget.h"
 
 namespace cohort::rl {
 namespace {
@@ -61,7 +61,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                                      {"numerics", NumericsOf(recipe)},
                                      {"changes", resume.changes}});
   } else {
-    const auto cores = std::thread::hardware_concurrency();
+    const ThreadBudget threads = ThreadsOf(recipe);
     provenance = {{"version", COHORT_VERSION},
                   {"build_type", COHORT_BUILD_TYPE},
                   {"libtorch", TORCH_VERSION},
@@ -71,7 +71,8 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"master_weights", recipe.optimizer().masters()},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},
-                  {"threads", recipe.threads() > 0 ? recipe.threads() : static_cast<int>(cores)},
+                  {"threads", threads.learner},
+                  {"thread_budget", Describe(threads)},
                   {"started_at", base::UtcNow()},
                   {"resumed", json::array()}};
   }

@@ -17,8 +17,8 @@ struct ResumeRecord {
 };
 
 // Writes provenance.json: an id that no other run has, version, build type, LibTorch's version,
-// processor, class of products, command line, seed, threads, start time (UTC), checksums of the inputs. A resumed run
-// keeps what is there and adds
+// processor, class of products, command line, seed, threads of each part, start time (UTC),
+// checksums of the inputs. A resumed run keeps what is there and adds
 // {"at", "command_line", "version", "processor", "numerics", "changes"} to "resumed".
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);

@@ -249,7 +249,7 @@ Evaluation Judge(const EvalOptions& options, proto::Recipe recipe,
   for (const Problem& problem : problems) encoded.push_back(EncodeProblem(model, problem));
   const base::TemporaryFolder folder;
   FleetRollouts rollouts(ToFleetOptions(recipe), model, folder.path(), FindPrograms());
-  rollouts.publisher().Publish(1, [&] { return model.weights; });
+  rollouts.publisher().Publish(1, [&] { return PublishedPolicy(model.weights); });
   rollout::Sampling sampling = rollouts.sampling();
   sampling.temperature = temperature;
   return Evaluate(rollouts,

@@ -68,6 +68,9 @@ PublishedWeights::PublishedWeights(const policy::WeightMap& weights,
     image_ = std::make_unique<rollout::SharedImage>(manifest_.total_bytes());
   }
   rollout::WriteImage(weights, image_->bytes(), &manifest_);
+  if (manifest_.content() == rollout::v1::WEIGHT_CONTENT_BASE) {
+    manifest_.set_base_checksum(rollout::BaseChecksum(manifest_));
+  }
 }
 
 grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableCalls& calls,

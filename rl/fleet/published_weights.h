@@ -1,6 +1,7 @@
 #pragma once
 
-// The learner's end of UpdateWeights: one image per version, sent to every worker.
+// The learner's end of UpdateWeights: one image of a version, of whole weights, adapters or their
+// base, sent to every worker.
 
 #include <grpcpp/support/status.h>
 
@@ -23,8 +24,8 @@ class PublishedWeights {
   // `heading`: who publishes (rollout/weight_sync/handshake.h), and a version of 1 or more.
   // `dtype`: how the workers store weights, to which tensors are rounded. Errors: kEnvironment when
   // memory does not suffice.
-  // `recycled`: an image that nobody reads any more, written over where its size fits; new pages
-  // are slow to get.
+  // `recycled`: an image that nobody reads any more, written over where its size fits, so that
+  // there is one; new pages are slow to get, too.
   PublishedWeights(const policy::WeightMap& weights, const rollout::v1::WeightManifest& heading,
                    policy::Dtype dtype, std::unique_ptr<rollout::SharedImage> recycled = nullptr);
 
@@ -46,7 +47,8 @@ struct SendOptions {
   int max_attempts = 4;
 };
 
-// Blocks until the worker samples from `weights`, or says why not. Thread-safe.
+// Blocks until the worker samples from `weights` (or, where they are a base, keeps them), or says
+// why not. Thread-safe.
 grpc::Status SendWeights(rollout::v1::Rollout::StubInterface& stub, CancellableCalls& calls,
                          const PublishedWeights& weights, const SendOptions& options);
 

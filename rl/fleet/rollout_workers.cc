@@ -85,9 +85,9 @@ void RolloutWorkers::EndLeases() {
   }
 }
 
-void RolloutWorkers::Publish(int64_t version, const std::function<policy::WeightMap()>& weights) {
+void RolloutWorkers::Publish(int64_t version, const std::function<PublishedPolicy()>& policy) {
   if (version == published_version()) return;
-  Replace(weights(), version);
+  Replace(policy(), version);
   const auto end = Clock::now() + publish_deadline_;
   auto last_answer = Clock::now(), next_line = Clock::now() + kFirstLine;
   pool_.LookNow();
@@ -112,22 +112,40 @@ void RolloutWorkers::Publish(int64_t version, const std::function<policy::Weight
   }
 }
 
-void RolloutWorkers::Replace(const policy::WeightMap& weights, int64_t version) {
-  std::shared_ptr<PublishedWeights> previous;
-  {
-    const std::lock_guard lock(mutex_);
-    previous = std::move(previous_);
-  }
-  std::unique_ptr<rollout::SharedImage> recycled;
-  if (previous != nullptr && previous.use_count() == 1) {  // no call sends it
-    recycled = std::move(*previous).TakeImage();
-  }
-  previous.reset();
+// The image of the version before is written over: every worker that answers has taken it, and one
+// that asks meanwhile is served with the next. Where a call still sends it (a worker that came back
+// within the step), it stays until that call's end, and the next version has an image of its own.
+void RolloutWorkers::Replace(const PublishedPolicy& policy, int64_t version) {
   rollout::v1::WeightManifest heading = heading_;
   heading.set_policy_version(version);
-  auto image = std::make_shared<PublishedWeights>(weights, heading, dtype_, std::move(recycled));
+  const bool adapters = policy.adapter.has_value();
+  if (adapters && base_ == nullptr) {
+    heading.set_content(rollout::v1::WEIGHT_CONTENT_BASE);
+    // In the learner's own dtype, as what adapters are added to before it is rounded.
+    auto base =
+        std::make_shared<PublishedWeights>(policy.weights, heading, policy::Dtype::kFloat32);
+    const std::lock_guard lock(mutex_);
+    base_ = std::move(base);
+  }
+  if (adapters) {
+    heading.set_content(rollout::v1::WEIGHT_CONTENT_ADAPTERS);
+    heading.set_base_checksum(base_->manifest().base_checksum());
+    heading.set_adapter_scale(policy.adapter->config.scale());
+  }
+  std::shared_ptr<PublishedWeights> before;
+  {
+    const std::lock_guard lock(mutex_);
+    before = std::move(current_);
+  }
+  std::unique_ptr<rollout::SharedImage> recycled;
+  if (before != nullptr && before.use_count() == 1) recycled = std::move(*before).TakeImage();
+  before.reset();
+  auto image = std::make_shared<PublishedWeights>(
+      adapters ? policy.adapter->weights : policy.weights, heading,
+      adapters ? policy::Dtype::kFloat32 : dtype_, std::move(recycled));
   const std::lock_guard lock(mutex_);
-  previous_ = std::exchange(current_, std::move(image));
+  current_ = std::move(image);
+  version_ = version;
   refusals_.clear();
 }
 
@@ -214,7 +232,12 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
 
 int64_t RolloutWorkers::wanted_version() const {
   const std::lock_guard lock(mutex_);
-  return current_ == nullptr ? 0 : current_->version();
+  return version_;
+}
+
+int64_t RolloutWorkers::published_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return current_ == nullptr ? 0 : static_cast<int64_t>(current_->manifest().total_bytes());
 }
 
 // Once, of a worker whose class is neither the learner's nor that of a worker of rollout.dtype.
@@ -233,17 +256,23 @@ void RolloutWorkers::TellOtherNumerics(const std::string& name, const std::strin
 
 std::optional<int64_t> RolloutWorkers::Update(const std::string& name, const Channel& channel,
                                               const std::string& address, CancellableCalls& calls) {
-  std::shared_ptr<const PublishedWeights> weights;
+  std::shared_ptr<const PublishedWeights> weights, base;
   {
     const std::lock_guard lock(mutex_);
+    if (version_ == 0) return 0;
+    if (current_ == nullptr) return std::nullopt;  // it is being written
     weights = current_;
+    base = base_;
   }
-  if (weights == nullptr) return 0;
   SendOptions send;
   send.same_host = IsThisHost(address);
   send.deadline = publish_deadline_;
   const auto stub = rollout::v1::Rollout::NewStub(channel);
-  const grpc::Status status = SendWeights(*stub, calls, *weights, send);
+  grpc::Status status = SendWeights(*stub, calls, *weights, send);
+  if (base != nullptr && status.error_code() == grpc::StatusCode::ABORTED) {  // it has no base
+    status = SendWeights(*stub, calls, *base, send);
+    if (status.ok()) status = SendWeights(*stub, calls, *weights, send);
+  }
   // Another run has it; or what was sent came altered, each time.
   if (status.error_code() == grpc::StatusCode::FAILED_PRECONDITION ||
       status.error_code() == grpc::StatusCode::DATA_LOSS) {

@@ -43,8 +43,9 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   // Remote workers may serve another run at once; the destructor then waits for less.
   void RequestStop();
 
-  void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override;
+  void Publish(int64_t version, const std::function<PublishedPolicy()>& policy) override;
   int64_t published_version() const override { return wanted_version(); }
+  int64_t published_bytes() const override;
 
  private:
   grpc::Status AskHealth(const Channel& channel, CancellableCalls& calls,
@@ -52,7 +53,7 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   int64_t wanted_version() const override;
   std::optional<int64_t> Update(const std::string& name, const Channel& channel,
                                 const std::string& address, CancellableCalls& calls) override;
-  void Replace(const policy::WeightMap& weights, int64_t version);
+  void Replace(const PublishedPolicy& policy, int64_t version);
   void ThrowIfRefused() const;
   bool Settled() const;
   bool AnyAnswers() const;
@@ -67,10 +68,10 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   const rollout::v1::WeightManifest heading_;  // of every version
   const policy::Dtype dtype_;
   const kernels::Numerics numerics_;
-  mutable std::mutex mutex_;  // guards the next three
-  std::shared_ptr<PublishedWeights> current_;
-  // The version before, for its image: a worker that answers has taken `current_` since.
-  std::shared_ptr<PublishedWeights> previous_;
+  mutable std::mutex mutex_;                      // guards the next four
+  int64_t version_ = 0;                           // published
+  std::shared_ptr<PublishedWeights> current_;     // null while the next version is written over it
+  std::shared_ptr<PublishedWeights> base_;        // of adapters; else null
   std::map<std::string, grpc::Status> refusals_;  // by worker: why it did not take `current_`
   std::map<const grpc::Channel*, std::string> said_numerics_;  // by workers, guarded too
   std::set<std::string> told_;  // workers with another class, guarded too

@@ -68,10 +68,10 @@ class Learner {
   std::string NonFiniteWeight() const;
   StepMemory& memory() { return memory_; }  // what was done so that the steps fit
 
-  // Views of the live weights in compute_dtype; those with an adapter as copies with it added,
-  // which are made anew by each call: ask only for what will be used.
+  // Views of the live weights in compute_dtype; with an adapter new copies: ask for what is used.
   policy::WeightMap Weights() const;
   policy::WeightMap DecoderWeights() const;  // without multi-token-prediction layers: workers'
+  policy::WeightMap DecoderBase() const;     // the same without the adapters, views
   // Views of the live adapters; nothing without.
   std::optional<policy::LoraAdapter> Adapter() const;
 

@@ -125,6 +125,10 @@ policy::WeightMap Learner::DecoderWeights() const {
   return policy::WithoutMtpLayers(policy_->config(), Weights());
 }
 
+policy::WeightMap Learner::DecoderBase() const {
+  return policy::WithoutMtpLayers(policy_->config(), policy_->Weights());
+}
+
 std::optional<policy::LoraAdapter> Learner::Adapter() const {
   if (!lora_.has_value()) return std::nullopt;
   return policy::LoraAdapter{*lora_, policy::LoraWeights(*policy_)};

@@ -35,7 +35,7 @@ struct LocalRun {
   int64_t microbatch_tokens = 2048;
   bool bf16_moments = false;
   int64_t activation_memory = 0;  // bytes, within which layers are recomputed; 0: none are
-  bool masters = true;  // false: matrices and their gradients in bf16
+  bool masters = true;            // false: matrices and their gradients in bf16
   int workers = 1;
   int64_t kv_cache_bytes = int64_t{1} << 30;
   policy::Dtype rollout_dtype = policy::Dtype::kFloat32;
@@ -58,9 +58,9 @@ int64_t AdapterParameters(const policy::ModelConfig& config, int64_t rank,
 // Layers that a micro-batch of the most tokens has recomputed within run.activation_memory.
 int64_t RecomputedLayers(const policy::ModelConfig& config, const LocalRun& run);
 
-// Versions of the weights that the learner holds in shared memory: that which workers have, and the
-// next. A worker copies its weights out of the one that it maps.
-constexpr int kHeldImages = 2;
+// Versions of the weights that the learner holds in shared memory. A worker copies its weights out
+// of the one that it maps.
+constexpr int kHeldImages = 1;
 
 // Bytes, with large tensors on whole huge pages of 2 MiB, as the learner keeps them
 // (policy/tensor/tensor_memory.h). All of the learner is fp32, but for moments in bf16, and

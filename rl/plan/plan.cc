@@ -173,7 +173,7 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       adapters ? "at most 4 bytes a parameter: weights with adapters added, as they are published"
                : "0: no adapters");
   add("run_images_bytes", memory.images,
-      std::to_string(kHeldImages) + " published images x " + stored + " bytes a parameter, in shared memory");
+      "the published image: " + stored + " bytes a parameter, in shared memory");
   add("run_activations_bytes", memory.activations,
       "4 bytes x " + std::to_string(policy::KeptActivationsPerToken(config)) +
           " numbers kept a token, and a layer's gradients, x tokens of a micro-batch of at most " +

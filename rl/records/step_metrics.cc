@@ -133,6 +133,8 @@ std::vector<Figure> SamplingFigures() {
        "before the first"},
       {"step_s", &M::step_s, kGrpoRow, "s", "the whole step, with the publishing before it"},
       {"publish_s", &M::publish_s, kGrpoRow, "s", "to bring `policy_version` to the workers"},
+      {"publish_bytes", &M::publish_bytes, kGrpoRow, "bytes",
+       "of `policy_version` that each worker takes: all weights, or adapters alone"},
       {"decode_s", &M::decode_s, kGrpoRow, "s", "until the last completion arrived"},
       {"reward_s", &M::reward_s, kGrpoRow, "s", "that scoring added after that"},
       {"train_s", &M::train_s, kEveryStep, "s", "all updates of the step"},

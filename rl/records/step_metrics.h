@@ -67,6 +67,7 @@ struct StepMetrics {
 
   std::optional<double> step_s;
   std::optional<double> publish_s;
+  std::optional<int64_t> publish_bytes;
   std::optional<double> decode_s;
   std::optional<double> reward_s;
   std::optional<double> train_s;

@@ -59,7 +59,7 @@ RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Mo
   options.program = programs.rollout;
   options.config = config;
   options.num_local = rollout.workers();
-  options.threads = fleet.threads;
+  options.threads = fleet.threads.decoder;
   options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
                                                                     : policy::Dtype::kFloat32;
   options.numerics = fleet.numerics;
@@ -74,10 +74,12 @@ RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Mo
   return options;
 }
 
-RewardServicesOptions RewardOptions(const proto::Rollout& rollout,
-                                    const std::filesystem::path& folder, const Programs& programs) {
+RewardServicesOptions RewardOptions(const FleetOptions& fleet, const std::filesystem::path& folder,
+                                    const Programs& programs) {
+  const proto::Rollout& rollout = fleet.rollout;
   RewardServicesOptions options;
   options.program = programs.reward;
+  options.graders = fleet.threads.graders;
   options.num_local = rollout.reward_services();
   options.allow_weak_sandbox = rollout.allow_weak_sandbox();
   options.addresses = {rollout.reward_addresses().begin(), rollout.reward_addresses().end()};
@@ -108,7 +110,7 @@ Programs FindPrograms() {
 
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
   return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
-          recipe.seed(),    recipe.threads(),
+          recipe.seed(),    ThreadsOf(recipe),
           /*run_id=*/"",    policy::HigherNumerics(LearnerNumerics(recipe.optimizer()))};
 }
 
@@ -121,7 +123,7 @@ FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& m
         workers.run = run_;
         return workers;
       }()),
-      rewards_(RewardOptions(options.rollout, folder, programs)),
+      rewards_(RewardOptions(options, folder, programs)),
       collector_(
           workers_.pool(), rewards_.pool(), environment_, options.rewards,
           [&model](std::span<const int32_t> ids) {

@@ -8,6 +8,7 @@
 #include "rl/fleet/reward_services.h"
 #include "rl/fleet/rollout_workers.h"
 #include "rl/recipe/recipe.pb.h"
+#include "rl/recipe/thread_budget.h"
 #include "rl/rollouts/collector.h"
 #include "rl/rollouts/rollouts.h"
 
@@ -24,7 +25,7 @@ struct FleetOptions {
   proto::Rollout rollout;
   std::vector<reward::RewardTerm> rewards;
   uint64_t seed = 0;
-  int threads = 0;     // of all workers together; 0: all cores
+  ThreadBudget threads;
   std::string run_id;  // of a run that can be resumed; "": any
   kernels::Numerics numerics = kernels::Numerics::kFloat32;  // of the workers
 };

@@ -1,6 +1,7 @@
 #include "rl/run/run_context.h"
 
 #include <chrono>
+#include <utility>
 
 #include "base/seconds_since.h"
 #include "rl/learner/learner.h"
@@ -20,6 +21,11 @@ LearningRateSchedule::Kind ScheduleKind(proto::RoundSpec::Schedule schedule) {
       return LearningRateSchedule::Kind::kCosine;
   }
   return LearningRateSchedule::Kind::kConstant;
+}
+
+PublishedPolicy PolicyOf(const Learner& learner) {
+  if (auto adapter = learner.Adapter()) return {learner.DecoderBase(), std::move(*adapter)};
+  return learner.DecoderWeights();
 }
 
 }  // namespace
@@ -51,7 +57,7 @@ std::string DescribePosition(const RunContext& context) {
 double PublishPolicy(RunContext& context) {
   const auto start = std::chrono::steady_clock::now();
   context.rollouts.publisher().Publish(context.progress.policy_version,
-                                       [&] { return context.learner.DecoderWeights(); });
+                                       [&] { return PolicyOf(context.learner); });
   return base::SecondsSince(start);
 }
 

@@ -16,6 +16,7 @@
 #include "rl/learner/learner.h"
 #include "rl/objectives/objective.h"
 #include "rl/recipe/recipe.h"
+#include "rl/recipe/thread_budget.h"
 #include "rl/run/grpo_round.h"
 #include "rl/run/initial_policy.h"
 #include "rl/run/recipe_learner.h"
@@ -152,12 +153,13 @@ std::string DescribeRun(const proto::Recipe& recipe) {
          std::to_string(model.config.max_positions) + "\ndata: " + train + ", " +
          std::to_string(problems.test().size()) + " held out, " +
          std::to_string(problems.left_out()) + " left out as too long, " +
-         std::to_string(problems.held_out_in_train()) + " held out and trained on\n" + rewards;
+         std::to_string(problems.held_out_in_train()) + " held out and trained on\n" + rewards +
+         "\nthreads: " + Describe(ThreadsOf(recipe));
 }
 
 void TrainRecipe(const proto::Recipe& recipe, const RunFolder& folder, const Programs& programs) {
   Console console;
-  PrepareLibTorch(recipe.threads());
+  PrepareLibTorch(ThreadsOf(recipe).learner);
   policy::Model model = InitialPolicy(recipe);
   const proto::Objective objective = ResolveObjective(recipe);
   const std::unique_ptr<Learner> learner = MakeLearner(recipe, &model);

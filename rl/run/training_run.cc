@@ -78,6 +78,7 @@ void TrainingRun::RunRound(const proto::RoundSpec& spec) {
     StepRecord record = round->Update(round->Take());
     if (round->samples()) {
       record.metrics.publish_s = publish_s_;
+      record.metrics.publish_bytes = context_.rollouts.publisher().published_bytes();
       record.metrics.step_s = publish_s_ + base::SecondsSince(start);
     }
     Record(spec, std::move(record));

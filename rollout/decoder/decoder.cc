@@ -280,10 +280,14 @@ int32_t Decoder::num_waiting() const {
 }
 
 void Decoder::SwapWeights(policy::WeightMap weights, int64_t policy_version) {
+  policy::WeightsInMemory source(std::move(weights));
+  SwapWeights(source, policy_version);
+}
+
+void Decoder::SwapWeights(policy::WeightSource& weights, int64_t policy_version) {
   if (!Idle())
     Refuse("weights were swapped while samples are running", "wait until the decoder is idle");
-  policy::WeightsInMemory source(std::move(weights));
-  impl_->runner->LoadWeights(source);
+  impl_->runner->LoadWeights(weights);
   impl_->policy_version = policy_version;
 }
 

@@ -71,6 +71,7 @@ class Decoder {
   int32_t num_waiting() const;
 
   // New weights; only when Idle().
+  void SwapWeights(policy::WeightSource& weights, int64_t policy_version);
   void SwapWeights(policy::WeightMap weights, int64_t policy_version);
   int64_t policy_version() const;
 

@@ -14,7 +14,7 @@ namespace cohort::rollout {
 
 // Counts what programs of different releases would understand differently. Programs from before it
 // was counted say 0.
-constexpr uint32_t kProtocol = 2;
+constexpr uint32_t kProtocol = 3;
 
 // "RUN_ID/STARTED_MS": one start of a run, as requests and completions name it.
 std::string NameOf(const v1::RunStart& start);

@@ -1,16 +1,20 @@
 #include "rollout/weight_sync/weight_image.h"
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <optional>
 #include <vector>
 
-#include "base/durable_file.h"
 #include "base/error.h"
+#include "base/running_checksum.h"
+#include "kernels/cpu/thread_pool.h"
+#include "policy/lora/merge.h"
 #include "policy/tensor/dtype.h"
 #include "policy/tensor/parallel_tasks.h"
 
@@ -18,6 +22,8 @@ namespace cohort::rollout {
 namespace {
 
 constexpr uint64_t kAlignment = 64;  // a cache line; wide enough for any vector load
+// What is copied or read at a time: it stays in a core's own cache for what is done next to it.
+constexpr size_t kPieceBytes = size_t{1} << 17;
 
 uint64_t AlignUp(uint64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -99,31 +105,86 @@ void CheckTensorsOfConfig(const v1::WeightManifest& manifest, const policy::Mode
   }
 }
 
+// Of a size that `config` bounds: what is of a rank that no recipe can have is refused.
+void CheckAdaptersOfConfig(const v1::WeightManifest& manifest, const policy::ModelConfig& config) {
+  constexpr int64_t kMaxRank = 65'536;  // lora.rank
+  policy::WeightMap adapters;           // without memory
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    const std::vector<int64_t> shape(entry.shape().begin(), entry.shape().end());
+    const at::Tensor like = at::empty(shape, at::TensorOptions().device(at::kMeta));
+    if (!adapters.emplace(entry.name(), like).second) Refuse(entry, "appears twice");
+  }
+  policy::CheckAdapters(adapters, config);
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    const int64_t rank = entry.shape(entry.name().ends_with(policy::kLoraDown) ? 0 : 1);
+    if (rank > kMaxRank) Refuse(entry, "has rank " + std::to_string(rank));
+  }
+  if (adapters.empty() || !std::isfinite(manifest.adapter_scale())) {
+    throw Error(ErrorCode::kUsage, "weight manifest: no adapters, or a scale that is not finite");
+  }
+}
+
 std::string_view BytesOfEntry(const v1::TensorEntry& entry, std::span<const std::byte> image) {
   return {reinterpret_cast<const char*>(image.data()) + entry.offset(), entry.num_bytes()};
 }
 
+// The exponent of every number in eight bytes, its lowest bit, and the bit above it, the sign's.
+struct ExponentBits {
+  uint64_t exponent, lowest, sign;
+};
+constexpr ExponentBits kFloat32Bits{0x7f800000'7f800000, 0x00800000'00800000, 0x80000000'80000000};
+constexpr ExponentBits kBFloat16Bits{0x7f80'7f80'7f80'7f80, 0x0080'0080'0080'0080,
+                                     0x8000'8000'8000'8000};
+
 // Whether a number has all bits of its exponent set, which are those of NaN and the infinities:
 // adding the exponent's lowest bit then carries into the sign's place. Eight bytes at once and
-// without a branch, so that it runs at the speed of memory. `exponent`, `lowest`, `sign`: these
-// bits of every number in eight bytes.
-bool HoldsFullExponent(std::string_view bytes, uint64_t exponent, uint64_t lowest, uint64_t sign) {
-  constexpr size_t kPiece = size_t{1} << 16;
-  for (size_t start = 0; start < bytes.size(); start += kPiece) {
-    const size_t end = std::min(bytes.size(), start + kPiece);
-    uint64_t carried = 0;
-    size_t i = start;
-    for (; i + sizeof(uint64_t) <= end; i += sizeof(uint64_t)) {
-      uint64_t numbers;
-      std::memcpy(&numbers, bytes.data() + i, sizeof(numbers));
-      carried |= (numbers & exponent) + lowest;
-    }
-    uint64_t last = 0;
-    std::memcpy(&last, bytes.data() + i, end - i);
-    carried |= (last & exponent) + lowest;
-    if ((carried & sign) != 0) return true;
+// without a branch, so that it runs at the speed of memory.
+bool HoldsFullExponent(std::string_view bytes, const ExponentBits& bits) {
+  uint64_t carried = 0;
+  size_t i = 0;
+  for (; i + sizeof(uint64_t) <= bytes.size(); i += sizeof(uint64_t)) {
+    uint64_t numbers;
+    std::memcpy(&numbers, bytes.data() + i, sizeof(numbers));
+    carried |= (numbers & bits.exponent) + bits.lowest;
   }
-  return false;
+  uint64_t last = 0;
+  std::memcpy(&last, bytes.data() + i, bytes.size() - i);
+  carried |= (last & bits.exponent) + bits.lowest;
+  return (carried & bits.sign) != 0;
+}
+
+enum class TensorFault : char { kNone, kDamaged, kNotFinite };
+
+// Checksum and exponents in one pass over memory.
+TensorFault FaultOf(const v1::TensorEntry& entry, std::span<const std::byte> image) {
+  const ExponentBits& bits = *DtypeOf(entry.dtype()) == at::kFloat ? kFloat32Bits : kBFloat16Bits;
+  std::string_view left = BytesOfEntry(entry, image);
+  base::RunningChecksum checksum;
+  bool finite = true;
+  while (!left.empty()) {
+    const std::string_view piece = left.substr(0, kPieceBytes);
+    checksum.Add(piece);
+    finite = finite && !HoldsFullExponent(piece, bits);
+    left.remove_prefix(piece.size());
+  }
+  if (checksum.value() != entry.checksum()) return TensorFault::kDamaged;
+  return finite ? TensorFault::kNone : TensorFault::kNotFinite;
+}
+
+// Copies the tensor, rounded to the image's dtype, and returns the checksum of what was written,
+// piece by piece while it is in the cache.
+uint64_t CopyTensor(const at::Tensor& tensor, at::ScalarType dtype, std::byte* place) {
+  const at::Tensor from = tensor.detach().contiguous().flatten();
+  const auto size = static_cast<int64_t>(c10::elementSize(dtype));
+  const int64_t step = static_cast<int64_t>(kPieceBytes) / size;
+  base::RunningChecksum checksum;
+  for (int64_t first = 0; first < from.numel(); first += step) {
+    const int64_t count = std::min(step, from.numel() - first);
+    std::byte* to = place + first * size;
+    at::from_blob(to, {count}, dtype).copy_(from.narrow(0, first, count));
+    checksum.Add({reinterpret_cast<const char*>(to), static_cast<size_t>(count * size)});
+  }
+  return checksum.value();
 }
 
 }  // namespace
@@ -152,15 +213,24 @@ void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
   COHORT_CHECK(image.size() == manifest->total_bytes(), "the image has its planned size");
   policy::RunTasks(manifest->tensors_size(), [&](int64_t index) {
     v1::TensorEntry& entry = *manifest->mutable_tensors(static_cast<int>(index));
-    const at::Tensor tensor = weights.at(entry.name()).detach();
+    const at::Tensor& tensor = weights.at(entry.name());
     const at::ScalarType dtype = *DtypeOf(entry.dtype());
     COHORT_CHECK(tensor.numel() * c10::elementSize(dtype) == entry.num_bytes(),
                  "weights are those the plan was made from");
-    at::from_blob(image.data() + entry.offset(), tensor.sizes(), dtype).copy_(tensor);
+    entry.set_checksum(CopyTensor(tensor, dtype, image.data() + entry.offset()));
     const uint64_t end = entry.offset() + entry.num_bytes();
     std::memset(image.data() + end, 0, std::min(AlignUp(end), manifest->total_bytes()) - end);
-    entry.set_checksum(base::Checksum(BytesOfEntry(entry, image)));
   });
+}
+
+uint64_t BaseChecksum(const v1::WeightManifest& manifest) {
+  base::RunningChecksum checksum;
+  for (const v1::TensorEntry& entry : manifest.tensors()) {
+    std::string line = entry.name() + " " + entry.dtype();
+    for (const int64_t size : entry.shape()) line += " " + std::to_string(size);
+    checksum.Add(line + " " + std::to_string(entry.checksum()) + "\n");
+  }
+  return std::max<uint64_t>(1, checksum.value());
 }
 
 void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig& config) {
@@ -172,7 +242,8 @@ void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig
     CheckEntry(entry, manifest.total_bytes());
     ranges.emplace_back(entry.offset(), entry.offset() + entry.num_bytes());
   }
-  CheckTensorsOfConfig(manifest, config);
+  manifest.content() == v1::WEIGHT_CONTENT_ADAPTERS ? CheckAdaptersOfConfig(manifest, config)
+                                                    : CheckTensorsOfConfig(manifest, config);
   std::sort(ranges.begin(), ranges.end());
   uint64_t end = 0;
   for (const auto& [first, last] : ranges) {
@@ -190,27 +261,19 @@ void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig
   }
 }
 
-std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::byte> image) {
-  for (const v1::TensorEntry& entry : manifest.tensors()) {
-    if (base::Checksum(BytesOfEntry(entry, image)) != entry.checksum()) {
-      return "tensor '" + entry.name() + "' of weights version " +
-             std::to_string(manifest.policy_version()) + " does not match its checksum";
-    }
-  }
-  return "";
-}
-
-std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const std::byte> image) {
-  for (const v1::TensorEntry& entry : manifest.tensors()) {
-    const std::string_view bytes = BytesOfEntry(entry, image);
-    const bool wide = *DtypeOf(entry.dtype()) == at::kFloat;
-    const bool found = wide ? HoldsFullExponent(bytes, 0x7f800000'7f800000, 0x00800000'00800000,
-                                                0x80000000'80000000)
-                            : HoldsFullExponent(bytes, 0x7f80'7f80'7f80'7f80, 0x0080'0080'0080'0080,
-                                                0x8000'8000'8000'8000);
-    if (found) return entry.name();
-  }
-  return "";
+ImageFaults FindFaults(const v1::WeightManifest& manifest, std::span<const std::byte> image,
+                       int threads) {
+  std::vector<TensorFault> faults(static_cast<size_t>(manifest.tensors_size()));
+  kernels::ThreadPool pool(threads);
+  pool.ParallelFor(manifest.tensors_size(), [&](int64_t i, int) {
+    faults[static_cast<size_t>(i)] = FaultOf(manifest.tensors(static_cast<int>(i)), image);
+  });
+  const auto first = [&](TensorFault kind) {
+    const auto found = std::find(faults.begin(), faults.end(), kind);
+    if (found == faults.end()) return std::string();
+    return manifest.tensors(static_cast<int>(found - faults.begin())).name();
+  };
+  return {first(TensorFault::kDamaged), first(TensorFault::kNotFinite)};
 }
 
 policy::WeightMap ViewImage(const v1::WeightManifest& manifest, std::span<const std::byte> image,

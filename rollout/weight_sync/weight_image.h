@@ -27,17 +27,24 @@ v1::WeightManifest PlanImage(const policy::WeightMap& weights, int64_t policy_ve
 void WriteImage(const policy::WeightMap& weights, std::span<std::byte> image,
                 v1::WeightManifest* manifest);
 
+// The name of the base that a written manifest describes, never 0.
+uint64_t BaseChecksum(const v1::WeightManifest& manifest);
+
 // A manifest from outside, before anything is allocated for it: known dtypes, sizes that follow
-// from the shapes, no overlap, in range, and exactly the tensors of `config`. kUsage naming the
-// tensor.
+// from the shapes, no overlap, in range, and exactly the tensors of `config`, or adapters that fit
+// it. kUsage naming the tensor.
 void CheckManifest(const v1::WeightManifest& manifest, const policy::ModelConfig& config);
 
-// Empty when every tensor's checksum holds, else a sentence naming the first damaged tensor.
-// `manifest` has passed CheckManifest and the image has its total_bytes.
-std::string FindDamage(const v1::WeightManifest& manifest, std::span<const std::byte> image);
-
-// The first tensor that holds NaN or an infinity; "" where all are finite.
-std::string FindNonFinite(const v1::WeightManifest& manifest, std::span<const std::byte> image);
+// The first tensor whose checksum does not hold, and the first other one that holds NaN or an
+// infinity; "" where there is none.
+struct ImageFaults {
+  std::string damaged;
+  std::string not_finite;
+};
+// In one pass. `manifest` has passed CheckManifest and the image has its total_bytes. `threads`: 0
+// for all cores.
+ImageFaults FindFaults(const v1::WeightManifest& manifest, std::span<const std::byte> image,
+                       int threads = 0);
 
 // Tensors that lie in the image, without a copy; they keep `owner` alive.
 policy::WeightMap ViewImage(const v1::WeightManifest& manifest, std::span<const std::byte> image,

@@ -6,6 +6,7 @@
 
 #include "base/durable_file.h"
 #include "base/error.h"
+#include "policy/lora/merge.h"
 #include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/shared_image.h"
 #include "rollout/weight_sync/weight_image.h"
@@ -19,18 +20,27 @@ grpc::Status DataLoss(const std::string& message) {
 
 }  // namespace
 
-WeightReceiver::WeightReceiver(const policy::ModelConfig& config, uint64_t vocabulary_checksum)
-    : config_(config), vocabulary_checksum_(vocabulary_checksum) {}
+WeightReceiver::WeightReceiver(const policy::ModelConfig& config)
+    : WeightReceiver(config, Options()) {}
+
+WeightReceiver::WeightReceiver(const policy::ModelConfig& config, const Options& options)
+    : config_(config), options_(options) {}
 
 grpc::Status WeightReceiver::AcceptFirst(const v1::WeightChunk& chunk) {
   if (!chunk.has_manifest()) {
     return {grpc::StatusCode::INVALID_ARGUMENT, "the first WeightChunk must carry the manifest"};
   }
-  const std::string disagreement = Disagreement(chunk.manifest(), config_, vocabulary_checksum_);
+  const std::string disagreement =
+      Disagreement(chunk.manifest(), config_, options_.vocabulary_checksum);
   if (!disagreement.empty()) return {grpc::StatusCode::INVALID_ARGUMENT, disagreement};
   try {
     CheckManifest(chunk.manifest(), config_);
     manifest_ = chunk.manifest();
+    if (adapters() && manifest_.base_checksum() != options_.base_checksum) {
+      return {grpc::StatusCode::ABORTED, options_.base_checksum == 0
+                                             ? "the worker keeps no base to add adapters to"
+                                             : "the worker keeps another base than the adapters'"};
+    }
     started_ = true;
     if (!chunk.shared_memory_path().empty()) {
       auto mapped =
@@ -95,18 +105,29 @@ grpc::Status WeightReceiver::Finish() const {
     return DataLoss("the weights ended at byte " + std::to_string(received_) + " of " +
                     std::to_string(image_.size()));
   }
-  const std::string damage = FindDamage(manifest_, image_);
-  if (!damage.empty()) return DataLoss(damage);
-  const std::string tensor = FindNonFinite(manifest_, image_);
-  if (tensor.empty()) return grpc::Status::OK;
+  const ImageFaults faults = FindFaults(manifest_, image_, options_.threads);
+  const std::string of_version = "' of weights version " + std::to_string(policy_version());
+  if (!faults.damaged.empty()) {
+    return DataLoss("tensor '" + faults.damaged + of_version + " does not match its checksum");
+  }
+  if (is_base() && manifest_.base_checksum() != BaseChecksum(manifest_)) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "the base has another checksum than its manifest"};
+  }
+  if (faults.not_finite.empty()) return grpc::Status::OK;
   return {grpc::StatusCode::OUT_OF_RANGE,
-          "tensor '" + tensor + "' of weights version " + std::to_string(policy_version()) +
+          "tensor '" + faults.not_finite + of_version +
               " holds NaN or an infinity; the worker keeps its old weights"};
 }
 
 policy::WeightMap WeightReceiver::Weights() const {
   COHORT_CHECK(started_ && received_ == image_.size(), "the image is complete");
   return ViewImage(manifest_, image_, owner_);
+}
+
+std::unique_ptr<policy::WeightSource> WeightReceiver::PolicyWith(const BaseWeights& base) const {
+  if (!adapters()) return std::make_unique<policy::WeightsInMemory>(Weights());
+  return std::make_unique<policy::AdaptedWeights>(base.weights, Weights(),
+                                                  manifest_.adapter_scale(), config_);
 }
 
 }  // namespace cohort::rollout

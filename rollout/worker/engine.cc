@@ -27,7 +27,7 @@ grpc::Status StatusOf(const std::exception& error) {
 }  // namespace
 
 struct Engine::PendingSwap {
-  policy::WeightMap weights;
+  std::unique_ptr<policy::WeightSource> weights;
   PolicyName policy;
   std::function<void(const grpc::Status&)> on_done;
 };
@@ -84,7 +84,7 @@ void Engine::Cancel(uint64_t request_id) {
   wake_.notify_all();
 }
 
-void Engine::Swap(policy::WeightMap weights, const PolicyName& policy,
+void Engine::Swap(std::unique_ptr<policy::WeightSource> weights, const PolicyName& policy,
                   std::function<void(const grpc::Status&)> on_done) {
   {
     std::lock_guard lock(mutex_);
@@ -219,9 +219,9 @@ void Engine::PerformSwap(std::unique_ptr<PendingSwap> swap) {
   grpc::Status status;
   try {
     if (decoder_ == nullptr) {
-      decoder_ = options_.make_decoder(std::move(swap->weights), swap->policy.version);
+      decoder_ = options_.make_decoder(*swap->weights, swap->policy.version);
     } else {
-      decoder_->SwapWeights(std::move(swap->weights), swap->policy.version);
+      decoder_->SwapWeights(*swap->weights, swap->policy.version);
     }
     run_ = swap->policy.run;
   } catch (const std::exception& error) {

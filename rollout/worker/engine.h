@@ -16,14 +16,14 @@
 #include <utility>
 #include <vector>
 
-#include "policy/weights/weights.h"
+#include "policy/weights/weight_source.h"
 #include "rollout/decoder/decoder.h"
 
 namespace cohort::rollout {
 
 struct EngineOptions {
   // For the first Swap of an engine that was given no decoder.
-  std::function<std::unique_ptr<Decoder>(policy::WeightMap weights, int64_t policy_version)>
+  std::function<std::unique_ptr<Decoder>(policy::WeightSource& weights, int64_t policy_version)>
       make_decoder = {};
   uint64_t max_outstanding_samples = 8192;  // waiting and running, all requests together
 };
@@ -71,7 +71,7 @@ class Engine {
 
   // Admits nothing more, lets what was admitted finish under the old version, then swaps and calls
   // `on_done` once. UNAVAILABLE when another swap is waiting.
-  void Swap(policy::WeightMap weights, const PolicyName& policy,
+  void Swap(std::unique_ptr<policy::WeightSource> weights, const PolicyName& policy,
             std::function<void(const grpc::Status&)> on_done);
   void CancelSwap();  // the one that waits, if any: ends with CANCELLED
 

@@ -1,5 +1,6 @@
 // cohort-rollout: a rollout worker.
 
+#include <ATen/Parallel.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -108,6 +109,7 @@ struct WorkerModel {
 
 WorkerModel MakeEngine(const WorkerFlags& flags) {
   WorkerModel model;
+  if (flags.threads > 0) at::set_num_threads(flags.threads);  // that repack what comes
   rollout::DecoderOptions options;
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
@@ -121,10 +123,10 @@ WorkerModel MakeEngine(const WorkerFlags& flags) {
   }
   if (!flags.config.empty()) {
     model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
-    const auto make = [config = model.config, options](cohort::policy::WeightMap weights,
+    const auto make = [config = model.config, options](cohort::policy::WeightSource& weights,
                                                        int64_t version) {
       return std::make_unique<rollout::Decoder>(
-          rollout::MakeCpuDecoder(config, std::move(weights), options, version));
+          rollout::MakeCpuDecoder(config, weights, options, version));
     };
     model.engine =
         std::make_unique<rollout::Engine>(rollout::EngineOptions{.make_decoder = make}, nullptr);
@@ -193,6 +195,7 @@ int Serve(const WorkerFlags& flags) {
                                   {.dtype = rollout::WorkerDtypes().at(flags.dtype),
                                    .numerics = NumericsNames().at(flags.numerics),
                                    .vocabulary_checksum = model.vocabulary_checksum,
+                                   .threads = flags.threads,
                                    .token = token.secret()});
   grpc::EnableDefaultHealthCheckService(true);
   grpc::ServerBuilder builder;

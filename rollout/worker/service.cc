@@ -62,8 +62,10 @@ grpc::ServerReadReactor<v1::WeightChunk>* RolloutService::UpdateWeights(
   if (const grpc::Status status = gate_.Check(*context); !status.ok()) {
     return new base::RefusedCall<grpc::ServerReadReactor<v1::WeightChunk>>(status);
   }
-  return new UpdateCall({engine_, config_, settings_.vocabulary_checksum, lease_, updating_},
-                        reply);
+  WeightReceiver::Options receiving;
+  receiving.vocabulary_checksum = settings_.vocabulary_checksum;
+  receiving.threads = settings_.threads;
+  return new UpdateCall({engine_, config_, receiving, lease_, updating_, base_}, reply);
 }
 
 grpc::ServerUnaryReactor* RolloutService::Health(grpc::CallbackServerContext* context,

@@ -10,6 +10,7 @@
 #include "policy/config/config.h"
 #include "rollout/rollout.grpc.pb.h"
 #include "rollout/weight_dtype.h"
+#include "rollout/weight_sync/weight_receiver.h"
 #include "rollout/worker/engine.h"
 #include "rollout/worker/run_lease.h"
 
@@ -19,6 +20,7 @@ struct RolloutServiceSettings {
   policy::Dtype dtype = policy::Dtype::kFloat32;  // in which the engine's decoder stores weights
   kernels::Numerics numerics = kernels::Numerics::kFloat32;  // in which it multiplies them
   uint64_t vocabulary_checksum = 0;  // weight_sync/handshake.h; 0: the worker has no tokenizer
+  int threads = 0;                   // that check what comes; 0: all cores
   std::string token = {};            // that callers must show; "": none
 };
 
@@ -50,6 +52,7 @@ class RolloutService : public v1::Rollout::CallbackService {
   base::TokenGate gate_;
   RunLease lease_;
   std::atomic<bool> updating_ = false;
+  BaseWeights base_;  // of the call that updates
   std::atomic<bool> drain_answered_ = false;
 };
 

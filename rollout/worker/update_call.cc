@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <exception>
+#include <utility>
 
 #include "rollout/weight_sync/handshake.h"
 
@@ -12,12 +13,18 @@ UpdateCall::UpdateCall(const Worker& worker, v1::UpdateWeightsReply* reply)
     : worker_(worker),
       owns_busy_(!worker.busy.exchange(true)),
       reply_(reply),
-      receiver_(worker.config, worker.vocabulary_checksum) {
+      receiver_(worker.config, Receiving()) {
   if (owns_busy_) {
     StartRead(&chunk_);
   } else {
     Finish({grpc::StatusCode::UNAVAILABLE, "another update of the weights is under way"});
   }
+}
+
+WeightReceiver::Options UpdateCall::Receiving() const {
+  WeightReceiver::Options options = worker_.receiving;
+  if (owns_busy_) options.base_checksum = worker_.base.checksum;
+  return options;
 }
 
 void UpdateCall::OnReadDone(bool ok) {
@@ -36,7 +43,9 @@ void UpdateCall::OnReadDone(bool ok) {
 grpc::Status UpdateCall::Accept() {
   const bool first = chunk_.has_manifest();
   if (const grpc::Status status = receiver_.Accept(chunk_); !status.ok()) {
-    if (first) spdlog::warn("weights refused: {}", status.error_message());
+    // A base that is asked for is sent: nobody need do anything.
+    const bool asks = status.error_code() == grpc::StatusCode::ABORTED;
+    if (first && !asks) spdlog::warn("weights refused: {}", status.error_message());
     return status;
   }
   if (!first) {
@@ -52,10 +61,16 @@ grpc::Status UpdateCall::Accept() {
 void UpdateCall::Swap() {
   grpc::Status status = receiver_.Finish();
   if (status.ok()) {
+    reply_->set_policy_version(receiver_.policy_version());
+    if (receiver_.is_base()) {
+      worker_.base = receiver_.Base();
+      return End(status);
+    }
     try {
       swapping_ = true;
-      reply_->set_policy_version(receiver_.policy_version());
-      worker_.engine.Swap(receiver_.Weights(), {NameOf(run_), receiver_.policy_version()},
+      auto policy = receiver_.PolicyWith(worker_.base);
+      if (!receiver_.adapters()) worker_.base = {};
+      worker_.engine.Swap(std::move(policy), {NameOf(run_), receiver_.policy_version()},
                           [this](const grpc::Status& swapped) { End(swapped); });
       return;
     } catch (const std::exception& error) {

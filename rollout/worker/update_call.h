@@ -20,9 +20,10 @@ class UpdateCall : public grpc::ServerReadReactor<v1::WeightChunk> {
   struct Worker {
     Engine& engine;
     const policy::ModelConfig& config;
-    uint64_t vocabulary_checksum;
+    WeightReceiver::Options receiving;
     RunLease& lease;
     std::atomic<bool>& busy;  // one image at a time bounds the memory; others get UNAVAILABLE
+    BaseWeights& base;        // of the call that is busy
   };
 
   UpdateCall(const Worker& worker, v1::UpdateWeightsReply* reply);
@@ -32,6 +33,7 @@ class UpdateCall : public grpc::ServerReadReactor<v1::WeightChunk> {
   void OnDone() override;
 
  private:
+  WeightReceiver::Options Receiving() const;
   grpc::Status Accept();
   void Swap();
   void End(const grpc::Status& status);

@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "base/error.h"
+#include "base/running_checksum.h"
 #include "base/temporary_folder.h"
 
 namespace cohort::base {
@@ -95,6 +96,19 @@ TEST_F(DurableFileTest, ReadingAMissingFileNamesIt) {
   } catch (const Error& error) {
     EXPECT_NE(std::string(error.what()).find("missing"), std::string::npos);
   }
+}
+
+TEST(RunningChecksum, IsThatOfAllBytesWhateverThePieces) {
+  std::string bytes(100'000, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * i % 251);
+  for (const size_t step : {size_t{1}, size_t{7}, size_t{1024}, bytes.size()}) {
+    RunningChecksum checksum;
+    for (size_t i = 0; i < bytes.size(); i += step) {
+      checksum.Add(std::string_view(bytes).substr(i, step));
+    }
+    EXPECT_EQ(checksum.value(), Checksum(bytes)) << step;
+  }
+  EXPECT_EQ(RunningChecksum().value(), Checksum(""));
 }
 
 }  // namespace

@@ -103,6 +103,32 @@ TEST_F(HandStartedServices, ATcpPortServesThoseWhoHaveItsToken) {
   }
 }
 
+TEST_F(HandStartedServices, OfAnAdaptedPolicyWorkersTakeTheBaseOnceAndThenTheAdapters) {
+  always_.push_back("rounds[1].steps=10");
+  ASSERT_EQ(Run("whole"), 0) << Log("whole");
+  always_.insert(always_.end(), {"lora.rank=2", "lora.targets=[q_proj, gate_proj, down_proj]"});
+  ASSERT_EQ(Run("straight"), 0) << Log("straight");
+  const auto published = [&](const std::string& out) {
+    int64_t bytes = 0;
+    for (const Json& row : Metrics(out)) bytes = row.value("publish_bytes", bytes);
+    return bytes;
+  };
+  EXPECT_GT(published("straight"), 0);
+  EXPECT_LT(2 * published("straight"), published("whole"));
+  const auto worker = StartWorker("127.0.0.1:0");
+  EXPECT_EQ(Run("remote", Remote()), 0) << Log("remote");
+  ExpectSameSteps("straight", "remote", 12);
+  {
+    ChildProcess hurt(Command("hurt"), folder_ / "hurt.log");
+    ASSERT_TRUE(WaitForRows("hurt", 6)) << Log("hurt");
+    const pid_t local = ChildNamed("cohort-rollout", hurt.pid());
+    ASSERT_GT(local, 0);
+    kill(local, SIGKILL);
+    EXPECT_EQ(hurt.Wait(kLimit), 0) << Log("hurt");
+  }
+  ExpectSameSteps("straight", "hurt", 12);
+}
+
 TEST_F(HandStartedServices, APeerThatNeverAnswersIsNamedAndSigtermIsObeyedMeanwhile) {
   const SilentPeer peer;
   const std::pair<std::string, std::vector<std::string>> kinds[] = {

@@ -11,15 +11,16 @@ namespace cohort::rl {
 // Notes what is published.
 class FakePublisher final : public Publisher {
  public:
-  void Publish(int64_t version, const std::function<policy::WeightMap()>& weights) override {
+  void Publish(int64_t version, const std::function<PublishedPolicy()>& policy) override {
     if (version == version_) return;
     if (fail) fail(version);
-    weights();
+    policy();
     version_ = version;
     published.push_back(version);
     if (on_publish) on_publish(version);
   }
   int64_t published_version() const override { return version_; }
+  int64_t published_bytes() const override { return 12; }
 
   std::vector<int64_t> published;
   std::function<void(int64_t version)> fail;  // throws what a Publish is to throw

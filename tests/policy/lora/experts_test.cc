@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "policy/lora/lora.h"
+#include "policy/lora/merge.h"
 #include "policy/lora/peft.h"
 #include "policy/weights/safetensors.h"
 #include "tests/policy/golden_model.h"
@@ -105,6 +106,52 @@ TEST_P(ExpertLora, GivesTheLossAndTheGradientOfEveryAdapter) {
     ASSERT_TRUE(expected_.at("gradients").contains(name)) << name;
     ExpectGradient(name, gradient, expected_.at("gradients").at(name));
   }
+}
+
+// What a worker does that was given base and adapters, tensor by tensor and expert by expert.
+TEST_P(ExpertLora, BaseAndAdaptersTakenOneByOneHaveTheBitsOfTheMergedWeights) {
+  const at::NoGradGuard no_grad;
+  const WeightMap adapters = LoraWeights(*policy_);
+  CheckAdapters(adapters, golden_.config);
+  AdaptedWeights source(FamilyGoldenWeights(golden_.config), adapters, config_.scale(),
+                        golden_.config);
+  for (const auto& [name, merged] : MergedWeights(*policy_)) {
+    if (name.find(".experts.") == std::string::npos) {
+      EXPECT_TRUE(at::equal(source.Take(name), merged)) << name;
+      continue;
+    }
+    for (int64_t e = 0; e < merged.size(0); ++e) {
+      EXPECT_TRUE(at::equal(source.TakeExpert(name, {e, merged.size(0)}), merged[e])) << name << e;
+    }
+  }
+  EXPECT_FALSE(source.Take("model.layers.0.mlp.nothing").defined());
+  for (const auto& [name, merged] : source.TakeAll()) {
+    EXPECT_TRUE(at::equal(merged, MergedWeights(*policy_).at(name))) << name;
+  }
+}
+
+TEST_P(ExpertLora, AdaptersThatDoNotFitTheModelAreRefusedByName) {
+  const WeightMap adapters = LoraWeights(*policy_);
+  const std::string name = adapters.begin()->first;
+  const auto refusal = [&](const auto& change) {
+    WeightMap changed = adapters;
+    change(changed);
+    try {
+      CheckAdapters(changed, golden_.config);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      return std::string(error.what());
+    }
+    return std::string("none");
+  };
+  const auto has = [](const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+  };
+  EXPECT_TRUE(has(refusal([&](WeightMap& all) { all.erase(name); }), "one of its two matrices"));
+  EXPECT_TRUE(has(refusal([&](WeightMap& all) { all[name] = torch::zeros({4, 3}); }), "shape"));
+  EXPECT_TRUE(has(refusal([&](WeightMap& all) { all["model.norm.lora_A.weight"] = all[name]; }),
+                  "has no weight in this model"));
+  EXPECT_TRUE(has(refusal([&](WeightMap& all) { all["model.norm.weight"] = all[name]; }), "holds"));
 }
 
 TEST_P(ExpertLora, IsMergedFromItsFolder) {

@@ -46,6 +46,17 @@ TEST_F(TensorMemory, KeepsNoMoreThanItsBound) {
   EXPECT_LT(Resident(), before + 64 * kMiB + 40 * kMiB) << "64 MiB may be kept";
 }
 
+// Sizes that no kept block fits: what was freed goes before more is taken.
+TEST_F(TensorMemory, IsNeverLargerThanTheTensorsWereAtOnce) {
+  KeepTensorMemory(size_t{1} << 40);
+  { const at::Tensor first = torch::ones({100 * kMiB}, at::kByte); }
+  const int64_t before = Resident();  // which is kept
+  for (const int64_t size : {60, 30, 12, 75, 44}) {
+    const at::Tensor next = torch::ones({size * kMiB}, at::kByte);
+    EXPECT_LT(Resident(), before + 10 * kMiB) << size;
+  }
+}
+
 TEST_F(TensorMemory, LivingTensorsNeverShareABlock) {
   std::vector<std::thread> threads;
   std::atomic<int> damaged = 0;

@@ -68,6 +68,8 @@ TEST_F(RunFolderTest, ANewRunDescribesItself) {
   const json provenance = Provenance();
   EXPECT_EQ(provenance.at("seed"), 5);
   EXPECT_EQ(provenance.at("threads"), 2);
+  const std::string budget = provenance.at("thread_budget");
+  EXPECT_TRUE(budget.starts_with("learner 2, 1 worker of 2, 1 reward service of 2; ")) << budget;
   EXPECT_EQ(provenance.at("command_line").dump(), R"(["cohort","train"])");
   for (const char* key : {"version", "build_type", "libtorch", "started_at"}) {
     EXPECT_FALSE(provenance.at(key).get<std::string>().empty()) << key;

@@ -8,12 +8,16 @@
 #include <spdlog/spdlog.h>
 
 #include <atomic>
+#include <functional>
+#include <future>
 #include <mutex>
 #include <sstream>
+#include <thread>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
 #include "rollout/weight_sync/handshake.h"
+#include "rollout/weight_sync/shared_image.h"
 #include "tests/fakes/silent_peer.h"
 
 namespace cohort::rl {
@@ -37,12 +41,15 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
                              rollout::v1::UpdateWeightsReply* reply) override {
     ++updates;
     rollout::v1::WeightChunk chunk;
+    rollout::v1::WeightManifest manifest;
     int64_t version = 0;
-    std::string run;
+    std::string run, path;
     while (reader->Read(&chunk)) {
       if (chunk.has_manifest()) {
-        version = chunk.manifest().policy_version();
-        run = rollout::NameOf(chunk.manifest().run());
+        manifest = chunk.manifest();
+        version = manifest.policy_version();
+        run = rollout::NameOf(manifest.run());
+        path = chunk.shared_memory_path();
       }
       bytes += chunk.data().size();
       by_path += chunk.shared_memory_path().empty() ? 0 : 1;
@@ -52,9 +59,22 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
       return {grpc::StatusCode::NOT_FOUND, "no such file"};
     }
     if (!answer.ok()) return answer;
+    const bool adapters = manifest.content() == rollout::v1::WEIGHT_CONTENT_ADAPTERS;
+    if (adapters && manifest.base_checksum() != base) {
+      return {grpc::StatusCode::ABORTED, "no base"};
+    }
+    if (manifest.content() == rollout::v1::WEIGHT_CONTENT_BASE) {
+      ++bases;
+      base = manifest.base_checksum();
+      reply->set_policy_version(version);
+      return grpc::Status::OK;
+    }
+    if (on_path) on_path(path, manifest.total_bytes());
     {
       const std::lock_guard lock(mutex);
       served_run = run;
+      paths.push_back(path);
+      last = manifest;
     }
     served = version;
     reply->set_policy_version(reported.load() == 0 ? version : reported.load());
@@ -79,7 +99,13 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
   uint32_t protocol = rollout::kProtocol;
   std::string numerics;  // set before the worker is used
   std::mutex mutex;
-  std::string served_run;  // guarded
+  std::string served_run;  // guarded, as the next two
+  std::vector<std::string> paths;
+  rollout::v1::WeightManifest last;
+  std::atomic<uint64_t> base{0};
+  std::atomic<int> bases{0};
+  // Set before the worker is used.
+  std::function<void(const std::string& path, size_t num_bytes)> on_path;
   std::atomic<int> ended{0};
   grpc::Status answer;        // set before the worker is used
   bool shares_memory = true;  // the same
@@ -143,6 +169,82 @@ TEST_F(RolloutWorkersTest, APublishedVersionIsNotBuiltAgain) {
     ADD_FAILURE() << "nothing has changed";
     return {};
   });
+}
+
+TEST_F(RolloutWorkersTest, TheNextVersionIsWrittenOverTheImageThatNobodyReads) {
+  FakeWorker a(Address("a"));
+  RolloutWorkers workers(options_);
+  for (const int64_t version : {1, 2, 3}) {
+    workers.Publish(version, [&]() -> policy::WeightMap {
+      return {{"w", at::full({6}, version, at::kFloat)}};
+    });
+    EXPECT_EQ(workers.published_bytes(), 24);
+  }
+  const std::lock_guard lock(a.mutex);
+  ASSERT_EQ(a.paths.size(), 3u);
+  if (a.paths[0].empty()) GTEST_SKIP() << "no memfd here";
+  EXPECT_THAT(a.paths, testing::Each(a.paths[0]));
+}
+
+// A worker that came back within a step, and takes its time.
+TEST_F(RolloutWorkersTest, AnImageThatIsStillReadIsNotWrittenOver) {
+  FakeWorker a(Address("a"));
+  std::promise<void> reading, written;
+  std::shared_future<void> until = written.get_future().share();
+  std::atomic<int> calls{0};
+  std::atomic<float> seen{0};
+  bool shares = true;
+  a.on_path = [&](const std::string& path, size_t num_bytes) {
+    if (path.empty()) shares = false;
+    if (++calls != 2) return;
+    reading.set_value();
+    until.wait();
+    if (shares) {
+      const rollout::MappedImage image(path, num_bytes);
+      seen = reinterpret_cast<const float*>(image.bytes().data())[5];
+    }
+  };
+  RolloutWorkers workers(options_);
+  workers.Publish(1, Weights);
+  a.served = 0;
+  reading.get_future().wait();
+  std::thread next([&] {
+    workers.Publish(2, []() -> policy::WeightMap { return {{"w", at::full({6}, 9.0F)}}; });
+  });
+  while (workers.published_version() != 2) std::this_thread::yield();
+  written.set_value();
+  next.join();
+  if (!shares) GTEST_SKIP() << "no memfd here";
+  EXPECT_EQ(seen, 5) << "of version 1";
+  EXPECT_EQ(a.served, 2);
+}
+
+TEST_F(RolloutWorkersTest, OfAnAdaptedPolicyTheBaseIsSentOnceAndThenTheAdapters) {
+  FakeWorker a(Address("a"));
+  RolloutWorkers workers(options_);
+  const auto adapted = [](float value) {
+    policy::LoraAdapter adapter{{.rank = 2, .alpha = 3, .targets = {}}, {}};
+    adapter.weights = {{"w.lora_A.weight", at::full({2, 3}, value)},
+                       {"w.lora_B.weight", at::full({4, 2}, value)}};
+    return PublishedPolicy({{"w.weight", at::ones({1000, 1000})}}, adapter);
+  };
+  workers.Publish(1, [&] { return adapted(1); });
+  workers.Publish(2, [&] { return adapted(2); });
+  EXPECT_EQ(a.served, 2);
+  EXPECT_EQ(a.bases, 1);
+  EXPECT_EQ(workers.published_bytes(), 64 + 32) << "the first tensor and its gap, the second";
+  {
+    const std::lock_guard lock(a.mutex);
+    EXPECT_EQ(a.last.adapter_scale(), 1.5);
+    EXPECT_EQ(a.last.tensors_size(), 2);
+  }
+  a.base = 0;  // as after a restart
+  a.served = 0;
+  for (int i = 0; i < 500 && a.served != 2; ++i) {
+    workers.pool().AwaitChange(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(a.served, 2);
+  EXPECT_EQ(a.bases, 2);
 }
 
 TEST_F(RolloutWorkersTest, AWorkerWithoutOurMemoryGetsTheWeightsAsBytes) {

@@ -148,7 +148,7 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_EQ(MemoryOf(config, in_bf16).weights, plain.weights / 2);
   EXPECT_EQ(MemoryOf(config, in_bf16).gradients, plain.weights / 2);
   EXPECT_EQ(MemoryOf(config, in_bf16).optimizer, 4 * parameters);
-  EXPECT_EQ(plain.images, 8 * parameters);
+  EXPECT_EQ(plain.images, 4 * parameters);
   EXPECT_EQ(plain.worker_weights, 4 * parameters);
   EXPECT_EQ(plain.reference, 0);
   EXPECT_EQ(plain.merged, 0);
@@ -159,7 +159,7 @@ TEST(LocalRun, HoldsAReferenceWhereThereIsAKlTermAndAdaptersTrainLittle) {
   EXPECT_EQ(adapters.optimizer, 8 * 1000);
   EXPECT_EQ(adapters.reference, adapters.gradients) << "a copy of the adapters alone";
   run.rollout_dtype = policy::Dtype::kBFloat16;
-  EXPECT_EQ(MemoryOf(config, run).images, 4 * parameters);
+  EXPECT_EQ(MemoryOf(config, run).images, 2 * parameters);
   EXPECT_EQ(plain.worker_mapped, 4 * parameters);
   EXPECT_NEAR(plain.total(2) - plain.total(1), plain.worker() - plain.worker_mapped, 1)
       << "all map the learner's image";

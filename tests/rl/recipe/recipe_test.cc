@@ -4,10 +4,12 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "rl/recipe/thread_budget.h"
 
 namespace cohort::rl {
 namespace {
@@ -348,6 +350,22 @@ TEST_F(RecipeTest, HostileYamlIsAnErrorAndNotACrash) {
   EXPECT_NE(Fault(std::string(100'000, '[')), "(no error)");
   EXPECT_NE(Fault(std::string("name: \xff\xfe\0x\n", 12)), "(no error)");
   EXPECT_THAT(Fault(std::string(2'000'000, '#')), HasSubstr("2000000 bytes"));
+}
+
+TEST_F(RecipeTest, ThreadsAreDividedAmongTheProcessesOfAKind) {
+  const proto::Recipe all = Load(kGood, {"rollout.workers=3", "rollout.reward_services=2"});
+  const proto::Recipe four =
+      Load(kGood, {"threads=4", "rollout.workers=8", "rollout.reward_services=0"});
+  unsetenv("OMP_NUM_THREADS");
+  EXPECT_EQ(Describe(ThreadsOf(all, 8)),
+            "learner 8, 3 workers of 2, 2 reward services of 4; 8 cores");
+  EXPECT_EQ(Describe(ThreadsOf(four, 8)),
+            "learner 4, 8 workers of 1, no local reward service; 8 cores");
+  setenv("OMP_NUM_THREADS", "2,1", 1);
+  EXPECT_EQ(ThreadsOf(all, 8).learner, 2);
+  EXPECT_EQ(ThreadsOf(four, 8).learner, 4) << "the recipe says more";
+  unsetenv("OMP_NUM_THREADS");
+  EXPECT_GE(ThreadsOf(all).cores, 1);
 }
 
 }  // namespace

@@ -75,7 +75,7 @@ void ExpectSameWeights(const policy::WeightMap& got, const policy::WeightMap& ex
 
 TEST_F(WeightImage, ComesBackAsTheSameTensors) {
   CheckManifest(manifest_, config_);
-  EXPECT_EQ(FindDamage(manifest_, image_), "");
+  EXPECT_EQ(FindFaults(manifest_, image_).damaged, "");
   ExpectSameWeights(ViewImage(manifest_, image_, nullptr), weights_);
 }
 
@@ -92,7 +92,7 @@ TEST_F(WeightImage, KeepsBfloat16AsItIs) {
 TEST_F(WeightImage, NamesTheTensorOfAFlippedBit) {
   const v1::TensorEntry& entry = manifest_.tensors(3);
   image_[entry.offset() + entry.num_bytes() / 2] ^= std::byte{1};
-  EXPECT_THAT(FindDamage(manifest_, image_), HasSubstr(entry.name()));
+  EXPECT_EQ(FindFaults(manifest_, image_).damaged, entry.name());
 }
 
 TEST_F(WeightImage, RefusesAManifestThatLies) {
@@ -196,11 +196,11 @@ TEST_F(WeightImage, ArrivesThroughSharedMemory) {
 }
 
 TEST_F(WeightImage, NamesTheTensorThatIsNotFinite) {
-  EXPECT_EQ(FindNonFinite(manifest_, image_), "");
+  EXPECT_EQ(FindFaults(manifest_, image_).not_finite, "");
   const v1::TensorEntry& entry = manifest_.tensors(5);
   const float bad = INFINITY;
   std::memcpy(image_.data() + entry.offset() + entry.num_bytes() - sizeof(bad), &bad, sizeof(bad));
-  EXPECT_EQ(FindNonFinite(manifest_, image_), entry.name());
+  EXPECT_EQ(FindFaults(manifest_, image_).not_finite, entry.name());
 
   policy::WeightMap half;
   for (const auto& [name, tensor] : weights_) half[name] = tensor.to(at::kBFloat16);
@@ -208,7 +208,7 @@ TEST_F(WeightImage, NamesTheTensorThatIsNotFinite) {
   v1::WeightManifest manifest = PlanImage(half, 1, policy::Dtype::kFloat32);
   std::vector<std::byte> image(manifest.total_bytes());
   WriteImage(half, image, &manifest);
-  EXPECT_EQ(FindNonFinite(manifest, image), half.begin()->first);
+  EXPECT_EQ(FindFaults(manifest, image).not_finite, half.begin()->first);
 }
 
 TEST(SharedImage, TakesOnlySealedMemoryOfTheRightSize) {

@@ -81,9 +81,12 @@ class EngineTest : public ::testing::Test {
     auto decoder = std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, kDecoder, version));
     return std::make_unique<Engine>(options, std::move(decoder));
   }
+  std::unique_ptr<policy::WeightSource> Others() const {
+    return std::make_unique<policy::WeightsInMemory>(other_weights_);
+  }
   grpc::Status Swap(Engine& engine, int64_t version) {
     auto done = std::make_shared<std::promise<grpc::Status>>();
-    engine.Swap(other_weights_, {"", version},
+    engine.Swap(Others(), {"", version},
                 [done](const grpc::Status& status) { done->set_value(status); });
     auto future = done->get_future();
     EXPECT_EQ(future.wait_for(kLimit), std::future_status::ready);
@@ -166,8 +169,7 @@ TEST_F(EngineTest, AdmitsNothingWhileASwapWaits) {
   uint64_t running_id = 0;
   ASSERT_TRUE(engine->Submit(OneGroup(1, 4, 4000), {"", 1}, running.Sink(), &running_id).ok());
   std::promise<grpc::Status> swapped;
-  engine->Swap(other_weights_, {"", 2},
-               [&](const grpc::Status& status) { swapped.set_value(status); });
+  engine->Swap(Others(), {"", 2}, [&](const grpc::Status& status) { swapped.set_value(status); });
   Outcome refused;
   EXPECT_EQ(engine->Submit(OneGroup(2, 1, 4), {"", 0}, refused.Sink(), &id_).error_code(),
             StatusCode::UNAVAILABLE);
@@ -183,9 +185,8 @@ TEST_F(EngineTest, AdmitsNothingWhileASwapWaits) {
 
 TEST_F(EngineTest, IsUnavailableUntilItsFirstWeights) {
   EngineOptions options = Options();
-  options.make_decoder = [this](policy::WeightMap weights, int64_t version) {
-    return std::make_unique<Decoder>(
-        MakeCpuDecoder(config_, std::move(weights), kDecoder, version));
+  options.make_decoder = [this](policy::WeightSource& weights, int64_t version) {
+    return std::make_unique<Decoder>(MakeCpuDecoder(config_, weights, kDecoder, version));
   };
   Engine engine(options, nullptr);
   EXPECT_FALSE(engine.health().serving);
