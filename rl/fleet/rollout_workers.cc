@@ -35,7 +35,16 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
                   "--kv-cache-mb",
                   std::to_string(kv_cache_mb)};
   if (options.numerics == kernels::Numerics::kBf16Dot) pool.command.push_back("--round-operands");
+  if (options.deterministic) pool.command.push_back("--deterministic");
   return pool;
+}
+
+// What a worker must be started with to compute as a deterministic run's learner does.
+std::string FlagsOf(const std::string& dtype, const std::string& numerics, bool deterministic) {
+  const bool halves = dtype == policy::SafetensorsName(policy::Dtype::kBFloat16);
+  const bool rounds = halves && numerics == kernels::NumericsName(kernels::Numerics::kBf16Dot);
+  return std::string(halves ? "--dtype bfloat16" : "--dtype float32") +
+         (rounds ? " --round-operands" : "") + (deterministic ? " --deterministic" : "");
 }
 
 rollout::v1::WeightManifest Heading(const RolloutWorkersOptions& options) {
@@ -57,6 +66,8 @@ RolloutWorkers::RolloutWorkers(const RolloutWorkersOptions& options)
       num_local_(options.num_local),
       heading_(Heading(options)),
       dtype_(options.dtype),
+      numerics_(options.numerics),
+      deterministic_(options.deterministic),
       pool_(PoolOptions(options), *this) {}
 
 RolloutWorkers::~RolloutWorkers() { EndLeases(); }
@@ -197,6 +208,15 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
   if (!status.ok()) return status;
   const std::string other = rollout::ProtocolDisagreement("the worker", reply.protocol());
   if (!other.empty()) throw Error(ErrorCode::kUnavailable, other);
+  if (deterministic_) {
+    const std::string own = FlagsOf(std::string(policy::SafetensorsName(dtype_)),
+                                    kernels::NumericsName(numerics_), true);
+    const std::string theirs = FlagsOf(reply.dtype(), reply.numerics(), reply.deterministic());
+    if (own != theirs) {
+      throw Error(ErrorCode::kUnavailable, "the run is deterministic and needs a worker with '" +
+                                               own + "'; this one has '" + theirs + "'");
+    }
+  }
   heartbeat->busy = reply.running_sequences() + reply.waiting_sequences() > 0;
   heartbeat->progress = reply.tokens_computed();  // of prompts too: a long prefill moves
   const bool ours = reply.run() == rollout::NameOf(heading_.run());

@@ -14,6 +14,7 @@
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/mtp_loss.h"
+#include "rl/learner/replayed_routing.h"
 #include "rl/learner/sft_loss.h"
 
 namespace cohort::rl {
@@ -78,7 +79,7 @@ void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    policy_->CountExpertLoadOf(batch.load_rows_L);
+    PrepareRouting(sequences, batch);
     policy_->forward(batch.tokens);
   }
 }
@@ -117,6 +118,14 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   return report;
 }
 
+void Learner::PrepareRouting(std::span<const TrainingSequence> sequences,
+                             const MicroBatch& batch) {
+  policy_->CountExpertLoadOf(batch.load_rows_L);
+  const at::Tensor experts_TLK =
+      ReplayedExperts(sequences, batch, policy::RoutingFormatOf(policy_->config()));
+  policy_->ReplayRouting(experts_TLK.defined() ? experts_TLK.to(options_.device) : experts_TLK);
+}
+
 // The loss is divided by the whole step's totals, so that the micro-batches' gradients add up.
 UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
                                     double temperature, const MicroBatchLoss& loss) {
@@ -125,7 +134,7 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    policy_->CountExpertLoadOf(batch.load_rows_L);
+    PrepareRouting(sequences, batch);
     if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
     const policy::TokenLogprobs tokens = LogprobsOf(*policy_, hidden_TD, batch, temperature);
@@ -137,6 +146,9 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
     part.backward();
     optimizer_->AccumulateGradients();
   }
+  const policy::GateImpl::GivenTokens replayed = policy_->TakeReplayedTokens();
+  sums.replayed_tokens = replayed.count;
+  sums.rerouted_tokens = replayed.differing;
   return sums;
 }
 
@@ -166,7 +178,8 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model,
-                                                  std::span<const TrainingSequence> sequences) {
+                                                  std::span<const TrainingSequence> sequences,
+                                                  Routing routing) {
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
   const bool training = model.is_training();
@@ -175,6 +188,11 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
+    if (routing == Routing::kReplayed) {
+      PrepareRouting(sequences, batch);
+    } else {
+      model.ReplayRouting({});
+    }
     const at::Tensor hidden_TD = model.forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
@@ -196,7 +214,7 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     chosen.push_back(i);
     trained.push_back(sequences[i]);
   }
-  auto logprobs = Logprobs(*policy_, trained);
+  auto logprobs = Logprobs(*policy_, trained, Routing::kReplayed);
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -207,9 +225,9 @@ void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   std::vector<std::vector<float>> logprobs;
   if (lora_reference_ != nullptr) {
     const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
-    logprobs = Logprobs(*policy_, sequences);
+    logprobs = Logprobs(*policy_, sequences, Routing::kOwn);
   } else {
-    logprobs = Logprobs(*reference_, sequences);
+    logprobs = Logprobs(*reference_, sequences, Routing::kOwn);
   }
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);

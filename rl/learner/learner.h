@@ -93,10 +93,16 @@ class Learner {
   UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
                              const MicroBatchLoss& loss);
   void CountLoad(const std::vector<TrainingSequence>& sequences);
+  // What the next forward of the policy regards besides the batch's tokens: whose load it counts,
+  // and which experts the tokens were sent to when they were sampled.
+  void PrepareRouting(std::span<const TrainingSequence> sequences, const MicroBatch& batch);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
+  // The policy's own routing is replayed where the sequences have it; a reference picks its own.
+  enum class Routing { kReplayed, kOwn };
   std::vector<std::vector<float>> Logprobs(policy::TransformerImpl& model,
-                                           std::span<const TrainingSequence> sequences);
+                                           std::span<const TrainingSequence> sequences,
+                                           Routing routing);
   // In learner_state.cc.
   void PlaceOnDevice(policy::TransformerImpl& model) const;
   void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);

@@ -130,10 +130,17 @@ int64_t Running(const LocalRun& run) {
   return std::min<int64_t>(share, rollout::DecoderOptions{}.max_running);
 }
 
+// Of a sequence of so many tokens, in numbers.
+int64_t CachedBy(const ModelConfig& config, const LocalRun& run, int64_t tokens) {
+  const AttentionConfig& a = config.attention;
+  if (!run.deterministic || !a.latent()) return policy::CachedValues(config, tokens);
+  return policy::CachedTokens(config, tokens) * a.num_heads * (a.query_dim() + a.value_dim());
+}
+
 double CacheBytes(const ModelConfig& config, const LocalRun& run) {
   const int64_t longest = std::min(run.prompt_tokens + run.new_tokens, config.max_positions);
   const int64_t running = Running(run);
-  int64_t filled = running * policy::CachedValues(config, longest);
+  int64_t filled = running * CachedBy(config, run, longest);
   if (config.attention.sliding_window > 0) {
     // A window that samples have left is kept once more for the prompt of their group.
     const int64_t group = std::max<int64_t>(1, run.group_size);

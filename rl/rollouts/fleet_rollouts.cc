@@ -62,6 +62,7 @@ RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Mo
   options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
                                                                     : policy::Dtype::kFloat32;
   options.numerics = fleet.numerics;
+  options.deterministic = fleet.deterministic;
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.token_file = TokenFile(rollout);
@@ -94,6 +95,7 @@ CollectorOptions CollectOptions(const proto::Rollout& rollout, const policy::Mod
   options.sampling.deadline = std::chrono::milliseconds(milliseconds(rollout.step_deadline_s()));
   options.sampling.run = ::cohort::rollout::NameOf(run);
   options.sampling.vocab_size = model.config.vocab_size;
+  options.sampling.routing = policy::RoutingFormatOf(model.config);
   return options;
 }
 
@@ -108,7 +110,8 @@ Programs FindPrograms() {
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
   return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
           recipe.seed(),    recipe.threads(),
-          /*run_id=*/"",    LearnerNumerics(recipe.optimizer())};
+          /*run_id=*/"",    LearnerNumerics(recipe.optimizer()),
+          recipe.deterministic()};
 }
 
 FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& model,

@@ -27,6 +27,7 @@ struct FleetOptions {
   int threads = 0;     // of all workers together; 0: all cores
   std::string run_id;  // of a run that can be resumed; "": any
   kernels::Numerics numerics = kernels::Numerics::kFloat32;  // the learner's
+  bool deterministic = false;
 };
 FleetOptions ToFleetOptions(const proto::Recipe& recipe);
 

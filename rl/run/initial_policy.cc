@@ -7,6 +7,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "policy/config/routing_format.h"
 #include "policy/upcycle.h"
 #include "policy/weights/weights.h"
 #include "rl/objectives/objective.h"
@@ -71,6 +72,14 @@ std::string Gib(double bytes) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.1f GiB", bytes / (1 << 30));
   return text;
+}
+
+void CheckRouting(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  if (!recipe.rollout().routing_replay() || policy::RoutingFormatOf(config).moe_layers > 0) return;
+  throw Error(ErrorCode::kUsage,
+              "rollout.routing_replay is set, and the model (" + config.family +
+                  ") has no mixture of experts",
+              "leave it out");
 }
 
 // Refuses adapters that no layer takes (LocalRunOf), and what would end in the kernel's killing
@@ -159,6 +168,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
                                                      : OpenWithMtp(model.path(), recipe.mtp());
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
     const policy::ModelConfig& config = opened.model.config;
+    CheckRouting(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
     CheckFits(model.has_upcycle() ? policy::UpcycledConfig(config, options) : config, recipe);
     opened.model.weights = opened.weights->TakeAll();
     if (!model.has_upcycle()) return std::move(opened.model);
@@ -187,6 +197,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   if (wanted.has_upcycle()) {
     model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
   }
+  CheckRouting(model.config, recipe);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
   AddStopTokens(recipe, &model);
   return model;
@@ -227,6 +238,7 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
   run.bf16_moments = HasBf16Moments(recipe);
   run.workers = recipe.rollout().workers();
   run.kv_cache_bytes = int64_t{recipe.rollout().kv_cache_mb()} << 20;
+  run.deterministic = recipe.deterministic();
   if (recipe.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16) {
     run.rollout_dtype = policy::Dtype::kBFloat16;
   }

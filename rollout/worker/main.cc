@@ -42,6 +42,7 @@ struct WorkerFlags {
   std::string config;
   std::string dtype = "float32";
   bool round_operands = false;
+  bool deterministic = false;
   int threads = 0;
   int64_t kv_cache_mb = 1024;
 };
@@ -70,6 +71,9 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
   app->add_flag("--round-operands", flags->round_operands,
                 "with --dtype bfloat16: round what meets the weights to bfloat16 too, as a learner "
                 "of mixed precision does");
+  app->add_flag("--deterministic", flags->deterministic,
+                "compute in the learner's order of operations, so that its logprobs are the same "
+                "bits; latent attention then keeps keys and values of all heads in the cache");
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -93,13 +97,19 @@ struct WorkerModel {
   std::unique_ptr<rollout::Engine> engine;
 };
 
-WorkerModel MakeEngine(const WorkerFlags& flags) {
-  WorkerModel model;
+rollout::DecoderOptions OptionsOf(const WorkerFlags& flags) {
   rollout::DecoderOptions options;
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
   options.dtype = cohort::rollout::WorkerDtypes().at(flags.dtype);
   if (flags.round_operands) options.numerics = cohort::kernels::Numerics::kBf16Dot;
+  options.deterministic = flags.deterministic;
+  return options;
+}
+
+WorkerModel MakeEngine(const WorkerFlags& flags) {
+  WorkerModel model;
+  const rollout::DecoderOptions options = OptionsOf(flags);
   if (!flags.config.empty()) {
     model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
     const auto make = [config = model.config, options](cohort::policy::WeightMap weights,
@@ -170,8 +180,11 @@ int Serve(const WorkerFlags& flags) {
   const WorkerModel model = MakeEngine(flags);
   rollout::Engine& engine = *model.engine;
   cohort::base::ServiceToken token(flags.listen, {flags.token_file, flags.no_token});
+  const rollout::DecoderOptions options = OptionsOf(flags);
   rollout::RolloutService service(engine, model.config,
-                                  {.dtype = rollout::WorkerDtypes().at(flags.dtype),
+                                  {.dtype = options.dtype,
+                                   .numerics = options.numerics,
+                                   .deterministic = options.deterministic,
                                    .vocabulary_checksum = model.vocabulary_checksum,
                                    .token = token.secret()});
   grpc::EnableDefaultHealthCheckService(true);

@@ -15,7 +15,10 @@
 namespace cohort::rollout {
 
 struct RolloutServiceSettings {
-  policy::Dtype dtype = policy::Dtype::kFloat32;  // in which the engine's decoder stores weights
+  // Of the engine's decoder, as its options have them.
+  policy::Dtype dtype = policy::Dtype::kFloat32;
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;
+  bool deterministic = false;
   uint64_t vocabulary_checksum = 0;  // weight_sync/handshake.h; 0: the worker has no tokenizer
   std::string token = {};            // that callers must show; "": none
 };
