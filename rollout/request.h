@@ -3,6 +3,7 @@
 // A request to the decoder and its answer, in memory; rollout.proto has the same on the wire.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace cohort::rollout {
@@ -17,6 +18,7 @@ struct Sampling {
   int32_t max_new_tokens = 256;
   std::vector<int32_t> stop_ids = {};
   uint64_t seed = 0;
+  bool record_routing = false;  // of a mixture of experts: which ones each token went to
 };
 
 struct GroupRequest {
@@ -35,6 +37,9 @@ struct SampledCompletion {
   std::vector<float> rollout_logprobs;  // log_softmax(logits / temperature)[id], whole vocabulary
   FinishReason finish_reason = FinishReason::kStop;
   int64_t policy_version = 0;
+  // Where asked for, in the format of policy/config/routing_format.h: of the completion without its
+  // last token, which is not computed; and, in one sample of a group, of the prompt.
+  std::string routing = {}, prompt_routing = {};
 };
 
 }  // namespace cohort::rollout

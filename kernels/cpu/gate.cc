@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "kernels/cpu/gate_weights.h"
 #include "kernels/cpu/ops.h"
 
 namespace cohort::kernels {
@@ -23,13 +24,6 @@ void CheckRule(const GateRule& rule) {
                     rule.groups_per_token <= rule.num_groups &&
                     rule.experts_per_token <= rule.groups_per_token * size;
   if (!fits) throw std::invalid_argument("PickExperts: the groups do not fit the experts");
-}
-
-void ScoreExperts(const Ops& ops, const GateRule& rule, const float* logits, float* scores) {
-  if (rule.score == GateScore::kSigmoid) return ops.sigmoid(logits, rule.num_experts, scores);
-  std::copy(logits, logits + rule.num_experts, scores);
-  const float sum = ops.softmax_exp(scores, 1.0f, -INFINITY, rule.num_experts).total;
-  for (int64_t e = 0; e < rule.num_experts; ++e) scores[e] /= sum;
 }
 
 // The largest value that is not in picked[0 .. count); the lowest index among equals.
@@ -84,16 +78,10 @@ void PickExperts(const Ops& ops, const GateRule& rule, const float* logits, cons
     for (size_t e = 0; e < choice.size(); ++e) choice[e] += bias[e];
   }
   if (rule.num_groups > 1) KeepBestGroups(rule, choice);
-  float sum = 0.0f;
   for (int64_t k = 0; k < rule.experts_per_token; ++k) {
     experts[k] = Largest(choice, experts, k);
-    weights[k] = scores[static_cast<size_t>(experts[k])];
-    sum += weights[k];
   }
-  const float divisor = rule.normalize_weights ? sum + 1e-20f : 1.0f;
-  for (int64_t k = 0; k < rule.experts_per_token; ++k) {
-    weights[k] = weights[k] / divisor * static_cast<float>(rule.routed_scaling);
-  }
+  WeighExperts(rule, scores.data(), experts, weights);
 }
 
 }  // namespace cohort::kernels

@@ -1,5 +1,7 @@
 #include "policy/transformer/attention.h"
 
+#include "policy/transformer/ops/sigmoid.h"
+
 namespace cohort::policy {
 
 AttentionImpl::AttentionImpl(const ModelConfig& config, int64_t layer,
@@ -60,7 +62,7 @@ at::Tensor AttentionImpl::forward(const at::Tensor& x_TD, const RopeAngles& rope
   const at::Tensor q = Heads(rows.q, q_norm_, rope), k = Heads(rows.k, k_norm_, rope);
   const at::Tensor v = rows.v.reshape({x_TD.size(0), -1, config_.head_dim});
   const at::Tensor out = AttendSegments(q, k, v, scores_, segments, sinks_);
-  return o_proj_(rows.gate.defined() ? out * rows.gate.flatten(1).sigmoid() : out);
+  return o_proj_(rows.gate.defined() ? out * Sigmoid(rows.gate.flatten(1)) : out);
 }
 
 }  // namespace cohort::policy

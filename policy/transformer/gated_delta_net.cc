@@ -5,8 +5,10 @@
 #include "policy/config/linear_attention.h"
 #include "policy/transformer/ops/causal_conv.h"
 #include "policy/transformer/ops/gated_delta_rule.h"
+#include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/ops/rms_normalize.h"
+#include "policy/transformer/ops/sigmoid.h"
 
 namespace cohort::policy {
 
@@ -78,17 +80,18 @@ at::Tensor GatedDeltaNetImpl::forward(const at::Tensor& x_TD,
       CausalConvSilu(in.qkv, conv1d_->weight.squeeze(1), segments)
           .to(wide)
           .split_with_sizes({KeyWidth(config_), KeyWidth(config_), ValueWidth(config_)}, 1);
-  const at::Tensor rate = at::softplus(in.a.to(wide) + dt_bias_.to(wide));
   const DeltaRuleInput rule{
       .q = Normalized(mixed[0], 1 / std::sqrt(static_cast<double>(config_.key_dim))),
       .k = Normalized(mixed[1], 1),
       .v = mixed[2].reshape({tokens, heads, config_.value_dim}),
-      .log_decay = -a_log_.to(wide).exp() * rate,
-      .beta = in.b.to(wide).sigmoid()};
+      .log_decay = LogDecay(in.a.to(wide), dt_bias_.to(wide), a_log_.to(wide)),
+      .beta = Sigmoid(in.b.to(wide))};
   const at::Tensor out = GatedDeltaRule(rule, segments).to(narrow).view_as(in.gate);
   const at::Tensor normal = RmsNormalize(out, norm_->weight, norm_eps_);
-  const at::Tensor gated = (normal * at::silu(in.gate.to(wide))).to(narrow);
-  return out_proj_(gated.reshape({tokens, ValueWidth(config_)}));
+  const auto rows = [&](const at::Tensor& x) {
+    return x.to(wide).reshape({tokens, ValueWidth(config_)});
+  };
+  return out_proj_(ApplyGatedUnit(GatedUnit::kSwiGlu, rows(in.gate), rows(normal)).to(narrow));
 }
 
 }  // namespace cohort::policy

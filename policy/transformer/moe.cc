@@ -1,8 +1,10 @@
 #include "policy/transformer/moe.h"
 
+#include "base/error.h"
 #include "policy/transformer/ops/expert_mlp.h"
 #include "policy/transformer/ops/matmul.h"
 #include "policy/transformer/ops/numerics.h"
+#include "policy/transformer/ops/sigmoid.h"
 #include "policy/transformer/recompute.h"
 
 namespace cohort::policy {
@@ -18,12 +20,22 @@ GateImpl::GateImpl(const ModelConfig& config, const at::TensorOptions& options)
       "e_score_correction_bias", at::zeros({config_.num_experts}, options.dtype(at::kFloat)));
 }
 
-Routing GateImpl::forward(const at::Tensor& x_TD) {
+Routing GateImpl::forward(const at::Tensor& x_TD, const at::Tensor& given_TK) {
   const auto wide = [](const at::Tensor& x) { return x.defined() ? x.to(at::kFloat) : x; };
   const NumericsScope numerics(kernels::Numerics::kFloat32);
   const at::Tensor logits_TE = Project(wide(x_TD), wide(weight));
-  return Route(bias.defined() ? logits_TE + wide(bias) : logits_TE, wide(e_score_correction_bias),
-               config_);
+  const at::Tensor biased_TE = bias.defined() ? logits_TE + wide(bias) : logits_TE;
+  if (!given_TK.defined()) return Route(biased_TE, wide(e_score_correction_bias), config_);
+  COHORT_CHECK(given_TK.dim() == 2 && given_TK.size(0) == x_TD.size(0) &&
+                   given_TK.size(1) == config_.experts_per_token,
+               "the experts given to a gate are [T, K]");
+  if (is_training() && !IsRecomputing()) {
+    const at::NoGradGuard no_grad;
+    const Routing own = Route(biased_TE.detach(), wide(e_score_correction_bias), config_);
+    given_tokens_.count += given_TK.size(0);
+    given_tokens_.differing += CountDifferentlyRouted(own.experts_TK, given_TK);
+  }
+  return RouteTo(given_TK, biased_TE, config_);
 }
 
 void GateImpl::to(at::Device device, at::ScalarType dtype, bool non_blocking) {
@@ -90,7 +102,7 @@ MixtureOfExpertsImpl::MixtureOfExpertsImpl(const ModelConfig& config,
 }
 
 at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
-  const Routing routing = gate_(x_TD);
+  const Routing routing = gate_(x_TD, replayed_TK_);
   const Dispatch dispatch = SortByExpert(routing.experts_TK, load_E_.size(0));
   const bool counts = is_training() && !IsRecomputing();
   if (counts && counted_rows_.defined()) {
@@ -107,7 +119,7 @@ at::Tensor MixtureOfExpertsImpl::forward(const at::Tensor& x_TD) {
   const at::Tensor shared = shared_experts_(x_TD);
   if (shared_expert_gate_.is_empty()) return routed + shared;
   const NumericsScope numerics(kernels::Numerics::kFloat32);  // a gate, as the router is
-  return routed + shared_expert_gate_(x_TD).sigmoid() * shared;
+  return routed + Sigmoid(shared_expert_gate_(x_TD)) * shared;
 }
 
 at::Tensor MixtureOfExpertsImpl::TakeLoad() {

@@ -2,6 +2,8 @@
 
 #include <torch/nn/module.h>
 
+#include <utility>
+
 #include "policy/config/config.h"
 #include "policy/transformer/expert_adapter.h"
 #include "policy/transformer/feed_forward.h"
@@ -12,7 +14,15 @@ namespace cohort::policy {
 class GateImpl : public torch::nn::Module {
  public:
   GateImpl(const ModelConfig& config, const at::TensorOptions& options);
-  Routing forward(const at::Tensor& x_TD);  // in fp32 whatever x is
+  // In fp32 whatever x is. To the given experts [T, K] (int64); undefined: the gate picks.
+  Routing forward(const at::Tensor& x_TD, const at::Tensor& given_TK = {});
+
+  // Of the forwards in training mode with given experts: tokens, and those that the gate would have
+  // sent to others.
+  struct GivenTokens {
+    int64_t count = 0, differing = 0;
+  };
+  GivenTokens TakeGivenTokens() { return std::exchange(given_tokens_, {}); }
 
   // The selection bias stays fp32 whatever the dtype of the weights.
   using torch::nn::Module::to;
@@ -25,6 +35,7 @@ class GateImpl : public torch::nn::Module {
 
  private:
   MoeConfig config_;
+  GivenTokens given_tokens_;
 };
 TORCH_MODULE(Gate);
 
@@ -67,6 +78,9 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   void SetLoad(const at::Tensor& load_E) { load_E_ = load_E.clone(); }  // as TakeLoad gave it
   // The rows (int64) of the next forwards whose slots count; undefined: all.
   void CountLoadOf(const at::Tensor& rows) { counted_rows_ = rows; }
+  // The experts [T, K] (int64) of the next forwards' rows; undefined: the gate picks.
+  void ReplayRouting(const at::Tensor& experts_TK) { replayed_TK_ = experts_TK; }
+  Gate& gate() { return gate_; }
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; nothing without one.
   void UpdateSelectionBias(const at::Tensor& load_E, double rate);
 
@@ -77,6 +91,7 @@ class MixtureOfExpertsImpl : public torch::nn::Module {
   Linear shared_expert_gate_{nullptr};
   at::Tensor load_E_;
   at::Tensor counted_rows_;
+  at::Tensor replayed_TK_;
 };
 TORCH_MODULE(MixtureOfExperts);
 

@@ -96,6 +96,27 @@ void TransformerImpl::CountExpertLoadOf(const at::Tensor& rows) {
   for (size_t i = 0; i + of_mtp < layers.size(); ++i) layers[i]->CountLoadOf(rows);
 }
 
+void TransformerImpl::ReplayRouting(const at::Tensor& experts_TLK) {
+  std::vector<MixtureOfExperts> layers = model_->MoeLayers();
+  const int64_t replayed = std::ssize(layers) - config_.num_mtp_layers;
+  COHORT_CHECK(!experts_TLK.defined() || experts_TLK.size(1) == replayed,
+               "replayed routing has one entry a MoE layer");
+  for (int64_t i = 0; i < replayed; ++i) {
+    layers[static_cast<size_t>(i)]->ReplayRouting(
+        experts_TLK.defined() ? experts_TLK.select(1, i).to(at::kLong) : at::Tensor());
+  }
+}
+
+GateImpl::GivenTokens TransformerImpl::TakeReplayedTokens() {
+  GateImpl::GivenTokens sum;
+  for (MixtureOfExperts& layer : model_->MoeLayers()) {
+    const GateImpl::GivenTokens own = layer->gate()->TakeGivenTokens();
+    sum.count += own.count;
+    sum.differing += own.differing;
+  }
+  return sum;
+}
+
 void TransformerImpl::UpdateSelectionBias(const at::Tensor& load_LE, double rate) {
   std::vector<MixtureOfExperts> layers = model_->MoeLayers();
   COHORT_CHECK(load_LE.dim() == 2 && load_LE.size(0) == static_cast<int64_t>(layers.size()) &&

@@ -62,6 +62,12 @@ class TransformerImpl : public torch::nn::Module {
   // The rows (int64) of the next forwards that count in that; undefined: all. Not for
   // multi-token-prediction layers, which have rows of their own.
   void CountExpertLoadOf(const at::Tensor& rows);
+  // The experts [T, MoE layers, K] (int) of the next forwards' rows, as a decoder picked them;
+  // undefined: the gates pick. Not for multi-token-prediction layers.
+  void ReplayRouting(const at::Tensor& experts_TLK);
+  // Tokens x MoE layers that were replayed in training mode since the last call, and those that the
+  // gates would have sent to other experts.
+  GateImpl::GivenTokens TakeReplayedTokens();
   // bias_e += rate * sign(mean load - load_e), arXiv 2412.19437 section 2.1.2; a router without
   // selection bias stays as it is.
   void UpdateSelectionBias(const at::Tensor& load_LE, double rate);

@@ -139,6 +139,8 @@ int BenchDecode(int argc, char** argv) {
   app.add_option("--threads", benchmark.decoder.num_threads, "0 = all cores")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--dtype", dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
+  app.add_flag("--deterministic", benchmark.decoder.deterministic,
+               "in the learner's order of operations; a larger cache under latent attention");
   AddCacheOption(app, benchmark.decoder.kv_cache_bytes);
   app.add_flag("--json", json, "one JSON object on stdout");
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
@@ -148,6 +150,7 @@ int BenchDecode(int argc, char** argv) {
       benchmark, rollout::RunDecodeBenchmark(opened.model.config, *opened.weights, benchmark));
   result["model"] = model_name;
   result["dtype"] = dtype;
+  result["deterministic"] = benchmark.decoder.deterministic;
   Print(result, json);
   return 0;
 }

@@ -63,6 +63,8 @@ std::optional<int> Parse(int argc, char** argv, GenerateOptions* options) {
   app.add_option("--threads", options->decoder.num_threads, "0 = all cores");
   AddCacheOption(app, options->decoder.kv_cache_bytes);
   app.add_option("--dtype", options->dtype)->check(CLI::IsMember(rollout::WorkerDtypes()));
+  app.add_flag("--deterministic", options->decoder.deterministic,
+               "in the learner's order of operations; a larger cache under latent attention");
   auto* json = app.add_flag("--json", options->json, "JSON lines on stdout");
   app.add_flag("--stream", options->stream,
                "print --prompt's completion as it grows, as on a terminal")

@@ -8,7 +8,10 @@ namespace cohort::rl {
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& address,
                                            const std::filesystem::path& token_file) {
+  // The routing of 128K tokens of DeepSeek-V3 has 61 MB.
+  constexpr int kLargestMessage = 64 << 20;
   grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kLargestMessage);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

@@ -38,7 +38,15 @@ SupervisedPoolOptions PoolOptions(const RolloutWorkersOptions& options) {
     pool.command.insert(pool.command.end(),
                         {"--numerics", kernels::NumericsName(options.numerics)});
   }
+  if (options.deterministic) pool.command.push_back("--deterministic");
   return pool;
+}
+
+// What a worker must be started with to compute as a deterministic run's learner does.
+std::string FlagsOf(const std::string& dtype, const std::string& numerics, bool deterministic) {
+  const bool halves = dtype == policy::SafetensorsName(policy::Dtype::kBFloat16);
+  return std::string("--dtype ") + (halves ? "bfloat16 --numerics " + numerics : "float32") +
+         (deterministic ? " --deterministic" : "");
 }
 
 rollout::v1::WeightManifest Heading(const RolloutWorkersOptions& options) {
@@ -61,6 +69,7 @@ RolloutWorkers::RolloutWorkers(const RolloutWorkersOptions& options)
       heading_(Heading(options)),
       dtype_(options.dtype),
       numerics_(options.numerics),
+      deterministic_(options.deterministic),
       pool_(PoolOptions(options), *this) {}
 
 RolloutWorkers::~RolloutWorkers() { EndLeases(); }
@@ -219,6 +228,15 @@ grpc::Status RolloutWorkers::AskHealth(const Channel& channel, CancellableCalls&
   if (!status.ok()) return status;
   const std::string other = rollout::ProtocolDisagreement("the worker", reply.protocol());
   if (!other.empty()) throw Error(ErrorCode::kUnavailable, other);
+  if (deterministic_) {
+    const std::string own = FlagsOf(std::string(policy::SafetensorsName(dtype_)),
+                                    kernels::NumericsName(numerics_), true);
+    const std::string theirs = FlagsOf(reply.dtype(), reply.numerics(), reply.deterministic());
+    if (own != theirs) {
+      throw Error(ErrorCode::kUnavailable, "the run is deterministic and needs a worker with '" +
+                                               own + "'; this one has '" + theirs + "'");
+    }
+  }
   heartbeat->busy = reply.running_sequences() + reply.waiting_sequences() > 0;
   heartbeat->progress = reply.tokens_computed();  // of prompts too: a long prefill moves
   {

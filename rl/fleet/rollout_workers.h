@@ -24,6 +24,7 @@ struct RolloutWorkersOptions : ServicesOptions {
   int threads = 0;                // of one local worker's decoder; 0 = cores / local workers
   policy::Dtype dtype = policy::Dtype::kFloat32;  // or bf16: of the matrices that workers keep
   kernels::Numerics numerics = kernels::Numerics::kFloat32;  // of products with bf16 matrices
+  bool deterministic = false;  // rollout/decoder/decoder.h; a worker that is not is refused
   int64_t kv_cache_bytes = int64_t{1} << 30;
   std::chrono::milliseconds publish_deadline{600'000};  // of one version, all workers
   std::chrono::milliseconds answer_deadline{120'000};   // how long Publish waits when none answers
@@ -68,6 +69,7 @@ class RolloutWorkers final : public Publisher, private ServiceKind {
   const rollout::v1::WeightManifest heading_;  // of every version
   const policy::Dtype dtype_;
   const kernels::Numerics numerics_;
+  const bool deterministic_;
   mutable std::mutex mutex_;                      // guards the next four
   int64_t version_ = 0;                           // published
   std::shared_ptr<PublishedWeights> current_;     // null while the next version is written over it

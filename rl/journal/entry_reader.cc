@@ -30,6 +30,11 @@ std::vector<int32_t> Ids(const json& row, const char* key) {
   return row.value(key, std::vector<int32_t>());
 }
 
+std::string Routing(const json& row, const char* key) {
+  const auto bytes = row.value(key, std::vector<uint8_t>());
+  return {bytes.begin(), bytes.end()};
+}
+
 // "timeout" gives STATUS_TIMEOUT.
 reward::Status StatusOf(const json& row) {
   std::string name = "STATUS_" + row.at("status").get<std::string>();
@@ -71,6 +76,7 @@ Episode EpisodeOf(const json& row) {
   if (episode.rollout_logprobs.size() != episode.completion_ids.size()) {
     throw Error(ErrorCode::kEnvironment, "a sample has not one logprob a token");
   }
+  episode.routing = Routing(row, "routing");
   episode.verdict = VerdictOf(row);
   return episode;
 }
@@ -83,6 +89,9 @@ void AddGroup(const json& row, JournalEntry* entry) {
   EpisodeGroup& group = entry->groups.emplace_back();
   group.group_id = row.at("group_id").get<uint64_t>();
   group.problem = std::make_shared<const EncodedProblem>(std::move(problem));
+  if (row.contains("prompt_routing")) {
+    group.prompt_routing = std::make_shared<const std::string>(Routing(row, "prompt_routing"));
+  }
   GroupAdvantages advantages;
   for (const json& sample : row.at("samples")) {
     group.episodes.push_back(EpisodeOf(sample));
@@ -114,6 +123,8 @@ JournalUpdate UpdateOf(const json& row) {
   report.skipped = row.at("skipped").get<std::string>();
   report.policy.gap_sum = NumberOf(row.value("logprob_gap_sum", json(0)));
   report.policy.gap_tokens = row.value("logprob_gap_tokens", int64_t{0});
+  report.replayed_tokens = row.value("replayed_tokens", int64_t{0});
+  report.rerouted_tokens = row.value("rerouted_tokens", int64_t{0});
   return update;
 }
 

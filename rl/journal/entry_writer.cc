@@ -59,6 +59,12 @@ void AppendList(const char* key, const std::vector<T>& values, std::string* line
   *line += values.empty() ? "[]" : "]";
 }
 
+// Byte by byte; nothing where there is none.
+void AppendRouting(const char* key, const std::string& routing, std::string* line) {
+  if (routing.empty()) return;
+  AppendList(key, std::vector<uint8_t>(routing.begin(), routing.end()), line);
+}
+
 void AppendText(const char* key, const std::string& text, std::string* line) {
   *line += key;
   *line += base::DumpJson(text);
@@ -109,6 +115,7 @@ void AppendSample(const Episode& episode, bool with_ids, std::string* line) {
   if (with_ids) {
     AppendList(",\"ids\":", episode.completion_ids, line);
     AppendList(",\"rollout_logprobs\":", episode.rollout_logprobs, line);
+    AppendRouting(",\"routing\":", episode.routing, line);
   }
   AppendVerdict(episode.verdict, line);
 }
@@ -121,6 +128,9 @@ std::string GroupLine(const EpisodeGroup& group, bool with_ids, Rest rest) {
   AppendText(",\"prompt\":", group.problem->problem.question, &line);
   AppendText(",\"answer\":", group.problem->problem.answer, &line);
   if (with_ids) AppendList(",\"prompt_ids\":", group.problem->prompt_ids, &line);
+  if (with_ids && group.prompt_routing != nullptr) {
+    AppendRouting(",\"prompt_routing\":", *group.prompt_routing, &line);
+  }
   line += ",\"samples\":[";
   for (size_t i = 0; i < group.episodes.size(); ++i) {
     if (i > 0) line += ',';
@@ -140,6 +150,10 @@ OrderedJson UpdateJson(const JournalUpdate& update) {
   if (report.policy.gap_tokens > 0) {
     row["logprob_gap_sum"] = Number(report.policy.gap_sum);
     row["logprob_gap_tokens"] = report.policy.gap_tokens;
+  }
+  if (report.replayed_tokens > 0) {
+    row["replayed_tokens"] = report.replayed_tokens;
+    row["rerouted_tokens"] = report.rerouted_tokens;
   }
   return row;
 }

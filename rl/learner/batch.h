@@ -5,7 +5,9 @@
 // Shapes: T packed tokens (prompts too), N completion tokens that count, B sequences.
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "policy/transformer/packed_tokens.h"
@@ -23,6 +25,10 @@ struct TrainingSequence {
   std::vector<float> old_logprobs;      // completion
   std::vector<float> ref_logprobs;      // completion
   double advantage = 0;                 // unused in SFT
+  // The experts that the decoder sent the tokens to (policy/config/routing_format.h): of the prompt,
+  // null where they are not known, and of the completion without its last token.
+  std::shared_ptr<const std::string> prompt_routing = {};
+  std::string routing = {};
   // Another sequence of the step has the same prompt and counts its tokens in the experts' load.
   bool prompt_counted = false;
 

@@ -13,6 +13,7 @@
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/transformer.h"
 #include "rl/learner/mtp_loss.h"
+#include "rl/learner/replayed_routing.h"
 #include "rl/learner/sft_loss.h"
 
 namespace cohort::rl {
@@ -87,7 +88,7 @@ void Learner::CountLoad(const std::vector<TrainingSequence>& sequences) {
   memory_.Run(sequences, [&] {
     for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
       const MicroBatch batch = memory_.Pack(sequences, chosen);
-      policy_->CountExpertLoadOf(batch.load_rows_L);
+      PrepareRouting(sequences, batch);
       policy_->forward(batch.tokens);
     }
   });
@@ -132,14 +133,22 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   return report;
 }
 
+void Learner::PrepareRouting(std::span<const TrainingSequence> sequences, const MicroBatch& batch) {
+  policy_->CountExpertLoadOf(batch.load_rows_L);
+  const at::Tensor experts_TLK =
+      ReplayedExperts(sequences, batch, policy::RoutingFormatOf(policy_->config()));
+  policy_->ReplayRouting(experts_TLK.defined() ? experts_TLK.to(options_.device) : experts_TLK);
+}
+
 // The loss is divided by the whole step's totals, so that the micro-batches' gradients add up.
 UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequences,
                                     double temperature, const MicroBatchLoss& loss) {
   const policy::NumericsScope numerics(options_.numerics);
   UpdateSums sums;
+  policy_->TakeReplayedTokens();  // of a pass that did not end
   for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
     const MicroBatch batch = memory_.Pack(sequences, chosen);
-    policy_->CountExpertLoadOf(batch.load_rows_L);
+    PrepareRouting(sequences, batch);
     if (draws_ != nullptr) draws_->keys_T = policy::PrefixKeys(batch.tokens);
     memory_.RecomputeFor(batch.tokens.ids_T.numel());
     const at::Tensor hidden_TD = policy_->forward(batch.tokens);
@@ -152,6 +161,9 @@ UpdateSums Learner::ForwardBackward(const std::vector<TrainingSequence>& sequenc
     part.backward();
     optimizer_->AccumulateGradients();
   }
+  const policy::GateImpl::GivenTokens replayed = policy_->TakeReplayedTokens();
+  sums.replayed_tokens = replayed.count;
+  sums.rerouted_tokens = replayed.differing;
   return sums;
 }
 
@@ -181,13 +193,19 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
 }
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model,
-                                                  std::span<const TrainingSequence> sequences) {
+                                                  std::span<const TrainingSequence> sequences,
+                                                  bool replayed) {
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
   const EvalScope eval(model);  // expert loads count training only
   std::vector<std::vector<float>> logprobs(sequences.size());
   for (const std::vector<int64_t>& chosen : memory_.Split(sequences)) {
     const MicroBatch batch = memory_.Pack(sequences, chosen);
+    if (replayed) {
+      PrepareRouting(sequences, batch);
+    } else {
+      model.ReplayRouting({});
+    }
     const at::Tensor hidden_TD = model.forward(batch.tokens);
     const at::Tensor logprobs_N =
         LogprobsOf(model, hidden_TD, batch, options_.sampling_temperature).logprobs_N;
@@ -209,7 +227,7 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     trained.push_back(sequences[i]);
   }
   std::vector<std::vector<float>> logprobs;
-  memory_.Run(trained, [&] { logprobs = Logprobs(*policy_, trained); });
+  memory_.Run(trained, [&] { logprobs = Logprobs(*policy_, trained, /*replayed=*/true); });
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -220,11 +238,11 @@ void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   std::vector<std::vector<float>> logprobs;
   memory_.Run(sequences, [&] {
     if (lora_reference_ == nullptr) {
-      logprobs = Logprobs(*reference_, sequences);
+      logprobs = Logprobs(*reference_, sequences, /*replayed=*/false);
       return;
     }
     const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
-    logprobs = Logprobs(*policy_, sequences);
+    logprobs = Logprobs(*policy_, sequences, /*replayed=*/false);
   });
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);

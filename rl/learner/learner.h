@@ -55,8 +55,7 @@ class Learner {
 
   // Fills old_logprobs (the policy as it is now) of the sequences that PolicyUpdate will train on.
   void RecordOldLogprobs(const PolicyObjective& objective, std::span<TrainingSequence> sequences);
-  // Fills ref_logprobs (the reference).
-  void RecordRefLogprobs(std::span<TrainingSequence> sequences);
+  void RecordRefLogprobs(std::span<TrainingSequence> sequences);  // the reference's
 
   // The reference becomes the policy as it is now: a copy, of adapters alone where they train.
   void ResetReference();
@@ -64,8 +63,7 @@ class Learner {
   void ResetOptimizer();
   // For the steps to come. A router that is frozen has no gradient and is not decayed.
   void SetRouting(const RoutingOptions& routing);
-  // The first weight that is not finite; "" where all are.
-  std::string NonFiniteWeight() const;
+  std::string NonFiniteWeight() const;      // the first one's name; "" where all are finite
   StepMemory& memory() { return memory_; }  // what was done so that the steps fit
 
   // Views of the live weights in compute_dtype; with an adapter new copies: ask for what is used.
@@ -83,8 +81,7 @@ class Learner {
  private:
   struct Forwarded {
     const MicroBatch& batch;
-    at::Tensor hidden_TD;
-    at::Tensor logprobs_N;
+    at::Tensor hidden_TD, logprobs_N;
   };
   // The loss of a micro-batch; adds its figures to the sums.
   using MicroBatchLoss = std::function<at::Tensor(const Forwarded&, UpdateSums* sums)>;
@@ -94,10 +91,13 @@ class Learner {
   UpdateSums ForwardBackward(const std::vector<TrainingSequence>& sequences, double temperature,
                              const MicroBatchLoss& loss);
   void CountLoad(const std::vector<TrainingSequence>& sequences);
+  // Whose load the policy's next forward counts, and where its tokens went when they were sampled.
+  void PrepareRouting(std::span<const TrainingSequence> sequences, const MicroBatch& batch);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
   std::vector<std::vector<float>> Logprobs(policy::TransformerImpl& model,
-                                           std::span<const TrainingSequence> sequences);
+                                           std::span<const TrainingSequence> sequences,
+                                           bool replayed);  // routing, where they have it
   // In learner_state.cc.
   void PlaceOnDevice(policy::TransformerImpl& model) const;
   void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);

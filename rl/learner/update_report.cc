@@ -6,7 +6,7 @@ namespace cohort::rl {
 
 UpdateReport SumReport(Ranks& ranks, const UpdateSums& own) {
   // Counts are exact as doubles.
-  std::array<double, 12> sums = {own.loss,
+  std::array<double, 14> sums = {own.loss,
                                  own.entropy,
                                  static_cast<double>(own.entropy_tokens),
                                  static_cast<double>(own.trained_tokens),
@@ -17,7 +17,9 @@ UpdateReport SumReport(Ranks& ranks, const UpdateSums& own) {
                                  own.policy.kl_sum,
                                  own.policy.ratio_sum,
                                  static_cast<double>(own.policy.gap_tokens),
-                                 own.policy.gap_sum};
+                                 own.policy.gap_sum,
+                                 static_cast<double>(own.replayed_tokens),
+                                 static_cast<double>(own.rerouted_tokens)};
   ranks.SumValues(sums);
   std::array<double, 2> largest = {own.policy.ratio_max, own.policy.gap_max};
   ranks.MaxValues(largest);
@@ -35,6 +37,8 @@ UpdateReport SumReport(Ranks& ranks, const UpdateSums& own) {
   report.policy.gap_tokens = static_cast<int64_t>(sums[10]);
   report.policy.gap_sum = sums[11];
   report.policy.gap_max = largest[1];
+  report.replayed_tokens = static_cast<int64_t>(sums[12]);
+  report.rerouted_tokens = static_cast<int64_t>(sums[13]);
   return report;
 }
 

@@ -17,6 +17,9 @@ struct UpdateReport {
   std::string skipped;         // empty, or why the weights are as they were
   int64_t trained_tokens = 0;  // prompt and completion tokens that went through the policy
   double busiest_expert = 0;   // most loaded expert of any layer over the fair share; 0 when dense
+  // Tokens x MoE layers whose routing was replayed, and those of them that the policy's own gates
+  // would have sent to other experts.
+  int64_t replayed_tokens = 0, rerouted_tokens = 0;
   PolicyLossMetrics policy;    // empty for SFT
   double forward_backward_s = 0;
   double update_s = 0;
@@ -29,6 +32,7 @@ struct UpdateSums {
   double entropy = 0;          // nats
   int64_t entropy_tokens = 0;  // completion tokens that the loss counts
   int64_t trained_tokens = 0;
+  int64_t replayed_tokens = 0, rerouted_tokens = 0;
   PolicyLossMetrics policy;
   std::optional<double> mtp_loss;
 };

@@ -66,6 +66,13 @@ int64_t Running(const LocalRun& run) {
   return std::min<int64_t>(share, rollout::DecoderOptions{}.max_running);
 }
 
+// Of a sequence of so many tokens, in numbers.
+int64_t CachedBy(const ModelConfig& config, const LocalRun& run, int64_t tokens) {
+  const AttentionConfig& a = config.attention;
+  if (!run.deterministic || !a.latent()) return policy::CachedValues(config, tokens);
+  return policy::CachedTokens(config, tokens) * a.num_heads * (a.query_dim() + a.value_dim());
+}
+
 double CacheBytes(const ModelConfig& config, const LocalRun& run) {
   const int64_t running = Running(run);
   const int64_t group = std::max<int64_t>(1, run.group_size);
@@ -73,11 +80,11 @@ double CacheBytes(const ModelConfig& config, const LocalRun& run) {
   int64_t filled = 0;
   if (config.attention.sliding_window > 0) {
     // A window that samples have left is kept once more for the prompt of their group.
-    filled = running * policy::CachedValues(config, run.sampled(config)) +
-             prompts * policy::CachedValues(config, run.prompt_tokens);
+    filled = running * CachedBy(config, run, run.sampled(config)) +
+             prompts * CachedBy(config, run, run.prompt_tokens);
   } else {  // a group has its prompt's blocks once
-    filled = prompts * policy::CachedValues(config, run.prompt_tokens) +
-             running * policy::CachedValues(config, run.new_tokens);
+    filled = prompts * CachedBy(config, run, run.prompt_tokens) +
+             running * CachedBy(config, run, run.new_tokens);
   }
   // Of recurrent states a prompt has one until its samples have theirs.
   filled += (running + (running + 2) / 3) * policy::RecurrentValues(config);

@@ -39,6 +39,7 @@ struct LocalRun {
   int workers = 1;
   int64_t kv_cache_bytes = int64_t{1} << 30;
   policy::Dtype rollout_dtype = policy::Dtype::kFloat32;
+  bool deterministic = false;  // the cache of latent attention has keys and values of all heads
 
   int64_t sequences() const { return prompts * group_size; }
   // Tokens of a sampled sequence, on average.

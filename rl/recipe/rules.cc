@@ -36,6 +36,7 @@ class RecipeCheck {
   void CheckAddresses(const google::protobuf::RepeatedPtrField<std::string>& addresses,
                       const std::string& path);
   void CheckServices();
+  void CheckAgreement();
 
   const proto::Recipe& recipe_;
   std::vector<RecipeFault> faults_;
@@ -277,6 +278,28 @@ void RecipeCheck::CheckServices() {
   }
 }
 
+// What would keep the two engines from computing the same.
+void RecipeCheck::CheckAgreement() {
+  const proto::Model& model = recipe_.model();
+  if (recipe_.rollout().routing_replay() && model.has_scratch() && model.scratch().experts() == 0) {
+    Add("rollout.routing_replay",
+        "rollout.routing_replay is of a mixture of experts, and model.scratch.experts is 0");
+  }
+  if (!recipe_.deterministic() || !Samples()) return;
+  const bool halves = recipe_.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16;
+  if (halves != (recipe_.optimizer().precision() == proto::Optimizer::PRECISION_BFLOAT16)) {
+    Add("deterministic", "deterministic needs workers and learner that multiply alike; "
+                         "rollout.dtype is " +
+                             WordOf(recipe_.rollout().dtype()) + " and optimizer.precision " +
+                             WordOf(recipe_.optimizer().precision()));
+  }
+  if (recipe_.lora().rank() > 0 || !recipe_.lora().adapter().empty()) {
+    Add("deterministic",
+        "deterministic does not go with lora: a worker's weights have the adapters added, the "
+        "learner computes them apart, and both round");
+  }
+}
+
 std::vector<RecipeFault> RecipeCheck::Run() {
   CheckName();
   CheckModel();
@@ -290,6 +313,7 @@ std::vector<RecipeFault> RecipeCheck::Run() {
   for (int i = 0; i < recipe_.rounds_size(); ++i) CheckRound(i);
   CheckEval(recipe_.eval());
   CheckServices();
+  CheckAgreement();
   // One fault that several rounds have is told once.
   const auto same = [](const RecipeFault& a, const RecipeFault& b) {
     return a.path == b.path && a.what == b.what;

@@ -91,6 +91,9 @@ std::vector<Figure> LearningFigures() {
        "updates left out because their gradient is not finite"},
       {"busiest_expert", &M::busiest_expert, kEveryStep, "",
        "most loaded expert of any layer over the fair share; absent when dense"},
+      {"rerouted_share", &M::rerouted_share, kGrpoRow, "",
+       "of tokens x layers of replayed routing: the learner's own gate would have picked other "
+       "experts"},
       {"policy_version", &M::policy_version, kGrpoRow, "",
        "that the step sampled from; + 1 an update"},
   };

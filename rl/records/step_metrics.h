@@ -44,6 +44,7 @@ struct StepMetrics {
   std::optional<double> learning_rate;
   std::optional<int64_t> skipped_updates;
   std::optional<double> busiest_expert;
+  std::optional<double> rerouted_share;
   std::optional<int64_t> policy_version;
 
   std::optional<int64_t> samples;

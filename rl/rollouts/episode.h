@@ -19,6 +19,9 @@ struct Episode {
   uint64_t sample_id = 0;               // with weights, prompt and seed all that the ids depend on
   std::vector<int32_t> completion_ids;  // stop token included; empty where it came as text
   std::vector<float> rollout_logprobs;  // nats, one a completion id, as the decoder reports them
+  // The experts that its tokens went to, but for the last token, which no worker computes
+  // (policy/config/routing_format.h); empty where they were not asked for.
+  std::string routing;
   rollout::FinishReason finish_reason = rollout::FinishReason::kStop;
   int64_t policy_version = 0;  // that it was sampled from
   std::string completion;      // text, without the stop token
@@ -40,6 +43,7 @@ struct EpisodeGroup {
   uint64_t group_id = 0;
   std::shared_ptr<const EncodedProblem> problem;
   std::vector<Episode> episodes;
+  std::shared_ptr<const std::string> prompt_routing = {};  // as Episode::routing; null: not asked
 };
 
 // A group that is still to be sampled: sample ids first_sample_id, first_sample_id + 1, ...

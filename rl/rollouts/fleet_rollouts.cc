@@ -63,6 +63,7 @@ RolloutWorkersOptions WorkersOptions(const FleetOptions& fleet, const policy::Mo
   options.dtype = rollout.dtype() == proto::Rollout::DTYPE_BFLOAT16 ? policy::Dtype::kBFloat16
                                                                     : policy::Dtype::kFloat32;
   options.numerics = fleet.numerics;
+  options.deterministic = fleet.deterministic;
   options.kv_cache_bytes = int64_t{rollout.kv_cache_mb()} << 20;
   options.addresses = {rollout.addresses().begin(), rollout.addresses().end()};
   options.token_file = TokenFile(rollout);
@@ -97,6 +98,7 @@ CollectorOptions CollectOptions(const proto::Rollout& rollout, const policy::Mod
   options.sampling.deadline = std::chrono::milliseconds(milliseconds(rollout.step_deadline_s()));
   options.sampling.run = ::cohort::rollout::NameOf(run);
   options.sampling.vocab_size = model.config.vocab_size;
+  options.sampling.routing = policy::RoutingFormatOf(model.config);
   return options;
 }
 
@@ -109,9 +111,10 @@ Programs FindPrograms() {
 }
 
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
-  return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
-          recipe.seed(),    ThreadsOf(recipe),
-          /*run_id=*/"",    policy::HigherNumerics(LearnerNumerics(recipe.optimizer()))};
+  return {recipe.rollout(),      {recipe.rewards().begin(), recipe.rewards().end()},
+          recipe.seed(),         ThreadsOf(recipe),
+          /*run_id=*/"",         policy::HigherNumerics(LearnerNumerics(recipe.optimizer())),
+          recipe.deterministic()};
 }
 
 FleetRollouts::FleetRollouts(const FleetOptions& options, const policy::Model& model,

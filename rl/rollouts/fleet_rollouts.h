@@ -28,6 +28,7 @@ struct FleetOptions {
   ThreadBudget threads;
   std::string run_id;  // of a run that can be resumed; "": any
   kernels::Numerics numerics = kernels::Numerics::kFloat32;  // of the workers
+  bool deterministic = false;
 };
 FleetOptions ToFleetOptions(const proto::Recipe& recipe);
 

@@ -92,6 +92,7 @@ rollout::v1::GenerateRequest SamplingLane::Request(const std::vector<PendingGrou
   rollout::v1::GenerateRequest request;
   request.set_policy_version(policy_version_);
   request.set_run(options_.run);
+  request.set_record_routing(sampling_.record_routing);
   FillSampling(sampling_, request.mutable_sampling());
   for (const PendingGroup& pending : taken) {
     const EpisodeGroup& group = state_.groups()[pending.group];
@@ -105,7 +106,7 @@ rollout::v1::GenerateRequest SamplingLane::Request(const std::vector<PendingGrou
 }
 
 // Why a completion cannot be of this policy and this request; "" where it may be.
-std::string SamplingLane::FaultOf(const rollout::v1::Completion& completion) const {
+std::string SamplingLane::FaultOf(const rollout::v1::Completion& completion) {
   constexpr float kRounding = 1e-3f;  // a logprob of 0 may come out above it
   if (!options_.run.empty() && completion.run() != options_.run) {
     return "a completion under the weights of run '" + completion.run() +
@@ -127,7 +128,26 @@ std::string SamplingLane::FaultOf(const rollout::v1::Completion& completion) con
     text << "a logprob of " << logprob;
     return text.str();
   }
-  return "";
+  return sampling_.record_routing ? RoutingFaultOf(completion) : "";
+}
+
+// The first completion of a group that a call brings has the prompt's routing.
+std::string SamplingLane::RoutingFaultOf(const rollout::v1::Completion& completion) {
+  const CollectState::Sample* const sample = state_.Find(completion.sample_id());
+  if (sample == nullptr) return "";
+  const int64_t computed = std::max(0, completion.ids_size() - 1);
+  if (computed > 0 && completion.routing().empty()) {
+    return "no routing, which was asked for (rollout.routing_replay): it may be of an older release";
+  }
+  std::string fault = options_.routing.FaultOf(completion.routing(), computed);
+  const std::string& prompt = completion.prompt_routing();
+  if (!fault.empty()) return fault;
+  const EpisodeGroup& group = state_.groups()[sample->group];
+  if (prompt.empty()) {
+    return group.prompt_routing != nullptr ? "" : "no routing of the prompt, which was asked for";
+  }
+  fault = options_.routing.FaultOf(prompt, std::ssize(group.problem->prompt_ids));
+  return fault.empty() ? "" : "the prompt's " + fault;
 }
 
 void SamplingLane::Accept(const rollout::v1::Completion& completion, int worker) {
@@ -139,11 +159,17 @@ void SamplingLane::Accept(const rollout::v1::Completion& completion, int worker)
   CollectState::Sample* const sample = state_.Find(completion.sample_id());
   const bool whole = completion.ids_size() == completion.rollout_logprobs_size() &&
                      (policy_version_ == 0 || completion.policy_version() == policy_version_);
-  if (sample == nullptr || sample->sampled || !whole) return;
+  if (sample == nullptr || !whole) return;
+  if (sampling_.record_routing && !completion.prompt_routing().empty()) {
+    EpisodeGroup& group = state_.groups()[sample->group];
+    group.prompt_routing = std::make_shared<const std::string>(completion.prompt_routing());
+  }
+  if (sample->sampled) return;
   Episode& episode = state_.EpisodeOf(*sample);
   episode.completion_ids.assign(completion.ids().begin(), completion.ids().end());
   episode.rollout_logprobs.assign(completion.rollout_logprobs().begin(),
                                   completion.rollout_logprobs().end());
+  if (sampling_.record_routing) episode.routing = completion.routing();
   episode.finish_reason = completion.finish_reason() == rollout::v1::FINISH_REASON_STOP
                               ? rollout::FinishReason::kStop
                               : rollout::FinishReason::kLength;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/config/routing_format.h"
 #include "rl/rollouts/environment.h"
 #include "rl/rollouts/lane.h"
 #include "rollout/rollout.pb.h"
@@ -21,6 +22,7 @@ class SamplingLane final : public Lane {
     int max_outstanding_samples = 1024;             // a call
     int max_attempts = 4;                           // a group
     int64_t vocab_size = 0;                         // of the policy; 0: ids are not checked
+    policy::RoutingFormat routing = {};             // of the policy
     std::chrono::milliseconds deadline{3'600'000};  // of one call
   };
   using Detokenize = std::function<std::string(std::span<const int32_t>)>;
@@ -46,7 +48,8 @@ class SamplingLane final : public Lane {
   std::vector<PendingGroup> Take();
   rollout::v1::GenerateRequest Request(const std::vector<PendingGroup>& taken) const;
   void Accept(const rollout::v1::Completion& completion, int worker);
-  std::string FaultOf(const rollout::v1::Completion& completion) const;
+  std::string FaultOf(const rollout::v1::Completion& completion);
+  std::string RoutingFaultOf(const rollout::v1::Completion& completion);
   Awaitable<void> EndTurn(CollectState::Sample& sample);
   void Return(std::vector<PendingGroup> taken, const grpc::Status& status);
 

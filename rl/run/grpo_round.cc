@@ -32,6 +32,7 @@ struct UpdateTotals {
   PolicyLossMetrics policy;
   Moments loss, grad_norm, entropy;  // of the optimizer steps that trained on something
   int64_t trained_tokens = 0, skipped = 0;
+  int64_t replayed_tokens = 0, rerouted_tokens = 0;
   double forward_backward_s = 0, update_s = 0;
   double busiest_expert = 0;  // of the last optimizer step
 
@@ -42,6 +43,8 @@ struct UpdateTotals {
     grad_norm.Add(report.grad_norm);
     entropy.Add(report.entropy);
     trained_tokens += report.trained_tokens;
+    replayed_tokens += report.replayed_tokens;
+    rerouted_tokens += report.rerouted_tokens;
     skipped += report.skipped.empty() ? 0 : 1;
     forward_backward_s += report.forward_backward_s;
     update_s += report.update_s;
@@ -62,6 +65,10 @@ void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* m
   if (totals.policy.gap_tokens > 0) {
     metrics->logprob_gap_mean = totals.policy.gap_mean();
     metrics->logprob_gap_max = totals.policy.gap_max;
+  }
+  if (totals.replayed_tokens > 0) {
+    metrics->rerouted_share = static_cast<double>(totals.rerouted_tokens) /
+                              static_cast<double>(totals.replayed_tokens);
   }
   metrics->skipped_updates = totals.skipped;
   metrics->trained_tokens = totals.trained_tokens;
@@ -94,8 +101,10 @@ void GrpoRound::Begin() {
 StepWork GrpoRound::Take() {
   const int64_t policy_version = context_.progress.policy_version;
   buffer_.Reserve(spec_.prompts_per_step());
+  rollout::Sampling sampling = context_.rollouts.sampling();
+  sampling.record_routing = context_.recipe.rollout().routing_replay();
   CollectedGroups collected =
-      context_.rollouts.Collect(NextEpisodeGroups(context_, spec_), context_.rollouts.sampling());
+      context_.rollouts.Collect(NextEpisodeGroups(context_, spec_), sampling);
   for (EpisodeGroup& group : collected.groups) buffer_.Put(std::move(group));
   std::vector<EpisodeGroup> groups =
       buffer_.Take(spec_.prompts_per_step(), std::chrono::milliseconds(0));

@@ -31,6 +31,8 @@ std::vector<TrainingSequence> TrainingSequences(const std::vector<EpisodeGroup>&
       sequence.ids.insert(sequence.ids.end(), episode.completion_ids.begin(),
                           episode.completion_ids.end());
       sequence.rollout_logprobs = episode.rollout_logprobs;
+      sequence.prompt_routing = groups[g].prompt_routing;
+      sequence.routing = episode.routing;
       sequence.advantage = *advantages[g][i];
     }
   }

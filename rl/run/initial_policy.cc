@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "policy/config/routing_format.h"
 #include "policy/upcycle.h"
 #include "policy/weights/fp8_blocks.h"
 #include "policy/weights/weights.h"
@@ -67,6 +68,14 @@ void CheckPrecision(const proto::Recipe& recipe, const policy::ModelConfig& conf
   policy::CheckFp8Shapes(config, "optimizer.precision: fp8");
 }
 
+void CheckRouting(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  if (!recipe.rollout().routing_replay() || policy::RoutingFormatOf(config).moe_layers > 0) return;
+  throw Error(ErrorCode::kUsage,
+              "rollout.routing_replay is set, and the model (" + config.family +
+                  ") has no mixture of experts",
+              "leave it out");
+}
+
 policy::OpenedModel OpenWithMtp(const std::string& path, const proto::Mtp& mtp) {
   const bool wanted = mtp.layers() == proto::Mtp::LAYERS_LOAD;
   policy::OpenedModel opened =
@@ -126,6 +135,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     policy::Model planned = opened.model;  // without weights yet
     if (model.has_upcycle()) planned.config = policy::UpcycledConfig(planned.config, options);
     CheckPrecision(recipe, planned.config);
+    CheckRouting(planned.config, recipe);
     CheckMemory(planned, recipe);
     opened.model.weights = opened.weights->TakeAll();
     if (!model.has_upcycle()) return std::move(opened.model);
@@ -135,6 +145,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
   }
   policy::Model fresh = FreshModelWithoutWeights(model.scratch());
   CheckPrecision(recipe, fresh.config);
+  CheckRouting(fresh.config, recipe);
   CheckMemory(fresh, recipe);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   return fresh;
@@ -156,6 +167,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
     model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
   }
   CheckPrecision(recipe, model.config);
+  CheckRouting(model.config, recipe);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
   CheckBudget(model, recipe);
   AddStopTokens(recipe, &model);

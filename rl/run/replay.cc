@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/seconds_since.h"
+#include "policy/config/routing_format.h"
 #include "rl/checkpoint/checkpoint.h"
 #include "rl/journal/entry_reader.h"
 #include "rl/journal/journal.h"
@@ -89,6 +90,7 @@ class Replay {
   std::string recipe_file_;
   proto::Recipe recipe_;
   int64_t vocab_size_ = 0;
+  policy::RoutingFormat routing_;
   std::unique_ptr<Learner> learner_;
 };
 
@@ -119,6 +121,7 @@ void Replay::UseRecipe(const JournalEntry& entry) {
   if (!entry.groups.empty()) recipe_.mutable_rollout()->set_temperature(entry.temperature);
   policy::Model model = InitialPolicy(recipe_);
   vocab_size_ = model.config.vocab_size;
+  routing_ = policy::RoutingFormatOf(model.config);
   learner_ = MakeLearner(recipe_, &model);
   if (!start_.empty()) learner_->LoadState(start_);
   start_.clear();
@@ -132,6 +135,15 @@ void Replay::CheckTokens(int64_t step, const std::vector<TrainingSequence>& sequ
     throw Error(ErrorCode::kEnvironment,
                 "the entry of step " + std::to_string(step) +
                     " has a sequence without a prompt, or of tokens that the model does not have");
+  }
+  for (const TrainingSequence& sequence : sequences) {
+    if (sequence.prompt_routing == nullptr) continue;
+    std::string fault = routing_.FaultOf(*sequence.prompt_routing, sequence.prompt_length);
+    const int64_t computed = std::max<int64_t>(0, sequence.completion_length() - 1);
+    if (fault.empty()) fault = routing_.FaultOf(sequence.routing, computed);
+    if (fault.empty()) continue;
+    throw Error(ErrorCode::kEnvironment,
+                "the entry of step " + std::to_string(step) + " has " + fault);
   }
 }
 

@@ -142,6 +142,7 @@ LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& conf
   }
   run.microbatch_tokens = recipe.optimizer().max_tokens_per_microbatch();
   run.bf16_moments = recipe.optimizer().moments() == proto::Optimizer::MOMENTS_BFLOAT16;
+  run.deterministic = recipe.deterministic();
   run.masters = recipe.optimizer().masters();
   run.activation_memory = int64_t{recipe.optimizer().activation_memory_mb()} << 20;
   run.workers = recipe.rollout().workers();

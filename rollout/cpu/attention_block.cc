@@ -31,7 +31,7 @@ AttentionBlock::AttentionBlock(const ForwardContext& context, kernels::ThreadPoo
       pool_(pool),
       columns_(shape_),
       ld_(PadToPanel(context.config.width)),
-      ld_attended_(shape_.num_heads * ValueStride(shape_)),
+      ld_attended_(shape_.num_heads * ValueStride(shape_, context.weights.latent_form())),
       scale_(static_cast<float>(policy::AttentionScale(shape_, context.config.rope))) {}
 
 void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const AttentionRows& rows,
@@ -46,11 +46,12 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                      .rows = count,
                      .c = input_.data(),
                      .ldc = columns_.total()});
-  const bool latent = shape_.latent();
-  const Queries queries =
-      latent ? LatentQueries(weights, index, rows) : GroupedQueries(weights, index, rows);
+  const bool absorbs = shape_.latent() && absorbed();
+  const Queries queries = absorbs           ? AbsorbedQueries(weights, index, rows)
+                          : shape_.latent() ? UnabsorbedQueries(weights, index, rows)
+                                            : GroupedQueries(weights, index, rows);
   const int64_t ld_out = shape_.num_heads * context_.cache.layout().value_dim;
-  if (latent) Grow(gathered_, count * ld_out);
+  if (absorbs) Grow(gathered_, count * ld_out);
   kernels::Attention(pool_, context_.ops,
                      {.layout = context_.cache.layout(),
                       .cache = context_.cache.Block(index, 0),
@@ -63,12 +64,12 @@ void AttentionBlock::Run(const AttentionWeights& weights, int64_t index, const A
                       .q = queries.data,
                       .ldq = queries.ld,
                       .q_stride = queries.stride,
-                      .out = latent ? gathered_.data() : attended_.data(),
+                      .out = absorbs ? gathered_.data() : attended_.data(),
                       .ldo = ld_out,
                       .rows = &rows.at,
                       .bundles = &rows.bundles},
                      scratch_);
-  if (latent) ExpandValues(weights, count);
+  if (absorbs) ExpandValues(weights, count);
   if (shape_.gated_output) GateOutput(count);
   kernels::Multiply(pool_, context_.ops,
                     {.weights = &weights.output,
@@ -131,8 +132,8 @@ void AttentionBlock::GateOutput(int64_t rows) {
   });
 }
 
-AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& weights,
-                                                      int64_t index, const AttentionRows& rows) {
+AttentionBlock::Queries AttentionBlock::AbsorbedQueries(const AttentionWeights& weights,
+                                                        int64_t index, const AttentionRows& rows) {
   const int64_t heads = shape_.num_heads, rank = shape_.kv_lora_rank;
   const int64_t rotated = shape_.qk_rope_head_dim;
   const int64_t stride = PadToPanel(rank) + rotated, ld_absorbed = heads * stride;
@@ -147,17 +148,60 @@ AttentionBlock::Queries AttentionBlock::LatentQueries(const AttentionWeights& we
                            .c = absorbed_.data(),
                            .ldc = ld_absorbed},
                           {.count = heads, .a_stride = shape_.query_dim(), .c_stride = stride});
-  const RotaryPositions& rope = context_.ropes.Of(/*windowed=*/false, /*beyond_boundary=*/false);
+  RotateQueries(expanded, rows);
   ForRows(pool_, rows.count(), [&](int64_t row) {
-    const int64_t position = rows.places[static_cast<size_t>(row)].position;
-    float* from = expanded.data + row * expanded.ld + shape_.qk_nope_head_dim;
+    const float* from = expanded.data + row * expanded.ld + shape_.qk_nope_head_dim;
     float* to = absorbed_.data() + row * ld_absorbed + rank;
     for (int64_t head = 0; head < heads; ++head, from += shape_.query_dim(), to += stride) {
-      context_.ops.rope(from, rope.cos(position), rope.sin(position), rope.half());
       std::copy(from, from + rotated, to);
     }
   });
   return {absorbed_.data(), ld_absorbed, stride};
+}
+
+AttentionBlock::Queries AttentionBlock::UnabsorbedQueries(const AttentionWeights& weights,
+                                                          int64_t index,
+                                                          const AttentionRows& rows) {
+  const int64_t heads = shape_.num_heads, n = shape_.qk_nope_head_dim, v = shape_.v_head_dim;
+  const int64_t p = shape_.qk_rope_head_dim, rank = shape_.kv_lora_rank;
+  const int64_t ld = PadToPanel(heads * (n + v)), ld_keys = heads * (n + p), ld_values = heads * v;
+  CompressRows(weights, index, rows);
+  Grow(expanded_, rows.count() * ld);
+  Grow(keys_, rows.count() * ld_keys);
+  Grow(values_, rows.count() * ld_values);
+  kernels::Multiply(pool_, context_.ops,
+                    {.weights = &weights.expand,
+                     .a = input_.data() + columns_.key_offset(),
+                     .lda = columns_.total(),
+                     .rows = rows.count(),
+                     .c = expanded_.data(),
+                     .ldc = ld});
+  ForRows(pool_, rows.count(), [&](int64_t row) {
+    const float* both = expanded_.data() + row * ld;
+    const float* rotated = input_.data() + row * columns_.total() + columns_.key_offset() + rank;
+    float* key = keys_.data() + row * ld_keys;
+    float* value = values_.data() + row * ld_values;
+    for (int64_t head = 0; head < heads; ++head, both += n + v, key += n + p, value += v) {
+      std::copy_n(both, n, key);
+      std::copy_n(rotated, p, key + n);  // one for all heads
+      std::copy_n(both + n, v, value);
+    }
+    Store(index, rows, row, keys_.data() + row * ld_keys, values_.data() + row * ld_values);
+  });
+  const ExpandedQueries queries = ExpandQueries(weights, rows.count());
+  RotateQueries(queries, rows);
+  return {queries.data, queries.ld, shape_.query_dim()};
+}
+
+void AttentionBlock::RotateQueries(const ExpandedQueries& queries, const AttentionRows& rows) {
+  const RotaryPositions& rope = context_.ropes.Of(/*windowed=*/false, /*beyond_boundary=*/false);
+  ForRows(pool_, rows.count(), [&](int64_t row) {
+    const int64_t position = rows.places[static_cast<size_t>(row)].position;
+    float* part = queries.data + row * queries.ld + shape_.qk_nope_head_dim;
+    for (int64_t head = 0; head < shape_.num_heads; ++head, part += shape_.query_dim()) {
+      context_.ops.rope(part, rope.cos(position), rope.sin(position), rope.half());
+    }
+  });
 }
 
 void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index,
@@ -173,12 +217,12 @@ void AttentionBlock::CompressRows(const AttentionWeights& weights, int64_t index
     }
     context_.ops.rms_norm(key, weights.key_norm.data(), eps, shape_.kv_lora_rank, key);
     // Absorbed, kv_b_proj meets it nowhere as the operand that it is in the learner's products.
-    if (kernels::HoldsPairs(weights.input.storage())) {
+    if (absorbed() && kernels::HoldsPairs(weights.input.storage())) {
       RoundRow(context_.ops, shape_.kv_lora_rank, key);
     }
     context_.ops.rope(key + shape_.kv_lora_rank, rope.cos(position), rope.sin(position),
                       rope.half());
-    Store(index, rows, row, key, nullptr);
+    if (absorbed()) Store(index, rows, row, key, nullptr);
   });
 }
 
@@ -199,14 +243,15 @@ AttentionBlock::ExpandedQueries AttentionBlock::ExpandQueries(const AttentionWei
 
 void AttentionBlock::ExpandValues(const AttentionWeights& weights, int64_t rows) {
   const int64_t heads = shape_.num_heads, rank = shape_.kv_lora_rank;
-  kernels::MultiplyCopies(pool_, context_.ops,
-                          {.weights = &weights.value_part,
-                           .a = gathered_.data(),
-                           .lda = heads * rank,
-                           .rows = rows,
-                           .c = attended_.data(),
-                           .ldc = ld_attended_},
-                          {.count = heads, .a_stride = rank, .c_stride = ValueStride(shape_)});
+  kernels::MultiplyCopies(
+      pool_, context_.ops,
+      {.weights = &weights.value_part,
+       .a = gathered_.data(),
+       .lda = heads * rank,
+       .rows = rows,
+       .c = attended_.data(),
+       .ldc = ld_attended_},
+      {.count = heads, .a_stride = rank, .c_stride = ValueStride(shape_, LatentForm::kAbsorbed)});
 }
 
 }  // namespace cohort::rollout

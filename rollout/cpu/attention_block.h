@@ -59,7 +59,13 @@ class AttentionBlock {
 
   void GateOutput(int64_t rows);
 
-  Queries LatentQueries(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
+  bool absorbed() const { return context_.weights.latent_form() == LatentForm::kAbsorbed; }
+  Queries AbsorbedQueries(const AttentionWeights& weights, int64_t index,
+                          const AttentionRows& rows);
+  Queries UnabsorbedQueries(const AttentionWeights& weights, int64_t index,
+                            const AttentionRows& rows);
+  // Normalises and rotates what the first product gave of each row's query and key; in the absorbed
+  // form the key is whole and goes into the cache.
   void CompressRows(const AttentionWeights& weights, int64_t index, const AttentionRows& rows);
   struct ExpandedQueries {
     float* data;  // [M, ld], a row begins with [H, n + p]
@@ -67,6 +73,8 @@ class AttentionBlock {
   };
   // Applies q_b_proj, if there is one.
   ExpandedQueries ExpandQueries(const AttentionWeights& weights, int64_t rows);
+  // Rotates the last p numbers of each head, in place.
+  void RotateQueries(const ExpandedQueries& queries, const AttentionRows& rows);
   void ExpandValues(const AttentionWeights& weights, int64_t rows);
 
   void Store(int64_t index, const AttentionRows& rows, int64_t row, const float* k, const float* v);
@@ -81,6 +89,7 @@ class AttentionBlock {
 
   std::vector<float> input_, attended_;
   std::vector<float> queries_, absorbed_, gathered_;  // latent
+  std::vector<float> expanded_, keys_, values_;       // of expanded latent attention
   kernels::AttentionScratch scratch_;
 };
 

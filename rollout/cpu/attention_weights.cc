@@ -114,11 +114,17 @@ struct Loader {
     PackTensor(pool, PairsApart(Matrix("q_b_proj", width, rank), heads), {}, &attention.query);
   }
 
+  LatentForm form() const {
+    return attention.expand.depth() > 0 ? LatentForm::kExpanded : LatentForm::kAbsorbed;
+  }
+
   // Rows of kv_b_proj: for each head n of the key, then v of the value.
-  void LoadParts() const {
+  void LoadKvB() const {
     const int64_t heads = shape().num_heads, n = shape().qk_nope_head_dim, v = shape().v_head_dim,
                   rank = shape().kv_lora_rank;
-    const at::Tensor both = Matrix("kv_b_proj", heads * (n + v), rank).view({heads, n + v, rank});
+    const at::Tensor rows = Matrix("kv_b_proj", heads * (n + v), rank);
+    if (form() == LatentForm::kExpanded) return PackTensor(pool, rows, {}, &attention.expand);
+    const at::Tensor both = rows.view({heads, n + v, rank});
     const at::Tensor keys = both.narrow(1, 0, n).transpose(1, 2).contiguous();
     const at::Tensor values = both.narrow(1, n, v).contiguous();
     for (int64_t head = 0; head < heads; ++head) {
@@ -135,12 +141,12 @@ struct Loader {
                {columns.key_offset() / kPanelColumns, 1}, &attention.input);
     attention.key_norm =
         TakeVector(weights, prefix + "kv_a_layernorm.weight", shape().kv_lora_rank);
-    LoadParts();
+    LoadKvB();
   }
 
   void LoadOutput() const {
     const int64_t heads = shape().num_heads, v = shape().value_dim();
-    const int64_t gap = ValueStride(shape()) - v;
+    const int64_t gap = ValueStride(shape(), form()) - v;
     at::Tensor output = Matrix("o_proj", config.width, heads * v);
     if (gap > 0) {
       output = at::constant_pad_nd(output.view({config.width, heads, v}), {0, gap}, 0)
@@ -156,9 +162,12 @@ struct Loader {
 
 }  // namespace
 
-kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention) {
+kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention, LatentForm form) {
   if (!attention.latent()) {
     return {attention.num_kv_heads, attention.head_dim, attention.head_dim};
+  }
+  if (form == LatentForm::kExpanded) {
+    return {attention.num_heads, attention.query_dim(), attention.v_head_dim};
   }
   return {.kv_heads = 1,
           .key_dim = attention.kv_lora_rank + attention.qk_rope_head_dim,
@@ -174,39 +183,49 @@ AttentionColumns::AttentionColumns(const policy::AttentionConfig& attention)
       value_width(attention.latent() ? 0 : key_width),
       gate_width(attention.gated_output ? query_width : 0) {}
 
-int64_t ValueStride(const policy::AttentionConfig& attention) {
-  return attention.latent() ? PadToPanel(attention.v_head_dim) : attention.head_dim;
+int64_t ValueStride(const policy::AttentionConfig& attention, LatentForm form) {
+  if (!attention.latent()) return attention.head_dim;
+  return form == LatentForm::kExpanded ? attention.v_head_dim : PadToPanel(attention.v_head_dim);
 }
 
-AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage) {
+AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage,
+                                   LatentForm form) {
   const policy::AttentionConfig& shape = config.attention;
   const int64_t heads = shape.num_heads, rank = shape.kv_lora_rank;
   const AttentionColumns columns(shape);
   AttentionWeights attention;
   attention.input = PackedMatrix(columns.total(), config.width, storage);
-  attention.output = PackedMatrix(config.width, heads * ValueStride(shape), storage);
+  attention.output = PackedMatrix(config.width, heads * ValueStride(shape, form), storage);
   if (shape.qkv_bias) attention.input_bias.assign(static_cast<size_t>(columns.total()), 0.0f);
   if (!shape.latent()) return attention;
   if (shape.q_lora_rank > 0) {
     attention.query = PackedMatrix(heads * shape.query_dim(), shape.q_lora_rank, storage);
+  }
+  if (form == LatentForm::kExpanded) {
+    const int64_t rows = heads * (shape.qk_nope_head_dim + shape.v_head_dim);
+    attention.expand = PackedMatrix(rows, rank, storage);
+    return attention;
   }
   // What these multiply is no operand of the learner's products, which has the unabsorbed form: it
   // is not rounded.
   const kernels::Storage part =
       kernels::HoldsPairs(storage) ? kernels::Storage::kBFloat16 : storage;
   attention.key_part = PackedMatrix(heads * PadToPanel(rank), shape.qk_nope_head_dim, part);
-  attention.value_part = PackedMatrix(heads * ValueStride(shape), rank, part);
+  attention.value_part = PackedMatrix(heads * ValueStride(shape, form), rank, part);
   return attention;
 }
 
-int64_t AttentionWeightCount(const policy::ModelConfig& config) {
+int64_t AttentionWeightCount(const policy::ModelConfig& config, LatentForm form) {
   const policy::AttentionConfig& shape = config.attention;
   const int64_t heads = shape.num_heads, rank = shape.kv_lora_rank;
-  const int64_t values = heads * ValueStride(shape);
+  const int64_t values = heads * ValueStride(shape, form);
   const int64_t count = (AttentionColumns(shape).total() + values) * config.width;
   if (!shape.latent()) return count;
-  return count + PadToPanel(heads * shape.query_dim()) * shape.q_lora_rank +
-         heads * PadToPanel(rank) * shape.qk_nope_head_dim + values * rank;
+  const int64_t queries = PadToPanel(heads * shape.query_dim()) * shape.q_lora_rank;
+  if (form == LatentForm::kExpanded) {
+    return count + queries + PadToPanel(heads * (shape.qk_nope_head_dim + shape.v_head_dim)) * rank;
+  }
+  return count + queries + heads * PadToPanel(rank) * shape.qk_nope_head_dim + values * rank;
 }
 
 void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,

@@ -1,9 +1,11 @@
 #pragma once
 
 // The weights of one attention layer in the layout that the kernels read. Grouped-query attention
-// keeps its tensors as they are; latent attention takes its absorbed form (arXiv 2405.04434 section
-// 2.1): kv_b_proj is cut into a part that carries a head's query to the latent's space, and a part
-// that carries what the head gathered there to its value.
+// keeps its tensors as they are. Latent attention has two forms (arXiv 2405.04434 section 2.1).
+// Absorbed, kv_b_proj is cut into a part that carries a head's query to the latent's space, and a
+// part that carries what the head gathered there to its value: the cache keeps the latent alone.
+// Expanded, kv_b_proj makes keys and values of all heads of it, which the cache keeps: the
+// operations are the learner's, bit for bit.
 //
 // H heads; n, p, v = qk_nope, qk_rope and v_head_dim; r = kv_lora_rank.
 
@@ -18,8 +20,12 @@
 
 namespace cohort::rollout {
 
-// The layout of a token of one layer in the KV cache. Latent attention keeps [r | p], once.
-kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention);
+enum class LatentForm { kAbsorbed, kExpanded };
+
+// The layout of a token of one layer in the KV cache. Latent attention keeps [r | p], once, or for
+// each head a key [n | p] and a value [v].
+kernels::KvLayout KvLayoutOf(const policy::AttentionConfig& attention,
+                             LatentForm form = LatentForm::kAbsorbed);
 
 // The columns of the layer's first product, each part padded to whole panels. Grouped-query:
 // queries, keys, values, and gates where the output has them. Latent: queries [H, n + p], or their
@@ -35,9 +41,9 @@ struct AttentionColumns {
   int64_t total() const { return gate_offset() + kernels::PadToPanel(gate_width); }
 };
 
-// Floats from one head's value to the next in the rows that `output` multiplies: under latent
-// attention each head's product writes whole panels.
-int64_t ValueStride(const policy::AttentionConfig& attention);
+// Floats from one head's value to the next in the rows that `output` multiplies: absorbed, each
+// head's product writes whole panels.
+int64_t ValueStride(const policy::AttentionConfig& attention, LatentForm form);
 
 struct AttentionWeights {
   kernels::PackedMatrix input;     // columns as AttentionColumns says
@@ -48,16 +54,18 @@ struct AttentionWeights {
   // and [r]; else empty.
   std::vector<float> query_norm, key_norm;
   kernels::PackedMatrix query;       // q_b_proj [H * (n + p), q_lora_rank]; empty without the rank
-  kernels::PackedMatrix key_part;    // latent: H matrices [r, n] side by side
-  kernels::PackedMatrix value_part;  // latent: H matrices [v, r] side by side
+  kernels::PackedMatrix key_part;    // absorbed: H matrices [r, n] side by side
+  kernels::PackedMatrix value_part;  // absorbed: H matrices [v, r] side by side
+  kernels::PackedMatrix expand;      // expanded: kv_b_proj [H * (n + v), r]
   kernels::PackedMatrix output;      // o_proj, its depth H * ValueStride
 };
 
 // std::bad_alloc when memory does not suffice.
-AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage);
+AttentionWeights AllocateAttention(const policy::ModelConfig& config, kernels::Storage storage,
+                                   LatentForm form);
 
 // Numbers that the matrices of a layer hold.
-int64_t AttentionWeightCount(const policy::ModelConfig& config);
+int64_t AttentionWeightCount(const policy::ModelConfig& config, LatentForm form);
 
 // Fills all of a layer's; `prefix` ends in "self_attn.". Errors as TakeTensor's.
 void LoadAttention(kernels::ThreadPool& pool, const policy::ModelConfig& config,

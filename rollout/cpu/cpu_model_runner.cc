@@ -5,6 +5,7 @@
 
 #include "base/available_memory.h"
 #include "base/error.h"
+#include "policy/config/routing_format.h"
 #include "rollout/cpu/model_check.h"
 
 namespace cohort::rollout {
@@ -25,6 +26,10 @@ kernels::Storage StorageOf(const DecoderOptions& options) {
       return kernels::Storage::kAmxPairs;
   }
   return kernels::Storage::kBFloat16;
+}
+
+LatentForm FormOf(const DecoderOptions& options) {
+  return options.deterministic ? LatentForm::kExpanded : LatentForm::kAbsorbed;
 }
 
 // As many blocks as all running sequences and their prompts can hold.
@@ -61,9 +66,9 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
                                    const DecoderOptions& options) {
   CheckModel(config);
   CheckOptions(options);
-  const int64_t weights = DecoderWeightBytes(config, StorageOf(options));
-  const int64_t block =
-      KvLayoutOf(config.attention).block_floats() * LayerGroups(config).group_layers * 4;
+  const int64_t weights = DecoderWeightBytes(config, StorageOf(options), FormOf(options));
+  const int64_t block = KvLayoutOf(config.attention, FormOf(options)).block_floats() *
+                        LayerGroups(config).group_layers * 4;
   const int64_t states = StateSlots(config, options) * RecurrentStateBytes(config);
   const int64_t cache =
       states + std::min(options.kv_cache_bytes - states, UsefulBlocks(config, options) * block);
@@ -84,9 +89,9 @@ const policy::ModelConfig& Checked(const policy::ModelConfig& config,
 CpuModelRunner::CpuModelRunner(const policy::ModelConfig& config, const DecoderOptions& options)
     : config_(Checked(config, options)),
       pool_(options.num_threads),
-      weights_(config_, StorageOf(options)),
+      weights_(config_, StorageOf(options), FormOf(options)),
       states_(config_, StateSlots(config_, options)),
-      cache_(KvLayoutOf(config_.attention), LayerGroups(config_),
+      cache_(KvLayoutOf(config_.attention, FormOf(options)), LayerGroups(config_),
              options.kv_cache_bytes - states_.num_slots() * RecurrentStateBytes(config_),
              UsefulBlocks(config_, options)),
       ropes_(config_),
@@ -103,7 +108,8 @@ RunnerShape CpuModelRunner::shape() const {
           .num_workers = pool_.size(),
           .windows = cache_.groups().windows,
           .rope_boundary = ropes_.boundary(),
-          .num_states = states_.num_slots()};
+          .num_states = states_.num_slots(),
+          .routing_bytes = policy::RoutingFormatOf(config_).token_bytes()};
 }
 
 void CpuModelRunner::LoadWeights(policy::WeightSource& weights) { weights_.Load(weights, pool_); }

@@ -113,14 +113,15 @@ void LoadGates(kernels::ThreadPool& pool, policy::WeightSource& weights, const s
 
 }  // namespace
 
-int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
+int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage, LatentForm form) {
   const policy::MoeConfig& moe = config.moe;
   const auto ffn = [&](int64_t width) { return 3 * config.width * PadToPanel(width); };
   const int64_t biases =
       moe.expert_bias ? 2 * PadToPanel(moe.expert_width) + PadToPanel(config.width) : 0;
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    values += config.linear.Has(layer) ? DeltaNetWeightCount(config) : AttentionWeightCount(config);
+    values += config.linear.Has(layer) ? DeltaNetWeightCount(config)
+                                       : AttentionWeightCount(config, form);
     values += config.IsMoeLayer(layer)
                   ? moe.num_experts * (ffn(moe.expert_width) + config.width + biases) +
                         ffn(moe.shared_width)
@@ -129,8 +130,11 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage) {
   return values * (storage == Storage::kFloat32 ? 4 : 2);
 }
 
-DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storage)
-    : config_(config), storage_(storage), layers_(static_cast<size_t>(config.num_layers)) {
+DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storage, LatentForm form)
+    : config_(config),
+      storage_(storage),
+      form_(form),
+      layers_(static_cast<size_t>(config.num_layers)) {
   const policy::MoeConfig& moe = config.moe;
   try {
     head_ = PackedMatrix(config.vocab_size, config.width, storage);
@@ -140,7 +144,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
       if (config.linear.Has(static_cast<int64_t>(i))) {
         layer.delta_net = AllocateDeltaNet(config, storage);
       } else {
-        layer.attention = AllocateAttention(config, storage);
+        layer.attention = AllocateAttention(config, storage, form);
       }
       if (!config.IsMoeLayer(static_cast<int64_t>(i))) {
         layer.ffn = AllocateFfn(config.width, config.ffn_width, 1, storage);
@@ -156,7 +160,7 @@ DecoderWeights::DecoderWeights(const policy::ModelConfig& config, Storage storag
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kEnvironment,
                 "no memory for the decoder's weights (" +
-                    std::to_string(DecoderWeightBytes(config, storage) >> 20) + " MiB)",
+                    std::to_string(DecoderWeightBytes(config, storage, form) >> 20) + " MiB)",
                 "set rollout.dtype=bfloat16, or use a smaller model");
   }
 }
@@ -209,6 +213,6 @@ void DecoderWeights::LoadLayer(policy::WeightSource& weights, int64_t index,
   }
 }
 
-int64_t DecoderWeights::bytes() const { return DecoderWeightBytes(config_, storage_); }
+int64_t DecoderWeights::bytes() const { return DecoderWeightBytes(config_, storage_, form_); }
 
 }  // namespace cohort::rollout

@@ -40,7 +40,8 @@ struct LayerWeights {
 class DecoderWeights {
  public:
   // Allocates for this shape. kEnvironment when memory does not suffice.
-  DecoderWeights(const policy::ModelConfig& config, kernels::Storage storage);
+  DecoderWeights(const policy::ModelConfig& config, kernels::Storage storage,
+                 LatentForm form = LatentForm::kAbsorbed);
 
   // Fills every tensor, the largest first and one taken at a time, so that the model is in memory
   // once; may be called again for new weights. kUsage naming a tensor that is missing or has
@@ -48,6 +49,7 @@ class DecoderWeights {
   void Load(policy::WeightSource& weights, kernels::ThreadPool& pool);
 
   int64_t bytes() const;
+  LatentForm latent_form() const { return form_; }
   const kernels::PackedMatrix& head() const { return head_; }
   // The tied head serves as the embedding too: a row is read out of its panels.
   const kernels::PackedMatrix& embedding() const {
@@ -61,12 +63,14 @@ class DecoderWeights {
 
   policy::ModelConfig config_;
   kernels::Storage storage_;
+  LatentForm form_;
   std::vector<LayerWeights> layers_;
   std::vector<float> final_norm_;
   kernels::PackedMatrix embedding_, head_;
 };
 
 // Bytes that DecoderWeights will hold for this shape.
-int64_t DecoderWeightBytes(const policy::ModelConfig& config, kernels::Storage storage);
+int64_t DecoderWeightBytes(const policy::ModelConfig& config, kernels::Storage storage,
+                           LatentForm form);
 
 }  // namespace cohort::rollout

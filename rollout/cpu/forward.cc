@@ -22,6 +22,7 @@ Forward::Forward(const ForwardContext& context, kernels::ThreadPool& pool)
       width_(context.config.width),
       ld_(PadToPanel(width_)),
       gate_rule_(context.config.moe),
+      routing_(policy::RoutingFormatOf(context.config)),
       attention_(context, pool),
       delta_net_(context, pool),
       attention_rows_(context.cache.groups().windows.size()) {}
@@ -42,10 +43,28 @@ void Forward::Run(std::span<const SequenceRows> sequences) {
   Grow(output_, rows_ * ld_);
   Embed(sequences);
   const std::vector<LayerWeights>& layers = context_.weights.layers();
+  int64_t moe_layer = 0;
   for (size_t i = 0; i < layers.size(); ++i) {
     const auto index = static_cast<int64_t>(i);
     Attend(layers[i], index);
-    context_.config.IsMoeLayer(index) ? MoeLayer(layers[i]) : DenseLayer(layers[i]);
+    if (!context_.config.IsMoeLayer(index)) {
+      DenseLayer(layers[i]);
+      continue;
+    }
+    MoeLayer(layers[i]);
+    RecordRouting(sequences, moe_layer++);
+  }
+}
+
+void Forward::RecordRouting(std::span<const SequenceRows> sequences, int64_t moe_layer) const {
+  const int32_t* experts = experts_.data();
+  for (const SequenceRows& sequence : sequences) {
+    for (size_t token = 0; sequence.routing != nullptr && token < sequence.tokens.size(); ++token) {
+      routing_.Write(experts + static_cast<int64_t>(token) * routing_.experts_per_token,
+                     sequence.routing + static_cast<int64_t>(token) * routing_.token_bytes() +
+                         moe_layer * routing_.layer_bytes());
+    }
+    experts += std::ssize(sequence.tokens) * routing_.experts_per_token;
   }
 }
 
@@ -125,25 +144,23 @@ const float* Forward::Input(const std::vector<float>& norm) {
   return normed_.data();
 }
 
-bool Forward::AddsAtOnce(const std::vector<float>& norm) const {
-  return norm.empty() && context_.config.residual_scale == 1.0;
+bool Forward::AddsAtOnce(const Outcome& outcome) const {
+  return outcome.norm.empty() && outcome.bias.empty() && context_.config.residual_scale == 1.0;
 }
 
-AttentionBlock::Output Forward::OutputOf(const std::vector<float>& norm) {
-  if (AddsAtOnce(norm)) return {hidden_.data(), TileMode::kAdd};
+AttentionBlock::Output Forward::OutputOf(const Outcome& outcome) {
+  if (AddsAtOnce(outcome)) return {hidden_.data(), TileMode::kAdd};
   return {output_.data(), TileMode::kStore};
 }
 
-void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias) {
-  const bool at_once = AddsAtOnce(norm);
-  if (at_once && bias.empty()) return;
+void Forward::Add(const Outcome& outcome) {
+  if (AddsAtOnce(outcome)) return;
   ForRows(pool_, rows_, [&](int64_t row) {
-    float* out = OutputOf(norm).out + row * ld_;
-    if (!bias.empty()) context_.ops.add(bias.data(), width_, out);
-    if (at_once) return;
-    if (!norm.empty()) {
-      context_.ops.rms_norm(out, norm.data(), static_cast<float>(context_.config.norm_eps), width_,
-                            out);
+    float* out = output_.data() + row * ld_;
+    if (!outcome.bias.empty()) context_.ops.add(outcome.bias.data(), width_, out);
+    if (!outcome.norm.empty()) {
+      context_.ops.rms_norm(out, outcome.norm.data(), static_cast<float>(context_.config.norm_eps),
+                            width_, out);
     }
     context_.ops.multiply_add(static_cast<float>(context_.config.residual_scale), out, width_,
                               hidden_.data() + row * ld_);
@@ -152,7 +169,8 @@ void Forward::Add(const std::vector<float>& norm, const std::vector<float>& bias
 
 void Forward::Attend(const LayerWeights& layer, int64_t index) {
   const float* x = Input(layer.attention_in);
-  const AttentionBlock::Output output = OutputOf(layer.attention_out);
+  const Outcome outcome{layer.attention_out, layer.attention.output_bias};
+  const AttentionBlock::Output output = OutputOf(outcome);
   if (context_.config.linear.Has(index)) {
     delta_net_.Run(layer.delta_net, index, recurrent_rows_, x, output);
   } else {
@@ -160,7 +178,7 @@ void Forward::Attend(const LayerWeights& layer, int64_t index) {
         static_cast<size_t>(context_.cache.groups().places[static_cast<size_t>(index)].group);
     attention_.Run(layer.attention, index, attention_rows_[group], x, output);
   }
-  Add(layer.attention_out, layer.attention.output_bias);
+  Add(outcome);
 }
 
 void Forward::RunFfn(const FfnWeights& ffn, const float* x, const AttentionBlock::Output& output) {
@@ -188,8 +206,9 @@ void Forward::RunFfn(const FfnWeights& ffn, const float* x, const AttentionBlock
 }
 
 void Forward::DenseLayer(const LayerWeights& layer) {
-  RunFfn(layer.ffn, Input(layer.ffn_in), OutputOf(layer.ffn_out));
-  Add(layer.ffn_out);
+  const Outcome outcome{layer.ffn_out, {}};
+  RunFfn(layer.ffn, Input(layer.ffn_in), OutputOf(outcome));
+  Add(outcome);
 }
 
 void Forward::Route(const LayerWeights& layer) {

@@ -12,6 +12,7 @@
 #include "kernels/cpu/gate.h"
 #include "kernels/cpu/moe.h"
 #include "kernels/cpu/thread_pool.h"
+#include "policy/config/routing_format.h"
 #include "rollout/cpu/attention_block.h"
 #include "rollout/cpu/delta_net_block.h"
 #include "rollout/cpu/forward_context.h"
@@ -44,14 +45,18 @@ class Forward {
   void DenseLayer(const LayerWeights& layer);
   void MoeLayer(const LayerWeights& layer);
   void Route(const LayerWeights& layer);
+  void RecordRouting(std::span<const SequenceRows> sequences, int64_t moe_layer) const;
   void GateShared(const LayerWeights& layer);  // shared_ times the sigmoid of its gate
   // The residual stream as attention or an FFN takes it: normalised, where the model does.
   const float* Input(const std::vector<float>& norm);
   // A product goes into the residual stream at once where nothing happens to it on the way: Add
   // then has nothing to do. Else it is stored apart and Add brings it in.
-  bool AddsAtOnce(const std::vector<float>& norm) const;
-  AttentionBlock::Output OutputOf(const std::vector<float>& norm);
-  void Add(const std::vector<float>& norm, const std::vector<float>& bias = {});
+  struct Outcome {
+    std::span<const float> norm, bias;  // empty where there is none; the bias comes first
+  };
+  bool AddsAtOnce(const Outcome& outcome) const;
+  AttentionBlock::Output OutputOf(const Outcome& outcome);
+  void Add(const Outcome& outcome);
   int64_t ld_ffn(const FfnWeights& ffn) const {
     return ffn.gate_up.panels() * kernels::kPanelColumns;
   }
@@ -61,6 +66,7 @@ class Forward {
   kernels::ThreadPool& pool_;
   int64_t width_, ld_;
   kernels::GateRule gate_rule_;
+  policy::RoutingFormat routing_;
   AttentionBlock attention_;
   DeltaNetBlock delta_net_;
 

@@ -31,7 +31,19 @@ bool WantsDraw(const PlannedTokens& item) {
   return !item.group->first_tokens_drawn && item.start + item.count == item.group->prompt_length();
 }
 
-SequenceRows RowsOf(const PlannedTokens& item, int64_t rope_boundary) {
+// Room for the routing of the item's tokens; those of its sequence before them have theirs.
+uint8_t* RoutingOf(const PlannedTokens& item, int64_t token_bytes) {
+  if (!item.group->request.sampling.record_routing || token_bytes == 0) return nullptr;
+  if (item.sample == nullptr && item.group->prompt_routing_given) return nullptr;
+  std::string& routing = item.sample == nullptr ? item.group->prompt_routing : item.sample->routing;
+  const auto first = static_cast<size_t>(item.start * token_bytes);
+  const size_t end = first + static_cast<size_t>(item.count * token_bytes);
+  if (routing.size() < end) routing.resize(end);
+  return reinterpret_cast<uint8_t*>(routing.data()) + first;
+}
+
+SequenceRows RowsOf(const PlannedTokens& item, const RunnerShape& shape) {
+  const int64_t rope_boundary = shape.rope_boundary;
   const SequenceGroup& group = *item.group;
   const int64_t prompt = group.prompt_length();
   const bool in_prompt = item.sample == nullptr || item.start < 0;
@@ -45,6 +57,7 @@ SequenceRows RowsOf(const PlannedTokens& item, int64_t rope_boundary) {
   rows.num_logits = WantsDraw(item) ? 1 : 0;
   const int64_t length = prompt + (item.sample == nullptr ? 0 : std::ssize(item.sample->ids));
   rows.beyond_boundary = rope_boundary > 0 && length > rope_boundary;
+  rows.routing = RoutingOf(item, shape.routing_bytes);
   return rows;
 }
 
@@ -130,6 +143,12 @@ void Decoder::Impl::CheckRequest(const GroupRequest& request) const {
   }
   const int64_t longest =
       std::min<int64_t>(length + request.sampling.max_new_tokens, shape.max_positions);
+  if (request.sampling.record_routing && shape.routing_bytes == 0) {
+    Refuse("routing was asked for, and the model has no mixture of experts");
+  }
+  if (request.sampling.record_routing && shape.rope_boundary > 0) {
+    Refuse("routing is not recorded of a model whose longer sequences have another rope");
+  }
   if (!scheduler.FitsAlone(longest)) {
     Refuse("a sequence of " + std::to_string(longest) + " tokens does not fit in the KV cache of " +
                std::to_string(pool.num_blocks()) + " blocks of " +
@@ -150,7 +169,7 @@ void Decoder::Impl::Compute(const std::vector<PlannedTokens>& plan) {
   const std::vector<BlockCopy> copies = pool.TakeCopies();
   const std::vector<BlockCopy> state_copies = scheduler.TakeStateCopies();
   std::vector<SequenceRows> sequences;
-  for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item, shape.rope_boundary));
+  for (const PlannedTokens& item : plan) sequences.push_back(RowsOf(item, shape));
   runner->Step({copies, sequences, state_copies}, [&](const LogitsRow& row) {
     DrawTokens(plan[row.sequence], row.logits, &samplers[static_cast<size_t>(row.worker)]);
   });
@@ -159,7 +178,7 @@ void Decoder::Impl::Compute(const std::vector<PlannedTokens>& plan) {
 
 std::vector<SampledCompletion> Decoder::Impl::Collect(const std::vector<PlannedTokens>& plan) {
   std::vector<SampledCompletion> completions;
-  const auto collect = [&](const SequenceGroup& group, Sequence& sample) {
+  const auto collect = [&](SequenceGroup& group, Sequence& sample) {
     if (sample.state == SequenceState::kFinished || sample.ids.empty()) return;
     while (listener && sample.told < sample.ids.size()) {
       listener(group.request.group_id, sample.sample_id, sample.ids[sample.told++]);
@@ -171,7 +190,10 @@ std::vector<SampledCompletion> Decoder::Impl::Collect(const std::vector<PlannedT
                            .ids = std::move(sample.ids),
                            .rollout_logprobs = std::move(sample.logprobs),
                            .finish_reason = stopped ? FinishReason::kStop : FinishReason::kLength,
-                           .policy_version = policy_version});
+                           .policy_version = policy_version,
+                           .routing = std::move(sample.routing),
+                           .prompt_routing = std::exchange(group.prompt_routing, {})});
+    group.prompt_routing_given = true;
     scheduler.Finish(sample);
   };
   for (const PlannedTokens& item : plan) {

@@ -20,12 +20,15 @@
 
 namespace cohort::rollout {
 
-// num_threads, dtype, numerics and kv_cache_bytes are for whoever makes the runner.
+// num_threads, dtype, numerics, deterministic and kv_cache_bytes are for whoever makes the runner.
 struct DecoderOptions {
   int num_threads = 0;  // 0 = all cores
   policy::Dtype dtype = policy::Dtype::kFloat32;
   // Of products with bf16 weights: those of a learner of mixed precision.
   kernels::Numerics numerics = kernels::Numerics::kFloat32;
+  // The learner's order of operations throughout, so that its logprobs are the same bits. It
+  // matters to latent attention, whose cache then keeps keys and values of all heads.
+  bool deterministic = false;
   int32_t max_running = 256;  // sequences decoded together
   // Bound of the KV cache; when it is full, samples are preempted and computed again later.
   int64_t kv_cache_bytes = int64_t{1} << 30;

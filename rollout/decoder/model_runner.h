@@ -29,6 +29,7 @@ struct RunnerShape {
   // factors, arXiv 2402.13753), so one that grows beyond it is computed again.
   int64_t rope_boundary = 0;
   int64_t num_states = 0;  // slots of recurrent states; 0: the model has none
+  int64_t routing_bytes = 0;  // of a token (policy/config/routing_format.h); 0: a dense model
 };
 
 // Of one sequence and one group of layers: entry i is the block of the i-th run of block_tokens
@@ -58,6 +59,7 @@ struct SequenceRows {
   // Slot of the recurrent state after the tokens before `start`, which goes on by these; from zero
   // where start is 0.
   int32_t state = kNoState;
+  uint8_t* routing = nullptr;  // gets routing_bytes a token; null: not wanted
 };
 
 struct ModelStep {

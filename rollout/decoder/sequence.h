@@ -4,6 +4,7 @@
 // work on it.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "rollout/decoder/block_pool.h"
@@ -23,6 +24,7 @@ struct Sequence {
   SequenceState state = SequenceState::kWaiting;
   std::vector<int32_t> ids;  // drawn so far
   std::vector<float> logprobs;
+  std::string routing;  // of the ids that have been computed; empty where it is not recorded
   size_t told = 0;  // ids that the decoder's listener knows
   // It has outgrown RunnerShape::rope_boundary, and its group's prompt has not: it shares no block,
   // but computes the prompt's tokens itself.
@@ -49,6 +51,9 @@ struct SequenceGroup {
   int32_t prompt_recurrent = kNoState;
   int64_t prompt_computed = 0;
   bool first_tokens_drawn = false;
+  // Goes out with the first sample that finishes; the prompt may be computed again after that.
+  std::string prompt_routing;
+  bool prompt_routing_given = false;
 
   int64_t prompt_length() const { return static_cast<int64_t>(request.prompt_ids.size()); }
   bool prompt_ready() const { return prompt_computed == prompt_length(); }

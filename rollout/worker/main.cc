@@ -44,6 +44,7 @@ struct WorkerFlags {
   std::string config;
   std::string dtype = "float32";
   std::string numerics = "fp32";
+  bool deterministic = false;
   int threads = 0;
   int64_t kv_cache_mb = 1024;
 };
@@ -84,6 +85,9 @@ void AddFlags(CLI::App* app, WorkerFlags* flags) {
                   "precision does; its provenance.json names its class")
       ->check(CLI::IsMember(NumericsNames()))
       ->capture_default_str();
+  app->add_flag("--deterministic", flags->deterministic,
+                "compute in the learner's order of operations, so that its logprobs are the same "
+                "bits; latent attention then keeps keys and values of all heads in the cache");
   app->add_option("--threads", flags->threads, "of the decoder; 0 = all cores")
       ->check(CLI::Range(0, 1024))
       ->capture_default_str();
@@ -107,9 +111,7 @@ struct WorkerModel {
   std::unique_ptr<rollout::Engine> engine;
 };
 
-WorkerModel MakeEngine(const WorkerFlags& flags) {
-  WorkerModel model;
-  if (flags.threads > 0) at::set_num_threads(flags.threads);  // that repack what comes
+rollout::DecoderOptions OptionsOf(const WorkerFlags& flags) {
   rollout::DecoderOptions options;
   options.num_threads = flags.threads;
   options.kv_cache_bytes = flags.kv_cache_mb << 20;
@@ -121,6 +123,14 @@ WorkerModel MakeEngine(const WorkerFlags& flags) {
                     flags.dtype,
                 "--dtype bfloat16, or --numerics fp32");
   }
+  options.deterministic = flags.deterministic;
+  return options;
+}
+
+WorkerModel MakeEngine(const WorkerFlags& flags) {
+  WorkerModel model;
+  if (flags.threads > 0) at::set_num_threads(flags.threads);  // that repack what comes
+  const rollout::DecoderOptions options = OptionsOf(flags);
   if (!flags.config.empty()) {
     model.config = cohort::policy::WithoutMtpLayers(cohort::policy::ReadConfig(flags.config));
     const auto make = [config = model.config, options](cohort::policy::WeightSource& weights,
@@ -191,9 +201,11 @@ int Serve(const WorkerFlags& flags) {
   const WorkerModel model = MakeEngine(flags);
   rollout::Engine& engine = *model.engine;
   cohort::base::ServiceToken token(flags.listen, {flags.token_file, flags.no_token});
+  const rollout::DecoderOptions options = OptionsOf(flags);
   rollout::RolloutService service(engine, model.config,
-                                  {.dtype = rollout::WorkerDtypes().at(flags.dtype),
-                                   .numerics = NumericsNames().at(flags.numerics),
+                                  {.dtype = options.dtype,
+                                   .numerics = options.numerics,
+                                   .deterministic = options.deterministic,
                                    .vocabulary_checksum = model.vocabulary_checksum,
                                    .threads = flags.threads,
                                    .token = token.secret()});

@@ -4,6 +4,8 @@
 #include <string>
 #include <unordered_set>
 
+#include "policy/config/routing_format.h"
+
 namespace cohort::rollout {
 namespace {
 
@@ -71,6 +73,10 @@ grpc::Status CheckRequest(const v1::GenerateRequest& request, const policy::Mode
                           std::vector<GroupRequest>* groups) {
   if (request.groups().empty()) return Invalid("the request has no groups");
   Sampling sampling;
+  sampling.record_routing = request.record_routing();
+  if (sampling.record_routing && policy::RoutingFormatOf(config).moe_layers == 0) {
+    return Invalid("record_routing is set, and the model has no mixture of experts");
+  }
   if (auto status = CheckSampling(request.sampling(), config, &sampling); !status.ok()) {
     return status;
   }
@@ -103,6 +109,8 @@ v1::Completion ToMessage(const SampledCompletion& completion) {
                                 ? v1::FINISH_REASON_STOP
                                 : v1::FINISH_REASON_LENGTH);
   message.set_policy_version(completion.policy_version);
+  message.set_routing(completion.routing);
+  message.set_prompt_routing(completion.prompt_routing);
   return message;
 }
 

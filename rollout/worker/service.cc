@@ -86,6 +86,7 @@ grpc::ServerUnaryReactor* RolloutService::Health(grpc::CallbackServerContext* co
   reply->set_tokens_computed(health.tokens_computed);
   reply->set_dtype(std::string(policy::SafetensorsName(settings_.dtype)));
   reply->set_numerics(kernels::NumericsName(settings_.numerics));
+  reply->set_deterministic(settings_.deterministic);
   return Finished(context, grpc::Status::OK);
 }
 

@@ -17,8 +17,10 @@
 namespace cohort::rollout {
 
 struct RolloutServiceSettings {
-  policy::Dtype dtype = policy::Dtype::kFloat32;  // in which the engine's decoder stores weights
-  kernels::Numerics numerics = kernels::Numerics::kFloat32;  // in which it multiplies them
+  // Of the engine's decoder, as its options have them.
+  policy::Dtype dtype = policy::Dtype::kFloat32;
+  kernels::Numerics numerics = kernels::Numerics::kFloat32;
+  bool deterministic = false;
   uint64_t vocabulary_checksum = 0;  // weight_sync/handshake.h; 0: the worker has no tokenizer
   int threads = 0;                   // that check what comes; 0: all cores
   std::string token = {};            // that callers must show; "": none

@@ -85,14 +85,15 @@ inline std::vector<FamilyModel> FamilyModels() {
   return models;
 }
 
-// Large enough for logits to differ by several units; norms, biases and selection biases (of both
+// `scale` 8: large enough for logits to differ by several units; norms, biases and selection biases (of both
 // signs) that nothing could leave out unnoticed.
-inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64_t seed = 7) {
+inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64_t seed = 7,
+                                       double scale = 8.0) {
   policy::WeightMap weights = policy::InitialWeights(config, seed);
   uint64_t stream = 0;
   for (auto& [name, tensor] : weights) {
     if (tensor.dim() > 1 && !name.ends_with("_bias")) {
-      tensor.mul_(8.0);
+      tensor.mul_(scale);
       continue;
     }
     ++stream;

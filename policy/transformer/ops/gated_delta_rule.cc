@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cmath>
 #include <map>
 
 #include "kernels/cpu/segment_delta_rule.h"
@@ -28,6 +29,52 @@ kernels::SegmentDeltaRuleArgs Describe(const DeltaRuleInput& in, const at::Tenso
           in.beta.const_data_ptr<float>()};
 }
 
+// Number by number, as the decoder's.
+at::Tensor DecayOf(const at::Tensor& log_decay) {
+  const at::Tensor out = at::empty_like(log_decay);
+  const float* from = log_decay.const_data_ptr<float>();
+  float* to = out.mutable_data_ptr<float>();
+  const int64_t heads = log_decay.size(1);
+  ForEachRow(log_decay.size(0), [&](int64_t t) {
+    for (int64_t i = t * heads; i < (t + 1) * heads; ++i) to[i] = std::exp(from[i]);
+  });
+  return out;
+}
+
+at::Tensor LogDecayByKernel(const at::Tensor& a_TH, const at::Tensor& dt_bias_H,
+                            const at::Tensor& a_log_H) {
+  const at::Tensor a = a_TH.contiguous(), out = at::empty_like(a);
+  const int64_t heads = a.size(1);
+  const float *from = a.const_data_ptr<float>(), *bias = dt_bias_H.const_data_ptr<float>();
+  float* to = out.mutable_data_ptr<float>();
+  std::vector<float> rate(a_log_H.const_data_ptr<float>(),
+                          a_log_H.const_data_ptr<float>() + heads);
+  for (float& value : rate) value = std::exp(value);
+  ForEachRow(a.size(0), [&](int64_t t) {
+    for (int64_t head = 0; head < heads; ++head) {
+      to[t * heads + head] =
+          kernels::LogDecay(rate[static_cast<size_t>(head)], from[t * heads + head] + bias[head]);
+    }
+  });
+  return out;
+}
+
+class LogDecayFunction : public torch::autograd::Function<LogDecayFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& a,
+                            const at::Tensor& dt_bias, const at::Tensor& a_log) {
+    const at::Tensor out = LogDecayByKernel(a, dt_bias, a_log);
+    context->save_for_backward({a, dt_bias, a_log, out});
+    return out;
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor d_sum =
+        gradients[0] * -saved[2].exp() * at::sigmoid(saved[0] + saved[1]);
+    return {d_sum, d_sum.sum(0), (gradients[0] * saved[3]).sum(0)};
+  }
+};
+
 class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
@@ -36,7 +83,7 @@ class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
     const DeltaRuleInput in{q.contiguous(), k.contiguous(), v.contiguous(), log_decay.contiguous(),
                             beta.contiguous()};
     const at::Tensor out = at::empty({v.size(0), v.size(1) * v.size(2)}, v.options());
-    const at::Tensor residual = at::empty_like(out), decay = in.log_decay.exp();
+    const at::Tensor residual = at::empty_like(out), decay = DecayOf(in.log_decay);
     kernels::DeltaRuleOverSegments(Describe(in, decay, segments), out.mutable_data_ptr<float>(),
                                    residual.mutable_data_ptr<float>(), kernels::BestOps(),
                                    RunTasks);
@@ -49,7 +96,7 @@ class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
     const variable_list saved = context->get_saved_variables();
     const DeltaRuleInput in{saved[0], saved[1], saved[2], saved[3], saved[4]};
     const std::vector<Segment> segments = SegmentsOf(context->saved_data["segments"].toIntVector());
-    const at::Tensor out_gradient = gradients[0].contiguous(), decay = in.log_decay.exp();
+    const at::Tensor out_gradient = gradients[0].contiguous(), decay = DecayOf(in.log_decay);
     variable_list d;
     for (size_t i = 0; i < 5; ++i) d.push_back(at::zeros_like(saved[i]));
     kernels::DeltaRuleOverSegmentsBackward(
@@ -123,6 +170,14 @@ at::Tensor ChunksByLibTorch(const DeltaRuleInput& in, const std::vector<Segment>
 }
 
 }  // namespace
+
+at::Tensor LogDecay(const at::Tensor& a_TH, const at::Tensor& dt_bias_H,
+                    const at::Tensor& a_log_H) {
+  if (BackendFor(a_TH, dt_bias_H, a_log_H) == Backend::kOwnCpu) {
+    return LogDecayFunction::apply(a_TH, dt_bias_H, a_log_H);
+  }
+  return -a_log_H.exp() * at::softplus(a_TH + dt_bias_H);
+}
 
 at::Tensor GatedDeltaRule(const DeltaRuleInput& input, const std::vector<Segment>& segments) {
   switch (BackendFor(input.q, input.k, input.v, input.log_decay, input.beta)) {

@@ -8,7 +8,9 @@
 #include <ATen/ops/sort.h>
 
 #include <cmath>
+#include <vector>
 
+#include "kernels/cpu/gate_weights.h"
 #include "policy/tensor/parallel_tasks.h"
 #include "policy/transformer/ops/backend.h"
 
@@ -41,24 +43,33 @@ at::Tensor Pick(const at::Tensor& scores_TE, const at::Tensor& bias_E,
   return LargestFirst(choice_TE, rule.experts_per_token).contiguous();
 }
 
-// Without a gradient.
-Routing PickByKernel(const at::Tensor& logits_TE, const at::Tensor& bias_E,
-                     const kernels::GateRule& rule) {
+// Without a gradient. `given_TK`: experts that were picked elsewhere; undefined: none.
+Routing RouteByKernel(const at::Tensor& logits_TE, const at::Tensor& bias_E,
+                      const kernels::GateRule& rule, const at::Tensor& given_TK = {}) {
   const at::NoGradGuard no_grad;
   const at::Tensor logits = logits_TE.contiguous();
   const at::Tensor bias = bias_E.defined() ? bias_E.contiguous() : at::Tensor();
   const int64_t tokens = logits.size(0), picks = rule.experts_per_token;
-  const at::Tensor experts = at::empty({tokens, picks}, at::kInt);
+  const at::Tensor experts = given_TK.defined() ? given_TK.to(at::kInt).contiguous()
+                                                : at::empty({tokens, picks}, at::kInt);
   const Routing out{{}, at::empty({tokens, picks}, at::kFloat)};
   const float* from = logits.const_data_ptr<float>();
   const float* added = bias.defined() ? bias.const_data_ptr<float>() : nullptr;
   int32_t* picked = experts.mutable_data_ptr<int32_t>();
   float* weights = out.weights_TK.mutable_data_ptr<float>();
+  const kernels::Ops& ops = kernels::BestOps();
   ForEachRow(tokens, [&](int64_t t) {
-    kernels::PickExperts(kernels::BestOps(), rule, from + t * logits.size(1), added,
-                         picked + t * picks, weights + t * picks);
+    const float* row = from + t * logits.size(1);
+    const int64_t at = t * picks;
+    if (given_TK.defined()) {
+      std::vector<float> scores(static_cast<size_t>(logits.size(1)));
+      kernels::ScoreExperts(ops, rule, row, scores.data());
+      kernels::WeighExperts(rule, scores.data(), picked + at, weights + at);
+    } else {
+      kernels::PickExperts(ops, rule, row, added, picked + at, weights + at);
+    }
   });
-  return {experts.to(at::kLong), out.weights_TK};
+  return {given_TK.defined() ? given_TK : experts.to(at::kLong), out.weights_TK};
 }
 
 // The weights of picked experts, with their gradient.
@@ -69,20 +80,41 @@ at::Tensor WeightsOf(const at::Tensor& scores_TE, const at::Tensor& experts_TK,
   return rule.routed_scaling == 1.0 ? weights : weights * rule.routed_scaling;
 }
 
+at::Tensor ScoresOf(const at::Tensor& logits_TE, const kernels::GateRule& rule) {
+  return rule.score == kernels::GateScore::kSigmoid ? logits_TE.sigmoid() : logits_TE.softmax(-1);
+}
+
+// The kernel's values, which differ in their last bits, with LibTorch's gradient.
+Routing WithGradient(const Routing& exact, const at::Tensor& scores_TE,
+                     const kernels::GateRule& rule) {
+  const at::Tensor weights = WeightsOf(scores_TE, exact.experts_TK, rule);
+  return {exact.experts_TK, weights + (exact.weights_TK - weights.detach())};
+}
+
 }  // namespace
 
 Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E,
               const kernels::GateRule& rule) {
-  const at::Tensor scores =
-      rule.score == kernels::GateScore::kSigmoid ? logits_TE.sigmoid() : logits_TE.softmax(-1);
+  const at::Tensor scores = ScoresOf(logits_TE, rule);
   if (BackendFor(logits_TE) == Backend::kLibTorch) {
     const at::Tensor experts = Pick(scores, bias_E, rule);
     return {experts, WeightsOf(scores, experts, rule)};
   }
-  const Routing exact = PickByKernel(logits_TE, bias_E, rule);
-  const at::Tensor weights = WeightsOf(scores, exact.experts_TK, rule);
-  // The kernel's values, which differ in their last bits, with LibTorch's gradient.
-  return {exact.experts_TK, weights + (exact.weights_TK - weights.detach())};
+  return WithGradient(RouteByKernel(logits_TE, bias_E, rule), scores, rule);
+}
+
+Routing RouteTo(const at::Tensor& experts_TK, const at::Tensor& logits_TE,
+                const kernels::GateRule& rule) {
+  const at::Tensor scores = ScoresOf(logits_TE, rule);
+  if (BackendFor(logits_TE, experts_TK) == Backend::kLibTorch) {
+    return {experts_TK, WeightsOf(scores, experts_TK, rule)};
+  }
+  return WithGradient(RouteByKernel(logits_TE, {}, rule, experts_TK), scores, rule);
+}
+
+int64_t CountDifferentlyRouted(const at::Tensor& a_TK, const at::Tensor& b_TK) {
+  const auto sorted = [](const at::Tensor& x) { return std::get<0>(at::sort(x, -1)); };
+  return (sorted(a_TK) != sorted(b_TK)).any(-1).sum().item<int64_t>();
 }
 
 }  // namespace cohort::policy

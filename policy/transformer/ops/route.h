@@ -18,5 +18,10 @@ struct Routing {
 // groups, the lowest index first among equals. The weights leave the bias out. Without a selection
 // bias, bias_E is undefined.
 Routing Route(const at::Tensor& logits_TE, const at::Tensor& bias_E, const kernels::GateRule& rule);
+// To experts [T, K] int64 that another engine picked, with the weights that these logits give them.
+Routing RouteTo(const at::Tensor& experts_TK, const at::Tensor& logits_TE,
+                const kernels::GateRule& rule);
+// Tokens whose experts are not the same set in both.
+int64_t CountDifferentlyRouted(const at::Tensor& a_TK, const at::Tensor& b_TK);
 
 }  // namespace cohort::policy

@@ -84,7 +84,9 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
                       rollout::v1::HealthReply* reply) override {
     reply->set_policy_version(served);
     reply->set_protocol(protocol);
+    reply->set_dtype(dtype);
     reply->set_numerics(numerics);
+    reply->set_deterministic(deterministic);
     const std::lock_guard lock(mutex);
     reply->set_run(served_run);
     return grpc::Status::OK;
@@ -97,7 +99,8 @@ class FakeWorker final : public rollout::v1::Rollout::Service {
   }
 
   uint32_t protocol = rollout::kProtocol;
-  std::string numerics;  // set before the worker is used
+  std::string dtype = "F32", numerics = "fp32";
+  bool deterministic = false;
   std::mutex mutex;
   std::string served_run;  // guarded, as the next two
   std::vector<std::string> paths;
@@ -344,6 +347,29 @@ TEST_F(RolloutWorkersTest, AWorkerOfAnotherReleaseIsNamedAtOnce) {
   RolloutWorkers workers(options_);
   EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable),
               HasSubstr("the worker speaks version 0 of the protocol"));
+}
+
+TEST_F(RolloutWorkersTest, ADeterministicRunRefusesAWorkerThatComputesOtherwise) {
+  FakeWorker a(Address("a"));
+  options_.deterministic = true;
+  {
+    RolloutWorkers workers(options_);
+    EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable),
+                HasSubstr("a worker with '--dtype float32 --deterministic'; this one has "
+                          "'--dtype float32'"));
+  }
+  options_.dtype = policy::Dtype::kBFloat16;
+  options_.numerics = kernels::Numerics::kBf16Dot;
+  a.deterministic = true;
+  a.dtype = "BF16";
+  {
+    RolloutWorkers workers(options_);
+    EXPECT_THAT(FaultOf(workers, ErrorCode::kUnavailable),
+                HasSubstr("'--dtype bfloat16 --numerics bf16-dot --deterministic'"));
+  }
+  a.numerics = "bf16-dot";
+  RolloutWorkers workers(options_);
+  EXPECT_EQ(FaultOf(workers, ErrorCode::kUnavailable), "no error");
 }
 
 TEST_F(RolloutWorkersTest, WeightsThatAreNotFiniteAreADivergence) {

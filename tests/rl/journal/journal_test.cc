@@ -123,6 +123,27 @@ TEST_F(JournalTest, AStepComesBackAsItWasWritten) {
   EXPECT_THAT(Text(12), HasSubstr("\"trained\":false"));
 }
 
+TEST_F(JournalTest, RoutingComesBackByteForByteAndIsAbsentWhereThereIsNone) {
+  Journal journal(run_, RecipeWith(proto::Output::JOURNAL_ALL), nullptr);
+  JournalEntry entry = EntryOf(1);
+  entry.groups[0].prompt_routing = std::make_shared<const std::string>(std::string("\0\xFF\x7F", 3));
+  entry.groups[0].episodes[0].routing = std::string("\1\0", 2);
+  entry.updates[0].report.replayed_tokens = 12;
+  entry.updates[0].report.rerouted_tokens = 5;
+  journal.Append(entry);
+  journal.Append(EntryOf(2));
+  journal.Sync();
+  const JournalEntry read = Read(1);
+  ASSERT_NE(read.groups[0].prompt_routing, nullptr);
+  EXPECT_EQ(*read.groups[0].prompt_routing, *entry.groups[0].prompt_routing);
+  EXPECT_EQ(read.groups[0].episodes[0].routing, entry.groups[0].episodes[0].routing);
+  EXPECT_EQ(read.groups[0].episodes[1].routing, "");
+  EXPECT_EQ(read.updates[0].report.replayed_tokens, 12);
+  EXPECT_EQ(read.updates[0].report.rerouted_tokens, 5);
+  EXPECT_EQ(Read(2).groups[0].prompt_routing, nullptr);
+  EXPECT_THAT(Text(2), Not(HasSubstr("routing")));
+}
+
 TEST_F(JournalTest, EveryFloatComesBackInItsOwnBits) {
   std::vector<float> floats = {
       0.0F, -0.0F, 1.0F, 1e-45F, 3.4028235e38F, 16777216.0F,

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "policy/config/routing_format.h"
 #include "policy/lora/peft.h"
 #include "tests/policy/family_golden.h"
 #include "tests/rl/learner/update_golden.h"
@@ -149,6 +150,77 @@ TEST_F(LearnerTest, TheExpertsLoadCountsEachTokenOnceHoweverTheStepIsSplit) {
     EXPECT_EQ(busiest[i], busiest[0]) << i;
     EXPECT_TRUE(at::equal(biases[i], biases[0])) << i;
   }
+}
+
+// Sends every token of a sequence to these experts.
+void RouteAllTo(const std::string& experts, const policy::RoutingFormat& format,
+                TrainingSequence* sequence) {
+  std::string token;
+  for (int64_t layer = 0; layer < format.moe_layers; ++layer) token += experts;
+  std::string prompt;
+  for (int64_t i = 0; i < sequence->prompt_length; ++i) prompt += token;
+  sequence->prompt_routing = std::make_shared<const std::string>(prompt);
+  sequence->routing.clear();
+  for (int64_t i = 1; i < sequence->completion_length(); ++i) sequence->routing += token;
+}
+
+TEST_F(LearnerTest, TokensGoWhereTheyWentWhenTheyWereSampledHoweverTheStepIsSplit) {
+  const auto format = policy::RoutingFormatOf(golden_.model.config);
+  ASSERT_EQ(format.experts_per_token, 2);
+  const double fair = 2.0 / static_cast<double>(format.num_experts);
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  for (TrainingSequence& sequence : sequences) {
+    sequence.advantage = 1;
+    RouteAllTo(std::string("\3\1"), format, &sequence);
+  }
+  std::optional<UpdateReport> whole;
+  for (const int64_t max_tokens : {2048, 8}) {
+    Learner learner = Make(max_tokens);
+    const UpdateReport report = learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+    EXPECT_NEAR(report.busiest_expert, 1 / fair, 1e-9);  // all tokens, in every layer
+    EXPECT_EQ(report.replayed_tokens, report.trained_tokens * format.moe_layers);
+    EXPECT_GT(report.rerouted_tokens, 0);
+    EXPECT_LE(report.rerouted_tokens, report.replayed_tokens);
+    if (whole) EXPECT_NEAR(report.loss, whole->loss, 1e-6);
+    whole = report;
+  }
+  Learner learner = Make();
+  learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3);
+  const UpdateReport own = learner.SftUpdate(golden_.Batch(0), 1e-3);
+  EXPECT_EQ(own.replayed_tokens, 0) << "a batch without routing picks its own";
+  EXPECT_LT(own.busiest_expert, 1 / fair);
+}
+
+TEST_F(LearnerTest, TheReferencePicksItsOwnExperts) {
+  std::vector<TrainingSequence> own = golden_.Batch(0), replayed = golden_.Batch(0);
+  for (TrainingSequence& sequence : replayed) {
+    RouteAllTo(std::string("\3\1"), policy::RoutingFormatOf(golden_.model.config), &sequence);
+  }
+  Learner learner = Make();
+  learner.ResetReference();
+  learner.RecordRefLogprobs(own);
+  learner.RecordRefLogprobs(replayed);
+  const PolicyObjective objective = spy_.Objective(/*needs_ref_logprobs=*/true);
+  learner.RecordOldLogprobs(objective, own);
+  learner.RecordOldLogprobs(objective, replayed);
+  for (size_t i = 0; i < own.size(); ++i) {
+    EXPECT_EQ(replayed[i].ref_logprobs, own[i].ref_logprobs);
+    EXPECT_NE(replayed[i].old_logprobs, own[i].old_logprobs);
+  }
+}
+
+TEST_F(LearnerTest, RoutingOfSomeSequencesOrOfOtherTokensIsAnInternalError) {
+  const auto format = policy::RoutingFormatOf(golden_.model.config);
+  std::vector<TrainingSequence> sequences = golden_.Batch(0);
+  for (TrainingSequence& sequence : sequences) sequence.advantage = 1;
+  RouteAllTo(std::string("\3\1"), format, &sequences[0]);
+  Learner learner = Make();
+  EXPECT_THROW(learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3), Error);
+  for (TrainingSequence& sequence : sequences) {
+    RouteAllTo(std::string("\3\1"), format, &sequence);
+  }
+  sequences[1].routing += '\1';
+  EXPECT_THROW(learner.PolicyUpdate(spy_.Objective(), sequences, 1e-3), Error);
 }
 
 TEST_F(LearnerTest, NamesTheFirstWeightThatIsNotFinite) {

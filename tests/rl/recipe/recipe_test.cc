@@ -220,6 +220,30 @@ TEST_F(RecipeTest, AdaptersNeedARankAndTargets) {
               HasSubstr("adapters (lora.*) are few and have masters: leave one of the two out"));
 }
 
+TEST_F(RecipeTest, ADeterministicRunNeedsEnginesThatMultiplyAlike) {
+  EXPECT_FALSE(Load(kGood).deterministic());
+  EXPECT_TRUE(Load(kGood, {"deterministic=true"}).deterministic());
+  const std::string bf16 = "optimizer.precision=bfloat16", halves = "rollout.dtype=bfloat16";
+  EXPECT_EQ(Fault(kGood, {"deterministic=true", bf16, halves}), "(no error)");
+  EXPECT_THAT(Fault(kGood, {"deterministic=true", bf16}),
+              HasSubstr("rollout.dtype is float32 and optimizer.precision bfloat16"));
+  EXPECT_THAT(Fault(kGood, {"deterministic=true", halves}),
+              HasSubstr("rollout.dtype is bfloat16 and optimizer.precision float32"));
+  EXPECT_THAT(Fault(kGood, {"deterministic=true", "lora.rank=8", "lora.targets=[q_proj]"}),
+              HasSubstr("deterministic does not go with lora"));
+  EXPECT_EQ(Fault(kGood, {"deterministic=true", bf16, "rewards=[]", "rounds=[{kind: sft}]"}),
+            "(no error)")
+      << "no worker samples";
+}
+
+TEST_F(RecipeTest, RoutingIsReplayedOfAMixtureOfExperts) {
+  EXPECT_TRUE(Load(kGood, {"rollout.routing_replay=true"}).rollout().routing_replay());
+  const std::string dense = "model={scratch: {experts: 0}}";
+  EXPECT_EQ(Fault(kGood, {dense}), "(no error)");
+  EXPECT_THAT(Fault(kGood, {dense, "rollout.routing_replay=true"}),
+              HasSubstr("model.scratch.experts is 0"));
+}
+
 TEST_F(RecipeTest, RoundsAreCheckedAgainstTheRest) {
   EXPECT_THAT(FaultOfOverride("rounds[1].group_size=1"), HasSubstr("must be at least 2 in a grpo"));
   EXPECT_THAT(FaultOfOverride("rollout.temperature=0"), HasSubstr("rollout.temperature is 0"));

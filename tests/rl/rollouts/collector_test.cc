@@ -184,6 +184,68 @@ TEST_F(CollectorTest, AWorkerWhoseAnswersCannotBeTrueIsLeftOutAndTheOthersGoOn) 
   }
 }
 
+// Two experts of four in one layer; a prompt of 3 tokens and a completion of 2.
+class RoutingCollectorTest : public CollectorTest {
+ protected:
+  RoutingCollectorTest() { options_.sampling.routing = {1, 2, 4}; }
+
+  CollectedGroups CollectFrom(ServicePool& workers) {
+    Collector collector(
+        workers, rewards_, environment_, terms_,
+        [](std::span<const int32_t> ids) { return std::string(ids.size(), 'x'); }, options_);
+    rollout::Sampling sampling;
+    sampling.record_routing = true;
+    return collector.Collect(Groups(6, 2), sampling, kVersion);
+  }
+  static void Answer(rollout::v1::Completion* completion) {
+    completion->set_routing(std::string("\0\3", 2));
+    completion->set_prompt_routing(std::string("\0\1\2\3\1\0", 6));
+  }
+};
+
+TEST_F(RoutingCollectorTest, RoutingComesWithTheEpisodesAndThePromptsWithTheirGroup) {
+  for (int i = 0; i < 2; ++i) {
+    workers_.service(i).change = [](rollout::v1::Completion* completion) {
+      Answer(completion);
+      if (completion->sample_id() % 2 == 1) completion->clear_prompt_routing();
+    };
+  }
+  const CollectedGroups collected = CollectFrom(workers_);
+  EXPECT_EQ(collected.stats.refused_completions, 0u);
+  for (const EpisodeGroup& group : collected.groups) {
+    ASSERT_NE(group.prompt_routing, nullptr);
+    EXPECT_EQ(*group.prompt_routing, std::string("\0\1\2\3\1\0", 6));
+    for (const Episode& episode : group.episodes) {
+      EXPECT_EQ(episode.routing, std::string("\0\3", 2));
+    }
+  }
+}
+
+TEST_F(RoutingCollectorTest, AWorkerWhoseRoutingIsMissingOrCannotBeIsLeftOut) {
+  const std::vector<std::pair<std::string, std::function<void(rollout::v1::Completion*)>>> lies = {
+      {"no routing, which was asked for", [](rollout::v1::Completion* c) { c->clear_routing(); }},
+      {"no routing of the prompt", [](rollout::v1::Completion* c) { c->clear_prompt_routing(); }},
+      {"routing of 3 bytes, where 1 tokens have 2",
+       [](rollout::v1::Completion* c) { c->mutable_routing()->push_back('\1'); }},
+      {"to expert 9 of 4", [](rollout::v1::Completion* c) { c->set_routing("\1\t"); }},
+      {"to expert 1 twice", [](rollout::v1::Completion* c) { c->set_routing("\1\1"); }},
+      {"the prompt's routing of 2 bytes",
+       [](rollout::v1::Completion* c) { c->mutable_prompt_routing()->resize(2); }}};
+  for (const auto& [what, lie] : lies) {
+    FakeServicePool<FakeRolloutService> workers(2);
+    workers.service(1).change = Answer;
+    workers.service(0).change = [&, change = lie](rollout::v1::Completion* completion) {
+      Answer(completion);
+      change(completion);
+    };
+    const CollectedGroups collected = CollectFrom(workers);
+    EXPECT_GE(collected.stats.refused_completions, 1u) << what;
+    EXPECT_THAT(workers.endpoint(0).failure, HasSubstr(what));
+    EXPECT_EQ(workers.endpoint(1).failure, "");
+    for (const EpisodeGroup& group : collected.groups) EXPECT_NE(group.prompt_routing, nullptr);
+  }
+}
+
 TEST_F(CollectorTest, AWorkerThatSamplesForAnotherRunIsLeftOut) {
   options_.sampling.run = "ours/1";
   workers_.service(0).change = [](rollout::v1::Completion* completion) {

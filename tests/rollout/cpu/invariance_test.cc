@@ -17,6 +17,8 @@ class Invariance : public testing::TestWithParam<FamilyModel> {
   Decoder Make(const DecoderOptions& options) const {
     return MakeCpuDecoder(config_, weights_, options, 3);
   }
+
+  void ExpectTheSameSamplesHoweverTheyAreComputed(bool deterministic) const;
 };
 INSTANTIATE_TEST_SUITE_P(Models, Invariance, testing::ValuesIn(FamilyModels()),
                          [](const auto& info) { return info.param.name; });
@@ -39,20 +41,19 @@ std::vector<GroupRequest> MixedRequests(const policy::ModelConfig& config) {
   return requests;
 }
 
-TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
+void Invariance::ExpectTheSameSamplesHoweverTheyAreComputed(bool deterministic) const {
   const std::vector<GroupRequest> requests = MixedRequests(config_);
   std::vector<SampledCompletion> alone;  // each sample in a group and a decoder of its own
   for (const GroupRequest& request : requests) {
     for (const uint64_t sample_id : request.sample_ids) {
       GroupRequest single = request;
       single.sample_ids = {sample_id};
-      DecoderOptions options;
-      options.num_threads = 1;
-      Decoder decoder = Make(options);
+      Decoder decoder = Make({.num_threads = 1, .deterministic = deterministic});
       alone.push_back(GenerateAll(decoder, {single}).at(0));
     }
   }
-  const int64_t block_bytes = KvLayoutOf(config_.attention).block_floats() *
+  const LatentForm form = deterministic ? LatentForm::kExpanded : LatentForm::kAbsorbed;
+  const int64_t block_bytes = KvLayoutOf(config_.attention, form).block_floats() *
                               (config_.num_layers - std::ssize(config_.linear.layers)) * 4;
   // Half of the bound is for recurrent states, where there are any.
   const int64_t with_states = RecurrentStateBytes(config_) > 0 ? 2 : 1;
@@ -62,6 +63,7 @@ TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) 
       for (const int64_t blocks : {5, 7, 1000}) {
         for (const int32_t max_running : {2, 256}) {
           DecoderOptions options{.num_threads = threads,
+                                 .deterministic = deterministic,
                                  .max_running = max_running,
                                  .kv_cache_bytes = blocks * block_bytes * with_states,
                                  .tokens_per_step = tokens_per_step};
@@ -78,6 +80,15 @@ TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) 
     }
   }
   EXPECT_GT(preemptions, 20u);  // the tiny caches did what they are there for
+}
+
+TEST_P(Invariance, ASampleIsTheSameWhateverItsBatchThreadsChunksAndPreemptions) {
+  ExpectTheSameSamplesHoweverTheyAreComputed(/*deterministic=*/false);
+}
+
+TEST_P(Invariance, SoItIsWhereTheDecoderComputesAsTheLearnerDoes) {
+  if (!config_.attention.latent()) return;  // the same as the one above
+  ExpectTheSameSamplesHoweverTheyAreComputed(/*deterministic=*/true);
 }
 
 }  // namespace

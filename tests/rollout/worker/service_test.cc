@@ -22,6 +22,7 @@
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/weight_image.h"
+#include "rollout/worker/request_check.h"
 #include "tests/rollout/tiny_policy.h"
 
 namespace cohort::rollout {
@@ -134,6 +135,23 @@ class ServiceTest : public ::testing::Test {
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::Rollout::Stub> stub_;
 };
+
+TEST_F(ServiceTest, RoutingGoesOutAsItWasRecordedAndADenseModelHasNone) {
+  SampledCompletion completion;
+  completion.routing = std::string("\0\3", 2);
+  completion.prompt_routing = "\1\2";
+  EXPECT_EQ(ToMessage(completion).routing(), completion.routing);
+  EXPECT_EQ(ToMessage(completion).prompt_routing(), completion.prompt_routing);
+  v1::GenerateRequest request = Request(1, 2);
+  request.set_record_routing(true);
+  ExpectInvalid(request, "record_routing is set, and the model has no mixture of experts");
+  policy::ModelConfig experts = config_;
+  experts.moe.num_experts = 4;
+  experts.moe.experts_per_token = 2;
+  std::vector<GroupRequest> groups;
+  ASSERT_TRUE(CheckRequest(request, experts, &groups).ok());
+  EXPECT_TRUE(groups.at(0).sampling.record_routing);
+}
 
 TEST_F(ServiceTest, StreamsEveryCompletionAsTheDecoderMadeIt) {
   const Reply reply = Generate(Request(8, 12));

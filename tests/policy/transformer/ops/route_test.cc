@@ -84,5 +84,41 @@ TEST(Route, TakesTheSoftmaxOverAllExperts) {
   EXPECT_NEAR(shared[0][0].item<double>(), 1.0 / (1.0 + std::exp(-1.0)), 1e-6);
 }
 
+TEST(RouteTo, GivesTheBitsOfTheGateThatPickedTheSameExperts) {
+  at::manual_seed(5);
+  const at::Tensor logits = torch::randn({50, 12}), bias = torch::randn({12});
+  for (const GateScore score : {GateScore::kSigmoid, GateScore::kSoftmax}) {
+    GateRule rule = TwoOf(12);
+    rule.score = score;
+    rule.routed_scaling = 2.5;
+    const Routing own = Route(logits, bias, rule);
+    const Routing replayed = RouteTo(own.experts_TK, logits, rule);
+    EXPECT_TRUE(at::equal(replayed.experts_TK, own.experts_TK));
+    EXPECT_TRUE(at::equal(replayed.weights_TK, own.weights_TK));
+  }
+}
+
+TEST(RouteTo, WeighsOthersExpertsByItsOwnScoresAndGivesThemTheGradient) {
+  at::manual_seed(6);
+  const at::Tensor experts = torch::tensor({{3, 0}, {1, 2}}, at::kLong);
+  const at::Tensor logits = torch::randn({2, 4}).set_requires_grad(true);
+  const at::Tensor weights = RouteTo(experts, logits, TwoOf(4)).weights_TK;
+  const at::Tensor exact = logits.detach().to(at::kDouble).set_requires_grad(true);
+  const at::Tensor scores = exact.sigmoid().gather(1, experts);
+  const at::Tensor expected = scores / scores.sum(1, true);
+  EXPECT_LT((weights - expected).abs().max().item<double>(), 1e-6);
+  const at::Tensor gradient = torch::randn({2, 2});
+  weights.backward(gradient);
+  expected.backward(gradient.to(at::kDouble));
+  EXPECT_LT((logits.grad() - exact.grad()).abs().max().item<double>(), 1e-6);
+  EXPECT_EQ(logits.grad()[0][1].item<float>(), 0);  // of an expert that it does not meet
+}
+
+TEST(CountDifferentlyRouted, ComparesSetsOfExperts) {
+  const at::Tensor a = torch::tensor({{0, 1}, {2, 3}, {1, 0}}, at::kLong);
+  const at::Tensor b = torch::tensor({{1, 0}, {2, 1}, {3, 2}}, at::kLong);
+  EXPECT_EQ(CountDifferentlyRouted(a, b), 2);
+}
+
 }  // namespace
 }  // namespace cohort::policy
