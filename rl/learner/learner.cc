@@ -179,7 +179,7 @@ StepTotals Learner::SumTotals(const std::vector<TrainingSequence>& sequences) {
 
 std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model,
                                                   std::span<const TrainingSequence> sequences,
-                                                  Routing routing) {
+                                                  RoutedBy routed_by) {
   const at::NoGradGuard no_grad;
   const policy::NumericsScope numerics(options_.numerics);
   const bool training = model.is_training();
@@ -188,7 +188,7 @@ std::vector<std::vector<float>> Learner::Logprobs(policy::TransformerImpl& model
   for (const std::vector<int64_t>& chosen :
        PlanMicroBatches(sequences, options_.max_tokens_per_microbatch, LongBeyond())) {
     const MicroBatch batch = PackMicroBatch(sequences, chosen, options_.device, LongBeyond());
-    if (routing == Routing::kReplayed) {
+    if (routed_by == RoutedBy::kWorkers) {
       PrepareRouting(sequences, batch);
     } else {
       model.ReplayRouting({});
@@ -214,7 +214,7 @@ void Learner::RecordOldLogprobs(const PolicyObjective& objective,
     chosen.push_back(i);
     trained.push_back(sequences[i]);
   }
-  auto logprobs = Logprobs(*policy_, trained, Routing::kReplayed);
+  auto logprobs = Logprobs(*policy_, trained, RoutedBy::kWorkers);
   for (size_t i = 0; i < chosen.size(); ++i) {
     sequences[chosen[i]].old_logprobs = std::move(logprobs[i]);
   }
@@ -225,9 +225,9 @@ void Learner::RecordRefLogprobs(std::span<TrainingSequence> sequences) {
   std::vector<std::vector<float>> logprobs;
   if (lora_reference_ != nullptr) {
     const policy::LoraSnapshot::Scope as_then(*lora_reference_, *policy_);
-    logprobs = Logprobs(*policy_, sequences, Routing::kOwn);
+    logprobs = Logprobs(*policy_, sequences, RoutedBy::kOwnGates);
   } else {
-    logprobs = Logprobs(*reference_, sequences, Routing::kOwn);
+    logprobs = Logprobs(*reference_, sequences, RoutedBy::kOwnGates);
   }
   for (size_t i = 0; i < logprobs.size(); ++i) {
     sequences[i].ref_logprobs = std::move(logprobs[i]);

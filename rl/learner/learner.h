@@ -98,11 +98,11 @@ class Learner {
   void PrepareRouting(std::span<const TrainingSequence> sequences, const MicroBatch& batch);
   void ApplyGradients(double learning_rate, UpdateReport* report);
   StepTotals SumTotals(const std::vector<TrainingSequence>& sequences);
-  // The policy's own routing is replayed where the sequences have it; a reference picks its own.
-  enum class Routing { kReplayed, kOwn };
+  // The workers' routing is replayed where the sequences have it; a reference picks its own.
+  enum class RoutedBy { kWorkers, kOwnGates };
   std::vector<std::vector<float>> Logprobs(policy::TransformerImpl& model,
                                            std::span<const TrainingSequence> sequences,
-                                           Routing routing);
+                                           RoutedBy routed_by);
   // In learner_state.cc.
   void PlaceOnDevice(policy::TransformerImpl& model) const;
   void UseAdapters(const policy::LoraConfig& lora, uint64_t seed);
