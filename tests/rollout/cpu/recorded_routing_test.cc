@@ -9,6 +9,7 @@
 #include "policy/config/routing_format.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/transformer/transformer.h"
+#include "rollout/cpu/attention_weights.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "tests/rollout/family_models.h"
 
