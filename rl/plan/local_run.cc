@@ -68,7 +68,7 @@ int64_t Running(const LocalRun& run) {
 
 // Of a sequence of so many tokens, in numbers.
 int64_t CachedBy(const ModelConfig& config, const LocalRun& run, int64_t tokens) {
-  const AttentionConfig& a = config.attention;
+  const policy::AttentionConfig& a = config.attention;
   if (!run.deterministic || !a.latent()) return policy::CachedValues(config, tokens);
   return policy::CachedTokens(config, tokens) * a.num_heads * (a.query_dim() + a.value_dim());
 }

@@ -19,6 +19,7 @@ kernels::Storage StorageOf(const DecoderOptions& options) {
   if (options.dtype == policy::Dtype::kFloat32) return kernels::Storage::kFloat32;
   switch (options.numerics) {
     case kernels::Numerics::kFloat32:
+    case kernels::Numerics::kFp8Blocks:  // a learner's alone
       break;
     case kernels::Numerics::kBf16Dot:
       return kernels::Storage::kBf16Pairs;
