@@ -17,8 +17,8 @@ struct ResumeRecord {
 };
 
 // Writes provenance.json: an id that no other run has, version, build type, LibTorch's version,
-// processor, class of products, command line, seed, threads, start time (UTC), checksums of the inputs. A resumed run
-// keeps what is there and adds
+// processor, class of products, command line, seed, threads, start time (UTC), checksums of the
+// inputs. A resumed run keeps what is there and adds
 // {"at", "command_line", "version", "processor", "numerics", "changes"} to "resumed".
 void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& recipe,
                      const std::vector<std::string>& command_line, const ResumeRecord& resume);
@@ -31,11 +31,14 @@ void AddToProvenance(const std::filesystem::path& path, const std::string& key,
 struct RecordedRun {
   std::string run_id;     // kept when the run is resumed
   std::string processor;  // bits may differ between kinds of processors
+  std::string numerics;   // and do between classes of products
   InputChecksums inputs;
 };
 RecordedRun ReadProvenance(const std::filesystem::path& path);
 // This machine's: the model name of /proc/cpuinfo.
 std::string ThisProcessor();
+// The class that it computes the recipe's products in.
+std::string ThisNumerics(const proto::Recipe& recipe);
 
 // The bits of a step depend on these, besides its inputs.
 struct Platform {
