@@ -18,11 +18,6 @@ namespace {
 
 using nlohmann::json;
 
-// The class that this machine computes the recipe's products in.
-std::string NumericsOf(const proto::Recipe& recipe) {
-  return kernels::NumericsName(LearnerNumerics(recipe.optimizer()));
-}
-
 }  // namespace
 
 std::string ThisProcessor() {
@@ -35,6 +30,10 @@ std::string ThisProcessor() {
   return "unknown";
 }
 
+std::string ThisNumerics(const proto::Recipe& recipe) {
+  return kernels::NumericsName(LearnerNumerics(recipe.optimizer()));
+}
+
 Platform ThisPlatform() {
   return {ThisProcessor(), at::get_num_threads(), COHORT_VERSION, TORCH_VERSION};
 }
@@ -44,6 +43,7 @@ RecordedRun ReadProvenance(const std::filesystem::path& path) {
   const json provenance = json::parse(base::ReadFile(path), nullptr, false);
   if (!provenance.is_object()) return {};
   return {provenance.value("run_id", std::string()), provenance.value("processor", std::string()),
+          provenance.value("numerics", std::string()),
           provenance.value("inputs", InputChecksums())};
 }
 
@@ -58,7 +58,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                                      {"command_line", command_line},
                                      {"version", COHORT_VERSION},
                                      {"processor", ThisProcessor()},
-                                     {"numerics", NumericsOf(recipe)},
+                                     {"numerics", ThisNumerics(recipe)},
                                      {"changes", resume.changes}});
   } else {
     const ThreadBudget threads = ThreadsOf(recipe);
@@ -67,7 +67,7 @@ void WriteProvenance(const std::filesystem::path& path, const proto::Recipe& rec
                   {"libtorch", TORCH_VERSION},
                   {"processor", ThisProcessor()},
                   {"instruction_set", kernels::IsaName(kernels::BestOps().isa)},
-                  {"numerics", NumericsOf(recipe)},
+                  {"numerics", ThisNumerics(recipe)},
                   {"master_weights", recipe.optimizer().masters()},
                   {"command_line", command_line},
                   {"seed", recipe.seed()},

@@ -31,11 +31,14 @@ void AddToProvenance(const std::filesystem::path& path, const std::string& key,
 struct RecordedRun {
   std::string run_id;     // kept when the run is resumed
   std::string processor;  // bits may differ between kinds of processors
+  std::string numerics;   // and do between classes of products
   InputChecksums inputs;
 };
 RecordedRun ReadProvenance(const std::filesystem::path& path);
 // This machine's: the model name of /proc/cpuinfo.
 std::string ThisProcessor();
+// The class that it computes the recipe's products in.
+std::string ThisNumerics(const proto::Recipe& recipe);
 
 // The bits of a step depend on these, besides its inputs.
 struct Platform {

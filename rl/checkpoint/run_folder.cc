@@ -147,6 +147,11 @@ std::string RunFolder::other_processor() const {
   return resuming_ && recorded != ThisProcessor() ? recorded : "";
 }
 
+std::string RunFolder::other_numerics(const proto::Recipe& recipe) const {
+  const std::string recorded = ReadProvenance(path_ / kProvenanceFile).numerics;
+  return resuming_ && recorded != ThisNumerics(recipe) ? recorded : "";
+}
+
 RunFolder::~RunFolder() { close(lock_fd_); }
 
 void RunFolder::Describe(const proto::Recipe& recipe,

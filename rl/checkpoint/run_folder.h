@@ -46,6 +46,8 @@ class RunFolder {
   const std::vector<std::string>& changes() const { return changes_; }
   // The processor that a resumed run was made on, where it is another kind than this; else "".
   std::string other_processor() const;
+  // Likewise its class of products, where the recipe's is another on this machine.
+  std::string other_numerics(const proto::Recipe& recipe) const;
   const std::string& moved_to() const { return moved_to_; }  // where `fresh` put the old run, or ""
 
  private:

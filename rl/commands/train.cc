@@ -8,6 +8,7 @@
 #include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
+#include "rl/checkpoint/provenance.h"
 #include "rl/checkpoint/run_folder.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/commands.h"
@@ -80,6 +81,12 @@ int RunTrain(int argc, char** argv) {
   if (!processor.empty()) {
     base::PrintNote("warning: the run was made on another processor (" + processor +
                     "): its steps from here on are as good, but not the same bits");
+  }
+  const std::string numerics = folder.other_numerics(recipe);
+  if (!numerics.empty()) {
+    base::PrintNote("warning: the run's products were of the class " + numerics +
+                    ", here they are " + ThisNumerics(recipe) +
+                    ": its steps from here on are not the same bits");
   }
   TrainRecipe(recipe, folder, FindPrograms());
   return 0;

@@ -270,5 +270,15 @@ TEST_F(RunFolderTest, ARunOfAnotherProcessorSaysSo) {
   EXPECT_EQ(RunFolder(run_, Recipe(), {}).other_processor(), "Z80");
 }
 
+TEST_F(RunFolderTest, ARunInAnotherClassOfProductsSaysSo) {
+  StartRun();
+  json provenance = Provenance();
+  EXPECT_EQ(provenance.at("numerics"), "fp32");
+  EXPECT_EQ(RunFolder(run_, Recipe(), {}).other_numerics(Recipe()), "");
+  provenance["numerics"] = "bf16-amx";
+  std::ofstream(run_ / "provenance.json") << provenance;
+  EXPECT_EQ(RunFolder(run_, Recipe(), {}).other_numerics(Recipe()), "bf16-amx");
+}
+
 }  // namespace
 }  // namespace cohort::rl
