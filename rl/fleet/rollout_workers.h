@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/ops.h"
 #include "rl/fleet/published_weights.h"
 #include "rl/fleet/publisher.h"
 #include "rl/fleet/service_kind.h"
-#include "kernels/cpu/ops.h"
 #include "rl/fleet/supervised_pool.h"
 
 namespace cohort::rl {

@@ -118,8 +118,7 @@ UpdateReport Learner::Update(const std::vector<TrainingSequence>& sequences, dou
   return report;
 }
 
-void Learner::PrepareRouting(std::span<const TrainingSequence> sequences,
-                             const MicroBatch& batch) {
+void Learner::PrepareRouting(std::span<const TrainingSequence> sequences, const MicroBatch& batch) {
   policy_->CountExpertLoadOf(batch.load_rows_L);
   const at::Tensor experts_TLK =
       ReplayedExperts(sequences, batch, policy::RoutingFormatOf(policy_->config()));

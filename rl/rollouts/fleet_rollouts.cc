@@ -108,9 +108,9 @@ Programs FindPrograms() {
 }
 
 FleetOptions ToFleetOptions(const proto::Recipe& recipe) {
-  return {recipe.rollout(), {recipe.rewards().begin(), recipe.rewards().end()},
-          recipe.seed(),    recipe.threads(),
-          /*run_id=*/"",    LearnerNumerics(recipe.optimizer()),
+  return {recipe.rollout(),      {recipe.rewards().begin(), recipe.rewards().end()},
+          recipe.seed(),         recipe.threads(),
+          /*run_id=*/"",         LearnerNumerics(recipe.optimizer()),
           recipe.deterministic()};
 }
 

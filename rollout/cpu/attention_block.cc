@@ -243,14 +243,15 @@ AttentionBlock::ExpandedQueries AttentionBlock::ExpandQueries(const AttentionWei
 
 void AttentionBlock::ExpandValues(const AttentionWeights& weights, int64_t rows) {
   const int64_t heads = shape_.num_heads, rank = shape_.kv_lora_rank;
-  kernels::MultiplyCopies(pool_, context_.ops,
-                          {.weights = &weights.value_part,
-                           .a = gathered_.data(),
-                           .lda = heads * rank,
-                           .rows = rows,
-                           .c = attended_.data(),
-                           .ldc = ld_attended_},
-                          {.count = heads, .a_stride = rank, .c_stride = ValueStride(shape_, LatentForm::kAbsorbed)});
+  kernels::MultiplyCopies(
+      pool_, context_.ops,
+      {.weights = &weights.value_part,
+       .a = gathered_.data(),
+       .lda = heads * rank,
+       .rows = rows,
+       .c = attended_.data(),
+       .ldc = ld_attended_},
+      {.count = heads, .a_stride = rank, .c_stride = ValueStride(shape_, LatentForm::kAbsorbed)});
 }
 
 }  // namespace cohort::rollout

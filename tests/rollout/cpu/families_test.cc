@@ -104,8 +104,7 @@ DecoderOptions OptionsFor(kernels::Numerics numerics, bool deterministic) {
           .deterministic = deterministic};
 }
 
-constexpr kernels::Numerics kClasses[] = {kernels::Numerics::kFloat32,
-                                          kernels::Numerics::kBf16Dot};
+constexpr kernels::Numerics kClasses[] = {kernels::Numerics::kFloat32, kernels::Numerics::kBf16Dot};
 
 TEST_P(Families, SampledTokensHaveTheLearnersLogprobsInFp32AndInBf16) {
   policy::Transformer learner(config_);
