@@ -67,9 +67,7 @@ struct HeadRun {
 }  // namespace
 
 // Softplus as LibTorch's: the identity where e^-a would vanish beside it.
-float LogDecay(float rate, float a) {
-  return -(rate * (a > 20.0f ? a : std::log1p(std::exp(a))));
-}
+float LogDecay(float rate, float a) { return -(rate * (a > 20.0f ? a : std::log1p(std::exp(a)))); }
 
 void DeltaRule(const DeltaRuleArgs& args, const DeltaRuleOutput& output, const Ops& ops,
                const ParallelTasks& parallel) {

@@ -26,8 +26,7 @@ std::string RoutingFormat::FaultOf(std::string_view bytes, int64_t tokens) const
       for (int64_t other = 0; other < k; ++other) twice = twice || Read(layer, other) == expert;
       if (expert < num_experts && !twice) continue;
       return "routing that sends token " + std::to_string(i / moe_layers) + " to expert " +
-             std::to_string(expert) +
-             (twice ? " twice" : " of " + std::to_string(num_experts));
+             std::to_string(expert) + (twice ? " twice" : " of " + std::to_string(num_experts));
     }
   }
   return "";

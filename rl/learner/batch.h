@@ -25,8 +25,8 @@ struct TrainingSequence {
   std::vector<float> old_logprobs;      // completion
   std::vector<float> ref_logprobs;      // completion
   double advantage = 0;                 // unused in SFT
-  // The experts that the decoder sent the tokens to (policy/config/routing_format.h): of the prompt,
-  // null where they are not known, and of the completion without its last token.
+  // The experts that the decoder sent the tokens to (policy/config/routing_format.h): of the
+  // prompt, null where they are not known, and of the completion without its last token.
   std::shared_ptr<const std::string> prompt_routing = {};
   std::string routing = {};
   // Another sequence of the step has the same prompt and counts its tokens in the experts' load.

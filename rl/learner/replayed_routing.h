@@ -14,7 +14,8 @@ namespace cohort::rl {
 
 // Of the micro-batch's rows, [T, MoE layers, experts a token] int32 on the CPU; undefined where its
 // sequences have no routing. kInternal when only some have, or one has that of other tokens than
-// its own; experts that the model does not have are the caller's to refuse (RoutingFormat::FaultOf).
+// its own; experts that the model does not have are the caller's to refuse
+// (RoutingFormat::FaultOf).
 at::Tensor ReplayedExperts(std::span<const TrainingSequence> sequences, const MicroBatch& batch,
                            const policy::RoutingFormat& format);
 

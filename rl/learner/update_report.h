@@ -20,7 +20,7 @@ struct UpdateReport {
   // Tokens x MoE layers whose routing was replayed, and those of them that the policy's own gates
   // would have sent to other experts.
   int64_t replayed_tokens = 0, rerouted_tokens = 0;
-  PolicyLossMetrics policy;    // empty for SFT
+  PolicyLossMetrics policy;  // empty for SFT
   double forward_backward_s = 0;
   double update_s = 0;
   std::optional<double> mtp_loss;  // SFT of a policy with multi-token-prediction layers, eq. 25

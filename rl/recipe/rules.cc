@@ -288,10 +288,11 @@ void RecipeCheck::CheckAgreement() {
   if (!recipe_.deterministic() || !Samples()) return;
   const bool halves = recipe_.rollout().dtype() == proto::Rollout::DTYPE_BFLOAT16;
   if (halves != (recipe_.optimizer().precision() == proto::Optimizer::PRECISION_BFLOAT16)) {
-    Add("deterministic", "deterministic needs workers and learner that multiply alike; "
-                         "rollout.dtype is " +
-                             WordOf(recipe_.rollout().dtype()) + " and optimizer.precision " +
-                             WordOf(recipe_.optimizer().precision()));
+    Add("deterministic",
+        "deterministic needs workers and learner that multiply alike; "
+        "rollout.dtype is " +
+            WordOf(recipe_.rollout().dtype()) + " and optimizer.precision " +
+            WordOf(recipe_.optimizer().precision()));
   }
   if (recipe_.lora().rank() > 0 || !recipe_.lora().adapter().empty()) {
     Add("deterministic",

@@ -137,7 +137,8 @@ std::string SamplingLane::RoutingFaultOf(const rollout::v1::Completion& completi
   if (sample == nullptr) return "";
   const int64_t computed = std::max(0, completion.ids_size() - 1);
   if (computed > 0 && completion.routing().empty()) {
-    return "no routing, which was asked for (rollout.routing_replay): it may be of an older release";
+    return "no routing, which was asked for (rollout.routing_replay): it may be of an older "
+           "release";
   }
   std::string fault = options_.routing.FaultOf(completion.routing(), computed);
   const std::string& prompt = completion.prompt_routing();

@@ -67,8 +67,8 @@ void AddUpdateFigures(const UpdateTotals& totals, double train_s, StepMetrics* m
     metrics->logprob_gap_max = totals.policy.gap_max;
   }
   if (totals.replayed_tokens > 0) {
-    metrics->rerouted_share = static_cast<double>(totals.rerouted_tokens) /
-                              static_cast<double>(totals.replayed_tokens);
+    metrics->rerouted_share =
+        static_cast<double>(totals.rerouted_tokens) / static_cast<double>(totals.replayed_tokens);
   }
   metrics->skipped_updates = totals.skipped;
   metrics->trained_tokens = totals.trained_tokens;

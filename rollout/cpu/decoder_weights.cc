@@ -120,8 +120,8 @@ int64_t DecoderWeightBytes(const policy::ModelConfig& config, Storage storage, L
       moe.expert_bias ? 2 * PadToPanel(moe.expert_width) + PadToPanel(config.width) : 0;
   int64_t values = PadToPanel(config.vocab_size) * config.width * (config.tie_embeddings ? 1 : 2);
   for (int64_t layer = 0; layer < config.num_layers; ++layer) {
-    values += config.linear.Has(layer) ? DeltaNetWeightCount(config)
-                                       : AttentionWeightCount(config, form);
+    values +=
+        config.linear.Has(layer) ? DeltaNetWeightCount(config) : AttentionWeightCount(config, form);
     values += config.IsMoeLayer(layer)
                   ? moe.num_experts * (ffn(moe.expert_width) + config.width + biases) +
                         ffn(moe.shared_width)

@@ -28,7 +28,7 @@ struct RunnerShape {
   // Above 0: a sequence of more tokens has other keys from its first token on (LongRoPE's long
   // factors, arXiv 2402.13753), so one that grows beyond it is computed again.
   int64_t rope_boundary = 0;
-  int64_t num_states = 0;  // slots of recurrent states; 0: the model has none
+  int64_t num_states = 0;     // slots of recurrent states; 0: the model has none
   int64_t routing_bytes = 0;  // of a token (policy/config/routing_format.h); 0: a dense model
 };
 

@@ -25,7 +25,7 @@ struct Sequence {
   std::vector<int32_t> ids;  // drawn so far
   std::vector<float> logprobs;
   std::string routing;  // of the ids that have been computed; empty where it is not recorded
-  size_t told = 0;  // ids that the decoder's listener knows
+  size_t told = 0;      // ids that the decoder's listener knows
   // It has outgrown RunnerShape::rope_boundary, and its group's prompt has not: it shares no block,
   // but computes the prompt's tokens itself.
   bool apart = false;

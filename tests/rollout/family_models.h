@@ -85,8 +85,8 @@ inline std::vector<FamilyModel> FamilyModels() {
   return models;
 }
 
-// `scale` 8: large enough for logits to differ by several units; norms, biases and selection biases (of both
-// signs) that nothing could leave out unnoticed.
+// `scale` 8: large enough for logits to differ by several units; norms, biases and selection biases
+// (of both signs) that nothing could leave out unnoticed.
 inline policy::WeightMap RandomWeights(const policy::ModelConfig& config, uint64_t seed = 7,
                                        double scale = 8.0) {
   policy::WeightMap weights = policy::InitialWeights(config, seed);

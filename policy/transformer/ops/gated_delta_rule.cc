@@ -47,8 +47,7 @@ at::Tensor LogDecayByKernel(const at::Tensor& a_TH, const at::Tensor& dt_bias_H,
   const int64_t heads = a.size(1);
   const float *from = a.const_data_ptr<float>(), *bias = dt_bias_H.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  std::vector<float> rate(a_log_H.const_data_ptr<float>(),
-                          a_log_H.const_data_ptr<float>() + heads);
+  std::vector<float> rate(a_log_H.const_data_ptr<float>(), a_log_H.const_data_ptr<float>() + heads);
   for (float& value : rate) value = std::exp(value);
   ForEachRow(a.size(0), [&](int64_t t) {
     for (int64_t head = 0; head < heads; ++head) {
@@ -69,8 +68,7 @@ class LogDecayFunction : public torch::autograd::Function<LogDecayFunction> {
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor d_sum =
-        gradients[0] * -saved[2].exp() * at::sigmoid(saved[0] + saved[1]);
+    const at::Tensor d_sum = gradients[0] * -saved[2].exp() * at::sigmoid(saved[0] + saved[1]);
     return {d_sum, d_sum.sum(0), (gradients[0] * saved[3]).sum(0)};
   }
 };

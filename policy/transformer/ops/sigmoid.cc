@@ -17,9 +17,8 @@ at::Tensor ByKernel(const at::Tensor& x) {
   const int64_t n = x.dim() > 0 ? x.size(-1) : 1;
   const float* values = from.const_data_ptr<float>();
   float* to = out.mutable_data_ptr<float>();
-  ForEachRow(n > 0 ? x.numel() / n : 0, [&](int64_t row) {
-    kernels::BestOps().sigmoid(values + row * n, n, to + row * n);
-  });
+  ForEachRow(n > 0 ? x.numel() / n : 0,
+             [&](int64_t row) { kernels::BestOps().sigmoid(values + row * n, n, to + row * n); });
   return out;
 }
 

@@ -46,7 +46,8 @@ TEST(RoutingFormat, SaysWhyBytesCannotBeARouting) {
   EXPECT_EQ(format.FaultOf("", 0), "");
   EXPECT_THAT(format.FaultOf(std::string("\0\1\2", 3), 2), HasSubstr("3 bytes, where 2 tokens"));
   EXPECT_THAT(format.FaultOf(std::string("\0\1\2\4", 4), 2), HasSubstr("token 1 to expert 4 of 4"));
-  EXPECT_THAT(format.FaultOf(std::string("\0\1\3\3", 4), 2), HasSubstr("token 1 to expert 3 twice"));
+  EXPECT_THAT(format.FaultOf(std::string("\0\1\3\3", 4), 2),
+              HasSubstr("token 1 to expert 3 twice"));
 }
 
 TEST(RoutingFormat, CountsTheLayersThatRoute) {

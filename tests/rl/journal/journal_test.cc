@@ -126,7 +126,8 @@ TEST_F(JournalTest, AStepComesBackAsItWasWritten) {
 TEST_F(JournalTest, RoutingComesBackByteForByteAndIsAbsentWhereThereIsNone) {
   Journal journal(run_, RecipeWith(proto::Output::JOURNAL_ALL), nullptr);
   JournalEntry entry = EntryOf(1);
-  entry.groups[0].prompt_routing = std::make_shared<const std::string>(std::string("\0\xFF\x7F", 3));
+  entry.groups[0].prompt_routing =
+      std::make_shared<const std::string>(std::string("\0\xFF\x7F", 3));
   entry.groups[0].episodes[0].routing = std::string("\1\0", 2);
   entry.updates[0].report.replayed_tokens = 12;
   entry.updates[0].report.rerouted_tokens = 5;

@@ -181,7 +181,9 @@ TEST_F(LearnerTest, TokensGoWhereTheyWentWhenTheyWereSampledHoweverTheStepIsSpli
     EXPECT_EQ(report.replayed_tokens, report.trained_tokens * format.moe_layers);
     EXPECT_GT(report.rerouted_tokens, 0);
     EXPECT_LE(report.rerouted_tokens, report.replayed_tokens);
-    if (whole) EXPECT_NEAR(report.loss, whole->loss, 1e-6);
+    if (whole) {
+      EXPECT_NEAR(report.loss, whole->loss, 1e-6);
+    }
     whole = report;
   }
   Learner learner = Make();

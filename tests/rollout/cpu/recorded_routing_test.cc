@@ -128,9 +128,8 @@ TEST_P(RecordedRouting, DoesNotDependOnThreadsChunksOrPreemptions) {
   const int64_t few = config_.linear.layers.empty() ? 6 * block : int64_t{1} << 24;
   for (const int32_t tokens_per_step : {1, 7, 512}) {
     for (const int64_t bytes : {few, int64_t{1} << 26}) {
-      const auto samples = Sample({.num_threads = 2,
-                                   .kv_cache_bytes = bytes,
-                                   .tokens_per_step = tokens_per_step});
+      const auto samples =
+          Sample({.num_threads = 2, .kv_cache_bytes = bytes, .tokens_per_step = tokens_per_step});
       EXPECT_EQ(PromptRouting(samples), PromptRouting(expected));
       for (size_t i = 0; i < samples.size(); ++i) {
         EXPECT_EQ(samples[i].ids, expected[i].ids);
