@@ -111,10 +111,20 @@ std::string ReadFile(const std::filesystem::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);
   if (!in) ThrowSystemError("read", path, errno != 0 ? errno : EIO);
-  std::ostringstream out;
-  out << in.rdbuf();
+  // Whole at once, without the growing of a stream that would hold a large file twice. What has no
+  // size (a pipe, /proc) is read to its end behind that.
+  const std::uintmax_t size =
+      std::filesystem::is_regular_file(path, error) ? std::filesystem::file_size(path, error) : 0;
+  std::string bytes(error ? 0 : size, '\0');
+  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  bytes.resize(static_cast<size_t>(in.gcount()));
+  if (in) {
+    std::ostringstream rest;
+    rest << in.rdbuf();
+    bytes += std::move(rest).str();
+  }
   if (in.bad()) ThrowSystemError("read", path, errno != 0 ? errno : EIO);
-  return std::move(out).str();
+  return bytes;
 }
 
 }  // namespace cohort::base

@@ -22,6 +22,13 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * unit; }
 
+// Of a block, in whole pieces: of a small one the end of a huge page would be a large share of it.
+constexpr size_t kManyHugePages = 4 * kHugePage, kPiece = size_t{1} << 18;
+
+size_t BlockBytes(size_t bytes) {
+  return RoundUp(bytes, bytes < kManyHugePages ? kPiece : kHugePage);
+}
+
 class KeepingAllocator final : public c10::Allocator {
  public:
   c10::DataPtr allocate(size_t bytes) override {
@@ -46,7 +53,7 @@ class KeepingAllocator final : public c10::Allocator {
   }
 
   void* Large(size_t bytes) {
-    const size_t size = RoundUp(bytes, kHugePage);
+    const size_t size = BlockBytes(bytes);
     const std::lock_guard lock(mutex_);
     // The smallest kept block that fits without wasting more than a quarter.
     const auto kept = kept_.lower_bound(size);
@@ -141,7 +148,7 @@ void KeepTensorMemory(size_t max_kept_bytes) {
 }
 
 size_t HeldTensorBytes(size_t bytes) {
-  return RoundUp(bytes, bytes < kLarge ? kAlignment : kHugePage);
+  return bytes < kLarge ? RoundUp(bytes, kAlignment) : BlockBytes(bytes);
 }
 
 }  // namespace cohort::policy

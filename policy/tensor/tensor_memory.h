@@ -12,7 +12,8 @@ namespace cohort::policy {
 // later calls only change the bound. Thread-safe.
 void KeepTensorMemory(size_t max_kept_bytes);
 
-// Memory that a tensor of `bytes` then takes: whole huge pages, where it is large.
+// Memory that a tensor of `bytes` then takes: whole huge pages where it is of several, else whole
+// quarters of a MiB.
 size_t HeldTensorBytes(size_t bytes);
 
 }  // namespace cohort::policy

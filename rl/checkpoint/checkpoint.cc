@@ -64,9 +64,8 @@ Manifest SyncFolder(const fs::path& folder, const fs::path& subfolder) {
   for (const auto& entry : fs::recursive_directory_iterator(folder / subfolder)) {
     Sync(entry.path());
     if (!entry.is_regular_file()) continue;
-    const std::string bytes = base::ReadFile(entry.path());
-    files[entry.path().lexically_relative(folder).generic_string()] = {bytes.size(),
-                                                                       base::Checksum(bytes)};
+    files[entry.path().lexically_relative(folder).generic_string()] = {
+        fs::file_size(entry.path()), base::FileChecksum(entry.path())};
   }
   Sync(folder / subfolder);
   return files;
@@ -186,9 +185,13 @@ LoadedCheckpoint ReadCheckpoint(const fs::path& folder) {
   loaded.folder = folder;
   const Manifest manifest = ReadManifest(folder);
   for (const auto& [name, entry] : manifest) {
-    const std::string bytes = ReadVerified(folder, name, entry);
-    if (name == kTensors) loaded.state.tensors = ReadTensors(bytes, name);
-    if (name == kScalars) loaded.state.scalars = json::parse(bytes);
+    if (name == kTensors) {
+      loaded.state.tensors = ReadTensors(ReadVerified(folder, name, entry), name);
+    } else if (name == kScalars) {
+      loaded.state.scalars = json::parse(ReadVerified(folder, name, entry));
+    } else {
+      Verify(folder, name, entry);  // a model's file is never in memory whole
+    }
   }
   for (const char* name : {kTensors, kScalars}) {
     if (!manifest.contains(name)) {

@@ -55,6 +55,19 @@ uint64_t SizeOf(const std::filesystem::path& folder, const std::string& name) {
   return bytes;
 }
 
+void CheckSize(const std::filesystem::path& folder, const std::string& name,
+               const ManifestEntry& entry) {
+  const uint64_t bytes = SizeOf(folder, name);
+  if (bytes == entry.bytes) return;
+  throw Error(ErrorCode::kUsage, name + " has " + std::to_string(bytes) + " bytes, expected " +
+                                     std::to_string(entry.bytes));
+}
+
+void CheckChecksum(uint64_t checksum, const std::string& name, const ManifestEntry& entry) {
+  if (checksum == entry.checksum) return;
+  throw Error(ErrorCode::kUsage, name + " does not match its checksum");
+}
+
 }  // namespace
 
 void WriteManifest(const std::filesystem::path& folder, const Manifest& manifest) {
@@ -86,16 +99,16 @@ Manifest ReadManifest(const std::filesystem::path& folder) {
 
 std::string ReadVerified(const std::filesystem::path& folder, const std::string& name,
                          const ManifestEntry& entry) {
-  const uint64_t bytes = SizeOf(folder, name);
-  if (bytes != entry.bytes) {
-    throw Error(ErrorCode::kUsage, name + " has " + std::to_string(bytes) + " bytes, expected " +
-                                       std::to_string(entry.bytes));
-  }
+  CheckSize(folder, name, entry);
   std::string content = base::ReadFile(folder / name);
-  if (base::Checksum(content) != entry.checksum) {
-    throw Error(ErrorCode::kUsage, name + " does not match its checksum");
-  }
+  CheckChecksum(base::Checksum(content), name, entry);
   return content;
+}
+
+void Verify(const std::filesystem::path& folder, const std::string& name,
+            const ManifestEntry& entry) {
+  CheckSize(folder, name, entry);
+  CheckChecksum(base::FileChecksum(folder / name), name, entry);
 }
 
 }  // namespace cohort::rl

@@ -25,6 +25,9 @@ void WriteManifest(const std::filesystem::path& folder, const Manifest& manifest
 // Errors: kUsage "manifest.json ..." for a manifest that is missing, altered or of another format.
 Manifest ReadManifest(const std::filesystem::path& folder);
 
+// The same without the bytes, a piece in memory at a time. Errors: as ReadVerified.
+void Verify(const std::filesystem::path& folder, const std::string& name,
+            const ManifestEntry& entry);
 // Returns the bytes of one file. Errors: kUsage "NAME ..." when size or checksum differ from the
 // entry.
 std::string ReadVerified(const std::filesystem::path& folder, const std::string& name,

@@ -2,10 +2,13 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "base/durable_file.h"
@@ -30,7 +33,8 @@ json Describe(const std::map<std::string, at::Tensor>& tensors) {
   return header;
 }
 
-at::Tensor ReadOne(const json& entry, std::string_view data) {
+at::Tensor ReadOne(const json& entry, std::string_view data,
+                   const std::shared_ptr<std::string>& owner) {
   const auto dtype_name = entry.at("dtype").get<std::string>();
   const auto shape = entry.at("shape").get<std::vector<int64_t>>();
   const auto begin = entry.at("data_offsets").at(0).get<uint64_t>();
@@ -45,8 +49,15 @@ at::Tensor ReadOne(const json& entry, std::string_view data) {
     bytes *= static_cast<uint64_t>(extent);
   }
   if (bytes != end - begin) throw Error(ErrorCode::kUsage, "has a shape of another size");
-  at::Tensor tensor = at::empty(shape, at::TensorOptions(policy::TorchDtype(*dtype)));
-  if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), data.data() + begin, bytes);
+  const at::TensorOptions options(policy::TorchDtype(*dtype));
+  void* place = owner->data() + (data.data() + begin - owner->data());
+  const auto element = static_cast<uintptr_t>(policy::BytesPerElement(*dtype));
+  if (bytes > 0 && reinterpret_cast<uintptr_t>(place) % element == 0) {
+    return at::from_blob(
+        place, shape, [owner](void*) {}, options);
+  }
+  at::Tensor tensor = at::empty(shape, options);
+  if (bytes > 0) std::memcpy(tensor.mutable_data_ptr(), place, bytes);
   return tensor;
 }
 
@@ -67,20 +78,21 @@ uint64_t WriteTensorFile(const std::filesystem::path& path,
   return file.Commit();
 }
 
-std::map<std::string, at::Tensor> ReadTensors(const std::string& bytes, const std::string& origin) {
+std::map<std::string, at::Tensor> ReadTensors(std::string bytes, const std::string& origin) {
   uint64_t length = 0;
   if (bytes.size() >= sizeof(length)) std::memcpy(&length, bytes.data(), sizeof(length));
   if (bytes.size() < sizeof(length) || length > bytes.size() - sizeof(length)) {
     throw Error(ErrorCode::kUsage, origin + ": the header is longer than the file");
   }
-  const std::string_view all = bytes;
+  const auto owner = std::make_shared<std::string>(std::move(bytes));
+  const std::string_view all = *owner;
   const json header = json::parse(all.substr(sizeof(length), length), nullptr, false);
   if (!header.is_object())
     throw Error(ErrorCode::kUsage, origin + ": the header is no JSON object");
   std::map<std::string, at::Tensor> tensors;
   for (const auto& [name, entry] : header.items()) {
     try {
-      tensors[name] = ReadOne(entry, all.substr(sizeof(length) + length));
+      tensors[name] = ReadOne(entry, all.substr(sizeof(length) + length), owner);
     } catch (const json::exception& error) {
       throw Error(ErrorCode::kUsage, origin + ": tensor " + name + ": " + error.what());
     } catch (const Error& error) {

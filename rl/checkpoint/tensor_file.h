@@ -17,8 +17,8 @@ namespace cohort::rl {
 uint64_t WriteTensorFile(const std::filesystem::path& path,
                          const std::map<std::string, at::Tensor>& tensors);
 
-// Reads `bytes`, a whole file whose checksum the caller has compared. Errors: kUsage naming
-// `origin` and the tensor whose description does not fit.
-std::map<std::string, at::Tensor> ReadTensors(const std::string& bytes, const std::string& origin);
+// Of `bytes`, a whole file whose checksum the caller has compared: the tensors lie in it, no second
+// copy. Errors: kUsage naming `origin` and the tensor whose description does not fit.
+std::map<std::string, at::Tensor> ReadTensors(std::string bytes, const std::string& origin);
 
 }  // namespace cohort::rl

@@ -197,9 +197,13 @@ TEST_F(WeightImage, ArrivesThroughSharedMemory) {
 
 TEST_F(WeightImage, NamesTheTensorThatIsNotFinite) {
   EXPECT_EQ(FindFaults(manifest_, image_).not_finite, "");
-  const v1::TensorEntry& entry = manifest_.tensors(5);
+  v1::TensorEntry& entry = *manifest_.mutable_tensors(5);
   const float bad = INFINITY;
   std::memcpy(image_.data() + entry.offset() + entry.num_bytes() - sizeof(bad), &bad, sizeof(bad));
+  EXPECT_EQ(FindFaults(manifest_, image_).damaged, entry.name()) << "as long as it is not meant";
+  const auto* bytes = reinterpret_cast<const char*>(image_.data()) + entry.offset();
+  entry.set_checksum(base::Checksum({bytes, entry.num_bytes()}));
+  EXPECT_EQ(FindFaults(manifest_, image_).damaged, "");
   EXPECT_EQ(FindFaults(manifest_, image_).not_finite, entry.name());
 
   policy::WeightMap half;

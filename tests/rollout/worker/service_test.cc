@@ -1,7 +1,6 @@
 #include "rollout/worker/service.h"
 
 #include <ATen/ATen.h>
-#include <ATen/CPUGeneratorImpl.h>
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -9,7 +8,6 @@
 
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <thread>
 
 #include "base/child_process.h"
@@ -18,123 +16,18 @@
 #include "base/listen.h"
 #include "base/rpc_token.h"
 #include "base/temporary_folder.h"
-#include "policy/lora/merge.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_sync/handshake.h"
 #include "rollout/weight_sync/weight_image.h"
 #include "rollout/worker/request_check.h"
 #include "tests/rollout/tiny_policy.h"
+#include "tests/rollout/worker/service_fixture.h"
 
 namespace cohort::rollout {
 namespace {
 
-using namespace std::chrono_literals;
 using grpc::StatusCode;
 using ::testing::HasSubstr;
-
-struct Reply {
-  grpc::Status status;
-  std::vector<v1::Completion> completions;
-};
-
-v1::GenerateRequest Request(size_t samples, uint32_t max_new_tokens) {
-  v1::GenerateRequest request;
-  request.mutable_sampling()->set_temperature(1);
-  request.mutable_sampling()->set_max_new_tokens(max_new_tokens);
-  v1::PromptGroup& group = *request.add_groups();
-  for (const int32_t id : {1, 2, 3}) group.add_prompt_ids(id);
-  for (size_t i = 0; i < samples; ++i) group.add_sample_ids(i);
-  return request;
-}
-
-class ServiceTest : public ::testing::Test {
- protected:
-  ServiceTest() {
-    const DecoderOptions options{.num_threads = 1, .kv_cache_bytes = int64_t{64} << 20};
-    engine_ = std::make_unique<Engine>(
-        EngineOptions{.max_outstanding_samples = 16},
-        std::make_unique<Decoder>(MakeCpuDecoder(config_, weights_, options, 1)));
-    service_ = std::make_unique<RolloutService>(*engine_, config_, RolloutServiceSettings{});
-    grpc::ServerBuilder builder;
-    builder.RegisterService(service_.get());
-    base::ListeningServer listening = base::Listen(builder, "127.0.0.1:0", false);
-    server_ = std::move(listening.server);
-    stub_ = v1::Rollout::NewStub(
-        grpc::CreateChannel(listening.address, grpc::InsecureChannelCredentials()));
-  }
-  ~ServiceTest() override { server_->Shutdown(std::chrono::system_clock::now() + 5s); }
-
-  static void SetDeadline(grpc::ClientContext* context, std::chrono::milliseconds limit = 30s) {
-    context->set_deadline(std::chrono::system_clock::now() + limit);
-  }
-  Reply Generate(const v1::GenerateRequest& request, std::chrono::milliseconds limit = 30s) {
-    grpc::ClientContext context;
-    SetDeadline(&context, limit);
-    const auto reader = stub_->Generate(&context, request);
-    Reply reply;
-    v1::Completion completion;
-    while (reader->Read(&completion)) reply.completions.push_back(completion);
-    reply.status = reader->Finish();
-    return reply;
-  }
-  grpc::Status Update(const std::vector<v1::WeightChunk>& chunks) {
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    v1::UpdateWeightsReply reply;
-    const auto writer = stub_->UpdateWeights(&context, &reply);
-    for (const v1::WeightChunk& chunk : chunks) {
-      if (!writer->Write(chunk)) break;
-    }
-    writer->WritesDone();
-    return writer->Finish();
-  }
-  // The weights of seed 2 as version 2, in chunks of 10,000 bytes.
-  std::vector<v1::WeightChunk> Chunks(const std::string& run_id = "one") {
-    return Chunks(policy::InitialWeights(config_, 2), run_id);
-  }
-  std::vector<v1::WeightChunk> Chunks(const policy::WeightMap& weights,
-                                      const std::string& run_id = "one",
-                                      const v1::WeightManifest& heading = {}) {
-    v1::WeightManifest manifest = PlanImage(weights, 2, policy::Dtype::kFloat32);
-    manifest.MergeFrom(heading);
-    FillHandshake(config_, &manifest);
-    manifest.mutable_run()->set_run_id(run_id);
-    manifest.mutable_run()->set_started_ms(1);
-    std::vector<std::byte> image(manifest.total_bytes());
-    WriteImage(weights, image, &manifest);
-    if (manifest.content() == v1::WEIGHT_CONTENT_BASE) {
-      manifest.set_base_checksum(BaseChecksum(manifest));
-    }
-    std::vector<v1::WeightChunk> chunks(1);
-    *chunks[0].mutable_manifest() = manifest;
-    for (size_t offset = 0; offset < image.size(); offset += 10'000) {
-      v1::WeightChunk& chunk = chunks.emplace_back();
-      chunk.set_offset(offset);
-      chunk.set_data(image.data() + offset, std::min<size_t>(10'000, image.size() - offset));
-      chunk.set_checksum(base::Checksum(chunk.data()));
-    }
-    return chunks;
-  }
-  v1::HealthReply Health() {
-    grpc::ClientContext context;
-    SetDeadline(&context);
-    v1::HealthReply reply;
-    EXPECT_TRUE(stub_->Health(&context, {}, &reply).ok());
-    return reply;
-  }
-  void ExpectInvalid(const v1::GenerateRequest& request, const std::string& complaint) {
-    const Reply reply = Generate(request);
-    EXPECT_EQ(reply.status.error_code(), StatusCode::INVALID_ARGUMENT);
-    EXPECT_THAT(reply.status.error_message(), HasSubstr(complaint));
-  }
-
-  const policy::ModelConfig config_ = testing::TinyConfig();
-  const policy::WeightMap weights_ = policy::InitialWeights(config_, 1);
-  std::unique_ptr<Engine> engine_;
-  std::unique_ptr<RolloutService> service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::unique_ptr<v1::Rollout::Stub> stub_;
-};
 
 TEST_F(ServiceTest, RoutingGoesOutAsItWasRecordedAndADenseModelHasNone) {
   SampledCompletion completion;
@@ -247,95 +140,6 @@ TEST_F(ServiceTest, TakesNewWeightsInChunks) {
   const Reply reply = Generate(Request(1, 8));
   ASSERT_EQ(reply.completions.size(), 1u);
   EXPECT_EQ(reply.completions[0].policy_version(), 2);
-}
-
-class AdaptersOfAWorker : public ServiceTest {
- protected:
-  AdaptersOfAWorker() {
-    at::Generator generator = at::detail::createCPUGenerator(3);
-    for (const char* module : {"model.layers.0.self_attn.q_proj", "model.layers.1.mlp.down_proj"}) {
-      const at::Tensor& weight = weights_.at(std::string(module) + ".weight");
-      const std::string name = module;
-      adapters_[name + ".lora_A.weight"] = at::empty({4, weight.size(1)}).normal_(0, 1, generator);
-      adapters_[name + ".lora_B.weight"] = at::empty({weight.size(0), 4}).normal_(0, 1, generator);
-    }
-  }
-
-  std::vector<v1::WeightChunk> Base() {
-    v1::WeightManifest heading;
-    heading.set_content(v1::WEIGHT_CONTENT_BASE);
-    return Chunks(weights_, "one", heading);
-  }
-  std::vector<v1::WeightChunk> Adapters(const policy::WeightMap& adapters) {
-    v1::WeightManifest heading;
-    heading.set_content(v1::WEIGHT_CONTENT_ADAPTERS);
-    heading.set_base_checksum(Base()[0].manifest().base_checksum());
-    heading.set_adapter_scale(kScale);
-    return Chunks(adapters, "one", heading);
-  }
-  std::map<uint64_t, std::string> Samples() {
-    std::map<uint64_t, std::string> samples;
-    for (const v1::Completion& completion : Generate(Request(4, 12)).completions) {
-      samples[completion.sample_id()] = completion.SerializeAsString();
-    }
-    EXPECT_EQ(samples.size(), 4u);
-    return samples;
-  }
-
-  static constexpr double kScale = 0.3;
-  policy::WeightMap adapters_;
-};
-
-TEST_F(AdaptersOfAWorker, AreAddedToItsBaseWithTheBitsOfMergedWeights) {
-  policy::WeightMap merged = weights_;
-  policy::AddAdapters(adapters_, kScale, config_, &merged);
-  ASSERT_TRUE(Update(Chunks(merged)).ok());
-  const auto expected = Samples();
-  policy::WeightMap others = adapters_;
-  for (auto& [name, tensor] : others) tensor = -tensor;
-  others.begin()->second = adapters_.begin()->second * 2;
-  ASSERT_TRUE(Update(Base()).ok());
-  EXPECT_EQ(Samples(), expected) << "a base is kept beside what is sampled from";
-  ASSERT_TRUE(Update(Adapters(others)).ok());
-  EXPECT_NE(Samples(), expected);
-  const std::vector<v1::WeightChunk> chunks = Adapters(adapters_);
-  ASSERT_TRUE(Update(chunks).ok());
-  EXPECT_EQ(Samples(), expected) << "the base is as it was";
-  EXPECT_LT(chunks[0].manifest().total_bytes(), Base()[0].manifest().total_bytes() / 10);
-}
-
-TEST_F(AdaptersOfAWorker, AreAskedToComeAfterTheirBase) {
-  EXPECT_EQ(Update(Adapters(adapters_)).error_code(), StatusCode::ABORTED);
-  ASSERT_TRUE(Update(Base()).ok());
-  auto of_another = Adapters(adapters_);
-  of_another[0].mutable_manifest()->set_base_checksum(7);
-  EXPECT_EQ(Update(of_another).error_code(), StatusCode::ABORTED);
-  EXPECT_TRUE(Update(Adapters(adapters_)).ok());
-  ASSERT_TRUE(Update(Chunks()).ok());
-  EXPECT_EQ(Update(Adapters(adapters_)).error_code(), StatusCode::ABORTED)
-      << "whole weights take the memory of a base";
-}
-
-TEST_F(AdaptersOfAWorker, ThatDoNotFitAreRefusedBeforeMemoryIsTaken) {
-  ASSERT_TRUE(Update(Base()).ok());
-  policy::WeightMap half = adapters_;
-  half.erase(half.begin());
-  EXPECT_EQ(Update(Adapters(half)).error_code(), StatusCode::INVALID_ARGUMENT);
-  policy::WeightMap elsewhere = adapters_;
-  elsewhere["model.layers.9.self_attn.q_proj.lora_A.weight"] = at::ones({4, 32});
-  elsewhere["model.layers.9.self_attn.q_proj.lora_B.weight"] = at::ones({32, 4});
-  EXPECT_THAT(Update(Adapters(elsewhere)).error_message(), HasSubstr("layers.9.self_attn.q_proj"));
-  auto high = Adapters(adapters_);
-  for (auto& entry : *high[0].mutable_manifest()->mutable_tensors()) {
-    const int rank = entry.name().ends_with("lora_A.weight") ? 0 : 1;
-    entry.set_num_bytes(entry.num_bytes() / 4 * (1 << 20));
-    entry.set_shape(rank, 1 << 20);
-  }
-  high[0].mutable_manifest()->set_total_bytes(uint64_t{1} << 40);
-  EXPECT_EQ(Update(high).error_code(), StatusCode::INVALID_ARGUMENT);
-  auto altered = Base();
-  altered[0].mutable_manifest()->set_base_checksum(7);
-  EXPECT_EQ(Update(altered).error_code(), StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(ServiceTest, KeepsTheOldWeightsWhenAChunkIsDamagedOrMissing) {
