@@ -85,10 +85,31 @@ void CopyPairPanel(const Source& b, const Ops& ops, int64_t count, int64_t depth
   }
 }
 
+// The same panel of a b that is kept in fewer bits, a piece at a time.
+void CopyStoredPart(const DenseProduct& p, const Ops& ops, MatrixWindow window, float* out) {
+  constexpr int64_t kAtOnce = 256;
+  alignas(64) std::array<float, kPanel * kAtOnce> piece;
+  const int64_t end = window.column + window.columns;
+  for (; window.column < end; window.column += kAtOnce) {
+    window.columns = std::min(kAtOnce, end - window.column);
+    ReadMatrix(p.stored_b, window, piece.data(), kAtOnce);
+    if (IsPairs(p)) {
+      CopyPairPanel({piece.data(), kAtOnce, 1}, ops, window.rows, window.columns, out);
+    } else {
+      if (window.rows < kPanel) std::fill(out, out + window.columns * kPanel, 0.0f);
+      Transpose(piece.data(), kAtOnce, window.columns, window.rows, out, kPanel);
+    }
+    out += Steps(p, window.columns) * kPanel;
+  }
+}
+
 // Columns 16 panel .. 16 panel + 15 of b^T from row `first` on, `depth` deep, as the tile reads it.
 void CopyPart(const DenseProduct& p, const Ops& ops, int64_t panel, int64_t first, int64_t depth,
               float* out) {
   const int64_t count = std::min(kPanel, p.columns - panel * kPanel);
+  if (p.stored_b.data != nullptr) {
+    return CopyStoredPart(p, ops, {panel * kPanel, first, count, depth}, out);
+  }
   const Source b = {p.b + panel * kPanel * p.b_row + first * p.b_column, p.b_row, p.b_column};
   if (IsPairs(p)) return CopyPairPanel(b, ops, count, depth, out);
   if (p.b_row == 1) return CopyPanel(b.data, p.b_column, depth, count, out);
