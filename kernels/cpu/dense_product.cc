@@ -149,10 +149,32 @@ void CopyPairPanel(const Source& b, const Ops& ops, int64_t count, Depth depth, 
   }
 }
 
+// The same panel of a b that is kept in fewer bits, a piece at a time.
+void CopyStoredPart(const DenseProduct& p, const Ops& ops, MatrixWindow window, float* out) {
+  constexpr int64_t kAtOnce = 256;
+  alignas(64) std::array<float, kPanel * kAtOnce> piece;
+  const int64_t end = window.column + window.columns;
+  for (; window.column < end; window.column += kAtOnce) {
+    window.columns = std::min(kAtOnce, end - window.column);
+    ReadMatrix(p.stored_b, window, piece.data(), kAtOnce);
+    if (IsPairs(p)) {
+      CopyPairPanel({piece.data(), kAtOnce, 1}, ops, window.rows,
+                    {window.columns, Steps(p, window.columns)}, out);
+    } else {
+      if (window.rows < kPanel) std::fill(out, out + window.columns * kPanel, 0.0f);
+      Transpose(piece.data(), kAtOnce, window.columns, window.rows, out, kPanel);
+    }
+    out += Steps(p, window.columns) * kPanel;
+  }
+}
+
 // Columns 16 panel .. 16 panel + 15 of b^T from row `first` on, `depth` deep, as the tile reads it.
 void CopyPart(const DenseProduct& p, const Ops& ops, int64_t panel, const DepthBlock& block,
               float* out) {
   const int64_t count = std::min(kPanel, p.columns - panel * kPanel), depth = block.depth;
+  if (p.stored_b.data != nullptr) {
+    return CopyStoredPart(p, ops, {panel * kPanel, block.first, count, depth}, out);
+  }
   const Source b = {p.b + panel * kPanel * p.b_row + block.first * p.b_column, p.b_row, p.b_column};
   if (IsPairs(p)) return CopyPairPanel(b, ops, count, {depth, Steps(p, depth)}, out);
   if (p.b_row == 1) return CopyPanel(b.data, p.b_column, depth, count, out);
@@ -168,7 +190,7 @@ void CopyPanels(const DenseProduct& p, const Ops& ops, int64_t panel, int64_t co
                 const DepthBlock& block, float* out) {
   const int64_t steps = Steps(p, block.depth), size = steps * kPanel;
   int64_t done = 0;
-  if (IsPairs(p) && p.b_row == 1) {
+  if (IsPairs(p) && p.stored_b.data == nullptr && p.b_row == 1) {
     // Whole panels side by side in each row of memory, which is read once from end to end.
     done = std::min(count, p.columns / kPanel - panel);
     for (int64_t k = 0; k < 2 * steps; k += kSideBySide) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernels/cpu/ops.h"
+#include "kernels/cpu/stored_matrix.h"
 
 namespace cohort::kernels {
 
@@ -29,6 +30,7 @@ struct DenseProduct {
   int64_t rows = 0, depth = 0, columns = 0;  // M, K, N; depth 0 gives zeros
   bool accumulate = false;                   // the sums of K's blocks are added to what out holds
   Numerics numerics = Numerics::kFloat32;
+  StoredMatrix stored_b = {};  // in the place of b, where it has data
 };
 
 // Calls task(0) .. task(n - 1), on any threads, and returns when all are done.

@@ -107,22 +107,56 @@ float QuantizeWeights(const Ops& ops, Fp8ScaleFormat format, int64_t rows, float
   return scale;
 }
 
+// Weights that are kept in e4m3, with the scale of each column; false where b is none, or a block
+// along K has no single scale.
+bool TakeStoredBlock(const StoredMatrix& b, const MatrixWindow& window, const Ops& ops,
+                     QuantizedBlock* out, uint32_t* pairs) {
+  if (b.data == nullptr || b.format != MatrixFormat::kE4m3) return false;
+  const int64_t last = window.column + window.columns - 1;
+  if (b.transposed && b.BlockRow(window.column) != b.BlockRow(last)) return false;
+  for (int64_t i = 0; i < window.rows; ++i) {
+    const int64_t block_row = b.BlockRow(b.transposed ? window.column : window.row + i);
+    const int64_t block_column = (b.transposed ? window.row + i : window.column) / kFp8Tile;
+    out->scales[static_cast<size_t>(i)] = b.scales[block_row * b.scale_stride + block_column];
+  }
+  StoredMatrix codes = b;
+  codes.scales = nullptr;
+  alignas(64) Tile tile;
+  if (window.columns < kFp8Tile) std::fill_n(tile.data(), window.rows * kFp8Tile, 0.0f);
+  ReadMatrix(codes, window, tile.data(), kFp8Tile);
+  ops.quantize_e4m3(tile.data(), 1, window.rows * kFp8Tile, reinterpret_cast<uint16_t*>(pairs));
+  return true;
+}
+
+void QuantizeWindow(const Fp8Product& product, const MatrixWindow& window, const Ops& ops,
+                    QuantizedBlock* out, uint32_t* pairs) {
+  const DenseProduct& p = product.product;
+  alignas(64) Tile tile;
+  if (p.stored_b.data != nullptr) {
+    if (window.columns < kFp8Tile) std::fill_n(tile.data(), window.rows * kFp8Tile, 0.0f);
+    ReadMatrix(p.stored_b, window, tile.data(), kFp8Tile);
+  } else {
+    ReadTile(p.b + window.row * p.b_row + window.column * p.b_column, p.b_row, p.b_column,
+             window.rows, window.columns, tile.data());
+  }
+  if (product.pass != Fp8Pass::kWgrad) {
+    out->scales.fill(QuantizeWeights(ops, product.scales, window.rows, tile.data(), pairs));
+    return;
+  }
+  for (int64_t i = 0; i < window.rows; ++i) {
+    out->scales[static_cast<size_t>(i)] = QuantizeTile(
+        ops, tile.data() + i * kFp8Tile, {kActivationFloor, product.scales}, pairs + i * kPairs);
+  }
+}
+
 void QuantizeBlock(const Fp8Product& product, const Ops& ops, int64_t column, int64_t k,
                    QuantizedBlock* out) {
   const DenseProduct& p = product.product;
   const int64_t count = std::min(kFp8Tile, p.columns - column);
-  alignas(64) Tile tile;
+  const MatrixWindow window{column, k, count, std::min(kFp8Tile, p.depth - k)};
   alignas(64) std::array<uint32_t, kFp8Tile * kPairs> pairs;
-  ReadTile(p.b + column * p.b_row + k * p.b_column, p.b_row, p.b_column, count,
-           std::min(kFp8Tile, p.depth - k), tile.data());
-  if (product.pass == Fp8Pass::kWgrad) {
-    for (int64_t i = 0; i < count; ++i) {
-      out->scales[static_cast<size_t>(i)] =
-          QuantizeTile(ops, tile.data() + i * kFp8Tile, {kActivationFloor, product.scales},
-                       pairs.data() + i * kPairs);
-    }
-  } else {
-    out->scales.fill(QuantizeWeights(ops, product.scales, count, tile.data(), pairs.data()));
+  if (!TakeStoredBlock(p.stored_b, window, ops, out, pairs.data())) {
+    QuantizeWindow(product, window, ops, out, pairs.data());
   }
   const int64_t padded = CeilDiv(count, kPanel) * kPanel;
   std::fill_n(pairs.data() + count * kPairs, (padded - count) * kPairs, 0u);

@@ -13,7 +13,9 @@
 //                   tokens, so that gradients are often far below 1e-4
 //   a weight        blocks of 128 x 128, from index 0 on, those at the edges smaller; rounded to
 //                   bf16 before, so that they are made of the same numbers as what rollout workers
-//                   are given; the scale max|w| / 448, 1 for a block of zeros
+//                   are given; the scale max|w| / 448, 1 for a block of zeros. Those that are kept
+//                   in e4m3 are taken as they are, with their scales, and rounded anew only where
+//                   one block along K would have two
 // The gradient of a weight is a product along tokens: its operands are tiles of 128 tokens of one
 // channel (128 x 1), made of the fp32 numbers that the forward pass kept.
 //

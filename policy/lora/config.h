@@ -11,6 +11,9 @@ namespace cohort::policy {
 
 constexpr char kAllLinear[] = "all-linear";
 
+// Of the matrices that adapters leave as they are (policy/lora/frozen_base.h).
+enum class BaseFormat { kFloat32, kBFloat16, kFp8 };
+
 struct LoraConfig {
   int64_t rank = 8;
   double alpha = 16;

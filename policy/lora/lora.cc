@@ -12,6 +12,7 @@
 #include "base/nearest_name.h"
 #include "policy/lora/merge.h"
 #include "policy/lora/site.h"
+#include "policy/weights/stored_tensors.h"
 
 namespace cohort::policy {
 namespace {
@@ -215,7 +216,19 @@ WeightMap MergedWeights(const TransformerImpl& policy) {
   const auto adapted = std::find_if(sites.begin(), sites.end(),
                                     [](const LoraSite& site) { return site.attached(); });
   if (adapted == sites.end()) return weights;
-  AddAdapters(LoraWeights(policy), adapted->scale(), policy.config(), &weights);  // one for all
+  const WeightMap adapters = LoraWeights(policy);
+  // A number of a base that is kept in bf16, with an fp32 adapter added, is none of bf16.
+  const at::ScalarType dtype = adapters.begin()->second.scalar_type();
+  for (auto& [name, tensor] : weights) {
+    if (tensor.scalar_type() == dtype || tensor.dim() < 2) continue;
+    for (const StoredTensor& layer : LinearLayers(policy.config(), name, tensor)) {
+      const std::string module = layer.name.substr(0, layer.name.rfind('.'));
+      if (!adapters.contains(module + std::string(kLoraDown))) continue;
+      tensor = tensor.to(dtype);
+      break;
+    }
+  }
+  AddAdapters(adapters, adapted->scale(), policy.config(), &weights);  // one for all
   return weights;
 }
 

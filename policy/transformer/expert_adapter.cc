@@ -44,13 +44,13 @@ at::Tensor AdaptedExpertMlp(const at::Tensor& x_TD, const at::Tensor& weights_TK
                             const Dispatch& dispatch) {
   const int64_t m = experts.down_EDm.size(2);
   const at::Tensor x = ToExperts(x_TD, dispatch);
-  const at::Tensor hidden =
-      GroupedProject(x, experts.gate_up_E2mD, dispatch.offsets, experts.gate_up_bias_E2m);
+  const at::Tensor hidden = GroupedProject(x, {experts.gate_up_E2mD, experts.gate_up_scale_inv},
+                                           dispatch.offsets, experts.gate_up_bias_E2m);
   const at::Tensor gate = Added(adapters.gate, hidden.narrow(1, 0, m), x, dispatch);
   const at::Tensor up = Added(adapters.up, hidden.narrow(1, m, m), x, dispatch);
   const at::Tensor activated = ApplyGatedUnit(experts.unit, gate, up);
-  const at::Tensor down =
-      GroupedProject(activated, experts.down_EDm, dispatch.offsets, experts.down_bias_ED);
+  const at::Tensor down = GroupedProject(activated, {experts.down_EDm, experts.down_scale_inv},
+                                         dispatch.offsets, experts.down_bias_ED);
   const at::Tensor out = Added(adapters.down, down, activated, dispatch);
   const at::Tensor row_weights =
       weights_TK.flatten().index_select(0, dispatch.slot_S).unsqueeze(1).to(x.scalar_type());

@@ -22,7 +22,7 @@ class LinearImpl : public torch::nn::Module {
   }
 
   at::Tensor forward(const at::Tensor& x_TD) {
-    at::Tensor y = Project(x_TD, weight);
+    at::Tensor y = Project(x_TD, {weight, weight_scale_inv});
     if (uses_lora()) {
       const HigherPrecisionScope higher;
       y = y + lora_scale_ * lora_B->forward(lora_A->forward(LoraInput(x_TD)));
@@ -56,6 +56,7 @@ class LinearImpl : public torch::nn::Module {
 
   at::Tensor weight;                   // [out, in]
   at::Tensor bias;                     // [out], undefined without one
+  at::Tensor weight_scale_inv;         // of a frozen weight in e4m3: KeptMatrix in ops/matmul.h
   std::shared_ptr<LinearImpl> lora_A;  // both null without an adapter
   std::shared_ptr<LinearImpl> lora_B;
 

@@ -66,7 +66,9 @@ ExpertsImpl::ExpertsImpl(const ModelConfig& config, const at::TensorOptions& opt
 
 at::Tensor ExpertsImpl::forward(const at::Tensor& x_TD, const at::Tensor& weights_TK,
                                 const Dispatch& dispatch) {
-  const ExpertWeights experts{gate_up_proj, down_proj, gate_up_proj_bias, down_proj_bias, unit_};
+  const ExpertWeights experts{gate_up_proj,       down_proj, gate_up_proj_bias,
+                              down_proj_bias,     unit_,     gate_up_proj_scale_inv,
+                              down_proj_scale_inv};
   if (!lora_on_ || adapters_.empty()) return ExpertMlp(x_TD, weights_TK, experts, dispatch);
   return AdaptedExpertMlp(x_TD, weights_TK, experts, adapters_, dispatch);
 }

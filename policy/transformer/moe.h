@@ -56,6 +56,8 @@ class ExpertsImpl : public torch::nn::Module {
   at::Tensor down_proj;          // [E, D, m]
   at::Tensor gate_up_proj_bias;  // [E, 2m]; undefined without expert_bias, as the next
   at::Tensor down_proj_bias;     // [E, D]
+  // KeptMatrix in policy/transformer/ops/matmul.h; undefined but for a frozen base in e4m3.
+  at::Tensor gate_up_proj_scale_inv, down_proj_scale_inv;
 
  private:
   GatedUnit unit_;

@@ -1,6 +1,7 @@
 #include "policy/transformer/transformer.h"
 
 #include "base/error.h"
+#include "policy/weights/fp8_blocks.h"
 
 namespace cohort::policy {
 namespace {
@@ -41,6 +42,10 @@ LogitHead TransformerImpl::head() const {
 void TransformerImpl::LoadWeights(const WeightMap& weights) {
   CheckWeights(config_, weights, "the weights given to the policy");
   const at::NoGradGuard no_grad;
+  for (const at::Tensor& own : parameters()) {
+    COHORT_CHECK(own.scalar_type() != at::kFloat8_e4m3fn,
+                 "a frozen base in e4m3 is not written to");
+  }
   for (auto& [name, own] : Weights()) own.copy_(weights.at(name));
 }
 
@@ -73,6 +78,22 @@ WeightMap TransformerImpl::Weights() const {
     }
   }
   for (const auto& item : named_buffers()) out.emplace(item.key(), item.value().detach());
+  const auto decode = [&](const std::string& name, const at::Tensor& scale_inv) {
+    if (!scale_inv.defined()) return;
+    at::Tensor& tensor = out.at(name);
+    const at::Tensor decoded = at::empty(tensor.sizes(), at::kFloat);
+    DequantizeFp8({tensor, scale_inv}, decoded);
+    tensor = decoded;
+  };
+  for (const auto& item : named_modules("", /*include_self=*/false)) {
+    if (const auto* linear = item.value()->as<LinearImpl>()) {
+      decode(item.key() + ".weight", linear->weight_scale_inv);
+    }
+    if (const auto* experts = item.value()->as<ExpertsImpl>()) {
+      decode(item.key() + ".gate_up_proj", experts->gate_up_proj_scale_inv);
+      decode(item.key() + ".down_proj", experts->down_proj_scale_inv);
+    }
+  }
   return out;
 }
 

@@ -51,7 +51,7 @@ class TransformerImpl : public torch::nn::Module {
   // On the CPU, without adapters.
   void KeepMatricesInBf16();
   // Detached views of the live parameters and selection biases, adapters (policy/lora/lora.h) left
-  // out.
+  // out; of a frozen base in e4m3 (policy/lora/frozen_base.h) its numbers in fp32.
   WeightMap Weights() const;
 
   // The number of tokens that each expert got in forwards of training mode since the last call:

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones_like.h>
@@ -86,8 +87,27 @@ Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC) {
   return out;
 }
 
+Fp8Matrix QuantizeFp8Tensor(const std::string& name, const at::Tensor& weight) {
+  if (weight.dim() == 2) return QuantizeFp8(weight);
+  const int64_t parts = name.ends_with("gate_up_proj") ? 2 : 1;
+  const at::Tensor matrices = weight.reshape({-1, weight.size(1) / parts, weight.size(2)});
+  const at::Tensor values = at::empty(weight.sizes(), at::kFloat8_e4m3fn);
+  std::vector<at::Tensor> scales;
+  for (int64_t i = 0; i < matrices.size(0); ++i) {
+    const Fp8Matrix one = QuantizeFp8(matrices[i]);
+    values.view(matrices.sizes())[i].copy_(one.values);
+    scales.push_back(one.scale_inv);
+  }
+  return {values, at::cat(scales).view({weight.size(0), -1, Blocks(weight.size(2))})};
+}
+
 void DequantizeFp8(const Fp8Matrix& matrix, at::Tensor out) {
   const at::NoGradGuard no_grad;
+  if (matrix.scale_inv.size(-2) != Blocks(out.size(-2)) &&
+      matrix.scale_inv.size(-2) == 2 * Blocks(out.size(-2) / 2)) {
+    const auto halves = [](const at::Tensor& x) { return x.unflatten(-2, {2, x.size(-2) / 2}); };
+    return DequantizeFp8({halves(matrix.values), halves(matrix.scale_inv)}, halves(out));
+  }
   COHORT_CHECK(matrix.values.sizes() == out.sizes() &&
                    matrix.scale_inv.sizes() == Fp8ScaleShape(out.sizes()),
                "values, scales and output belong to one matrix");

@@ -39,7 +39,12 @@ std::vector<int64_t> Fp8ScaleShape(c10::IntArrayRef matrix);
 // dtype, any strides.
 Fp8Matrix QuantizeFp8(const at::Tensor& weight_RC);
 
-// Writes W into `out` (any floating dtype, may be a view), computed in fp32.
+// The same of a tensor in memory (policy/weights/weights.h): gates and ups of experts, which a
+// folder has as two matrices, have blocks of their own, and each expert has.
+Fp8Matrix QuantizeFp8Tensor(const std::string& name, const at::Tensor& weight);
+
+// Writes W into `out` (any floating dtype, may be a view), computed in fp32. The rows may be two
+// matrices of as many rows each, with blocks of their own.
 void DequantizeFp8(const Fp8Matrix& matrix, at::Tensor out);
 
 }  // namespace cohort::policy

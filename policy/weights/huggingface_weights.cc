@@ -1,5 +1,6 @@
 #include "policy/weights/huggingface_weights.h"
 
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 
@@ -449,6 +450,26 @@ at::Tensor HuggingFaceWeights::TakeExpert(const std::string& name, ExpertIndex e
     folder_->Read(StoredExpert(folder_->config, name, expert.index, slice));
   }
   return slice;
+}
+
+Fp8Matrix HuggingFaceWeights::TakeFp8(const std::string& name) {
+  const auto shape = folder_->shapes.find(name);
+  if (shape == folder_->shapes.end()) return {};
+  Fp8Matrix matrix{at::empty(shape->second, at::kFloat8_e4m3fn), {}};
+  std::vector<at::Tensor> scales;
+  for (StoredTensor& stored : PartsInFolder(folder_->config, name, matrix.values, folder_->where)) {
+    if (!IsFp8(folder_->where, stored.name)) return {};
+    const SafetensorsFile& file = *folder_->where.at(stored.name);
+    stored.part.copy_(file.View(stored.name));
+    const std::string scale_name = Fp8ScaleName(stored.name);
+    scales.push_back(folder_->where.at(scale_name)->View(scale_name).to(at::kFloat));
+  }
+  matrix.scale_inv = scales.size() == 1 ? scales[0].contiguous() : at::cat(scales);
+  if (shape->second.size() == 3) {
+    const int64_t columns = matrix.scale_inv.size(-1);
+    matrix.scale_inv = matrix.scale_inv.reshape({shape->second[0], -1, columns});
+  }
+  return matrix;
 }
 
 WeightMap HuggingFaceWeights::TakeAll() {

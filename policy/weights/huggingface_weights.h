@@ -28,6 +28,7 @@ class HuggingFaceWeights final : public WeightSource {
 
   at::Tensor Take(const std::string& name) override;
   at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) override;
+  Fp8Matrix TakeFp8(const std::string& name) override;
   WeightMap TakeAll() override;
 
  private:

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "policy/weights/fp8_blocks.h"
 #include "policy/weights/weights.h"
 
 namespace cohort::policy {
@@ -31,6 +32,9 @@ class WeightSource {
   // A slice of a layer's fused experts, in their order; undefined where there is no tensor of so
   // many.
   virtual at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) = 0;
+  // Values and scales of a tensor of experts or of a matrix, where a folder has it in FP8, else
+  // undefined: QuantizeFp8Tensor in policy/weights/fp8_blocks.h has the layout.
+  virtual Fp8Matrix TakeFp8(const std::string& /*name*/) { return {}; }
   // Every tensor, read in parallel.
   virtual WeightMap TakeAll() = 0;
 };

@@ -25,7 +25,8 @@
 namespace cohort::policy {
 struct DropoutDraws;    // policy/transformer/ops/dropout.h
 class LoraSnapshot;     // policy/lora/snapshot.h
-class TransformerImpl;  // policy/transformer/transformer.h; all take seconds to read
+class TransformerImpl;  // policy/transformer/transformer.h
+class WeightSource;     // policy/weights/weight_source.h; all take seconds to read
 }  // namespace cohort::policy
 
 namespace cohort::rl {
@@ -43,6 +44,8 @@ class Learner {
   void TrainAdapters(const policy::LoraConfig& lora, uint64_t seed);
   // The same with these adapters in place of fresh ones; all have the config's rank.
   void TrainAdapters(const policy::LoraAdapter& adapter, uint64_t seed);
+  // From now on what the adapters leave as it is takes fewer bits: policy/lora/frozen_base.h.
+  void KeepBase(policy::BaseFormat format, policy::WeightSource* published = nullptr);
   // True where the adapters' inputs are left out by chance in updates; in logprobs they never are.
   bool drops_inputs() const { return draws_ != nullptr; }
 

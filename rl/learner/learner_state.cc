@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "policy/lora/frozen_base.h"
 #include "policy/lora/lora.h"
 #include "policy/lora/snapshot.h"
 #include "policy/transformer/transformer.h"
@@ -44,6 +45,10 @@ void Learner::TrainAdapters(const policy::LoraConfig& lora, uint64_t seed) {
 void Learner::TrainAdapters(const policy::LoraAdapter& adapter, uint64_t seed) {
   policy::AttachLora(*policy_, adapter);
   UseAdapters(adapter.config, seed);
+}
+
+void Learner::KeepBase(policy::BaseFormat format, policy::WeightSource* published) {
+  policy::KeepBase(*policy_, format, published);
 }
 
 void Learner::UseAdapters(const policy::LoraConfig& lora, uint64_t seed) {

@@ -176,6 +176,11 @@ void RecipeCheck::CheckLora(const proto::Lora& lora) {
   if (lora.rank() == 0 && !lora.targets().empty()) {
     Add("lora", "lora.targets needs a lora.rank of 1 or more, such as 16");
   }
+  if (lora.rank() == 0 && lora.base() != proto::Lora::BASE_FLOAT32) {
+    Add("lora.base",
+        "lora.base is of what adapters leave as it is, and there are none: give lora.rank and "
+        "lora.targets, or lora.adapter");
+  }
   if (lora.rank() == 0 && lora.targets().empty() &&
       (lora.rank_stabilised() || lora.dropout() > 0)) {
     Add("lora",

@@ -18,6 +18,31 @@ void PrepareLibTorch(int threads) {
   if (threads > 0) at::set_num_threads(threads);
 }
 
+namespace {
+
+// A folder that is in FP8 is opened once more: its numbers and scales as they are.
+void KeepBase(const proto::Recipe& recipe, Learner* learner) {
+  const proto::Model& model = recipe.model();
+  switch (recipe.lora().base()) {
+    case proto::Lora::BASE_FLOAT32:
+      return;
+    case proto::Lora::BASE_BFLOAT16:
+      return learner->KeepBase(policy::BaseFormat::kBFloat16);
+    case proto::Lora::BASE_FP8:
+      break;
+  }
+  if (model.has_scratch() || model.has_upcycle()) {
+    return learner->KeepBase(policy::BaseFormat::kFp8);
+  }
+  const bool with_mtp = recipe.mtp().layers() == proto::Mtp::LAYERS_LOAD;
+  const policy::OpenedModel opened =
+      policy::OpenModel(model.path(), policy::Dtype::kFloat32,
+                        with_mtp ? policy::MtpLayers::kLoad : policy::MtpLayers::kLeaveOut);
+  learner->KeepBase(policy::BaseFormat::kFp8, opened.weights.get());
+}
+
+}  // namespace
+
 std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model* model) {
   auto learner = std::make_unique<Learner>(model->config, std::exchange(model->weights, {}),
                                            RecipeLearnerOptions(recipe));
@@ -28,6 +53,7 @@ std::unique_ptr<Learner> MakeLearner(const proto::Recipe& recipe, policy::Model*
   } else {
     learner->TrainAdapters(*adapter, recipe.seed());
   }
+  KeepBase(recipe, learner.get());
   return learner;
 }
 

@@ -117,7 +117,7 @@ void TellUnreadable(const ProblemSource& problems, const RunFolder& folder, Cons
 void TellOtherNumerics(const proto::Recipe& recipe, const proto::Objective& objective,
                        Console& console) {
   const bool is_fp8 = recipe.optimizer().precision() == proto::Optimizer::PRECISION_FP8;
-  if (is_fp8 && objective.is_correction == proto::Objective::IS_CORRECTION_NONE) {
+  if (is_fp8 && objective.is_correction() == proto::Objective::IS_CORRECTION_NONE) {
     console.Note(
         "optimizer.precision is fp8 and the workers decode without it: their logprobs differ from "
         "the learner's by its rounding (logprob_gap_mean); objective.is_correction: token "

@@ -14,6 +14,7 @@ struct ExpertWeights {
   at::Tensor gate_up_E2mD, down_EDm;
   at::Tensor gate_up_bias_E2m, down_bias_ED;  // both or none: undefined
   GatedUnit unit = GatedUnit::kSwiGlu;
+  at::Tensor gate_up_scale_inv = {}, down_scale_inv = {};  // of KeptMatrix in matmul.h
 };
 
 // out[t] = sum_k weights[t, k] * down_e(unit(gate_e x_t, up_e x_t)) with e = experts[t, k], added

@@ -18,13 +18,15 @@ class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFu
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& bias_in,
+                            const std::optional<at::Tensor>& scale_inv_in,
                             const std::vector<int64_t>& offsets) {
     const at::Tensor bias = bias_in.value_or(at::Tensor());
-    context->save_for_backward({x, weight});
+    const at::Tensor scale_inv = scale_inv_in.value_or(at::Tensor());
+    context->save_for_backward({x, weight, scale_inv});
     context->saved_data["offsets"] = offsets;
     SaveNumerics(context);
     context->saved_data["has_bias"] = bias.defined();
-    return GroupedLinear(x, weight, offsets, bias);
+    return GroupedLinear(x, {weight, scale_inv}, offsets, bias);
   }
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const NumericsScope numerics(SavedNumerics(context));
@@ -34,22 +36,23 @@ class GroupedProjectFunction : public torch::autograd::Function<GroupedProjectFu
     const at::Tensor gradient = gradients[0].contiguous();
     at::Tensor d_x, d_weight, d_bias;
     if (context->needs_input_grad(0)) {
-      d_x = GroupedLinear(gradient, weight.transpose(1, 2), offsets, {}, kernels::Fp8Pass::kDgrad);
+      const KeptMatrix transposed = KeptMatrix(weight, saved[2]).Transposed();
+      d_x = GroupedLinear(gradient, transposed, offsets, {}, kernels::Fp8Pass::kDgrad);
     }
     if (context->needs_input_grad(1)) d_weight = GroupedOuter(gradient, x, offsets);
     if (context->saved_data["has_bias"].toBool() && context->needs_input_grad(2)) {
       d_bias = GroupedSum(gradient, offsets);
     }
-    return {d_x, d_weight, d_bias, at::Tensor()};
+    return {d_x, d_weight, d_bias, at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
 
-at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+at::Tensor GroupedLinear(const at::Tensor& x_SI, const KeptMatrix& weight_EOI,
                          const std::vector<int64_t>& offsets, const at::Tensor& bias_EO,
                          kernels::Fp8Pass pass) {
-  const at::Tensor out = at::empty({x_SI.size(0), weight_EOI.size(1)}, x_SI.options());
+  const at::Tensor out = at::empty({x_SI.size(0), weight_EOI.values.size(1)}, x_SI.options());
   std::vector<ProductInto> products;
   for (size_t e = 0; e + 1 < offsets.size(); ++e) {
     const int64_t rows = offsets[e + 1] - offsets[e];
@@ -88,11 +91,10 @@ at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>&
   return GroupedOuter(gradient_SO, ones, offsets).squeeze(2);
 }
 
-at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+at::Tensor GroupedProject(const at::Tensor& x_SI, const KeptMatrix& weight_EOI,
                           const std::vector<int64_t>& offsets, const at::Tensor& bias_EO) {
-  std::optional<at::Tensor> bias;  // autograd takes no undefined tensor
-  if (bias_EO.defined()) bias = bias_EO;
-  return GroupedProjectFunction::apply(x_SI, weight_EOI, bias, offsets);
+  return GroupedProjectFunction::apply(x_SI, weight_EOI.values, IfDefined(bias_EO),
+                                       IfDefined(weight_EOI.scale_inv), offsets);
 }
 
 }  // namespace cohort::policy

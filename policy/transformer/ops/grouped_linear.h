@@ -7,13 +7,13 @@
 
 #include <vector>
 
-#include "kernels/cpu/fp8_product.h"
+#include "policy/transformer/ops/matmul.h"
 
 namespace cohort::policy {
 
 // out[rows of e] = x[rows of e] weight[e]^T + bias[e], with no gradient kept; weights of any
 // strides. bias_EO is undefined where there is none. `pass` is matmul.h's.
-at::Tensor GroupedLinear(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+at::Tensor GroupedLinear(const at::Tensor& x_SI, const KeptMatrix& weight_EOI,
                          const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {},
                          kernels::Fp8Pass pass = kernels::Fp8Pass::kFprop);
 
@@ -26,7 +26,7 @@ at::Tensor GroupedOuter(const at::Tensor& gradient_SO, const at::Tensor& x_SI,
 at::Tensor GroupedSum(const at::Tensor& gradient_SO, const std::vector<int64_t>& offsets);
 
 // GroupedLinear, differentiable in x, weight and bias.
-at::Tensor GroupedProject(const at::Tensor& x_SI, const at::Tensor& weight_EOI,
+at::Tensor GroupedProject(const at::Tensor& x_SI, const KeptMatrix& weight_EOI,
                           const std::vector<int64_t>& offsets, const at::Tensor& bias_EO = {});
 
 }  // namespace cohort::policy

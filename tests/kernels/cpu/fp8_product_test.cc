@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
+#include <string>
 
 #include "kernels/reference.h"
 #include "tests/kernels/cpu/parallel_orders.h"
@@ -116,6 +118,39 @@ TEST(Fp8Product, IsNearTheProductOfDoubles) {
     }
     EXPECT_GT(std::sqrt(errors / sizes), 0.01);
     EXPECT_LT(std::sqrt(errors / sizes), 0.05);
+  }
+}
+
+// tests/golden/kernels/README.md
+std::vector<float> DrawGolden(int64_t count, uint64_t seed, double size) {
+  std::vector<float> out;
+  for (int64_t i = 0; i < count; ++i) {
+    const uint64_t mixed = (static_cast<uint64_t>(i) * 2654435761u + seed * 40503u) & 0xffffffffu;
+    const double x = static_cast<double>(mixed) / 0x1p32 - 0.5;
+    out.push_back(static_cast<float>(std::ldexp(x, static_cast<int>(i / 100 % 9)) * size));
+  }
+  return out;
+}
+
+TEST(Fp8Product, IsThatOfPyTorchsCasts) {
+  std::ifstream golden(std::string(COHORT_GOLDEN_DIR) + "/kernels/fp8_products.txt");
+  for (const Fp8Pass pass : kPasses) {
+    Case c(3, 300, 140, pass);
+    c.a_layout = DrawGolden(3 * 300, 1, pass == Fp8Pass::kFprop ? 1 : 0x1p-40);
+    c.b_layout = DrawGolden(140 * 300, 2, 1);
+    c.product.product.a = c.a_layout.data();
+    c.product.product.b = c.b_layout.data();
+    const std::vector<float> found = c.Run(BestOps(), OneByOne);
+    std::vector<double> expected(found.size());
+    double largest = 0;
+    for (double& x : expected) {
+      golden >> x;
+      largest = std::max(largest, std::fabs(x));
+    }
+    ASSERT_TRUE(golden);
+    for (size_t i = 0; i < found.size(); ++i) {
+      ASSERT_NEAR(static_cast<double>(found[i]), expected[i], 1e-6 * largest) << i;
+    }
   }
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <numeric>
 #include <random>
 
 #include "policy/weights/weights.h"
@@ -10,8 +12,6 @@
 
 namespace cohort::rl {
 namespace {
-
-constexpr int kSteps = 30;
 
 // A DeepSeek-V3 with whole and partial blocks: 144 = 128 + 16 latent and rotated channels.
 policy::ModelConfig SmallMoe() {
@@ -54,37 +54,53 @@ std::vector<TrainingSequence> Stream(int step) {
   return sequences;
 }
 
-std::vector<double> Losses(kernels::Numerics numerics) {
+std::vector<double> Losses(kernels::Numerics numerics, int steps) {
   LearnerOptions options;
   options.numerics = numerics;
   const policy::ModelConfig config = SmallMoe();
   Learner learner(config, policy::InitialWeights(config, 1), options);
   std::vector<double> losses;
-  for (int step = 0; step < kSteps; ++step) {
+  for (int step = 0; step < steps; ++step) {
     losses.push_back(learner.SftUpdate(Stream(step), 3e-3).loss);
   }
   return losses;
 }
 
-// recipes/README.md has 500 steps of a larger model.
+double Mean(const std::vector<double>& values, size_t last) {
+  return std::accumulate(values.end() - static_cast<std::ptrdiff_t>(last), values.end(), 0.0) /
+         static_cast<double>(last);
+}
+
 TEST(Fp8Training, ThirtyStepsHaveTheLossOfBf16WithinAPercent) {
-  const std::vector<double> bf16 = Losses(kernels::Numerics::kBf16Dot),
-                            fp8 = Losses(kernels::Numerics::kFp8Blocks);
+  const std::vector<double> bf16 = Losses(kernels::Numerics::kBf16Dot, 30),
+                            fp8 = Losses(kernels::Numerics::kFp8Blocks, 30);
   EXPECT_NEAR(bf16[0], std::log(64), 0.1);
-  EXPECT_LT(bf16.back(), 2.5);
-  double largest = 0, sum_bf16 = 0, sum_fp8 = 0;
+  EXPECT_LT(bf16.back(), 3);
+  double largest = 0;
   for (size_t i = 0; i < bf16.size(); ++i) {
     largest = std::max(largest, std::fabs(fp8[i] / bf16[i] - 1));
-    sum_bf16 += bf16[i];
-    sum_fp8 += fp8[i];
   }
   EXPECT_GT(largest, 0) << "FP8 was not used";
   EXPECT_LT(largest, 0.01);
-  EXPECT_NEAR(sum_fp8 / sum_bf16, 1, 0.0025);
+  EXPECT_NEAR(Mean(fp8, 30) / Mean(bf16, 30), 1, 0.0025);
 }
 
 TEST(Fp8Training, RepeatsItsBits) {
-  EXPECT_EQ(Losses(kernels::Numerics::kFp8Blocks), Losses(kernels::Numerics::kFp8Blocks));
+  EXPECT_EQ(Losses(kernels::Numerics::kFp8Blocks, 5), Losses(kernels::Numerics::kFp8Blocks, 5));
+}
+
+// What rl/learner/README.md tells, in minutes: with --gtest_also_run_disabled_tests. The bound is
+// that of DeepSeek-V3's report (arXiv 2412.19437 section 3.3).
+TEST(Fp8Training, DISABLED_FiveHundredStepsHaveTheLossOfBf16WithinAQuarterOfAPercent) {
+  constexpr int kSteps = 500;
+  const std::vector<double> fp32 = Losses(kernels::Numerics::kFloat32, kSteps),
+                            bf16 = Losses(kernels::Numerics::kBf16Dot, kSteps),
+                            fp8 = Losses(kernels::Numerics::kFp8Blocks, kSteps);
+  for (const size_t last : {500, 100, 20}) {
+    std::printf("mean of the last %zu steps: fp32 %.5f, bf16 %.5f, fp8 %.5f\n", last,
+                Mean(fp32, last), Mean(bf16, last), Mean(fp8, last));
+    EXPECT_NEAR(Mean(fp8, last) / Mean(bf16, last), 1, 0.0025);
+  }
 }
 
 }  // namespace

@@ -223,5 +223,30 @@ TEST_F(LearnerOfAdapters, ASavedStateGoesOnWithTheDrawsThatWouldHaveFollowed) {
   ExpectSameBits(resumed.SaveState(), straight.SaveState());
 }
 
+TEST_F(LearnerOfAdapters, OnABaseInFewerBitsTrainAndArePublishedWithIt) {
+  for (const policy::BaseFormat format : {policy::BaseFormat::kBFloat16, policy::BaseFormat::kFp8}) {
+    Learner learner = Make();
+    learner.TrainAdapters(Adapters(), 5);
+    learner.KeepBase(format);
+    learner.ResetReference();
+    const policy::WeightMap before = Copied(learner.Weights());
+    std::vector<TrainingSequence> sequences = golden_.Batch(0);
+    learner.RecordRefLogprobs(sequences);
+    const std::vector<float> reference = sequences[0].ref_logprobs;
+    const double first = learner.PolicyUpdate(MeanLogprob(), sequences, 1e-2).loss;
+    for (int i = 0; i < 5; ++i) learner.PolicyUpdate(MeanLogprob(), sequences, 1e-2);
+    EXPECT_LT(learner.PolicyUpdate(MeanLogprob(), sequences, 1e-2).loss, first - 0.1);
+    learner.RecordRefLogprobs(sequences);
+    EXPECT_EQ(sequences[0].ref_logprobs, reference);
+    int changed = 0;
+    for (const auto& [name, weight] : learner.DecoderWeights()) {
+      ASSERT_TRUE(weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
+      changed += at::equal(weight, before.at(name)) ? 0 : 1;
+    }
+    EXPECT_GT(changed, 4);
+    EXPECT_EQ(learner.NonFiniteWeight(), "");
+  }
+}
+
 }  // namespace
 }  // namespace cohort::rl

@@ -73,8 +73,8 @@ TEST(Fp8Products, OfExpertsHaveTheGradientsOfFp32ButForTheRoundingOfE4m3) {
                                       torch::randn({experts, width, m}) / 9};
     for (at::Tensor& leaf : leaves) leaf.requires_grad_();
     const NumericsScope scope(numerics);
-    const at::Tensor out = ExpertMlp(leaves[0], leaves[1],
-                                     {.gate_up_E2mD = leaves[2], .down_EDm = leaves[3]}, dispatch);
+    const at::Tensor out =
+        ExpertMlp(leaves[0], leaves[1], {leaves[2], leaves[3], {}, {}}, dispatch);
     (out * torch::randn_like(out)).sum().backward();
     std::vector<at::Tensor> found = {out.detach()};
     for (const at::Tensor& leaf : leaves) found.push_back(leaf.grad());
