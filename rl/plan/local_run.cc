@@ -22,8 +22,9 @@ using policy::ModelConfig;
 constexpr double kFloatBytes = 4;
 // Measured: LibTorch, gRPC and their threads.
 constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6, kRewardProgram = 25e6;
-// Measured as well, on SmolLM2-135M with and without adapters (15 and 18 %).
-constexpr double kSpareShare = 0.18;
+// Blocks that a tensor of another size has left, as long as its tensors were more at their most
+// (policy/tensor/tensor_memory.h), and what malloc keeps of small ones. Measured.
+constexpr double kSpareShare = 0.05;
 
 double HeldFloats(int64_t count) {
   return static_cast<double>(policy::HeldTensorBytes(sizeof(float) * static_cast<size_t>(count)));
@@ -60,9 +61,9 @@ int64_t MicroBatch(const ModelConfig& config, const LocalRun& run) {
   return std::min(bound, run.step_tokens());
 }
 
-// Sequences that a worker decodes together.
-int64_t Running(const LocalRun& run) {
-  const int64_t share = (run.sequences() + run.workers - 1) / std::max(1, run.workers);
+// Sequences that a worker decodes together, of so many of all workers.
+int64_t Running(int64_t sequences, int workers) {
+  const int64_t share = (sequences + workers - 1) / std::max(1, workers);
   return std::min<int64_t>(share, rollout::DecoderOptions{}.max_running);
 }
 
@@ -73,9 +74,9 @@ int64_t CachedBy(const ModelConfig& config, const LocalRun& run, int64_t tokens)
   return policy::CachedTokens(config, tokens) * a.num_heads * (a.query_dim() + a.value_dim());
 }
 
-double CacheBytes(const ModelConfig& config, const LocalRun& run) {
-  const int64_t running = Running(run);
-  const int64_t group = std::max<int64_t>(1, run.group_size);
+// Numbers that a worker's cache holds when it decodes groups of this size.
+int64_t CachedNumbers(const ModelConfig& config, const LocalRun& run, int64_t running,
+                      int64_t group) {
   const int64_t prompts = (running + group - 1) / group;
   int64_t filled = 0;
   if (config.attention.sliding_window > 0) {
@@ -87,7 +88,17 @@ double CacheBytes(const ModelConfig& config, const LocalRun& run) {
              running * CachedBy(config, run, run.new_tokens);
   }
   // Of recurrent states a prompt has one until its samples have theirs.
-  filled += (running + (running + 2) / 3) * policy::RecurrentValues(config);
+  return filled + (running + (running + 2) / 3) * policy::RecurrentValues(config);
+}
+
+// Of a step or of an evaluation.
+double CacheBytes(const ModelConfig& config, const LocalRun& run) {
+  const auto cached = [&](int64_t sequences, int64_t group) {
+    return CachedNumbers(config, run, Running(sequences, run.workers), std::max<int64_t>(1, group));
+  };
+  const int64_t filled =
+      std::max(cached(run.sequences(), run.group_size),
+               cached(run.evaluated * run.evaluated_samples, run.evaluated_samples));
   return std::min(kFloatBytes * static_cast<double>(filled),
                   static_cast<double>(run.kv_cache_bytes));
 }
@@ -105,9 +116,9 @@ int64_t LocalRun::longest(const policy::ModelConfig& config) const {
 }
 
 int64_t LocalRun::step_tokens() const {
-  const int64_t in_grpo = prompts * prompt_tokens + sequences() * new_tokens;
+  const int64_t in_grpo = prompts * prompt_tokens + sequences() * (new_tokens - 1);
   return std::max(grpo ? (in_grpo + updates - 1) / updates : 0,
-                  demonstrations * demonstration_tokens);
+                  demonstrations * (demonstration_tokens - 1));
 }
 
 int64_t AdapterParameters(const ModelConfig& config, int64_t rank,
@@ -190,7 +201,7 @@ LocalStep StepOf(const ModelConfig& config, const LocalRun& run, const Machine& 
                    ForwardFlops(config, run.prompt_tokens) / machine.fp32_flops;
   DecodeLoad load;
   load.dtype = run.rollout_dtype;
-  load.batch = Running(run);
+  load.batch = Running(run.sequences(), run.workers);
   load.context = run.prompt_tokens + run.new_tokens / 2;
   load.devices = 1;
   step.decode_s = sequences * static_cast<double>(run.new_tokens) /

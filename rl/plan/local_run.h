@@ -30,8 +30,9 @@ struct LocalRun {
   bool grpo = true;           // false: demonstrations alone are trained on
   // The largest optimizer step on demonstrations, those of the model's own answers included.
   int64_t demonstrations = 0;
-  int64_t demonstration_tokens = 0;   // of one on average, its prompt included
-  int64_t longest_demonstration = 0;  // of all such steps
+  int64_t demonstration_tokens = 0;              // of one on average, its prompt included
+  int64_t longest_demonstration = 0;             // of all such steps
+  int64_t evaluated = 0, evaluated_samples = 1;  // held-out problems, answers to each
   int64_t microbatch_tokens = 2048;
   bool bf16_moments = false;
   int64_t activation_memory = 0;  // bytes, within which layers are recomputed; 0: none are
@@ -47,7 +48,7 @@ struct LocalRun {
     return std::min(prompt_tokens + new_tokens, config.max_positions);
   }
   // Tokens of the longest sequence that is trained on, and of the largest optimizer step: in it a
-  // prompt has its tokens once, for its group.
+  // prompt has its tokens once, for its group, and the last of a sequence predicts nothing.
   int64_t longest(const policy::ModelConfig& config) const;
   int64_t step_tokens() const;
 };

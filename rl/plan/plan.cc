@@ -184,8 +184,8 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       "gradient" +
           std::string(adapters ? ")" : ", and the head's gradient)"));
   add("run_spare_bytes", memory.spare,
-      "0.18 (measured) x all of these but the images: freed blocks that are kept for the next "
-      "tensors of their sizes");
+      "0.05 (measured) x all of these but the images: freed blocks that fit no tensor of the "
+      "moment");
   add("run_learner_bytes", memory.learner(),
       "the nine above + " + Gigabytes(memory.program) + " of programs");
   add("run_worker_bytes", memory.worker(),
@@ -193,6 +193,8 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
           " bytes a parameter, once more for the published image that it "
           "maps, + " +
           Gigabytes(memory.worker_cache) + " of KV cache (fp32, " + DescribeRows(run) +
+          (run.evaluated > 0 ? ", or " + std::to_string(run.evaluated) + " held-out problems"
+                             : "") +
           ", at most rollout.kv_cache_mb) + " + Gigabytes(memory.worker_program) + " of programs");
   add("run_rewards_bytes", memory.rewards,
       "measured: the reward service, without plug-ins and programs that it starts");

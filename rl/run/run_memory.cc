@@ -33,7 +33,7 @@ int64_t LongestDemonstration(const proto::Recipe& recipe, const policy::ModelCon
   return wanted > 0 ? std::min(wanted, config.max_positions) : config.max_positions;
 }
 
-// The mean of some lengths, rounded up, and the longest.
+// The mean of some lengths, to the nearest, and the longest.
 struct Lengths {
   int64_t count = 0, sum = 0, longest = 0;
 
@@ -42,7 +42,7 @@ struct Lengths {
     sum += length;
     longest = std::max(longest, length);
   }
-  int64_t mean() const { return count == 0 ? 0 : (sum + count - 1) / count; }
+  int64_t mean() const { return count == 0 ? 0 : (sum + count / 2) / count; }
 };
 
 void AddRounds(const proto::Recipe& recipe, const RowLengths& rows, LocalRun* run) {
@@ -122,11 +122,18 @@ RowLengths MeasureRows(const proto::Recipe& recipe, const policy::Model& model) 
 LocalRun LocalRunOf(const proto::Recipe& recipe, const policy::ModelConfig& config,
                     const std::optional<RowLengths>& rows) {
   LocalRun run;
-  run.samples = recipe.eval().problems() > 0;
+  if (recipe.data().has_generator() || !recipe.data().test().empty()) {
+    run.evaluated = recipe.eval().problems();
+    run.evaluated_samples = recipe.eval().samples();
+  }
+  run.samples = run.evaluated > 0;
   run.new_tokens = recipe.rollout().max_new_tokens();
   const int64_t room = std::max<int64_t>(1, config.max_positions - run.new_tokens);
   const int64_t prompt = std::min<int64_t>(recipe.data().max_prompt_tokens(), room);
-  const int64_t demonstration = LongestDemonstration(recipe, config);
+  // One that nothing bounds is taken for a prompt with its completion.
+  const int64_t demonstration = recipe.data().max_sequence_tokens() > 0
+                                    ? LongestDemonstration(recipe, config)
+                                    : std::min(prompt + run.new_tokens, config.max_positions);
   const RowLengths lengths =
       rows.value_or(RowLengths{0, prompt, prompt, demonstration, demonstration});
   run.prompt_tokens = lengths.prompt;

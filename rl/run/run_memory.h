@@ -17,7 +17,7 @@ bool HasSftRound(const proto::Recipe& recipe);
 // Tokens of the rows that a run begins with.
 struct RowLengths {
   int64_t rows = 0;    // looked at
-  int64_t prompt = 0;  // the mean, rounded up
+  int64_t prompt = 0;  // the mean, to the nearest
   int64_t longest_prompt = 0;
   // Prompt and completion of one sequence, as an sft round takes it; 0 in a recipe without one.
   int64_t demonstration = 0;

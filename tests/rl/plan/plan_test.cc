@@ -254,6 +254,10 @@ TEST(LocalRun, AWorkersCacheHoldsWindowsAndOnceMoreThePromptsThatSamplesHaveLeft
   const LocalRun run{.prompts = 2, .group_size = 4, .prompt_tokens = 200, .new_tokens = 50};
   const int64_t layer = 2 * 2 * 16;
   EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (2 * 200 + 8 * 50) * 2 * layer);
+  LocalRun evaluated = run;
+  evaluated.evaluated = 10;
+  EXPECT_EQ(MemoryOf(config, evaluated).worker_cache, 4 * 10 * 250 * 2 * layer)
+      << "problems of one sample each";
   config.attention.sliding_window = 60;
   EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (8 + 2) * 60 * 2 * layer);
   config.attention.full_layers = {0};
