@@ -320,24 +320,24 @@ const Ops* ChooseSet() {
   return &ScalarOps();
 }
 
-struct Choice {
+struct ChosenOps {
   Ops ops;
   Bf16Products bf16;
 };
 
 // AMX joins the best of the other sets: where VDPBF16PS is slow, it stays unused.
-const Choice& ThisMachine() {
-  static const Choice kChoice = [] {
-    Choice choice{*ChooseSet(), {}};
+const ChosenOps& ThisMachine() {
+  static const ChosenOps kChosen = [] {
+    ChosenOps chosen{*ChooseSet(), {}};
     const Ops* amx = CpuHas(Isa::kAvx512Bf16) ? AmxOps() : nullptr;
-    choice.bf16 = ChooseBf16Products(ThisAmxSystem(), amx, {choice.ops, ScalarOps(), &PairSeconds});
-    if (choice.bf16.on_tiles) {
-      choice.ops.isa = Isa::kAmx;
-      choice.ops.gemm_amx = amx->gemm_amx;
+    chosen.bf16 = ChooseBf16Products(ThisAmxSystem(), amx, {chosen.ops, ScalarOps(), &PairSeconds});
+    if (chosen.bf16.on_tiles) {
+      chosen.ops.isa = Isa::kAmx;
+      chosen.ops.gemm_amx = amx->gemm_amx;
     }
-    return choice;
+    return chosen;
   }();
-  return kChoice;
+  return kChosen;
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ class TileStrips {
     const int64_t ldc = aside ? kMaxGroup * 16 : args_.ldc;
     for (int64_t k = 0; k < std::max<int64_t>(args_.k, 1); k += kPairsAtOnce) {
       const bool goes_on = k > 0 || args_.mode == TileMode::kContinue;
-      const Block block{
+      const TileBlock block{
           static_cast<const uint32_t*>(args_.a) + row * args_.lda + k,
           static_cast<const uint32_t*>(args_.panels) + begin * args_.panel_stride + k * 16,
           std::min(kPairsAtOnce, args_.k - k) / kPairs,
@@ -104,7 +104,7 @@ class TileStrips {
   }
 
   // `tiles` tiles of the depth of rows at a and panels at w, added to c or stored there.
-  struct Block {
+  struct TileBlock {
     const uint32_t* a;
     const uint32_t* w;
     int64_t tiles;
@@ -114,7 +114,7 @@ class TileStrips {
   };
 
   template <int kRowTiles, int kPanels>
-  void Panels(Block block, int64_t panels) {
+  void Panels(TileBlock block, int64_t panels) {
     for (; panels >= kPanels; panels -= kPanels) {
       Multiply<kRowTiles, kPanels>(block, std::make_integer_sequence<int, kRowTiles * kPanels>());
       block.w += kPanels * args_.panel_stride;
@@ -126,7 +126,7 @@ class TileStrips {
   // Sum i is of row tile i / kPanels and panel i % kPanels, in tile 2 (i / kPanels) + i % kPanels
   // (of one row tile: i).
   template <int kRowTiles, int kPanels, int... kSum>
-  void Multiply(const Block& block, std::integer_sequence<int, kSum...>) {
+  void Multiply(const TileBlock& block, std::integer_sequence<int, kSum...>) {
     const auto at = [&](int i) {
       return block.c + i / kPanels * first_ * block.ldc + i % kPanels * 16;
     };
