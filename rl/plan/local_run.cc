@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/cpu/attention.h"
 #include "policy/tensor/tensor_memory.h"
 #include "policy/transformer/activation_memory.h"
 #include "policy/transformer/ops/logprobs.h"
@@ -21,10 +22,10 @@ using policy::ModelConfig;
 
 constexpr double kFloatBytes = 4;
 // Measured: LibTorch, gRPC and their threads.
-constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6, kRewardProgram = 25e6;
+constexpr double kLearnerProgram = 190e6, kWorkerProgram = 140e6, kRewardProgram = 22e6;
 // Blocks that a tensor of another size has left, as long as its tensors were more at their most
 // (policy/tensor/tensor_memory.h), and what malloc keeps of small ones. Measured.
-constexpr double kSpareShare = 0.05;
+constexpr double kSpareShare = 0.08;
 
 double HeldFloats(int64_t count) {
   return static_cast<double>(policy::HeldTensorBytes(sizeof(float) * static_cast<size_t>(count)));
@@ -83,9 +84,11 @@ int64_t CachedNumbers(const ModelConfig& config, const LocalRun& run, int64_t ru
     // A window that samples have left is kept once more for the prompt of their group.
     filled = running * CachedBy(config, run, run.sampled(config)) +
              prompts * CachedBy(config, run, run.prompt_tokens);
-  } else {  // a group has its prompt's blocks once
-    filled = prompts * CachedBy(config, run, run.prompt_tokens) +
-             running * CachedBy(config, run, run.new_tokens);
+  } else {  // a group has the whole blocks of its prompt once
+    constexpr int64_t kBlock = kernels::kBlockTokens;
+    const int64_t shared = run.prompt_tokens / kBlock * kBlock;
+    const int64_t all = (run.sampled(config) + kBlock - 1) / kBlock * kBlock;
+    filled = CachedBy(config, run, 1) * (prompts * shared + running * (all - shared));
   }
   // Of recurrent states a prompt has one until its samples have theirs.
   return filled + (running + (running + 2) / 3) * policy::RecurrentValues(config);

@@ -184,7 +184,7 @@ void AddLocalMemory(const ModelConfig& config, const LocalRun& run, std::vector<
       "gradient" +
           std::string(adapters ? ")" : ", and the head's gradient)"));
   add("run_spare_bytes", memory.spare,
-      "0.05 (measured) x all of these but the images: freed blocks that fit no tensor of the "
+      "0.08 (measured) x all of these but the images: freed blocks that fit no tensor of the "
       "moment");
   add("run_learner_bytes", memory.learner(),
       "the nine above + " + Gigabytes(memory.program) + " of programs");

@@ -79,11 +79,5 @@ class PlannedMemory : public TinyRun {
 
 TEST_F(PlannedMemory, IsWithinATenthOfThePeakOfEachProcess) { ExpectPlanned(); }
 
-TEST_F(PlannedMemory, IsSoWithLayersRecomputedAndMomentsAndRolloutsInBfloat16) {
-  always_.insert(always_.end(), {"optimizer.activation_memory_mb=150", "optimizer.moments=bfloat16",
-                                 "rollout.dtype=bfloat16"});
-  ExpectPlanned();
-}
-
 }  // namespace
 }  // namespace cohort

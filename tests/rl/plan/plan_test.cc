@@ -248,15 +248,16 @@ TEST(TrainingPlan, CountsThePairsThatAWindowLeaves) {
   EXPECT_DOUBLE_EQ(TrainingFlopsPerToken(config, 50), full - 2 * pair * 75);
 }
 
-// Two groups of four samples of 250 tokens, whose prompt of 200 a group has once.
+// Two groups of four samples of 250 tokens, in blocks of 32: a group has the six whole ones of its
+// prompt of 200 once, a sample two more.
 TEST(LocalRun, AWorkersCacheHoldsWindowsAndOnceMoreThePromptsThatSamplesHaveLeft) {
   policy::ModelConfig config = SmallDenseConfig();
   const LocalRun run{.prompts = 2, .group_size = 4, .prompt_tokens = 200, .new_tokens = 50};
   const int64_t layer = 2 * 2 * 16;
-  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (2 * 200 + 8 * 50) * 2 * layer);
+  EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (2 * 192 + 8 * 64) * 2 * layer);
   LocalRun evaluated = run;
   evaluated.evaluated = 10;
-  EXPECT_EQ(MemoryOf(config, evaluated).worker_cache, 4 * 10 * 250 * 2 * layer)
+  EXPECT_EQ(MemoryOf(config, evaluated).worker_cache, 4 * 10 * 256 * 2 * layer)
       << "problems of one sample each";
   config.attention.sliding_window = 60;
   EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (8 + 2) * 60 * 2 * layer);
