@@ -80,11 +80,12 @@ at::Tensor GatedDeltaNetImpl::forward(const at::Tensor& x_TD,
       CausalConvSilu(in.qkv, conv1d_->weight.squeeze(1), segments)
           .to(wide)
           .split_with_sizes({KeyWidth(config_), KeyWidth(config_), ValueWidth(config_)}, 1);
+  const at::Tensor rate = at::softplus(in.a.to(wide) + dt_bias_.to(wide));
   const DeltaRuleInput rule{
       .q = Normalized(mixed[0], 1 / std::sqrt(static_cast<double>(config_.key_dim))),
       .k = Normalized(mixed[1], 1),
       .v = mixed[2].reshape({tokens, heads, config_.value_dim}),
-      .log_decay = LogDecay(in.a.to(wide), dt_bias_.to(wide), a_log_.to(wide)),
+      .log_decay = -a_log_.to(wide).exp() * rate,
       .beta = Sigmoid(in.b.to(wide))};
   const at::Tensor out = GatedDeltaRule(rule, segments).to(narrow).view_as(in.gate);
   const at::Tensor normal = RmsNormalize(out, norm_->weight, norm_eps_);

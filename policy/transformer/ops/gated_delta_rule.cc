@@ -41,38 +41,6 @@ at::Tensor DecayOf(const at::Tensor& log_decay) {
   return out;
 }
 
-at::Tensor LogDecayByKernel(const at::Tensor& a_TH, const at::Tensor& dt_bias_H,
-                            const at::Tensor& a_log_H) {
-  const at::Tensor a = a_TH.contiguous(), out = at::empty_like(a);
-  const int64_t heads = a.size(1);
-  const float *from = a.const_data_ptr<float>(), *bias = dt_bias_H.const_data_ptr<float>();
-  float* to = out.mutable_data_ptr<float>();
-  std::vector<float> rate(a_log_H.const_data_ptr<float>(), a_log_H.const_data_ptr<float>() + heads);
-  for (float& value : rate) value = std::exp(value);
-  ForEachRow(a.size(0), [&](int64_t t) {
-    for (int64_t head = 0; head < heads; ++head) {
-      to[t * heads + head] =
-          kernels::LogDecay(rate[static_cast<size_t>(head)], from[t * heads + head] + bias[head]);
-    }
-  });
-  return out;
-}
-
-class LogDecayFunction : public torch::autograd::Function<LogDecayFunction> {
- public:
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& a,
-                            const at::Tensor& dt_bias, const at::Tensor& a_log) {
-    const at::Tensor out = LogDecayByKernel(a, dt_bias, a_log);
-    context->save_for_backward({a, dt_bias, a_log, out});
-    return out;
-  }
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const variable_list saved = context->get_saved_variables();
-    const at::Tensor d_sum = gradients[0] * -saved[2].exp() * at::sigmoid(saved[0] + saved[1]);
-    return {d_sum, d_sum.sum(0), (gradients[0] * saved[3]).sum(0)};
-  }
-};
-
 class DeltaRuleFunction : public torch::autograd::Function<DeltaRuleFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k,
@@ -168,14 +136,6 @@ at::Tensor ChunksByLibTorch(const DeltaRuleInput& in, const std::vector<Segment>
 }
 
 }  // namespace
-
-at::Tensor LogDecay(const at::Tensor& a_TH, const at::Tensor& dt_bias_H,
-                    const at::Tensor& a_log_H) {
-  if (BackendFor(a_TH, dt_bias_H, a_log_H) == Backend::kOwnCpu) {
-    return LogDecayFunction::apply(a_TH, dt_bias_H, a_log_H);
-  }
-  return -a_log_H.exp() * at::softplus(a_TH + dt_bias_H);
-}
 
 at::Tensor GatedDeltaRule(const DeltaRuleInput& input, const std::vector<Segment>& segments) {
   switch (BackendFor(input.q, input.k, input.v, input.log_decay, input.beta)) {

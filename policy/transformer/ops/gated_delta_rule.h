@@ -16,10 +16,6 @@ struct DeltaRuleInput {
   at::Tensor beta;       // [T, H]
 };
 
-// -e^a_log softplus(a + dt_bias), [T, H]. In fp32 on the CPU the decoder's, bit for bit.
-// Differentiable.
-at::Tensor LogDecay(const at::Tensor& a_TH, const at::Tensor& dt_bias_H, const at::Tensor& a_log_H);
-
 // The gated delta rule (arXiv 2412.06464 eq. 10): from the segment's start, or from the state at
 // the end of its prefix, S = e^log_decay S; S += k (beta (v - S^T k))^T; out = S^T q. Out: [T, H *
 // value_dim]; differentiable. In fp32 on the CPU it is kernels/cpu/segment_delta_rule.h, else the
