@@ -167,14 +167,14 @@ void QuantizeBlock(const Fp8Product& product, const Ops& ops, int64_t column, in
   }
 }
 
-struct Task {
+struct Fp8Task {
   size_t product;
   int64_t row, row_end;
   int64_t column = 0, column_end = 0;
 };
 
 // Adds the dots of a block, scaled, to the rows of the output.
-void AddBlock(const DenseProduct& p, const Ops& ops, const Task& task, const QuantizedRows& a,
+void AddBlock(const DenseProduct& p, const Ops& ops, const Fp8Task& task, const QuantizedRows& a,
               const QuantizedBlock& b, int64_t block) {
   alignas(64) std::array<float, kRowsAtOnce * kFp8Tile> dots;
   const int64_t columns = std::min(kFp8Tile, p.columns - task.column), blocks = Blocks(p);
@@ -199,7 +199,7 @@ void AddBlock(const DenseProduct& p, const Ops& ops, const Task& task, const Qua
   }
 }
 
-void MultiplyTask(const Fp8Product& product, const Ops& ops, Task task, const QuantizedRows& a) {
+void MultiplyTask(const Fp8Product& product, const Ops& ops, Fp8Task task, const QuantizedRows& a) {
   QuantizedBlock b;
   for (; task.column < task.column_end; task.column += kFp8Tile) {
     for (int64_t block = 0; block < Blocks(product.product); ++block) {
@@ -209,7 +209,7 @@ void MultiplyTask(const Fp8Product& product, const Ops& ops, Task task, const Qu
   }
 }
 
-void AddTasks(const DenseProduct& p, size_t index, std::vector<Task>* tasks) {
+void AddTasks(const DenseProduct& p, size_t index, std::vector<Fp8Task>* tasks) {
   const int64_t row_blocks = std::max<int64_t>(1, p.rows / kTaskRows);
   const int64_t work = std::max<int64_t>(1, p.rows / row_blocks * p.depth * kFp8Tile);
   const int64_t chunk = std::max<int64_t>(1, kTaskWork / work) * kFp8Tile;
@@ -238,7 +238,7 @@ int64_t Fp8ScratchFloats(std::span<const Fp8Product> products) {
 void MultiplyFp8(std::span<const Fp8Product> products, const Ops& ops, float* scratch,
                  const ParallelTasks& parallel) {
   std::vector<QuantizedRows> quantized;
-  std::vector<Task> copies, tasks;
+  std::vector<Fp8Task> copies, tasks;
   for (size_t i = 0; i < products.size(); ++i) {
     const DenseProduct& p = products[i].product;
     quantized.push_back({reinterpret_cast<uint32_t*>(scratch), scratch + CodeFloats(p)});
@@ -255,11 +255,11 @@ void MultiplyFp8(std::span<const Fp8Product> products, const Ops& ops, float* sc
     AddTasks(p, i, &tasks);
   }
   parallel(static_cast<int64_t>(copies.size()), [&](int64_t n) {
-    const Task& task = copies[static_cast<size_t>(n)];
+    const Fp8Task& task = copies[static_cast<size_t>(n)];
     QuantizeRows(products[task.product], ops, task.row, task.row_end, quantized[task.product]);
   });
   parallel(static_cast<int64_t>(tasks.size()), [&](int64_t n) {
-    const Task& task = tasks[static_cast<size_t>(n)];
+    const Fp8Task& task = tasks[static_cast<size_t>(n)];
     MultiplyTask(products[task.product], ops, task, quantized[task.product]);
   });
 }

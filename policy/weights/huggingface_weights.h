@@ -16,6 +16,10 @@
 
 namespace cohort::policy {
 
+// The names of a folder's weights: one file, or shards and what says which tensor is where.
+constexpr char kSingleFile[] = "model.safetensors";
+constexpr char kIndexFile[] = "model.safetensors.index.json";
+
 // A folder, opened: every name and shape is checked before anything is read. What is taken is
 // converted to `dtype`, FP8 and MXFP4 matrices with their block scales; selection biases stay fp32.
 // Missing, extra and mis-shaped tensors: kUsage. The multi-token-prediction layers that the config

@@ -75,7 +75,7 @@ TEST(Fp8Training, ThirtyStepsHaveTheLossOfBf16WithinAPercent) {
   const std::vector<double> bf16 = Losses(kernels::Numerics::kBf16Dot, 30),
                             fp8 = Losses(kernels::Numerics::kFp8Blocks, 30);
   EXPECT_NEAR(bf16[0], std::log(64), 0.1);
-  EXPECT_LT(bf16.back(), 3);
+  EXPECT_LT(bf16.back(), bf16[0] - 0.3);
   double largest = 0;
   for (size_t i = 0; i < bf16.size(); ++i) {
     largest = std::max(largest, std::fabs(fp8[i] / bf16[i] - 1));
@@ -89,8 +89,8 @@ TEST(Fp8Training, RepeatsItsBits) {
   EXPECT_EQ(Losses(kernels::Numerics::kFp8Blocks, 5), Losses(kernels::Numerics::kFp8Blocks, 5));
 }
 
-// What rl/learner/README.md tells, in minutes: with --gtest_also_run_disabled_tests. The bound is
-// that of DeepSeek-V3's report (arXiv 2412.19437 section 3.3).
+// Takes minutes: with --gtest_also_run_disabled_tests. The bound is that of DeepSeek-V3's report
+// (arXiv 2412.19437 section 3.3).
 TEST(Fp8Training, DISABLED_FiveHundredStepsHaveTheLossOfBf16WithinAQuarterOfAPercent) {
   constexpr int kSteps = 500;
   const std::vector<double> fp32 = Losses(kernels::Numerics::kFloat32, kSteps),
