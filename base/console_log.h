@@ -1,6 +1,6 @@
 #pragma once
 
-// Keeps the stderr of a process in a file too.
+// What a process says on stderr: its log, and the file that keeps all of it too.
 
 #include <chrono>
 #include <filesystem>
@@ -40,5 +40,10 @@ class ConsoleLog {
 // beginning with a line of the time (UTC) and `heading`. Call once, before other threads write.
 // Errors: kEnvironment.
 void KeepConsole(const std::filesystem::path& path, const std::string& heading);
+
+// The program's log goes to stderr under its name, as PrintableText of base/printable_text.h:
+// messages of services and peers are part of it. Call at the start of main, and again after
+// KeepConsole, which makes stderr another stream.
+void LogToStderr(const std::string& program);
 
 }  // namespace cohort::base

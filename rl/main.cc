@@ -12,9 +12,9 @@
 #include <system_error>
 #include <vector>
 
+#include "base/console_log.h"
 #include "base/error.h"
 #include "base/nearest_name.h"
-#include "base/stderr_log.h"
 #include "rl/commands/commands.h"
 #include "rl/commands/flag_names.h"
 

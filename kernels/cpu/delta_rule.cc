@@ -1,7 +1,6 @@
 #include "kernels/cpu/delta_rule.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
 #include "kernels/cpu/delta_scan.h"
@@ -65,9 +64,6 @@ struct HeadRun {
 };
 
 }  // namespace
-
-// Softplus as LibTorch's: the identity where e^-a would vanish beside it.
-float LogDecay(float rate, float a) { return -(rate * (a > 20.0f ? a : std::log1p(std::exp(a)))); }
 
 void DeltaRule(const DeltaRuleArgs& args, const DeltaRuleOutput& output, const Ops& ops,
                const ParallelTasks& parallel) {

@@ -25,10 +25,6 @@ struct DeltaRuleShape {
   int64_t state_floats() const { return value_heads * head_floats(); }  // of all heads, in order
 };
 
-// The logarithm of what a token multiplies a head's state by: -rate softplus(a), with rate =
-// e^A_log, and dt_bias in a. The decay is std::exp of it.
-float LogDecay(float rate, float a);
-
 // Consecutive rows of one sequence.
 struct DeltaRun {
   int64_t first = 0, length = 0;

@@ -5,10 +5,8 @@
 #include "policy/config/linear_attention.h"
 #include "policy/transformer/ops/causal_conv.h"
 #include "policy/transformer/ops/gated_delta_rule.h"
-#include "policy/transformer/ops/gated_unit.h"
 #include "policy/transformer/ops/numerics.h"
 #include "policy/transformer/ops/rms_normalize.h"
-#include "policy/transformer/ops/sigmoid.h"
 
 namespace cohort::policy {
 
@@ -86,13 +84,11 @@ at::Tensor GatedDeltaNetImpl::forward(const at::Tensor& x_TD,
       .k = Normalized(mixed[1], 1),
       .v = mixed[2].reshape({tokens, heads, config_.value_dim}),
       .log_decay = -a_log_.to(wide).exp() * rate,
-      .beta = Sigmoid(in.b.to(wide))};
+      .beta = in.b.to(wide).sigmoid()};
   const at::Tensor out = GatedDeltaRule(rule, segments).to(narrow).view_as(in.gate);
   const at::Tensor normal = RmsNormalize(out, norm_->weight, norm_eps_);
-  const auto rows = [&](const at::Tensor& x) {
-    return x.to(wide).reshape({tokens, ValueWidth(config_)});
-  };
-  return out_proj_(ApplyGatedUnit(GatedUnit::kSwiGlu, rows(in.gate), rows(normal)).to(narrow));
+  const at::Tensor gated = (normal * at::silu(in.gate.to(wide))).to(narrow);
+  return out_proj_(gated.reshape({tokens, ValueWidth(config_)}));
 }
 
 }  // namespace cohort::policy

@@ -5,11 +5,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/console_log.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/rpc_token.h"
 #include "base/setting_names.h"
-#include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/service/server.h"
 

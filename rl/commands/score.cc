@@ -66,9 +66,9 @@ int RunScore(int argc, char** argv) {
   app.add_option("--input", input, "JSON lines; - reads stdin")->required();
   app.add_option("--engine", engine)->check(CLI::IsMember({"learner", "decoder"}));
   app.add_option("--dtype", dtype_name)->check(CLI::IsMember(rollout::WorkerDtypes()));
-  app.add_flag("--deterministic", decoder.deterministic,
-               "the decoder in the learner's order of operations; a larger cache, and faster "
-               "for long texts, under latent attention");
+  app.add_flag(
+      "--deterministic", decoder.deterministic,
+      "the decoder in the learner's order of operations; a larger cache, under latent attention");
   AddCacheOption(app, decoder.kv_cache_bytes);
   if (const auto status = ParseCommandLine(app, argc, argv)) return *status;
 

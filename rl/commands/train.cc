@@ -5,7 +5,6 @@
 #include "base/console_log.h"
 #include "base/error.h"
 #include "base/printable_text.h"
-#include "base/stderr_log.h"
 #include "reward/code/box/sandbox.h"
 #include "reward/registry.h"
 #include "rl/checkpoint/provenance.h"

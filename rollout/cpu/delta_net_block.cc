@@ -8,6 +8,13 @@
 
 namespace cohort::rollout {
 
+namespace {
+
+// As LibTorch's softplus: the identity where e^-x would vanish beside it.
+float Softplus(float x) { return x > 20.0f ? x : std::log1p(std::exp(x)); }
+
+}  // namespace
+
 // x / sqrt(sum(x^2) + eps) is an RMSNorm whose weight is n^-1/2; queries are n^-1/2 long.
 DeltaNetBlock::DeltaNetBlock(const ForwardContext& context, kernels::ThreadPool& pool)
     : context_(context),
@@ -104,8 +111,8 @@ void DeltaNetBlock::PrepareRow(const DeltaNetWeights& weights, int64_t row) {
   context_.ops.sigmoid(b, columns_.heads, beta_.data() + row * columns_.heads);
   for (int64_t head = 0; head < columns_.heads; ++head) {
     const auto i = static_cast<size_t>(head);
-    decay_[static_cast<size_t>(row * columns_.heads + head)] =
-        std::exp(kernels::LogDecay(weights.rate[i], a[head] + weights.rate_bias[i]));
+    const float rate = weights.rate[i] * Softplus(a[head] + weights.rate_bias[i]);
+    decay_[static_cast<size_t>(row * columns_.heads + head)] = std::exp(-rate);
   }
 }
 
@@ -113,13 +120,14 @@ void DeltaNetBlock::PrepareRow(const DeltaNetWeights& weights, int64_t row) {
 void DeltaNetBlock::GateRow(const DeltaNetWeights& weights, int64_t row) {
   const float* gate = Input(row) + columns_.gate_offset();
   float* out = attended_.data() + row * columns_.gates;
+  float* squashed = Input(row);  // the convolution is done with it
+  context_.ops.sigmoid(gate, columns_.gates, squashed);
   for (int64_t head = 0; head < columns_.heads; ++head) {
     float* values = out + head * shape_.value_dim;
     context_.ops.rms_norm(values, weights.norm.data(), static_cast<float>(context_.config.norm_eps),
                           shape_.value_dim, values);
   }
-  context_.ops.gated_unit(
-      {.unit = kernels::GatedUnit::kSwiGlu, .gate = gate, .up = out, .n = columns_.gates}, out);
+  for (int64_t i = 0; i < columns_.gates; ++i) out[i] *= gate[i] * squashed[i];
 }
 
 }  // namespace cohort::rollout

@@ -11,12 +11,12 @@
 #include <chrono>
 #include <filesystem>
 
+#include "base/console_log.h"
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/listen.h"
 #include "base/rpc_token.h"
 #include "base/setting_names.h"
-#include "base/stderr_log.h"
 #include "policy/model.h"
 #include "rollout/cpu/cpu_decoder.h"
 #include "rollout/weight_dtype.h"

@@ -60,9 +60,8 @@ TEST_P(Families, ScoresAgreeWithTheLearner) {
 }
 
 // The decoder absorbs latent attention where it need not compute as the learner does; all else it
-// computes in the learner's order of operations anyway: logprobs are the same bits. Of a gated delta
-// net the decays differ in their last bits, whose softplus and exponential are LibTorch's in the
-// learner.
+// computes in the learner's order of operations anyway: logprobs are the same bits. Of a gated
+// delta net the gates and decays differ in their last bits, which are LibTorch's in the learner.
 bool IsBitForBit(const policy::ModelConfig& config, bool deterministic) {
   return config.linear.layers.empty() && (deterministic || !config.attention.latent());
 }

@@ -89,7 +89,7 @@ TEST(Fp8Products, OfExpertsHaveTheGradientsOfFp32ButForTheRoundingOfE4m3) {
   }
 }
 
-// A number of a matrix that changes by less than a step of e4m3, but more than one of bf16, changes
+// Numbers of a matrix that change by less than a step of e4m3, but more than one of bf16, change
 // what is computed in bf16 or fp32 alone.
 TEST(Fp8Products, AreThoseOfTheMatricesThatDeepSeekPublishesInFp8) {
   const GoldenModel golden = ReadGoldenModel("tiny_fp8");
@@ -106,8 +106,9 @@ TEST(Fp8Products, AreThoseOfTheMatricesThatDeepSeekPublishesInFp8) {
       at::Tensor weight = weights.at(spec.name).clone();
       at::Tensor slice = spec.shape.size() == 3 ? weight[0] : weight;
       const at::Tensor block = slice.slice(0, 0, 128).slice(1, 0, 128);
-      block[0][0] = 0;
-      block[0][0] = block.abs().max().to(at::kBFloat16).to(at::kFloat) * 0.5 * factor;
+      const at::Tensor numbers = block.select(1, 0).slice(0, 0, 128, /*step=*/2);
+      numbers.zero_();
+      numbers.fill_(block.abs().max().to(at::kBFloat16).to(at::kFloat) * 0.5 * factor);
       weights[spec.name] = weight;
       return GoldenLogprobs(changed, golden.config, weights);
     };
