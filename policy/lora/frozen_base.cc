@@ -52,10 +52,11 @@ void KeepBase(TransformerImpl& policy, BaseFormat format, WeightSource* publishe
     scale_inv = std::move(matrix.scale_inv);
   });
   if (kept > 0) return;
-  throw Error(ErrorCode::kUsage,
-              "no matrix of the model is frozen: lora.base keeps what adapters "
-              "leave as it is",
-              "set lora.rank, or leave lora.base out");
+  throw Error(
+      ErrorCode::kUsage,
+      "no matrix of the model is frozen: only what adapters leave as it is is kept in fewer "
+      "bits",
+      "add adapters first, or keep all in float32");
 }
 
 int64_t BaseBytes(const TransformerImpl& policy) {

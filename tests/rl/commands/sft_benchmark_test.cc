@@ -58,7 +58,7 @@ TEST(BenchCommand, RefusesAPrecisionThatDoesNotExistWithThoseThatDo) {
     testing::internal::CaptureStderr();
     EXPECT_EQ(RunBench(static_cast<int>(argv.size()), argv.data()), 2);
     EXPECT_THAT(testing::internal::GetCapturedStderr(),
-                HasSubstr("--precision: bfloat8 not in {float32,bfloat16}"))
+                HasSubstr("--precision: bfloat8 not in {float32,bfloat16"))
         << what;
   }
 }

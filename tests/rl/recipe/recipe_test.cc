@@ -379,8 +379,8 @@ TEST_F(RecipeTest, HostileYamlIsAnErrorAndNotACrash) {
 
 TEST_F(RecipeTest, ThreadsAreDividedAmongTheProcessesOfAKind) {
   const proto::Recipe all = Load(kGood, {"rollout.workers=3", "rollout.reward_services=2"});
-  const proto::Recipe four =
-      Load(kGood, {"threads=4", "rollout.workers=8", "rollout.reward_services=0"});
+  proto::Recipe four = Load(kGood, {"threads=4", "rollout.workers=8"});
+  four.mutable_rollout()->set_reward_services(0);
   unsetenv("OMP_NUM_THREADS");
   EXPECT_EQ(Describe(ThreadsOf(all, 8)),
             "learner 8, 3 workers of 2, 2 reward services of 4; 8 cores");

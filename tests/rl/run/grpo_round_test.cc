@@ -187,8 +187,9 @@ TEST_F(GrpoRoundTest, AStepHasTheFiguresThatTheTableNamesForItsRow) {
   EXPECT_EQ(record.metrics.policy_version, 1) << "that was sampled from";
   // The rest is the run's to add, or belongs to a mixture of experts.
   const std::set<std::string> elsewhere = {
-      "elapsed_s", "publish_s",      "publish_bytes",         "step_s",
-      "phase",     "busiest_expert", "journal_dropped_steps", "memory_retries"};
+      "elapsed_s",     "publish_s",      "publish_bytes",         "step_s",
+      "phase",         "busiest_expert", "journal_dropped_steps", "memory_retries",
+      "rerouted_share"};
   const nlohmann::json row = MetricsRow(record.metrics);
   for (const Figure& figure : Figures()) {
     const bool expected = (figure.uses & kGrpoRow) != 0 && !elsewhere.contains(figure.key);

@@ -180,10 +180,12 @@ TEST_F(TrainingRunTest, ARowSaysWhereTheRunStandsAndWhatTheStepDid) {
         "eval_accuracy": 0.5, "eval_accuracy_low": 0.0, "eval_accuracy_high": 0.0, "eval_problems": 2, "eval_failed": 0, "eval_completion_tokens": 0.0,
         "eval_truncated": 0.0})"));
   EXPECT_EQ(rows[1],
-            nlohmann::json::parse(R"({"step": 1, "round": 1, "phase": "sft", "loss": 1.0})"));
+            nlohmann::json::parse(
+                R"({"step": 1, "round": 1, "phase": "sft", "loss": 1.0, "publish_bytes": 12})"));
   EXPECT_EQ(rows[2].at("eval_after"), "round 1 (sft)");
   EXPECT_EQ(rows[3],
-            nlohmann::json::parse(R"({"step": 2, "round": 2, "phase": "grpo", "loss": 2.0})"));
+            nlohmann::json::parse(
+                R"({"step": 2, "round": 2, "phase": "grpo", "loss": 2.0, "publish_bytes": 12})"));
   EXPECT_THAT(stderr_, HasSubstr("round 2/2: grpo, 1 steps\n"));
   EXPECT_THAT(stderr_, HasSubstr("after round 2 (grpo): held-out accuracy 50.0% [0.0, 0.0] (2 "
                                  "answers, greedy, "));
