@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -63,15 +64,15 @@ class TensorMerge {
   double scale_;
 };
 
-// `parts` of `tensor` plus their adapters, as a tensor of its dtype; itself where it has none.
-// `cut`: the parts of a tensor like it.
+// `parts` of `tensor` plus their adapters, in `dtype`; itself where it has none. `cut`: the parts
+// of a tensor like it.
 template <class Cut>
-at::Tensor WithAdapters(const TensorMerge& merge, const at::Tensor& tensor, const Cut& cut,
-                        std::vector<std::string>* merged) {
+at::Tensor WithAdapters(const TensorMerge& merge, const at::Tensor& tensor, at::ScalarType dtype,
+                        const Cut& cut, std::vector<std::string>* merged) {
   if (!merge.Touches(cut(tensor))) return tensor;
   const at::Tensor sum = tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true);
   merge.AddInto(cut(sum), merged);
-  return sum.to(tensor.scalar_type());
+  return sum.to(dtype);
 }
 
 // Adapters that found no weight.
@@ -97,7 +98,7 @@ void AddAdapters(const WeightMap& adapters, double scale, const ModelConfig& con
   std::vector<std::string> merged;
   for (auto& [name, tensor] : *weights) {
     const auto cut = [&](const at::Tensor& like) { return LinearLayers(config, name, like); };
-    tensor = WithAdapters(merge, tensor, cut, &merged);
+    tensor = WithAdapters(merge, tensor, tensor.scalar_type(), cut, &merged);
   }
   std::sort(merged.begin(), merged.end());
   for (const auto& [name, unused] : adapters) {
@@ -138,13 +139,20 @@ void CheckAdapters(const WeightMap& adapters, const ModelConfig& config) {
   }
 }
 
+AdaptedWeights::AdaptedWeights(WeightMap base, WeightMap adapters, double scale, ModelConfig config)
+    : base_(std::move(base)),
+      adapters_(std::move(adapters)),
+      scale_(scale),
+      config_(std::move(config)),
+      dtype_(adapters_.empty() ? at::kFloat : adapters_.begin()->second.scalar_type()) {}
+
 at::Tensor AdaptedWeights::Take(const std::string& name) {
   const auto found = base_.find(name);
   if (found == base_.end()) return {};
   const at::NoGradGuard no_grad;
   std::vector<std::string> merged;
   const auto cut = [&](const at::Tensor& like) { return LinearLayers(config_, name, like); };
-  return WithAdapters(TensorMerge(adapters_, scale_), found->second, cut, &merged);
+  return WithAdapters(TensorMerge(adapters_, scale_), found->second, dtype_, cut, &merged);
 }
 
 at::Tensor AdaptedWeights::TakeExpert(const std::string& name, ExpertIndex expert) {
@@ -157,12 +165,13 @@ at::Tensor AdaptedWeights::TakeExpert(const std::string& name, ExpertIndex exper
   const auto cut = [&](const at::Tensor& like) {
     return ExpertLayers(config_, name, expert.index, like);
   };
-  return WithAdapters(TensorMerge(adapters_, scale_), found->second[expert.index], cut, &merged);
+  return WithAdapters(TensorMerge(adapters_, scale_), found->second[expert.index], dtype_, cut,
+                      &merged);
 }
 
 WeightMap AdaptedWeights::TakeAll() {
-  WeightMap weights = base_;
-  AddAdapters(adapters_, scale_, config_, &weights);
+  WeightMap weights;
+  for (const auto& [name, unused] : base_) weights.emplace(name, Take(name));
   return weights;
 }
 

@@ -8,7 +8,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "policy/config/config.h"
 #include "policy/weights/weight_source.h"
@@ -34,13 +33,10 @@ void CheckAdapters(const WeightMap& adapters, const ModelConfig& config);
 
 // The same sums, bit for bit, one tensor or one expert at a time: for whoever repacks a policy of
 // which the base and the adapters are at hand. Takes nothing away; `adapters` fit (CheckAdapters).
+// A sum has their dtype: of a base in bf16 and fp32 adapters it is no number of bf16.
 class AdaptedWeights final : public WeightSource {
  public:
-  AdaptedWeights(WeightMap base, WeightMap adapters, double scale, ModelConfig config)
-      : base_(std::move(base)),
-        adapters_(std::move(adapters)),
-        scale_(scale),
-        config_(std::move(config)) {}
+  AdaptedWeights(WeightMap base, WeightMap adapters, double scale, ModelConfig config);
 
   at::Tensor Take(const std::string& name) override;
   at::Tensor TakeExpert(const std::string& name, ExpertIndex expert) override;
@@ -50,6 +46,7 @@ class AdaptedWeights final : public WeightSource {
   const WeightMap base_, adapters_;
   const double scale_;
   const ModelConfig config_;
+  const at::ScalarType dtype_;  // of the adapters
 };
 
 }  // namespace cohort::policy

@@ -6,6 +6,7 @@
 #include "base/durable_file.h"
 #include "base/error.h"
 #include "base/temporary_folder.h"
+#include "policy/lora/frozen_base.h"
 #include "policy/lora/lora.h"
 #include "policy/lora/merge.h"
 #include "policy/lora/peft.h"
@@ -128,6 +129,19 @@ TEST_P(ExpertLora, BaseAndAdaptersTakenOneByOneHaveTheBitsOfTheMergedWeights) {
   for (const auto& [name, merged] : source.TakeAll()) {
     EXPECT_TRUE(at::equal(merged, MergedWeights(*policy_).at(name))) << name;
   }
+}
+
+TEST_P(ExpertLora, OfABaseInBf16TheSumsAreTheMergedWeightsInFp32) {
+  const at::NoGradGuard no_grad;
+  KeepBase(*policy_, BaseFormat::kBFloat16);
+  AdaptedWeights source(policy_->Weights(), LoraWeights(*policy_), config_.scale(), golden_.config);
+  int in_fp32 = 0;
+  for (const auto& [name, merged] : MergedWeights(*policy_)) {
+    const at::Tensor sum = source.Take(name);
+    EXPECT_TRUE(at::equal(sum.to(at::kFloat), merged.to(at::kFloat))) << name;
+    in_fp32 += policy_->Weights().at(name).scalar_type() != sum.scalar_type() ? 1 : 0;
+  }
+  EXPECT_GT(in_fp32, 0);
 }
 
 TEST_P(ExpertLora, AdaptersThatDoNotFitTheModelAreRefusedByName) {
