@@ -13,11 +13,12 @@ namespace cohort::rl {
 // What workers decode with: whole weights, or a base that stays what it was in the first version
 // and the adapters that a version adds to it, which then are all that is sent of it.
 struct PublishedPolicy {
-  PublishedPolicy(policy::WeightMap whole) : weights(std::move(whole)) {}
-  PublishedPolicy(policy::WeightMap base, policy::LoraAdapter added)
+  PublishedPolicy(policy::WeightMap whole)
+      : weights([whole = std::move(whole)] { return whole; }) {}
+  PublishedPolicy(std::function<policy::WeightMap()> base, policy::LoraAdapter added)
       : weights(std::move(base)), adapter(std::move(added)) {}
 
-  policy::WeightMap weights;
+  std::function<policy::WeightMap()> weights;  // a base's are asked for at the first version alone
   std::optional<policy::LoraAdapter> adapter;
 };
 

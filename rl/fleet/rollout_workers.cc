@@ -132,7 +132,7 @@ void RolloutWorkers::Replace(const PublishedPolicy& policy, int64_t version) {
     heading.set_content(rollout::v1::WEIGHT_CONTENT_BASE);
     // In the learner's own dtype, as what adapters are added to before it is rounded.
     auto base =
-        std::make_shared<PublishedWeights>(policy.weights, heading, policy::Dtype::kFloat32);
+        std::make_shared<PublishedWeights>(policy.weights(), heading, policy::Dtype::kFloat32);
     const std::lock_guard lock(mutex_);
     base_ = std::move(base);
   }
@@ -150,7 +150,7 @@ void RolloutWorkers::Replace(const PublishedPolicy& policy, int64_t version) {
   if (before != nullptr && before.use_count() == 1) recycled = std::move(*before).TakeImage();
   before.reset();
   auto image = std::make_shared<PublishedWeights>(
-      adapters ? policy.adapter->weights : policy.weights, heading,
+      adapters ? policy.adapter->weights : policy.weights(), heading,
       adapters ? policy::Dtype::kFloat32 : dtype_, std::move(recycled));
   const std::lock_guard lock(mutex_);
   current_ = std::move(image);

@@ -24,7 +24,9 @@ LearningRateSchedule::Kind ScheduleKind(proto::RoundSpec::Schedule schedule) {
 }
 
 PublishedPolicy PolicyOf(const Learner& learner) {
-  if (auto adapter = learner.Adapter()) return {learner.DecoderBase(), std::move(*adapter)};
+  if (auto adapter = learner.Adapter()) {
+    return {[&learner] { return learner.DecoderBase(); }, std::move(*adapter)};
+  }
   return learner.DecoderWeights();
 }
 

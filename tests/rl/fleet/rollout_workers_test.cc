@@ -225,16 +225,22 @@ TEST_F(RolloutWorkersTest, AnImageThatIsStillReadIsNotWrittenOver) {
 TEST_F(RolloutWorkersTest, OfAnAdaptedPolicyTheBaseIsSentOnceAndThenTheAdapters) {
   FakeWorker a(Address("a"));
   RolloutWorkers workers(options_);
-  const auto adapted = [](float value) {
+  int asked = 0;
+  const auto base = [&] {
+    ++asked;
+    return policy::WeightMap{{"w.weight", at::ones({1000, 1000})}};
+  };
+  const auto adapted = [&](float value) {
     policy::LoraAdapter adapter{{.rank = 2, .alpha = 3, .targets = {}}, {}};
     adapter.weights = {{"w.lora_A.weight", at::full({2, 3}, value)},
                        {"w.lora_B.weight", at::full({4, 2}, value)}};
-    return PublishedPolicy({{"w.weight", at::ones({1000, 1000})}}, adapter);
+    return PublishedPolicy(base, adapter);
   };
   workers.Publish(1, [&] { return adapted(1); });
   workers.Publish(2, [&] { return adapted(2); });
   EXPECT_EQ(a.served, 2);
   EXPECT_EQ(a.bases, 1);
+  EXPECT_EQ(asked, 1);
   EXPECT_EQ(workers.published_bytes(), 64 + 32) << "the first tensor and its gap, the second";
   {
     const std::lock_guard lock(a.mutex);
