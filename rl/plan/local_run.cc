@@ -178,7 +178,7 @@ LocalMemory MemoryOf(const ModelConfig& config, const LocalRun& run) {
   memory.worker_program = kWorkerProgram;
   memory.rewards = kRewardProgram;
   if (run.samples) {
-    memory.images = kHeldImages * image;
+    memory.images = image;
     memory.worker_mapped = memory.worker_weights = image;
     memory.worker_cache = CacheBytes(config, run);
   }

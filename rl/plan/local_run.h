@@ -60,10 +60,6 @@ int64_t AdapterParameters(const policy::ModelConfig& config, int64_t rank,
 // Layers that a micro-batch of the most tokens has recomputed within run.activation_memory.
 int64_t RecomputedLayers(const policy::ModelConfig& config, const LocalRun& run);
 
-// Versions of the weights that the learner holds in shared memory. A worker copies its weights out
-// of the one that it maps.
-constexpr int kHeldImages = 1;
-
 // Bytes, with large tensors on whole huge pages of 2 MiB, as the learner keeps them
 // (policy/tensor/tensor_memory.h). All of the learner is fp32, but for moments in bf16, and
 // matrices without masters with their gradients; published images and workers are in rollout_dtype.

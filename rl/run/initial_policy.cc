@@ -62,13 +62,11 @@ policy::UpcycleOptions Upcycling(const proto::Upcycle& upcycle, uint64_t seed) {
           .seed = seed};
 }
 
-// Refuses FP8 for shapes that its blocks do not fit.
-void CheckPrecision(const proto::Recipe& recipe, const policy::ModelConfig& config) {
-  if (recipe.optimizer().precision() != proto::Optimizer::PRECISION_FP8) return;
-  policy::CheckFp8Shapes(config, "optimizer.precision: fp8");
-}
-
-void CheckRouting(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+// Refuses FP8 for shapes that its blocks do not fit, and a replay of routing that there is none of.
+void CheckShapes(const policy::ModelConfig& config, const proto::Recipe& recipe) {
+  if (recipe.optimizer().precision() == proto::Optimizer::PRECISION_FP8) {
+    policy::CheckFp8Shapes(config, "optimizer.precision: fp8");
+  }
   if (!recipe.rollout().routing_replay() || policy::RoutingFormatOf(config).moe_layers > 0) return;
   throw Error(ErrorCode::kUsage,
               "rollout.routing_replay is set, and the model (" + config.family +
@@ -134,8 +132,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     const policy::UpcycleOptions options = Upcycling(model.upcycle(), seed);
     policy::Model planned = opened.model;  // without weights yet
     if (model.has_upcycle()) planned.config = policy::UpcycledConfig(planned.config, options);
-    CheckPrecision(recipe, planned.config);
-    CheckRouting(planned.config, recipe);
+    CheckShapes(planned.config, recipe);
     CheckMemory(planned, recipe);
     opened.model.weights = opened.weights->TakeAll();
     if (!model.has_upcycle()) return std::move(opened.model);
@@ -144,8 +141,7 @@ policy::Model LoadOrMake(const proto::Recipe& recipe) {
     return experts;
   }
   policy::Model fresh = FreshModelWithoutWeights(model.scratch());
-  CheckPrecision(recipe, fresh.config);
-  CheckRouting(fresh.config, recipe);
+  CheckShapes(fresh.config, recipe);
   CheckMemory(fresh, recipe);
   fresh.weights = policy::InitialWeights(fresh.config, seed);
   return fresh;
@@ -166,8 +162,7 @@ policy::Model InitialPolicyWithoutWeights(const proto::Recipe& recipe) {
   if (wanted.has_upcycle()) {
     model.config = policy::UpcycledConfig(model.config, Upcycling(wanted.upcycle(), recipe.seed()));
   }
-  CheckPrecision(recipe, model.config);
-  CheckRouting(model.config, recipe);
+  CheckShapes(model.config, recipe);
   RecipeAdapter(recipe, model.config);  // refuses what does not fit
   CheckBudget(model, recipe);
   AddStopTokens(recipe, &model);

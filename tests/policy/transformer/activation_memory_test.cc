@@ -5,22 +5,10 @@
 #include "tests/fakes/held_bytes_counter.h"
 #include "tests/policy/family_golden.h"
 #include "tests/policy/golden_model.h"
+#include "tests/policy/small_dense_config.h"
 
 namespace cohort::policy {
 namespace {
-
-ModelConfig SmallDenseConfig() {
-  ModelConfig config;
-  config.width = 64;
-  config.num_layers = 2;
-  config.ffn_width = 100;
-  config.vocab_size = 50;
-  config.max_positions = 256;
-  config.attention.num_heads = 4;
-  config.attention.num_kv_heads = 2;
-  config.attention.head_dim = 16;
-  return config;
-}
 
 // Counted by hand from the modules: a dense layer keeps the inputs and outputs of two norms (4 D),
 // q, k, v and what attention gives, and gate, up and their product; the final norm keeps 2 D.

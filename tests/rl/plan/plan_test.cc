@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "policy/transformer/ops/logprobs.h"
 #include "policy/weights/weights.h"
+#include "tests/policy/small_dense_config.h"
 
 namespace cohort::rl {
 namespace {
@@ -87,23 +88,10 @@ TEST(TrainingPlan, RefusesALayoutThatDoesNotDivideTheModel) {
   }
 }
 
-policy::ModelConfig SmallDenseConfig() {
-  policy::ModelConfig config;
-  config.width = 64;
-  config.num_layers = 2;
-  config.ffn_width = 100;
-  config.vocab_size = 50;
-  config.max_positions = 256;
-  config.attention.num_heads = 4;
-  config.attention.num_kv_heads = 2;
-  config.attention.head_dim = 16;
-  return config;
-}
-
 // q_proj [64, 64] and v_proj [32, 64] of two layers with rank 8; all-linear adds k, o, gate, up,
 // down.
 TEST(LocalRun, CountsTheParametersOfAdapters) {
-  const policy::ModelConfig config = SmallDenseConfig();
+  const policy::ModelConfig config = policy::SmallDenseConfig();
   EXPECT_EQ(AdapterParameters(config, 8, {"q_proj", "v_proj"}), 2 * 8 * (128 + 96));
   EXPECT_EQ(AdapterParameters(config, 8, {"all-linear"}), 2 * 8 * (128 + 96 + 96 + 128 + 3 * 164));
   EXPECT_EQ(AdapterParameters(config, 8, {"lm_head"}), 0);
@@ -111,7 +99,7 @@ TEST(LocalRun, CountsTheParametersOfAdapters) {
 
 // Two layers of 3 experts of width 10 with their biases, rank 8; the shared expert is 20 wide.
 TEST(LocalRun, CountsTheAdaptersOfExpertsByTheNamesInAFolder) {
-  policy::ModelConfig config = SmallDenseConfig();
+  policy::ModelConfig config = policy::SmallDenseConfig();
   config.moe.num_experts = 3;
   config.moe.experts_per_token = 1;
   config.moe.expert_width = 10;
@@ -224,7 +212,7 @@ TEST(ServingPlan, TakesTheFewestDevicesThatHoldTheModel) {
 }
 
 TEST(ServingPlan, ReadsTheWindowAloneInLayersThatHaveOne) {
-  policy::ModelConfig config = SmallDenseConfig();
+  policy::ModelConfig config = policy::SmallDenseConfig();
   config.num_layers = 4;
   const DecodeLoad load{.batch = 3, .context = 200, .devices = 1};
   const Machine machine = FindMachine("h800");
@@ -240,7 +228,7 @@ TEST(ServingPlan, ReadsTheWindowAloneInLayersThatHaveOne) {
 // A row of 200 tokens sees 100.5 on average, counted as half; in a window of 50 its first 50 see
 // half of it and the others all: (50 * 25 + 150 * 50) / 200.
 TEST(TrainingPlan, CountsThePairsThatAWindowLeaves) {
-  policy::ModelConfig config = SmallDenseConfig();
+  policy::ModelConfig config = policy::SmallDenseConfig();
   const double full = TrainingFlopsPerToken(config, 200);
   config.attention.sliding_window = 50;
   const double pair = 3 * 2.0 * 4 * (16 + 16);
@@ -251,7 +239,7 @@ TEST(TrainingPlan, CountsThePairsThatAWindowLeaves) {
 // Two groups of four samples of 250 tokens, in blocks of 32: a group has the six whole ones of its
 // prompt of 200 once, a sample two more.
 TEST(LocalRun, AWorkersCacheHoldsWindowsAndOnceMoreThePromptsThatSamplesHaveLeft) {
-  policy::ModelConfig config = SmallDenseConfig();
+  policy::ModelConfig config = policy::SmallDenseConfig();
   const LocalRun run{.prompts = 2, .group_size = 4, .prompt_tokens = 200, .new_tokens = 50};
   const int64_t layer = 2 * 2 * 16;
   EXPECT_EQ(MemoryOf(config, run).worker_cache, 4 * (2 * 192 + 8 * 64) * 2 * layer);
@@ -308,7 +296,7 @@ TEST(Plan, NamesTheNearestMachine) {
 }
 
 TEST(Plan, HasNoBytesInAFormThatTheFamilyDoesNotHave) {
-  policy::ModelConfig config = SmallDenseConfig();
+  policy::ModelConfig config = policy::SmallDenseConfig();
   config.moe.num_experts = 4;
   config.moe.experts_per_token = 2;
   config.moe.expert_width = 10;

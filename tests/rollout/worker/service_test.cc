@@ -315,6 +315,16 @@ class ProgramTest : public ::testing::Test {
     }
     return base::ReadFile(folder_ / "at");
   }
+  v1::HealthReply AwaitHealth() {
+    const auto stub = v1::Rollout::NewStub(
+        grpc::CreateChannel(AwaitAddress(), grpc::InsecureChannelCredentials()));
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + 30s);
+    v1::HealthReply reply;
+    EXPECT_TRUE(stub->Health(&context, {}, &reply).ok());
+    return reply;
+  }
 
   const base::TemporaryFolder temporary_;
   const std::filesystem::path folder_ = temporary_.path();
@@ -323,13 +333,7 @@ class ProgramTest : public ::testing::Test {
 
 TEST_F(ProgramTest, ServesOnAUnixSocketAndEndsWithZeroAtSigterm) {
   const auto worker = Start("unix:" + (folder_ / "s").string());
-  const auto stub =
-      v1::Rollout::NewStub(grpc::CreateChannel(AwaitAddress(), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  context.set_wait_for_ready(true);
-  context.set_deadline(std::chrono::system_clock::now() + 30s);
-  v1::HealthReply reply;
-  ASSERT_TRUE(stub->Health(&context, {}, &reply).ok());
+  const v1::HealthReply reply = AwaitHealth();
   EXPECT_FALSE(reply.serving()) << "it has no weights yet";
   worker->Signal(SIGTERM);
   EXPECT_EQ(worker->Wait(30s), 0);
@@ -338,13 +342,7 @@ TEST_F(ProgramTest, ServesOnAUnixSocketAndEndsWithZeroAtSigterm) {
 TEST_F(ProgramTest, SaysTheClassThatItMultipliesIn) {
   const auto worker =
       Start("unix:" + (folder_ / "s").string(), {"--dtype", "bfloat16", "--numerics", "bf16-amx"});
-  const auto stub =
-      v1::Rollout::NewStub(grpc::CreateChannel(AwaitAddress(), grpc::InsecureChannelCredentials()));
-  grpc::ClientContext context;
-  context.set_wait_for_ready(true);
-  context.set_deadline(std::chrono::system_clock::now() + 30s);
-  v1::HealthReply reply;
-  ASSERT_TRUE(stub->Health(&context, {}, &reply).ok());
+  const v1::HealthReply reply = AwaitHealth();
   EXPECT_EQ(reply.numerics(), "bf16-amx");
   worker->Signal(SIGTERM);
   EXPECT_EQ(worker->Wait(30s), 0);
